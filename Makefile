@@ -1,0 +1,34 @@
+# Copyright 2026 The pointpillars_ov_ros authors
+# SPDX-License-Identifier: Apache-2.0
+
+# PYTHON=  interpreter to set up on (default: python3, or the first one that fits)
+# DATA=    KITTI folder, MODEL= model bundle: passed to `demo` and `bench`; ARGS= more options for them
+VENV := .venv
+RUN := $(VENV)/bin/ros-run
+OPTIONS = $(if $(MODEL),--model "$(MODEL)") $(if $(DATA),--data "$(DATA)") $(ARGS)
+
+.DEFAULT_GOAL := help
+.PHONY: help env test lint demo bench clean
+
+help: ## list the targets
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 14
+
+env: ## set up .venv: Python packages, ROS 2, messages, this package (seconds if done before)
+	@$(or $(PYTHON),python3) env/bootstrap.py $(if $(PYTHON),--python "$(PYTHON)")
+
+test: lint ## set up, check the code, run the tests (ARGS= go to pytest)
+	$(RUN) python -m pytest test $(ARGS)
+
+lint: env ## set up, then ruff and mypy
+	$(RUN) ruff check .
+	$(RUN) mypy
+
+demo: env ## set up, then detect and show (DATA= MODEL= ARGS=)
+	$(VENV)/bin/pointpillars_ov demo $(OPTIONS)
+
+bench: env ## set up, then measure (DATA= MODEL= ARGS=)
+	$(VENV)/bin/pointpillars_ov benchmark $(OPTIONS)
+
+clean: ## remove all that make has set up or cached
+	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,147 @@
+# Copyright 2026 The pointpillars_ov_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""What a network is: the frozen description that lies as YAML beside its IR files.
+
+Lengths are metres, angles radians, positions in the lidar frame (REP-103: x forward, y left, z up).
+Everything that follows from these values is a property here and a literal nowhere.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from pointpillars_ov_ros.core.errors import require
+from pointpillars_ov_ros.core.grid_config import GridConfig
+from pointpillars_ov_ros.core.head_config import (
+    AnchorConfig,
+    AnchorGridConfig,
+    AnchorMaskConfig,
+    BoxCoderConfig,
+    DirectionConfig,
+)
+
+
+@dataclass(frozen=True)
+class PfeInputs:
+    """Names of the eight input tensors of a SmallMunich-style pillar feature encoder."""
+
+    x: str
+    y: str
+    z: str
+    intensity: str
+    num_points: str
+    center_x: str
+    center_y: str
+    mask: str
+
+
+@dataclass(frozen=True)
+class PfeConfig:
+    """The pillar feature encoder (PFE): IR file and tensor names."""
+
+    file: str
+    inputs: PfeInputs
+    output: str
+
+
+@dataclass(frozen=True)
+class RpnConfig:
+    """The backbone and detection head (RPN): IR file, tensor names and size of the output grid."""
+
+    file: str
+    input: str
+    boxes: str
+    scores: str
+    directions: str
+    channels: int
+    stride: int
+    """Canvas cells per output cell, along x and along y."""
+
+    def __post_init__(self) -> None:
+        """Check; ConfigError names field and value."""
+        for name in ("channels", "stride"):
+            require(getattr(self, name) >= 1, f"rpn.{name}", getattr(self, name), "at least 1")
+
+
+@dataclass(frozen=True)
+class PostprocessConfig:
+    """Default thresholds; the first three can be overridden at run time."""
+
+    score_threshold: float
+    nms_threshold: float
+    max_detections: int
+    max_candidates: int
+    """Best-scored boxes that enter NMS."""
+    nms_per_class: bool = False
+
+    def __post_init__(self) -> None:
+        """Check; ConfigError names field and value."""
+        for name in ("score_threshold", "nms_threshold"):
+            require(0.0 < getattr(self, name) <= 1.0, f"postprocess.{name}", getattr(self, name), "in (0, 1]")
+        for name in ("max_detections", "max_candidates"):
+            require(getattr(self, name) >= 1, f"postprocess.{name}", getattr(self, name), "at least 1")
+
+
+@dataclass(frozen=True)
+class SensorConfig:
+    """The sensor that the network was trained with."""
+
+    height: float
+    """Of the sensor above the ground."""
+    intensity_max: float = 1.0
+
+    def __post_init__(self) -> None:
+        """Check; ConfigError names field and value."""
+        require(math.isfinite(self.height), "sensor.height", self.height, "finite")
+        require(0 < self.intensity_max < math.inf, "sensor.intensity_max", self.intensity_max, "positive")
+
+
+@dataclass(frozen=True)
+class ModelConfig:
+    """Everything the pipeline must know of a network; one YAML file, `bundle.yaml`, beside its IR files."""
+
+    format: int
+    name: str
+    grid: GridConfig
+    pfe: PfeConfig
+    rpn: RpnConfig
+    anchors: tuple[AnchorConfig, ...]
+    anchor_grid: AnchorGridConfig
+    box_coder: BoxCoderConfig
+    direction: DirectionConfig
+    postprocess: PostprocessConfig
+    sensor: SensorConfig
+    anchor_mask: AnchorMaskConfig | None = None
+    provenance: str = ""
+    licence: str = ""
+    sha256: Mapping[str, str] = field(default_factory=dict)
+    """Of every file of the bundle, by file name."""
+
+    def __post_init__(self) -> None:
+        """Check what lies between the parts; ConfigError names field and value."""
+        require(self.format == 1, "format", self.format, "1, the one this version reads")
+        require(len(self.anchors) > 0, "anchors", list(self.anchors), "a list of at least one class")
+        for cells in (self.grid.nx, self.grid.ny):
+            require(cells % self.rpn.stride == 0, "rpn.stride", self.rpn.stride, f"a divisor of {cells} cells")
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """Class names; a label is an index into them."""
+        return tuple(anchor.class_name for anchor in self.anchors)
+
+    @property
+    def anchors_per_cell(self) -> int:
+        """Anchors of all classes and angles in one output cell."""
+        return sum(len(anchor.angles) for anchor in self.anchors)
+
+    @property
+    def output_shape(self) -> tuple[int, int]:
+        """Rows (y) and columns (x) of the RPN's output grid."""
+        return self.grid.ny // self.rpn.stride, self.grid.nx // self.rpn.stride
+
+    @property
+    def canvas_shape(self) -> tuple[int, int, int, int]:
+        """The RPN's input, NCHW."""
+        return 1, self.rpn.channels, self.grid.ny, self.grid.nx

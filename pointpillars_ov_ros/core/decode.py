@@ -1,0 +1,176 @@
+# Copyright 2026 The pointpillars_ov_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""RPN outputs to detections: anchor mask, score threshold, SECOND box decoding, direction bins, rotated NMS."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+
+import numpy as np
+from numba import njit
+
+from pointpillars_ov_ros.core.anchors import Occupancy, count_occupied, make_anchors, make_footprints
+from pointpillars_ov_ros.core.arrays import FloatArray, IntArray, ShortArray
+from pointpillars_ov_ros.core.config import ModelConfig, PostprocessConfig
+from pointpillars_ov_ros.core.detections import Detections
+from pointpillars_ov_ros.core.errors import InferenceError
+from pointpillars_ov_ros.core.head_config import AngleConvention, BoxOrigin, SizeOrder
+from pointpillars_ov_ros.core.nms import nms_bev
+from pointpillars_ov_ros.core.pillars import Pillars
+
+
+class Decoder:
+    """Decodes the outputs of one network; holds its anchors and scratch, so one per frame in flight."""
+
+    def __init__(self, config: ModelConfig) -> None:
+        """Generate the anchors of `config`."""
+        self._config = config
+        self._anchors = make_anchors(config)
+        self._footprints = make_footprints(config, self._anchors)
+        self._occupancy = Occupancy(config.grid.ny, config.grid.nx)
+        self._candidates = np.empty(len(self._anchors), np.int32)
+        self._logits = np.empty(len(self._anchors), np.float32)
+        self._labels = np.empty(len(self._anchors), np.int32)
+
+    def decode(
+        self,
+        boxes: FloatArray,
+        scores: FloatArray,
+        directions: FloatArray,
+        pillars: Pillars,
+        settings: PostprocessConfig,
+    ) -> Detections:
+        """Decode the RPN's outputs for the cloud grouped in `pillars`.
+
+        With A anchors a cell: `boxes` [1, rows, columns, A * 7] residuals, `scores`
+        [1, rows, columns, A * classes] logits, `directions` [1, rows, columns, A * 2] logits. Raises
+        InferenceError where they are not numbers.
+        """
+        mask = self._config.anchor_mask
+        if mask is not None:
+            self._occupancy.update(pillars)
+        count = select_candidates(
+            scores.reshape(len(self._anchors), -1),
+            logit(settings.score_threshold),
+            self._footprints,
+            self._occupancy.integral,
+            -1 if mask is None else mask.min_pillars,
+            self._candidates,
+            self._logits,
+            self._labels,
+        )
+        if count < 0:
+            raise InferenceError("the RPN gave scores that are NaN")
+        best = np.argsort(-self._logits[:count], kind="stable")[: settings.max_candidates]
+        chosen, labels = self._candidates[best], self._labels[best]
+        decoded = np.empty((len(best), 7), np.float32)
+        decode_boxes(
+            chosen,
+            self._anchors,
+            boxes.reshape(-1, 7),
+            directions.reshape(-1, 2),
+            self._config.box_coder.size_order is SizeOrder.LENGTH_FIRST,
+            self._config.box_coder.z_origin is BoxOrigin.CENTER,
+            self._config.direction.offset,
+            self._config.direction.first_bin,
+            self._config.box_coder.angle is AngleConvention.ROTATION_Y,
+            decoded,
+        )
+        if not np.isfinite(decoded).all():
+            raise InferenceError("the RPN gave boxes that are not finite")
+        kept = nms_bev(decoded, labels, settings.nms_threshold, settings.max_detections, settings.nms_per_class)
+        return Detections(decoded[kept], sigmoid(self._logits[best][kept]), labels[kept])
+
+
+def override_thresholds(settings: PostprocessConfig, score_threshold: float, nms_threshold: float) -> PostprocessConfig:
+    """Replace the thresholds that are above 0; 0 keeps the model's own."""
+    return replace(
+        settings,
+        score_threshold=score_threshold or settings.score_threshold,
+        nms_threshold=nms_threshold or settings.nms_threshold,
+    )
+
+
+def sigmoid(logits: FloatArray) -> FloatArray:
+    """Scores of logits."""
+    return (1.0 / (1.0 + np.exp(-logits))).astype(np.float32)
+
+
+def logit(score: float) -> float:
+    """The logit of a score in (0, 1]; infinite for 1."""
+    return math.log(score / (1.0 - score)) if score < 1.0 else math.inf
+
+
+@njit(nogil=True, cache=True)
+def select_candidates(
+    class_logits: FloatArray,
+    threshold: float,
+    footprints: ShortArray,
+    integral: IntArray,
+    min_pillars: int,
+    candidates: IntArray,
+    logits: FloatArray,
+    labels: IntArray,
+) -> int:
+    """List the anchors whose best class reaches `threshold` and that the mask lets pass; give how many.
+
+    The comparison is made on logits, and the mask looked up only for anchors that pass it: both are the
+    same as masking and taking the sigmoid of all hundred thousand. `min_pillars` < 0: no mask. A NaN anywhere: -1.
+    """
+    size = 0
+    for anchor in range(class_logits.shape[0]):
+        label = 0
+        for k in range(class_logits.shape[1]):
+            if np.isnan(class_logits[anchor, k]):
+                return -1
+            if class_logits[anchor, k] > class_logits[anchor, label]:
+                label = k
+        if class_logits[anchor, label] < threshold:
+            continue
+        if min_pillars >= 0 and count_occupied(integral, footprints[anchor]) <= min_pillars:
+            continue
+        candidates[size] = anchor
+        logits[size] = class_logits[anchor, label]
+        labels[size] = label
+        size += 1
+    return size
+
+
+@njit(nogil=True, cache=True)
+def decode_boxes(
+    chosen: IntArray,
+    anchors: FloatArray,
+    residuals: FloatArray,
+    directions: FloatArray,
+    length_first: bool,
+    center_origin: bool,
+    direction_offset: float,
+    first_bin: int,
+    rotation_y: bool,
+    out: FloatArray,
+) -> None:
+    """Decode residuals x y z, size, angle of the `chosen` anchors into `out` (M, 7) (SECOND, section 3.2.2)."""
+    at_length, at_width = (3, 4) if length_first else (4, 3)
+    for k in range(chosen.shape[0]):
+        anchor, residual = anchors[chosen[k]], residuals[chosen[k]]
+        length, width, height = anchor[3], anchor[4], anchor[5]
+        diagonal = math.sqrt(length * length + width * width)
+        out[k, 0] = anchor[0] + residual[0] * diagonal
+        out[k, 1] = anchor[1] + residual[1] * diagonal
+        out[k, 3] = length * math.exp(residual[at_length])
+        out[k, 4] = width * math.exp(residual[at_width])
+        out[k, 5] = height * math.exp(residual[5])
+        if center_origin:
+            out[k, 2] = anchor[2] + height / 2 + residual[2] * height
+        else:
+            out[k, 2] = anchor[2] + residual[2] * height + out[k, 5] / 2
+        # The regressed angle knows the axis of the box, the direction bin which way along it.
+        angle = (anchor[6] + residual[6] - direction_offset) % math.pi
+        direction = directions[chosen[k]]
+        if (1 if direction[1] > direction[0] else 0) != first_bin:
+            angle += math.pi
+        angle += direction_offset
+        if rotation_y:
+            angle = -angle - math.pi / 2
+        out[k, 6] = (angle + math.pi) % (2 * math.pi) - math.pi

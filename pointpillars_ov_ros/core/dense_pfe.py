@@ -1,0 +1,115 @@
+# Copyright 2026 The pointpillars_ov_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""The dense inputs of a pillar feature encoder that runs as a network of its own (SmallMunich's split).
+
+Seven inputs have a value per point slot, [1, 1, P, N], and are zero in the slots without a point; one
+has the number of points of each pillar, [1, P].
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from numba import njit
+
+from pointpillars_ov_ros.core.arrays import FloatArray, IntArray
+from pointpillars_ov_ros.core.grid_config import GridConfig
+from pointpillars_ov_ros.core.pillars import Pillars
+
+Planes = tuple[FloatArray, ...]
+"""The eight tensors without their leading ones: (P, N), num_points (1, P)."""
+
+
+class DensePfeInputs(NamedTuple):
+    """The eight input tensors, float32; all [1, 1, P, N] but `num_points`, [1, P]."""
+
+    x: FloatArray
+    y: FloatArray
+    z: FloatArray
+    intensity: FloatArray
+    num_points: FloatArray
+    center_x: FloatArray
+    center_y: FloatArray
+    mask: FloatArray
+
+
+class DensePfe:
+    """Writes clouds into the memory of the encoder's input tensors, touching only slots that hold a point."""
+
+    def __init__(self, grid: GridConfig, inputs: DensePfeInputs) -> None:
+        """Take `inputs` (written in place from now on) and blank them."""
+        self._grid = grid
+        self._inputs = inputs
+        for tensor in inputs:
+            tensor.fill(0.0)
+        # The graph divides by it: an empty pillar must not make a NaN.
+        inputs.num_points.fill(1.0)
+        self._planes = tuple(tensor.reshape(tensor.shape[-2:]) for tensor in inputs)
+        self._filled = np.zeros(grid.max_pillars, np.int32)
+        self._size = 0
+        self._offset = np.array(grid.pillar_center_offset, np.float32)
+        self._pillar_size = np.array(grid.pillar_size, np.float32)
+
+    def fill(self, points: FloatArray, pillars: Pillars) -> None:
+        """Replace the last cloud in the tensors by `points` (N, 4), grouped as in `pillars`."""
+        clear_slots(self._planes, self._filled, self._size)
+        fill_slots(
+            self._planes,
+            points,
+            pillars.pillar_of_point,
+            pillars.slot_of_point,
+            pillars.coords,
+            pillars.counts,
+            pillars.size,
+            self._offset,
+            self._pillar_size,
+        )
+        self._size = pillars.size
+        self._filled[: pillars.size] = pillars.counts[: pillars.size]
+
+
+@njit(nogil=True, cache=True)
+def clear_slots(planes: Planes, filled: IntArray, size: int) -> None:
+    """Zero the first `filled[p]` slots of the first `size` pillars; num_points becomes 1."""
+    x, y, z, intensity, num_points, center_x, center_y, mask = planes
+    for pillar in range(size):
+        num_points[0, pillar] = 1.0
+        for slot in range(filled[pillar]):
+            x[pillar, slot] = 0.0
+            y[pillar, slot] = 0.0
+            z[pillar, slot] = 0.0
+            intensity[pillar, slot] = 0.0
+            center_x[pillar, slot] = 0.0
+            center_y[pillar, slot] = 0.0
+            mask[pillar, slot] = 0.0
+
+
+@njit(nogil=True, cache=True)
+def fill_slots(
+    planes: Planes,
+    points: FloatArray,
+    pillar_of_point: IntArray,
+    slot_of_point: IntArray,
+    coords: IntArray,
+    counts: IntArray,
+    size: int,
+    offset: FloatArray,
+    pillar_size: FloatArray,
+) -> None:
+    """Write every kept point, its pillar's centre and the mask into its slot."""
+    x, y, z, intensity, num_points, center_x, center_y, mask = planes
+    for pillar in range(size):
+        num_points[0, pillar] = counts[pillar]
+    for i in range(points.shape[0]):
+        pillar = pillar_of_point[i]
+        if pillar < 0:
+            continue
+        slot = slot_of_point[i]
+        x[pillar, slot] = points[i, 0]
+        y[pillar, slot] = points[i, 1]
+        z[pillar, slot] = points[i, 2]
+        intensity[pillar, slot] = points[i, 3]
+        center_x[pillar, slot] = offset[0] + pillar_size[0] * coords[pillar, 0]
+        center_y[pillar, slot] = offset[1] + pillar_size[1] * coords[pillar, 1]
+        mask[pillar, slot] = 1.0

@@ -1,0 +1,54 @@
+# Copyright 2026 The pointpillars_ov_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""The pillar grid of a network."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from pointpillars_ov_ros.core.errors import require
+
+
+@dataclass(frozen=True)
+class GridConfig:
+    """The pillar grid: detection range, pillar size and limits."""
+
+    x_range: tuple[float, float]
+    y_range: tuple[float, float]
+    z_range: tuple[float, float]
+    pillar_size: tuple[float, float]
+    max_pillars: int
+    max_points_per_pillar: int
+    pillar_center_offset: tuple[float, float]
+    """Centre of pillar (0, 0) as the network was trained with; not always the geometric one."""
+
+    def __post_init__(self) -> None:
+        """Check that there is a grid at all; ConfigError names field and value."""
+        for name in ("x_range", "y_range", "z_range"):
+            low, high = getattr(self, name)
+            require(-math.inf < low < high < math.inf, f"grid.{name}", [low, high], "an increasing pair of numbers")
+        for name in ("max_pillars", "max_points_per_pillar"):
+            require(getattr(self, name) >= 1, f"grid.{name}", getattr(self, name), "at least 1")
+        for extent, size in (
+            (self.x_range[1] - self.x_range[0], self.pillar_size[0]),
+            (self.y_range[1] - self.y_range[0], self.pillar_size[1]),
+        ):
+            require(0 < size <= extent, "grid.pillar_size", list(self.pillar_size), "positive and within the range")
+            cells = extent / size
+            require(
+                abs(cells - round(cells)) < 1e-3, "grid.pillar_size", list(self.pillar_size),
+                f"such that {extent:g} m are a whole number of pillars",
+            )  # fmt: skip
+        for offset in self.pillar_center_offset:
+            require(math.isfinite(offset), "grid.pillar_center_offset", list(self.pillar_center_offset), "finite")
+
+    @property
+    def nx(self) -> int:
+        """Columns of the canvas (cells along x)."""
+        return round((self.x_range[1] - self.x_range[0]) / self.pillar_size[0])
+
+    @property
+    def ny(self) -> int:
+        """Rows of the canvas (cells along y)."""
+        return round((self.y_range[1] - self.y_range[0]) / self.pillar_size[1])

@@ -1,0 +1,119 @@
+# Copyright 2026 The pointpillars_ov_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""How a network is run: the settings of a detector, with meaning, unit and bounds beside each default.
+
+The ROS parameters and the command-line flags are made from these fields; there is no second list.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass
+from enum import Enum
+from typing import Any, TypeVar
+
+from pointpillars_ov_ros.core.errors import ConfigError
+from pointpillars_ov_ros.core.mapping import convert
+
+T = TypeVar("T")
+
+
+class Mode(str, Enum):
+    """How many frames are in flight, and which ready job goes first."""
+
+    LATENCY = "latency"
+    BALANCED = "balanced"
+    THROUGHPUT = "throughput"
+
+
+class DropPolicy(str, Enum):
+    """What happens to a cloud that arrives while no frame slot is free."""
+
+    LIVE = "live"
+    """It waits in one place, from which a newer cloud displaces it; the displaced one is counted."""
+    REPLAY = "replay"
+    """The sender waits; every cloud is processed."""
+
+
+class Precision(str, Enum):
+    """Inference precision asked of the device (INFERENCE_PRECISION_HINT)."""
+
+    DEFAULT = "default"
+    F32 = "f32"
+    F16 = "f16"
+    BF16 = "bf16"
+
+
+class PerformanceHint(str, Enum):
+    """OpenVINO's PERFORMANCE_HINT."""
+
+    LATENCY = "LATENCY"
+    THROUGHPUT = "THROUGHPUT"
+
+
+def setting(
+    default: Any, description: str, *, low: float | None = None, high: float | None = None
+) -> Any:  # Any: the declared type of the field is what counts
+    """Declare a field: its default, what it means (with unit), and its bounds (inclusive)."""
+    return dataclasses.field(default=default, metadata={"description": description, "low": low, "high": high})
+
+
+def validate(settings: object) -> None:
+    """Check every field of a dataclass made of `setting`s against its bounds; ConfigError names field and value."""
+    for field in dataclasses.fields(settings):  # type: ignore[arg-type]
+        value, low, high = getattr(settings, field.name), field.metadata["low"], field.metadata["high"]
+        if low is not None and not value >= low:
+            raise ConfigError(f"{field.name}: {value} is below {low:g}, its least value")
+        if high is not None and not value <= high:
+            raise ConfigError(f"{field.name}: {value} is above {high:g}, its greatest value")
+
+
+def from_plain(cls: type[T], values: dict[str, Any]) -> T:
+    """Build a dataclass of `setting`s from plain values (ROS parameters, flags); enums come as their strings."""
+    arguments = {}
+    for field in dataclasses.fields(cls):  # type: ignore[arg-type]
+        if field.name in values:
+            value = values[field.name]
+            arguments[field.name] = convert(type(field.default), value, field.name)
+    return cls(**arguments)
+
+
+@dataclass(frozen=True)
+class RuntimeConfig:
+    """Settings of the detector."""
+
+    model_dir: str = setting("", "Folder of the model bundle (holding bundle.yaml)")
+    pfe_device: str = setting("CPU", "OpenVINO device of the pillar feature encoder, e.g. CPU, GPU, AUTO:GPU,CPU")
+    rpn_device: str = setting("CPU", "OpenVINO device of the backbone and head, e.g. CPU, GPU, AUTO:GPU,CPU")
+    pfe_block: int = setting(
+        2000,
+        "Pillars encoded in one PFE request; 0: all max_pillars in one, padding included",
+        low=0,
+        high=1_000_000,
+    )
+    precision: Precision = setting(
+        Precision.DEFAULT, "Inference precision asked of the device; default leaves it to the device"
+    )
+    mode: Mode = setting(
+        Mode.LATENCY, "Pipeline mode: one frame in flight (latency), two (balanced), three (throughput)"
+    )
+    performance_hint: PerformanceHint = setting(PerformanceHint.LATENCY, "OpenVINO performance hint for both networks")
+    cache_dir: str = setting("", "Folder for compiled networks (OpenVINO CACHE_DIR); empty: no cache")
+    drop_policy: DropPolicy = setting(
+        DropPolicy.LIVE,
+        "live: the newest cloud displaces the one waiting; replay: the sender waits, none is dropped",
+    )
+    score_threshold: float = setting(0.0, "Least score of a detection; 0: the model's own", low=0.0, high=1.0)
+    nms_threshold: float = setting(
+        0.0, "Rotated BEV IoU above which the lower-scored of two boxes is dropped; 0: the model's own",
+        low=0.0, high=1.0,
+    )  # fmt: skip
+    intensity_field: str = setting("intensity", "Field of the cloud that holds the intensity")
+    intensity_scale: float = setting(
+        1.0, "Factor that brings the cloud's intensity to 0..1: 1 for KITTI, 0.0039216 (1/255) for Velodyne drivers",
+        low=1e-9, high=1e9,
+    )  # fmt: skip
+
+    def __post_init__(self) -> None:
+        """Check the bounds."""
+        validate(self)

@@ -1,0 +1,82 @@
+# Copyright 2026 The pointpillars_ov_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""A bundle made ready to run: both networks compiled, every kernel and request warmed up."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from pointpillars_ov_ros.core.arrays import FloatArray
+from pointpillars_ov_ros.core.config import ModelConfig
+from pointpillars_ov_ros.core.decode import override_thresholds
+from pointpillars_ov_ros.core.points import clean_points
+from pointpillars_ov_ros.core.runtime_config import Precision, RuntimeConfig
+from pointpillars_ov_ros.inference.frame_slot import FrameSlot
+from pointpillars_ov_ros.inference.frames import FrameResult
+from pointpillars_ov_ros.inference.network import Network
+from pointpillars_ov_ros.inference.pipeline import Pipeline
+from pointpillars_ov_ros.inference.ports import pfe_ports, rpn_ports
+from pointpillars_ov_ros.inference.scheduler import SCHEDULES
+from pointpillars_ov_ros.model.bundle import ModelBundle
+
+
+class Engine:
+    """The two compiled networks of a bundle and the frame slots of the chosen mode."""
+
+    def __init__(self, bundle: ModelBundle, runtime: RuntimeConfig) -> None:
+        """Compile and warm up; BundleError, InferenceError or ConfigError where that cannot be."""
+        begin = time.monotonic()
+        self.config: ModelConfig = bundle.config
+        self.runtime = runtime
+        self.settings = override_thresholds(bundle.config.postprocess, runtime.score_threshold, runtime.nms_threshold)
+        properties = compile_properties(runtime)
+        config = bundle.config
+        self._block = min(runtime.pfe_block or config.grid.max_pillars, config.grid.max_pillars)
+        self.pfe = Network(
+            bundle.path(config.pfe.file),
+            runtime.pfe_device,
+            properties,
+            pfe_ports(config, config.grid.max_pillars),
+            reshape=pfe_ports(config, self._block).inputs,
+        )
+        self.rpn = Network(bundle.path(config.rpn.file), runtime.rpn_device, properties, rpn_ports(config))
+        self.slots = [self._make_slot() for _ in range(SCHEDULES[runtime.mode].slots)]
+        self.load_s = time.monotonic() - begin
+
+    def open_pipeline(self, on_result: Callable[[FrameResult], None]) -> Pipeline:
+        """Start a pipeline over the slots; only one at a time."""
+        return Pipeline(self.slots, self.runtime.mode, self.runtime.drop_policy, self.settings, on_result)
+
+    def effective_settings(self) -> dict[str, dict[str, str]]:
+        """Read back what the networks run with."""
+        return {"pfe": self.pfe.effective_settings(), "rpn": self.rpn.effective_settings()}
+
+    def _make_slot(self) -> FrameSlot:
+        # The first inference of a request and the first call of a kernel are many times slower than the
+        # rest: a request sets up its memory, numba loads or compiles. Not on the first real cloud.
+        slot = FrameSlot(self.config, self.pfe, self.rpn, self._block)
+        points, _ = clean_points(warm_up_cloud(self.config), 1.0)
+        slot.detect(points, self.settings)
+        return slot
+
+
+def compile_properties(runtime: RuntimeConfig) -> dict[str, Any]:
+    """Give the OpenVINO properties that the settings ask for."""
+    properties: dict[str, Any] = {"PERFORMANCE_HINT": runtime.performance_hint.value}
+    if runtime.precision is not Precision.DEFAULT:
+        properties["INFERENCE_PRECISION_HINT"] = runtime.precision.value
+    if runtime.cache_dir:
+        properties["CACHE_DIR"] = runtime.cache_dir
+    return properties
+
+
+def warm_up_cloud(config: ModelConfig, points: int = 20_000, seed: int = 0) -> FloatArray:
+    """Give a cloud (points, 4) evenly spread over the detection range."""
+    grid = config.grid
+    low = np.array([grid.x_range[0], grid.y_range[0], grid.z_range[0], 0.0])
+    high = np.array([grid.x_range[1], grid.y_range[1], grid.z_range[1], 1.0])
+    return np.random.default_rng(seed).uniform(low, high, (points, 4)).astype(np.float32)

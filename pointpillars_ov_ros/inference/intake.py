@@ -1,0 +1,98 @@
+# Copyright 2026 The pointpillars_ov_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""Where a cloud waits for a frame slot, and where every cloud is accounted for."""
+
+from __future__ import annotations
+
+import threading
+import time
+from dataclasses import dataclass
+from typing import Any
+
+from pointpillars_ov_ros.core.arrays import FloatArray
+from pointpillars_ov_ros.core.runtime_config import DropPolicy
+from pointpillars_ov_ros.inference.frames import Counts
+from pointpillars_ov_ros.inference.timing import Stage, StageTimes
+
+
+@dataclass
+class Cloud:
+    """A submitted cloud on its way."""
+
+    sequence: int
+    token: Any
+    points: FloatArray
+    times: StageTimes
+    pillars: int = 0
+
+
+class Intake:
+    """One place to wait in, between the threads of senders and the host thread."""
+
+    def __init__(self, policy: DropPolicy) -> None:
+        """Begin open and empty."""
+        self._policy = policy
+        self._changed = threading.Condition()
+        self._waiting: Cloud | None = None
+        self._counts = Counts()
+        self.is_closed = False
+
+    @property
+    def has_cloud(self) -> bool:
+        """Tell whether a cloud waits."""
+        return self._waiting is not None
+
+    @property
+    def counts(self) -> Counts:
+        """The accounts at this moment."""
+        with self._changed:
+            return self._counts
+
+    def put(self, points: FloatArray, token: Any, times: StageTimes) -> bool:
+        """Take a cloud in; False where the intake is closed. Live it displaces one that waits, in replay it waits."""
+        times.begin(Stage.QUEUE, time.monotonic_ns())
+        with self._changed:
+            if self._policy is DropPolicy.REPLAY:
+                self._changed.wait_for(lambda: self._waiting is None or self.is_closed)
+            if self.is_closed:
+                return False
+            self._drop_waiting()
+            self._waiting = Cloud(self._counts.submitted, token, points, times)
+            self._counts = self._counts.plus(submitted=1)
+        return True
+
+    def take(self) -> Cloud | None:
+        """Give the cloud that waits to a frame slot; None where it was dropped meanwhile."""
+        with self._changed:
+            cloud, self._waiting = self._waiting, None
+            self._changed.notify_all()
+        if cloud is not None:
+            cloud.times.end(Stage.QUEUE, time.monotonic_ns())
+        return cloud
+
+    def counts_after(self, failed: bool) -> Counts:
+        """Give the accounts as they will be with one more completed or failed."""
+        return self.counts.plus(failed=int(failed), completed=int(not failed))
+
+    def settle(self, failed: bool) -> None:
+        """Count a cloud whose result was delivered; not earlier, since `drain` promises results."""
+        with self._changed:
+            self._counts = self.counts_after(failed)
+            self._changed.notify_all()
+
+    def drain(self, timeout_s: float | None) -> bool:
+        """Wait until every cloud is accounted for; False where that took longer than `timeout_s`."""
+        with self._changed:
+            return self._changed.wait_for(lambda: self._counts.pending == 0, timeout_s)
+
+    def close(self) -> None:
+        """Take nothing in any more; a cloud that waits is dropped."""
+        with self._changed:
+            self.is_closed = True
+            self._drop_waiting()
+            self._changed.notify_all()
+
+    def _drop_waiting(self) -> None:
+        if self._waiting is not None:
+            self._waiting = None
+            self._counts = self._counts.plus(dropped=1)

@@ -1,0 +1,154 @@
+# Copyright 2026 The pointpillars_ov_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""One OpenVINO network compiled for a device, and its requests."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import openvino as ov
+
+from pointpillars_ov_ros.core.arrays import FloatArray
+from pointpillars_ov_ros.core.errors import BundleError, InferenceError
+from pointpillars_ov_ros.inference.ports import Ports, Shape
+
+REPORTED_PROPERTIES = (
+    "EXECUTION_DEVICES",
+    "INFERENCE_PRECISION_HINT",
+    "PERFORMANCE_HINT",
+    "NUM_STREAMS",
+    "INFERENCE_NUM_THREADS",
+    "OPTIMAL_NUMBER_OF_INFER_REQUESTS",
+)
+
+
+class Request:
+    """One inference request: its tensors are read and written in place; runs asynchronously.
+
+    Whoever owns it leaves its tensors alone between `start` and the end of `finish`.
+    """
+
+    def __init__(self, request: ov.InferRequest, name: str) -> None:
+        """Wrap `request` of the network called `name` in messages."""
+        self._request = request
+        self._name = name
+        self._done: Callable[[], None] = lambda: None
+        self._bound: list[FloatArray] = []
+        request.set_callback(self._completed, None)
+
+    def tensor(self, name: str) -> FloatArray:
+        """Give the memory of the input or output tensor `name`, (shape of the network) float32."""
+        data: FloatArray = self._request.get_tensor(name).data
+        return data
+
+    def bind(self, name: str, array: FloatArray) -> None:
+        """Use the memory of `array`, C-contiguous and of the network's shape, as tensor `name`."""
+        self._request.set_tensor(name, ov.Tensor(array, shared_memory=True))
+        self._bound.append(array)
+
+    def start(self, done: Callable[[], None]) -> None:
+        """Start; `done` is called on a thread of OpenVINO's, where it must do next to nothing and never raise."""
+        self._done = done
+        try:
+            self._request.start_async()
+        except RuntimeError as error:
+            raise InferenceError(f"{self._name} could not be started: {first_line(error)}") from None
+
+    def is_finished(self) -> bool:
+        """Tell whether nothing runs any more: after a failed inference OpenVINO does not call back."""
+        try:
+            return bool(self._request.wait_for(0))
+        except RuntimeError:
+            return True
+
+    def finish(self) -> None:
+        """Wait for the end of the inference (at once after `done`); InferenceError where it failed."""
+        try:
+            self._request.wait()
+        except RuntimeError as error:
+            raise InferenceError(f"{self._name} failed: {first_line(error)}") from None
+
+    def _completed(self, _userdata: object) -> None:
+        self._done()
+
+
+class Network:
+    """A network compiled with explicit settings."""
+
+    def __init__(
+        self,
+        path: Path,
+        device: str,
+        properties: Mapping[str, Any],
+        ports: Ports,
+        reshape: Mapping[str, Shape] | None = None,
+    ) -> None:
+        """Read and compile the IR at `path` for `device`, with its inputs reshaped to `reshape`.
+
+        `ports` are the tensors it must have as it is read. Raises BundleError where the network is another
+        one, InferenceError where the device cannot take it.
+        """
+        self.name = path.stem
+        core = ov.Core()
+        model = read_model(core, path, ports)
+        try:
+            if reshape:
+                model.reshape(dict(reshape))
+            self._compiled = core.compile_model(model, device, dict(properties))
+        except RuntimeError as error:
+            raise InferenceError(
+                f"{path.name} cannot run on device {device!r} ({first_line(error)}); "
+                f"available here: {', '.join(core.available_devices)}"
+            ) from None
+
+    def create_request(self) -> Request:
+        """Make a request of its own tensors."""
+        return Request(self._compiled.create_infer_request(), self.name)
+
+    def effective_settings(self) -> dict[str, str]:
+        """Read back from the compiled network what it runs with."""
+        supported = self._compiled.get_property("SUPPORTED_PROPERTIES")
+        return {name: describe(self._compiled.get_property(name)) for name in REPORTED_PROPERTIES if name in supported}
+
+
+def read_model(core: ov.Core, path: Path, ports: Ports) -> ov.Model:
+    """Read an IR; BundleError where it is none, or has other tensors than `ports`."""
+    try:
+        model = core.read_model(path)
+    except RuntimeError as error:
+        raise BundleError(f"{path} is no network that OpenVINO reads: {first_line(error)}") from None
+    check_ports(path, "input", model.inputs, ports.inputs)
+    check_ports(path, "output", model.outputs, ports.outputs)
+    return model
+
+
+def check_ports(path: Path, kind: str, ports: list[Any], wanted: Mapping[str, Shape]) -> None:
+    """Raise BundleError unless `ports` have the `wanted` names, static shapes and float32 elements."""
+    found = {name: port for port in ports for name in port.get_names()}
+    for name, shape in wanted.items():
+        if name not in found:
+            raise BundleError(f"{path}: no {kind} tensor {name!r}; it has {', '.join(sorted(found)) or 'none'}")
+        port = found[name]
+        actual = tuple(port.shape) if port.partial_shape.is_static else str(port.partial_shape)
+        if actual != shape:
+            raise BundleError(f"{path}: {kind} tensor {name!r} has shape {actual}, the bundle says {shape}")
+        if port.element_type != ov.Type.f32:
+            raise BundleError(f"{path}: {kind} tensor {name!r} is {port.element_type.to_string()}, not f32")
+
+
+def describe(value: object) -> str:
+    """Give a property value as people write it."""
+    if isinstance(value, ov.Type):
+        return str(value.to_string())
+    if isinstance(value, list | tuple):
+        return ", ".join(describe(item) for item in value)
+    return str(getattr(value, "name", value))
+
+
+def first_line(error: BaseException) -> str:
+    """Give the telling line of an OpenVINO error, which begins with where in its source it was thrown."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    telling = [line for line in lines if not line.startswith(("Exception from", "Check '"))]
+    return (telling or lines or [type(error).__name__])[0].rstrip(".")

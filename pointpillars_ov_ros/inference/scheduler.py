@@ -1,0 +1,99 @@
+# Copyright 2026 The pointpillars_ov_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""Which job of which frame the host does next. A mode is a number of slots and an order of priority."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from enum import Enum, IntEnum
+from typing import NamedTuple, Protocol, TypeVar
+
+from pointpillars_ov_ros.core.runtime_config import Mode
+
+
+class State(IntEnum):
+    """How far a frame slot has come."""
+
+    IDLE = 0
+    PREPARED = 1
+    PFE_RUNNING = 2
+    PFE_DONE = 3
+    SCATTERED = 4
+    RPN_RUNNING = 5
+    RPN_DONE = 6
+
+
+RUNNING = (State.PFE_RUNNING, State.RPN_RUNNING)
+"""The states that a device, and not the host, leads out of."""
+
+
+class Job(Enum):
+    """What the host can do next for a slot: the state it needs, and the one it leads to."""
+
+    PREPARE = (State.IDLE, State.PREPARED)
+    START_PFE = (State.PREPARED, State.PFE_RUNNING)
+    SCATTER = (State.PFE_DONE, State.SCATTERED)
+    START_RPN = (State.SCATTERED, State.RPN_RUNNING)
+    FINISH = (State.RPN_DONE, State.IDLE)
+
+    @property
+    def needs(self) -> State:
+        """State of a slot for which this is the next job."""
+        return self.value[0]
+
+    @property
+    def leads_to(self) -> State:
+        """State of the slot when the job is done."""
+        return self.value[1]
+
+
+class Schedule(NamedTuple):
+    """A mode."""
+
+    slots: int
+    priority: tuple[Job, ...]
+
+
+SCHEDULES = {
+    # With one slot there is never a choice.
+    Mode.LATENCY: Schedule(1, (Job.FINISH, Job.START_RPN, Job.SCATTER, Job.START_PFE, Job.PREPARE)),
+    # While RPN(N) runs, N+1 is prepared and encoded; when it is done, its result leaves first.
+    Mode.BALANCED: Schedule(2, (Job.FINISH, Job.SCATTER, Job.START_RPN, Job.START_PFE, Job.PREPARE)),
+    # The PFE never waits for the host: PFE(N) starts before PFE(N-1) is scattered.
+    Mode.THROUGHPUT: Schedule(3, (Job.START_PFE, Job.SCATTER, Job.START_RPN, Job.FINISH, Job.PREPARE)),
+}
+
+
+class Flight(Protocol):
+    """What the scheduler must know of a slot."""
+
+    @property
+    def state(self) -> State:
+        """How far it has come."""
+
+    @property
+    def sequence(self) -> int:
+        """Number of the frame in it; older frames go first."""
+
+
+F = TypeVar("F", bound=Flight)
+
+# At most one inference of each network runs at a time; the running state of each job that starts one.
+_EXCLUSIVE = {Job.START_PFE: State.PFE_RUNNING, Job.START_RPN: State.RPN_RUNNING}
+
+
+def next_job(schedule: Schedule, flights: Sequence[F], cloud_waiting: bool) -> tuple[Job, F] | None:
+    """Choose the first job in the order of priority that some slot is ready for, the oldest frame first.
+
+    `cloud_waiting` tells whether there is a cloud to prepare. None: nothing to do until a network is done
+    or a cloud comes.
+    """
+    for job in schedule.priority:
+        if job is Job.PREPARE and not cloud_waiting:
+            continue
+        if job in _EXCLUSIVE and any(flight.state is _EXCLUSIVE[job] for flight in flights):
+            continue
+        ready = [flight for flight in flights if flight.state is job.needs]
+        if ready:
+            return job, min(ready, key=lambda flight: flight.sequence)
+    return None

@@ -1,0 +1,67 @@
+# Copyright 2026 The pointpillars_ov_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""KITTI calibration files: lidar points to pixels of the left colour image, camera positions to the lidar frame."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from pointpillars_ov_ros.core.arrays import DoubleArray, FloatArray
+from pointpillars_ov_ros.core.errors import DatasetError
+
+IMAGE_SIZE = (1242, 375)
+"""Width and height of most KITTI images (pixels); the smallest is 1224 x 370."""
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """One frame's calibration, as in the object development kit."""
+
+    projection: DoubleArray
+    """P2, (3, 4): rectified camera coordinates to pixels of the left colour camera."""
+    T_camera_lidar: DoubleArray
+    """(4, 4): lidar frame to rectified camera coordinates (R0_rect * Tr_velo_to_cam)."""
+
+    def to_lidar(self, positions: DoubleArray) -> DoubleArray:
+        """Transform (N, 3) rectified camera coordinates (m) to the lidar frame."""
+        rotation, translation = self.T_camera_lidar[:3, :3], self.T_camera_lidar[:3, 3]
+        return np.asarray(np.linalg.solve(rotation, (positions - translation).T).T)
+
+    def in_image(self, points: FloatArray, image_size: tuple[int, int] = IMAGE_SIZE) -> npt.NDArray[np.bool_]:
+        """Tell for each of `points` (N, >= 3), lidar frame, whether it is seen in the image."""
+        rotation, translation = self.T_camera_lidar[:3, :3], self.T_camera_lidar[:3, 3]
+        camera = points[:, :3] @ rotation.T + translation
+        pixels = camera @ self.projection[:, :3].T + self.projection[:, 3]
+        depth = pixels[:, 2]
+        ahead = depth > 0.1
+        safe = np.where(ahead, depth, 1.0)
+        u, v = pixels[:, 0] / safe, pixels[:, 1] / safe
+        return ahead & (u >= 0) & (u < image_size[0]) & (v >= 0) & (v < image_size[1])
+
+
+def read_calibration(path: Path) -> Calibration:
+    """Read a calib/*.txt file; DatasetError names file and line."""
+    rows: dict[str, DoubleArray] = {}
+    try:
+        lines = path.read_text(encoding="ascii").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise DatasetError(f"{path}: cannot be read as a KITTI calibration ({error})") from None
+    for number, line in enumerate(lines, start=1):
+        if not line.strip():
+            continue
+        key, _, numbers = line.partition(":")
+        try:
+            rows[key.strip()] = np.array([float(text) for text in numbers.split()])
+        except ValueError:
+            raise DatasetError(f"{path}:{number}: {key.strip()} holds something that is no number") from None
+    for key, size in (("P2", 12), ("R0_rect", 9), ("Tr_velo_to_cam", 12)):
+        if key not in rows or rows[key].size != size:
+            raise DatasetError(f"{path}: {key} must have {size} numbers, has {rows.get(key, np.empty(0)).size}")
+    rectification, lidar_to_camera = np.eye(4), np.eye(4)
+    rectification[:3, :3] = rows["R0_rect"].reshape(3, 3)
+    lidar_to_camera[:3] = rows["Tr_velo_to_cam"].reshape(3, 4)
+    return Calibration(rows["P2"].reshape(3, 4), rectification @ lidar_to_camera)

@@ -1,0 +1,88 @@
+# Copyright 2026 The pointpillars_ov_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""KITTI frames on disk: object folders (velodyne/, label_2/, calib/) and plain folders of .bin files."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from pointpillars_ov_ros.core.arrays import FloatArray
+from pointpillars_ov_ros.core.errors import DatasetError
+from pointpillars_ov_ros.kitti.calibration import Calibration, read_calibration
+from pointpillars_ov_ros.kitti.labels import KittiObject, read_labels
+
+CROPPED = "velodyne_reduced"
+"""Folder of clouds cut to the camera's view, as second.pytorch and its kin name it."""
+
+
+@dataclass(frozen=True)
+class Frame:
+    """One cloud on disk and what is known of it; paths of what is not there are None."""
+
+    name: str
+    cloud: Path
+    labels: Path | None = None
+    calibration: Path | None = None
+
+    @property
+    def is_cropped(self) -> bool:
+        """Tell whether the file already holds only what the camera sees."""
+        return self.cloud.parent.name == CROPPED
+
+    def read_points(self) -> FloatArray:
+        """Give (N, 4) float32: x y z (m, lidar frame), intensity 0..1."""
+        return read_points(self.cloud)
+
+    def read_calibration(self) -> Calibration | None:
+        """Give the calibration, None where there is none."""
+        return None if self.calibration is None else read_calibration(self.calibration)
+
+    def read_labels(self) -> list[KittiObject] | None:
+        """Give the labels, None where there are none (an empty list: labelled, and nothing there)."""
+        return None if self.labels is None else read_labels(self.labels)
+
+
+def read_points(path: Path) -> FloatArray:
+    """Read a KITTI velodyne .bin file: (N, 4) float32, x y z (m, lidar frame), intensity 0..1."""
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise DatasetError(f"{path}: cannot be read ({error.strerror})") from None
+    if len(data) % 16:
+        raise DatasetError(f"{path}: {len(data)} bytes are no whole number of 16-byte points")
+    return np.frombuffer(data, np.float32).reshape(-1, 4)
+
+
+def find_frames(folder: Path) -> list[Frame]:
+    """List the frames under `folder`, by name.
+
+    `folder` may be the root of the KITTI object set (holding training/ or testing/), one of its splits
+    (holding velodyne/, with calib/ and label_2/ beside it), one cloud folder of it, a drive of the raw set
+    (holding velodyne_points/data) or any folder of .bin files. A frame of a split that is only in
+    velodyne_reduced/ is taken from there.
+    """
+    for groups in (
+        [folder],
+        *([split / "velodyne", split / CROPPED] for split in (folder, folder / "training", folder / "testing")),
+        [folder / "velodyne_points" / "data"],
+    ):
+        paths = {path.stem: path for group in reversed(groups) for path in group.glob("*.bin")}
+        if paths:
+            return [_frame(paths[name], groups[0].parent) for name in sorted(paths)]
+    raise DatasetError(
+        f"{folder}: no .bin cloud there, nor in training/velodyne, velodyne or velodyne_points/data below it"
+    )
+
+
+def _frame(cloud: Path, split: Path) -> Frame:
+    labels = split / "label_2" / f"{cloud.stem}.txt"
+    calibration = split / "calib" / f"{cloud.stem}.txt"
+    return Frame(
+        name=cloud.stem,
+        cloud=cloud,
+        labels=labels if labels.is_file() else None,
+        calibration=calibration if calibration.is_file() else None,
+    )

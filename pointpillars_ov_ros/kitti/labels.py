@@ -1,0 +1,78 @@
+# Copyright 2026 The pointpillars_ov_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""KITTI object labels (label_2/*.txt), and their boxes in the lidar frame."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from pointpillars_ov_ros.core.arrays import FloatArray
+from pointpillars_ov_ros.core.errors import DatasetError
+from pointpillars_ov_ros.kitti.calibration import Calibration
+
+_FIELDS = 15
+
+
+class KittiObject(NamedTuple):
+    """One labelled object; metres, radians, rectified camera coordinates (x right, y down, z forward)."""
+
+    type: str
+    truncated: float
+    occluded: int
+    alpha: float
+    bbox: tuple[float, float, float, float]
+    """Left, top, right, bottom in the image (pixels)."""
+    height: float
+    width: float
+    length: float
+    location: tuple[float, float, float]
+    """Centre of the bottom face."""
+    rotation_y: float
+
+
+def read_labels(path: Path) -> list[KittiObject]:
+    """Read a label file; DatasetError names file and line."""
+    try:
+        lines = path.read_text(encoding="ascii").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise DatasetError(f"{path}: cannot be read as KITTI labels ({error})") from None
+    return [_parse(line.split(), f"{path}:{number}") for number, line in enumerate(lines, start=1) if line.strip()]
+
+
+def _parse(words: list[str], where: str) -> KittiObject:
+    if len(words) < _FIELDS:
+        raise DatasetError(f"{where}: a label has {_FIELDS} fields, this line has {len(words)}")
+    try:
+        n = [float(word) for word in words[1:_FIELDS]]
+    except ValueError:
+        raise DatasetError(f"{where}: something in this line is no number") from None
+    if not all(map(math.isfinite, n)):
+        raise DatasetError(f"{where}: something in this line is no finite number")
+    return KittiObject(
+        type=words[0],
+        truncated=n[0],
+        occluded=int(n[1]),
+        alpha=n[2],
+        bbox=(n[3], n[4], n[5], n[6]),
+        height=n[7],
+        width=n[8],
+        length=n[9],
+        location=(n[10], n[11], n[12]),
+        rotation_y=n[13],
+    )
+
+
+def lidar_boxes(objects: list[KittiObject], calibration: Calibration) -> FloatArray:
+    """Give the boxes of `objects`, (K, 7) float32: geometric centre x y z, l, w, h (m), yaw (rad), lidar frame."""
+    if not objects:
+        return np.zeros((0, 7), np.float32)
+    bottoms = calibration.to_lidar(np.array([o.location for o in objects]))
+    sizes = np.array([(o.length, o.width, o.height) for o in objects])
+    yaws = np.array([-o.rotation_y - math.pi / 2 for o in objects])
+    yaws = (yaws + math.pi) % (2 * math.pi) - math.pi
+    bottoms[:, 2] += sizes[:, 2] / 2
+    return np.hstack([bottoms, sizes, yaws[:, None]]).astype(np.float32)

@@ -1,0 +1,131 @@
+# Copyright 2026 The pointpillars_ov_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""Model bundles: a folder with `bundle.yaml` (a `ModelConfig`) and the IR files it names, each under its sha256."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import shutil
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+import yaml
+
+from pointpillars_ov_ros.core.config import ModelConfig
+from pointpillars_ov_ros.core.errors import BundleError, ConfigError
+from pointpillars_ov_ros.core.mapping import from_mapping, to_mapping
+
+CONFIG_NAME = "bundle.yaml"
+
+
+@dataclass(frozen=True)
+class ModelBundle:
+    """A bundle whose files are what its description says."""
+
+    config: ModelConfig
+    folder: Path
+
+    def path(self, file: str) -> Path:
+        """Give the path of a file of the bundle."""
+        return self.folder / file
+
+
+def load_bundle(folder: Path) -> ModelBundle:
+    """Read `folder`/bundle.yaml and check the sha256 of every file; BundleError says what does not fit."""
+    path = folder / CONFIG_NAME
+    if not path.is_file():
+        raise BundleError(
+            f"{folder} holds no {CONFIG_NAME}; `pointpillars_ov convert` makes a bundle of a pair of IR files"
+        )
+    config = read_config(path)
+    for file in ir_files(config):
+        if file not in config.sha256:
+            raise BundleError(f"{path}: sha256: {file} is missing, so it cannot be checked")
+    for file, expected in config.sha256.items():
+        if Path(file).name != file:
+            raise BundleError(f"{path}: sha256: {file!r} leaves the bundle; a plain file name is needed")
+        if not (folder / file).is_file():
+            raise BundleError(f"{folder / file} is missing, {CONFIG_NAME} names it")
+        actual = sha256(folder / file)
+        if actual != expected:
+            raise BundleError(
+                f"{folder / file} is not the file that {CONFIG_NAME} describes "
+                f"(sha256 {actual[:12]}… instead of {expected[:12]}…)"
+            )
+    return ModelBundle(config, folder)
+
+
+def read_config(path: Path) -> ModelConfig:
+    """Read a `ModelConfig` from YAML; BundleError names file, field and value."""
+    try:
+        document = yaml.safe_load(path.read_text(encoding="utf-8"))
+        return from_mapping(ModelConfig, document)
+    except (OSError, UnicodeDecodeError) as error:
+        raise BundleError(f"{path}: cannot be read ({error})") from None
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        where = str(path) if mark is None else f"{path}:{mark.line + 1}"
+        problem = " ".join(str(getattr(error, "problem", None) or error).split())
+        raise BundleError(f"{where}: no valid YAML ({problem})") from None
+    except ConfigError as error:
+        raise BundleError(f"{path}: {error}") from None
+
+
+def write_bundle(config: ModelConfig, sources: dict[str, Path], folder: Path) -> ModelBundle:
+    """Copy `sources` (by their name in the bundle) and write bundle.yaml with their hashes, all or nothing.
+
+    `folder` must not exist, or hold a bundle, which is replaced.
+    """
+    if folder.exists():
+        _check_replaceable(folder)
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=f".{folder.name}.", dir=folder.parent) as temporary:
+        fresh = Path(temporary) / "bundle"
+        fresh.mkdir()
+        for name, source in sources.items():
+            shutil.copyfile(source, fresh / name)
+        config = dataclasses.replace(config, sha256={name: sha256(fresh / name) for name in sources})
+        text = yaml.safe_dump(to_mapping(config), sort_keys=False, allow_unicode=True)
+        (fresh / CONFIG_NAME).write_text(text, encoding="utf-8")
+        _replace(folder, fresh, Path(temporary) / "replaced")
+    return ModelBundle(config, folder)
+
+
+def _check_replaceable(folder: Path) -> None:
+    """Raise BundleError unless `folder` holds a bundle and nothing else."""
+    if not (folder / CONFIG_NAME).is_file():
+        raise BundleError(f"{folder} exists and is no bundle; it is left alone")
+    known = {CONFIG_NAME, *read_config(folder / CONFIG_NAME).sha256}
+    foreign = sorted(path.name for path in folder.iterdir() if path.name not in known)
+    if foreign:
+        raise BundleError(f"{folder} holds {foreign[0]}, which is not of the bundle there; it is left alone")
+
+
+def _replace(folder: Path, fresh: Path, aside: Path) -> None:
+    """Put `fresh` in the place of `folder`; where that fails, what was there is there again."""
+    had_one = folder.exists()
+    if had_one:
+        folder.rename(aside)
+    try:
+        fresh.rename(folder)
+    except OSError:
+        if had_one:
+            aside.rename(folder)
+        raise
+
+
+def ir_files(config: ModelConfig) -> tuple[str, ...]:
+    """Name the files of the two IRs: each .xml and the .bin beside it."""
+    graphs = (config.pfe.file, config.rpn.file)
+    return tuple(name for graph in graphs for name in (graph, str(Path(graph).with_suffix(".bin"))))
+
+
+def sha256(path: Path) -> str:
+    """Give the hash of a file, hexadecimal."""
+    digest = hashlib.sha256()
+    with path.open("rb") as stream:
+        while block := stream.read(1 << 20):
+            digest.update(block)
+    return digest.hexdigest()

@@ -1,0 +1,77 @@
+# Copyright 2026 The pointpillars_ov_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""A DDS transport that carries clouds: where the Fast DDS profile is, and whether this process uses it.
+
+Fast DDS's own defaults lose most best-effort clouds of 2 MB, even on one machine.
+"""
+
+from __future__ import annotations
+
+import os
+import xml.etree.ElementTree as ElementTree
+from collections.abc import Mapping
+from pathlib import Path
+
+PROFILE_VARIABLES = ("FASTRTPS_DEFAULT_PROFILES_FILE", "FASTDDS_DEFAULT_PROFILES_FILE")
+"""The first is read by Humble and Jazzy, the second by Kilted and later."""
+
+_OLDER = ("humble", "iron", "jazzy")
+_RMEM_MAX = Path("/proc/sys/net/core/rmem_max")
+
+
+def profile_path(share: Path) -> Path:
+    """Give the profile's path in the package's share folder."""
+    return share / "config" / "fastdds_clouds.xml"
+
+
+def with_profile(environment: Mapping[str, str], profile: Path) -> dict[str, str]:
+    """Give `environment` with the profile set for every distribution; what is set already stays, for all of them."""
+    own = {name: environment[name] for name in PROFILE_VARIABLES if environment.get(name)}
+    other = next(iter(own.values()), str(profile))
+    return {**environment, **dict.fromkeys(PROFILE_VARIABLES, other), **own}
+
+
+def transport_warning(environment: Mapping[str, str] = os.environ, rmem_max: Path = _RMEM_MAX) -> str | None:
+    """Say in one sentence what would lose clouds in this process; None where nothing is known to."""
+    implementation = environment.get("RMW_IMPLEMENTATION") or "rmw_fastrtps_cpp"
+    if "fastrtps" not in implementation:
+        return None
+    # Those that read the older variable read no other.
+    readable = PROFILE_VARIABLES[:1] if environment.get("ROS_DISTRO") in _OLDER else PROFILE_VARIABLES
+    profile = next((environment[name] for name in readable if environment.get(name)), None)
+    if profile is None:
+        return (
+            f"{readable[0]} is not set: Fast DDS with its default transports loses most large clouds; "
+            "the launch files set it to config/fastdds_clouds.xml of this package"
+        )
+    try:
+        wanted = socket_buffer_size(Path(profile))
+    except (OSError, ElementTree.ParseError) as error:
+        return f"{profile}, the Fast DDS profile, cannot be read ({error}): Fast DDS goes on without it"
+    allowed = _read_int(rmem_max)
+    if wanted is not None and allowed is not None and allowed < wanted:
+        return (
+            f"net.core.rmem_max is {allowed}, less than the {wanted} bytes that {profile} asks for, so nodes may "
+            f"not find each other: run `sudo sysctl -w net.core.rmem_max={wanted}`"
+        )
+    return None
+
+
+def socket_buffer_size(profile: Path) -> int | None:
+    """Give the greatest UDP receive buffer that a profile asks for (bytes); None where it asks for none."""
+    root = ElementTree.parse(profile).getroot()
+    sizes = [
+        int(element.text)
+        for element in root.iter()
+        if element.tag.rpartition("}")[2] in ("receiveBufferSize", "listenSocketBufferSize", "receive_buffer_size")
+        and (element.text or "").strip().isdigit()
+        and element.text is not None
+    ]
+    return max(sizes, default=None)
+
+
+def _read_int(path: Path) -> int | None:
+    try:
+        return int(path.read_text())
+    except (OSError, ValueError):
+        return None

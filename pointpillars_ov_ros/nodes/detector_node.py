@@ -1,0 +1,167 @@
+# Copyright 2026 The pointpillars_ov_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""The detector: a managed node that turns PointCloud2 into Detection3DArray."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import Any
+
+from rclpy.event_handler import SubscriptionEventCallbacks
+from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
+from sensor_msgs.msg import PointCloud2
+
+from pointpillars_ov_ros.core.errors import CloudError, ConfigError, InferenceError, PointPillarsError
+from pointpillars_ov_ros.core.runtime_config import RuntimeConfig
+from pointpillars_ov_ros.inference.engine import Engine
+from pointpillars_ov_ros.inference.frames import FrameResult
+from pointpillars_ov_ros.inference.pipeline import Pipeline
+from pointpillars_ov_ros.inference.timing import Stage, StageTimes
+from pointpillars_ov_ros.model.bundle import load_bundle
+from pointpillars_ov_ros.nodes import qos
+from pointpillars_ov_ros.nodes.conversions import Cloud, read_cloud
+from pointpillars_ov_ros.nodes.dds import transport_warning
+from pointpillars_ov_ros.nodes.detector_outputs import DetectorOutputs
+from pointpillars_ov_ros.nodes.parameters import declare_parameters, read_parameters
+from pointpillars_ov_ros.nodes.settings import DetectorNodeConfig
+
+_THROTTLE_S = 5.0
+_BRIGHT = 1.5
+"""Scaled intensities above this are not of the 0..1 that networks are trained with."""
+
+
+class DetectorNode(LifecycleNode):
+    """Configure: load, compile, warm up. Activate: subscribe. The callback converts and submits, no more."""
+
+    def __init__(self, **options: Any) -> None:
+        """Declare the parameters; nothing is loaded before `configure`. `options` are `rclpy.node.Node`'s."""
+        super().__init__("pointpillars_detector", **options)
+        declare_parameters(self, RuntimeConfig)
+        declare_parameters(self, DetectorNodeConfig)
+        self._pipeline: Pipeline | None = None
+        self._starting = False
+        self._failure = ""
+
+    def start(self) -> None:
+        """Configure and activate, unless `autostart` is false; InferenceError says why that failed."""
+        warning = transport_warning()
+        if warning:
+            self.get_logger().warning(warning)
+        if not self.get_parameter("autostart").value:
+            return
+        # A failure now ends the process, and is said by whoever runs it; later, a lifecycle manager hears it.
+        self._starting = True
+        for transition in (self.trigger_configure, self.trigger_activate):
+            if transition() != TransitionCallbackReturn.SUCCESS:
+                raise InferenceError(self._failure or "the node could not be activated")
+        self._starting = False
+
+    def is_finished(self) -> bool:
+        """Run until told to stop."""
+        return False
+
+    def stop(self) -> None:
+        """Publish what is in flight."""
+        self._close_pipeline()
+
+    def on_configure(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Load the bundle, compile, warm up, create the publishers; FAILURE leaves the node unconfigured."""
+        self.get_logger().info("loading and compiling the networks …")
+        try:
+            self._runtime = read_parameters(self, RuntimeConfig)
+            self._node_config = read_parameters(self, DetectorNodeConfig)
+            if not self._runtime.model_dir:
+                raise ConfigError("model_dir: empty, must be the folder of a model bundle")
+            self._engine = Engine(load_bundle(Path(self._runtime.model_dir)), self._runtime)
+        except PointPillarsError as error:
+            self._failure = str(error)
+            if not self._starting:
+                self.get_logger().error(f"configure failed: {error}")
+            return TransitionCallbackReturn.FAILURE
+        self._outputs = DetectorOutputs(self, self._engine)
+        devices = {
+            name: f"{settings.get('EXECUTION_DEVICES')} in {settings.get('INFERENCE_PRECISION_HINT')}"
+            for name, settings in self._engine.effective_settings().items()
+        }
+        self.get_logger().info(
+            f"{self._engine.config.name} ready after {self._engine.load_s:.1f} s: PFE on {devices['pfe']}, "
+            f"RPN on {devices['rpn']}, {self._runtime.mode.value} mode, {self._runtime.drop_policy.value}"
+        )
+        return TransitionCallbackReturn.SUCCESS
+
+    def on_activate(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Start the pipeline and subscribe."""
+        result = super().on_activate(state)
+        self._outputs.publish_labels()
+        self._pipeline = self._engine.open_pipeline(self._on_result)
+        config = self._node_config
+        self._subscription = self.create_subscription(
+            PointCloud2,
+            "points",
+            self._on_cloud,
+            qos.cloud_input(self._runtime.drop_policy, config.input_reliability, config.input_depth),
+            event_callbacks=SubscriptionEventCallbacks(message_lost=self._on_lost),
+        )
+        self.get_logger().info(f"waiting for clouds on {self._subscription.topic_name}")
+        return result
+
+    def on_deactivate(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Unsubscribe and publish what is in flight."""
+        self.destroy_subscription(self._subscription)
+        self._close_pipeline()
+        return super().on_deactivate(state)
+
+    def on_cleanup(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Give networks and buffers back."""
+        self._outputs.destroy()
+        del self._outputs, self._engine
+        return TransitionCallbackReturn.SUCCESS
+
+    def on_shutdown(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Publish what is in flight."""
+        self._close_pipeline()
+        return TransitionCallbackReturn.SUCCESS
+
+    def _close_pipeline(self) -> None:
+        if self._pipeline is not None:
+            self._pipeline.close()
+
+    def _on_cloud(self, message: PointCloud2) -> None:
+        assert self._pipeline is not None
+        times = StageTimes()
+        times.begin(Stage.CONVERT, time.monotonic_ns())
+        self._outputs.received += 1
+        try:
+            cloud = read_cloud(message, self._runtime.intensity_field, self._runtime.intensity_scale)
+        except CloudError as error:
+            self.get_logger().warning(f"cloud refused: {error}", throttle_duration_sec=_THROTTLE_S)
+            self._outputs.publish_refusal(message.header, str(error), self._pipeline.counts)
+            return
+        times.end(Stage.CONVERT, time.monotonic_ns())
+        self._check_intensity(cloud, message)
+        self._pipeline.submit(cloud.points, message.header, times)
+
+    def _on_result(self, result: FrameResult) -> None:
+        """Publish; called on the pipeline's thread, in input order."""
+        self._outputs.publish_result(result)
+        if result.error:
+            self.get_logger().error(f"cloud not processed: {result.error}", throttle_duration_sec=_THROTTLE_S)
+
+    def _on_lost(self, event: Any) -> None:
+        self._outputs.lost = event.total_count
+
+    def _check_intensity(self, cloud: Cloud, message: PointCloud2) -> None:
+        if not cloud.has_intensity:
+            names = ", ".join(field.name for field in message.fields)
+            self.get_logger().warning(
+                f"no field {self._runtime.intensity_field!r} among {names}: intensity is taken as 0, which "
+                "costs accuracy; the parameter intensity_field names the one to use",
+                once=True,
+            )
+        elif cloud.brightest > _BRIGHT:
+            self.get_logger().warning(
+                f"intensity reaches {cloud.brightest:.4g} after intensity_scale {self._runtime.intensity_scale:.4g}, "
+                "but the network expects 0 to 1; for clouds of 0 to 255 set intensity_scale to 0.0039216 (1/255)",
+                once=True,
+            )

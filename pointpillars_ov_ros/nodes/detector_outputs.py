@@ -1,0 +1,89 @@
+# Copyright 2026 The pointpillars_ov_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""What the detector publishes for each cloud."""
+
+from __future__ import annotations
+
+from diagnostic_msgs.msg import DiagnosticArray
+from rclpy.lifecycle import LifecycleNode
+from std_msgs.msg import Header
+from vision_msgs.msg import Detection3DArray, LabelInfo
+from visualization_msgs.msg import MarkerArray
+
+from pointpillars_ov_ros.inference.engine import Engine
+from pointpillars_ov_ros.inference.frames import Counts, FrameResult
+from pointpillars_ov_ros.nodes import qos
+from pointpillars_ov_ros.nodes.conversions import to_detection_array, to_label_info
+from pointpillars_ov_ros.nodes.markers import to_marker_array
+from pointpillars_ov_ros.nodes.timing_message import FrameTiming, stage_durations, to_message
+
+
+class DetectorOutputs:
+    """The publishers of a configured detector, and its counts of clouds that no frame came of.
+
+    Used from the executor's thread and from the pipeline's; publishing is safe from any.
+    """
+
+    def __init__(self, node: LifecycleNode, engine: Engine) -> None:
+        """Create the publishers; they are silent until the node is active."""
+        self._node = node
+        self._engine = engine
+        self._classes = engine.config.classes
+        self._settings = engine.effective_settings()
+        self._detections = node.create_lifecycle_publisher(Detection3DArray, "detections", qos.OUTPUT)
+        self._markers = node.create_lifecycle_publisher(MarkerArray, "markers", qos.OUTPUT)
+        self._label_info = node.create_lifecycle_publisher(LabelInfo, "label_info", qos.LATCHED)
+        self._timing = node.create_lifecycle_publisher(DiagnosticArray, "timing", qos.TIMING)
+        self.received = self.refused = self.lost = 0
+
+    def destroy(self) -> None:
+        """Take the publishers away."""
+        for publisher in (self._detections, self._markers, self._label_info, self._timing):
+            self._node.destroy_lifecycle_publisher(publisher)
+
+    def publish_labels(self) -> None:
+        """Say once what the classes are; late subscribers get it too."""
+        self._label_info.publish(to_label_info(self._classes, self._engine.settings.score_threshold))
+
+    def publish_result(self, result: FrameResult) -> None:
+        """Publish the detections of a frame with the header of its cloud, and its timing."""
+        header = result.token
+        if not result.error:
+            self._detections.publish(to_detection_array(result.detections, self._classes, header))
+            if self._markers.get_subscription_count():
+                self._markers.publish(to_marker_array(result.detections, self._classes, header))
+        self._publish_timing(
+            header,
+            result.counts,
+            error=result.error,
+            points=result.points,
+            pillars=result.pillars,
+            detections=len(result.detections),
+            **stage_durations(result.times),
+        )
+
+    def publish_refusal(self, header: Header, reason: str, counts: Counts) -> None:
+        """Count a cloud that could not be read, and say why."""
+        self.refused += 1
+        self._publish_timing(header, counts, error=f"cloud refused: {reason}")
+
+    def _publish_timing(self, header: Header, counts: Counts, **values: object) -> None:
+        runtime = self._engine.runtime
+        # By hand, since rclpy's Time refuses the negative stamps that a driver without a clock may give.
+        stamp_ns = header.stamp.sec * 1_000_000_000 + header.stamp.nanosec
+        timing = FrameTiming(
+            age_ms=(self._node.get_clock().now().nanoseconds - stamp_ns) / 1e6,
+            received=self.received,
+            completed=counts.completed,
+            failed=counts.failed,
+            dropped=counts.dropped,
+            refused=self.refused,
+            lost=self.lost,
+            mode=runtime.mode.value,
+            pfe_device=self._settings["pfe"].get("EXECUTION_DEVICES", ""),
+            rpn_device=self._settings["rpn"].get("EXECUTION_DEVICES", ""),
+            pfe_precision=self._settings["pfe"].get("INFERENCE_PRECISION_HINT", ""),
+            rpn_precision=self._settings["rpn"].get("INFERENCE_PRECISION_HINT", ""),
+            **values,  # type: ignore[arg-type]
+        )
+        self._timing.publish(to_message(timing, header))

@@ -1,0 +1,47 @@
+# Copyright 2026 The pointpillars_ov_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""The executables of the nodes. Light by itself: what is missing on a machine is a sentence, not a traceback."""
+
+from __future__ import annotations
+
+import importlib
+import signal
+import sys
+from types import FrameType
+
+from pointpillars_ov_ros.core.errors import PointPillarsError, missing_module
+
+
+def detector() -> int:
+    """Run `pointpillars_detector`."""
+    return _run("detector_node", "DetectorNode")
+
+
+def diagnostics() -> int:
+    """Run `pointpillars_diagnostics`."""
+    return _run("diagnostics_node", "DiagnosticsNode")
+
+
+def player() -> int:
+    """Run `kitti_player`."""
+    return _run("kitti_player_node", "KittiPlayerNode")
+
+
+def _run(module: str, node: str) -> int:
+    # Loading takes a second or more, in which a launch file may already give up.
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, _leave)
+    try:
+        runner = importlib.import_module("pointpillars_ov_ros.nodes.runner")
+        create = getattr(importlib.import_module(f"pointpillars_ov_ros.nodes.{module}"), node)
+    except ModuleNotFoundError as error:
+        print(f"error: {missing_module(error)}", file=sys.stderr)
+        return 1
+    except PointPillarsError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    return int(runner.run_node(create))
+
+
+def _leave(_number: int, _frame: FrameType | None) -> None:
+    raise SystemExit(0)

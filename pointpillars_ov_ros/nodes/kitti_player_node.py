@@ -1,0 +1,132 @@
+# Copyright 2026 The pointpillars_ov_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""Plays KITTI frames as a LiDAR driver would publish them, with ground truth where there are labels."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from diagnostic_msgs.msg import DiagnosticArray
+from geometry_msgs.msg import TransformStamped
+from rclpy.duration import Duration
+from rclpy.node import Node
+from sensor_msgs.msg import PointCloud2, PointField
+from sensor_msgs_py.point_cloud2 import create_cloud
+from std_msgs.msg import Header
+from tf2_msgs.msg import TFMessage
+from vision_msgs.msg import Detection3DArray
+
+from pointpillars_ov_ros.core.detections import Detections
+from pointpillars_ov_ros.core.errors import ConfigError, DatasetError
+from pointpillars_ov_ros.kitti.frames import Frame, find_frames
+from pointpillars_ov_ros.kitti.labels import lidar_boxes
+from pointpillars_ov_ros.nodes import qos
+from pointpillars_ov_ros.nodes.conversions import to_detection_array
+from pointpillars_ov_ros.nodes.parameters import declare_parameters, read_parameters
+from pointpillars_ov_ros.nodes.settings import PlayerConfig
+
+# The fields of velodyne_pointcloud without ring and time, which KITTI's files do not have.
+FIELDS = [
+    PointField(name=name, offset=4 * index, datatype=PointField.FLOAT32, count=1)
+    for index, name in enumerate(("x", "y", "z", "intensity"))
+]
+
+
+class KittiPlayerNode(Node):
+    """A timer at the sensor's rate; each tick publishes the next frame, unless it has to be held back."""
+
+    def __init__(self, **options: Any) -> None:
+        """Declare the parameters. `options` are `rclpy.node.Node`'s."""
+        super().__init__("kitti_player", **options)
+        declare_parameters(self, PlayerConfig)
+        self._sent = 0
+        self._reported = 0
+        self._finished = False
+
+    def start(self) -> None:
+        """Find the frames, announce the transform, begin to play; raises where there is nothing to play."""
+        self._config = config = read_parameters(self, PlayerConfig)
+        if not config.data_dir:
+            raise ConfigError("data_dir: empty, must be a KITTI folder")
+        self._frames = choose_frames(find_frames(Path(config.data_dir)), config.frames)
+        if config.crop_to_image and not all(can_crop(frame) for frame in self._frames):
+            raise ConfigError(f"crop_to_image: True, but {config.data_dir} lacks calibrations")
+        self._clouds = self.create_publisher(PointCloud2, "points", qos.OUTPUT)
+        self._truth = self.create_publisher(Detection3DArray, "ground_truth", qos.OUTPUT)
+        self._transforms = self.create_publisher(TFMessage, "/tf_static", qos.LATCHED)
+        self._transforms.publish(TFMessage(transforms=[self._static_transform()]))
+        self._reports = self.create_subscription(DiagnosticArray, "timing", self._on_report, qos.TIMING)
+        self._timer = self.create_timer(1.0 / config.rate, self._tick)
+        self.get_logger().info(f"{len(self._frames)} frames of {config.data_dir} at {config.rate:g} Hz")
+
+    def is_finished(self) -> bool:
+        """Tell whether the last cloud has reached its subscribers."""
+        return self._finished
+
+    def stop(self) -> None:
+        """Wait until reliable subscribers have the last cloud."""
+        self._clouds.wait_for_all_acked(Duration(seconds=5))
+
+    def _tick(self) -> None:
+        config = self._config
+        at_end = not config.loop and self._sent >= len(self._frames)
+        if at_end or (config.max_frames and self._sent >= config.max_frames):
+            self._finish()
+            return
+        if self._sent == 0 and self._clouds.get_subscription_count() < config.wait_for_subscribers:
+            return
+        if config.max_outstanding and self._sent - self._reported >= config.max_outstanding:
+            return
+        self._play(self._frames[self._sent % len(self._frames)])
+        self._sent += 1
+
+    def _play(self, frame: Frame) -> None:
+        header = Header(stamp=self.get_clock().now().to_msg(), frame_id=self._config.frame_id)
+        points, calibration = frame.read_points(), frame.read_calibration()
+        if self._config.crop_to_image and calibration is not None and not frame.is_cropped:
+            points = points[calibration.in_image(points)]
+        objects = frame.read_labels()
+        if objects is not None and calibration is not None:
+            labelled = [o for o in objects if o.type != "DontCare"]
+            classes = tuple(sorted({o.type for o in labelled}))
+            truth = Detections(
+                lidar_boxes(labelled, calibration),
+                np.ones(len(labelled), np.float32),
+                np.array([classes.index(o.type) for o in labelled], np.int32),
+            )
+            self._truth.publish(to_detection_array(truth, classes, header))
+        self._clouds.publish(create_cloud(header, FIELDS, points))
+
+    def _finish(self) -> None:
+        if not self._finished:
+            self._timer.cancel()
+            self.get_logger().info(f"{self._sent} clouds played")
+            self._finished = True
+
+    def _on_report(self, message: DiagnosticArray) -> None:
+        self._reported += 1
+
+    def _static_transform(self) -> TransformStamped:
+        transform = TransformStamped(
+            header=Header(stamp=self.get_clock().now().to_msg(), frame_id=self._config.base_frame_id),
+            child_frame_id=self._config.frame_id,
+        )
+        transform.transform.translation.z = self._config.sensor_height
+        return transform
+
+
+def can_crop(frame: Frame) -> bool:
+    """Tell whether what the camera sees of a frame is known."""
+    return frame.is_cropped or frame.calibration is not None
+
+
+def choose_frames(frames: list[Frame], names: str) -> list[Frame]:
+    """Keep the frames called `names` (separated by commas), in that order; empty: all of them."""
+    wanted = [name.strip() for name in names.split(",") if name.strip()]
+    by_name = {frame.name: frame for frame in frames}
+    for name in wanted:
+        if name not in by_name:
+            raise DatasetError(f"{frames[0].cloud.parent} has no frame {name!r}")
+    return [by_name[name] for name in wanted] or frames

@@ -1,0 +1,65 @@
+# Copyright 2026 The pointpillars_ov_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""Running a node as a process: one executor, SIGINT and SIGTERM end it in order, errors are one sentence."""
+
+from __future__ import annotations
+
+import signal
+import sys
+from collections.abc import Callable
+from typing import Protocol
+
+import rclpy
+from rclpy.executors import SingleThreadedExecutor
+from rclpy.node import Node
+from rclpy.signals import SignalHandlerOptions
+
+from pointpillars_ov_ros.core.errors import PointPillarsError
+
+_WAKE_S = 0.1
+"""The longest that a signal, or the node's own end, goes unnoticed."""
+
+
+class Runnable(Protocol):
+    """What a node says of its own running."""
+
+    def start(self) -> None:
+        """Begin to work; raises PointPillarsError where it cannot."""
+
+    def is_finished(self) -> bool:
+        """Tell whether the node has nothing more to do."""
+
+    def stop(self) -> None:
+        """Finish what is under way; everything can still be published."""
+
+
+def run_node(create: Callable[[], Node], arguments: list[str] | None = None) -> int:
+    """Spin the node (also a `Runnable`) until a signal or its own end; give the exit code.
+
+    The executor is the single-threaded one: the multi-threaded one loses callbacks at high rates.
+    """
+    # ROS's own handlers would shut the context down at once, and results in flight could not leave any more.
+    rclpy.init(args=arguments, signal_handler_options=SignalHandlerOptions.NO)
+    stopping: list[int] = []
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda received, _frame: stopping.append(received))
+    node: Node | None = None
+    try:
+        node = create()
+        node.start()
+        executor = SingleThreadedExecutor()
+        executor.add_node(node)
+        while not stopping and not node.is_finished():
+            executor.spin_once(timeout_sec=_WAKE_S)
+        node.stop()
+        return 0
+    except PointPillarsError as error:
+        if node is None:
+            print(f"error: {error}", file=sys.stderr)
+        else:
+            node.get_logger().fatal(str(error))
+        return 1
+    finally:
+        if node is not None:
+            node.destroy_node()
+        rclpy.try_shutdown()

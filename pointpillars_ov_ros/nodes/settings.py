@@ -1,0 +1,84 @@
+# Copyright 2026 The pointpillars_ov_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""Settings of the nodes that are not settings of the detector itself; parameters are made of them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+
+from pointpillars_ov_ros.core.runtime_config import setting, validate
+
+
+class InputReliability(str, Enum):
+    """Reliability asked of the cloud's publisher."""
+
+    AUTO = "auto"
+    """Best effort in live mode, reliable in replay mode."""
+    BEST_EFFORT = "best_effort"
+    RELIABLE = "reliable"
+
+
+@dataclass(frozen=True)
+class DetectorNodeConfig:
+    """Settings of `pointpillars_detector` beside those of `RuntimeConfig`."""
+
+    input_reliability: InputReliability = setting(
+        InputReliability.AUTO,
+        "Reliability of the cloud subscription; auto: best effort live, reliable in replay",
+    )
+    input_depth: int = setting(0, "Queue depth of the cloud subscription; 0: 1 live, 32 in replay", low=0, high=1000)
+    autostart: bool = setting(True, "Configure and activate at start; false leaves that to a lifecycle manager")
+
+    def __post_init__(self) -> None:
+        """Check the bounds."""
+        validate(self)
+
+
+@dataclass(frozen=True)
+class DiagnosticsConfig:
+    """Settings of `pointpillars_diagnostics`."""
+
+    period: float = setting(1.0, "Between two diagnostics messages (s)", low=0.1, high=60.0)
+    window: int = setting(200, "Frames that percentiles and rates are taken over", low=2, high=100_000)
+    stale_after: float = setting(2.0, "Without a frame for so long the detector is STALE (s)", low=0.1, high=600.0)
+    warn_latency_ms: float = setting(200.0, "p90 from reception to detections that is a WARN (ms)", low=0.0, high=1e6)
+    error_latency_ms: float = setting(
+        1000.0, "p90 from reception to detections that is an ERROR (ms)", low=0.0, high=1e6
+    )
+
+    def __post_init__(self) -> None:
+        """Check the bounds."""
+        validate(self)
+
+
+@dataclass(frozen=True)
+class PlayerConfig:
+    """Settings of `kitti_player`."""
+
+    data_dir: str = setting("", "KITTI folder: the object set, a split, a raw drive or any folder of .bin clouds")
+    frames: str = setting("", "Names of the frames to play, separated by commas; empty: all of them")
+    rate: float = setting(10.0, "Clouds a second", low=0.01, high=1000.0)
+    loop: bool = setting(False, "Begin again after the last frame")
+    max_frames: int = setting(0, "Stop after so many clouds; 0: no limit", low=0, high=1_000_000_000)
+    crop_to_image: bool = setting(
+        False, "Publish only what the camera sees, for networks trained on such clouds; needs calibration"
+    )
+    frame_id: str = setting("velodyne", "Frame of the clouds")
+    base_frame_id: str = setting("base_link", "Parent of frame_id in the static transform")
+    sensor_height: float = setting(
+        1.73, "Of the sensor above base_frame_id (m), for the static transform", low=-100.0, high=100.0
+    )
+    wait_for_subscribers: int = setting(
+        1, "Subscribers of the clouds to wait for before the first one", low=0, high=100
+    )
+    max_outstanding: int = setting(
+        0,
+        "Clouds sent and not yet reported on the timing topic; more are held back. 0: no limit",
+        low=0,
+        high=1000,
+    )
+
+    def __post_init__(self) -> None:
+        """Check the bounds."""
+        validate(self)

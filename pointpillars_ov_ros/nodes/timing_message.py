@@ -1,0 +1,100 @@
+# Copyright 2026 The pointpillars_ov_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""The `timing` topic: what became of each cloud and when, as a DiagnosticArray of one status."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
+from std_msgs.msg import Header
+
+from pointpillars_ov_ros.core.errors import CloudError
+from pointpillars_ov_ros.inference.timing import Stage, StageTimes
+
+STATUS_NAME = "pointpillars_detector: frame"
+
+
+@dataclass(frozen=True)
+class FrameTiming:
+    """One cloud's entry; durations in ms. A cloud that was refused or failed has the durations it reached."""
+
+    error: str = ""
+    points: int = 0
+    pillars: int = 0
+    detections: int = 0
+    convert_ms: float = 0.0
+    queue_ms: float = 0.0
+    pillars_ms: float = 0.0
+    pfe_ms: float = 0.0
+    scatter_ms: float = 0.0
+    rpn_ms: float = 0.0
+    decode_ms: float = 0.0
+    total_ms: float = 0.0
+    """From reception of the cloud to its detections."""
+    age_ms: float = 0.0
+    """From the cloud's stamp to publication, on the node's clock."""
+    received: int = 0
+    """Clouds so far: received = completed + failed + dropped + refused + those in flight."""
+    completed: int = 0
+    failed: int = 0
+    dropped: int = 0
+    refused: int = 0
+    lost: int = 0
+    """Clouds that the middleware reported as lost before they reached the node."""
+    mode: str = ""
+    pfe_device: str = ""
+    rpn_device: str = ""
+    pfe_precision: str = ""
+    rpn_precision: str = ""
+
+    @property
+    def host_ms(self) -> float:
+        """Work of the host: everything but waiting and the two inferences."""
+        return self.convert_ms + self.pillars_ms + self.scatter_ms + self.decode_ms
+
+
+def stage_durations(times: StageTimes) -> dict[str, float]:
+    """Give the `*_ms` fields of a `FrameTiming` that come from the frame's stages."""
+    durations = {f"{stage.name.lower()}_ms": times.duration_ms(stage) for stage in Stage}
+    return {**durations, "total_ms": times.total_ms}
+
+
+def to_message(timing: FrameTiming, header: Header) -> DiagnosticArray:
+    """Build the message; `header` is the cloud's."""
+    values = [
+        KeyValue(key=field.name, value=_format(getattr(timing, field.name)))
+        for field in dataclasses.fields(timing)
+        if field.name != "error"
+    ]
+    status = DiagnosticStatus(
+        level=DiagnosticStatus.WARN if timing.error else DiagnosticStatus.OK,
+        name=STATUS_NAME,
+        message=timing.error,
+        values=values,
+    )
+    return DiagnosticArray(header=header, status=[status])
+
+
+def from_message(message: DiagnosticArray) -> FrameTiming:
+    """Read a message back; CloudError names what does not belong there."""
+    if len(message.status) != 1 or message.status[0].name != STATUS_NAME:
+        raise CloudError(f"status: a timing message has one, called {STATUS_NAME!r}")
+    status = message.status[0]
+    kinds: dict[str, Callable[[str], Any]] = {
+        field.name: type(field.default) for field in dataclasses.fields(FrameTiming) if field.name != "error"
+    }
+    values = {}
+    for pair in status.values:
+        try:
+            values[pair.key] = kinds[pair.key](pair.value)
+        except (KeyError, ValueError):
+            raise CloudError(f"{pair.key}: {pair.value!r} is not part of a timing message") from None
+    return FrameTiming(error=status.message, **values)
+
+
+def _format(value: object) -> str:
+    return f"{value:.3f}" if isinstance(value, float) else str(value)

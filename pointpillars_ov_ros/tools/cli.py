@@ -1,0 +1,52 @@
+# Copyright 2026 The pointpillars_ov_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""`pointpillars_ov`: the launcher of all tools. Knows what each is for; imports only the one that is asked for."""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import sys
+from collections.abc import Sequence
+
+from pointpillars_ov_ros.core.errors import PointPillarsError, missing_module
+
+COMMANDS = {
+    "demo": "play a drive through the detector on real ROS 2 topics; leaves a picture, a bag and tables",
+    "benchmark": "measure every stage of the road from cloud message to detection message",
+    "convert": "make a checked model bundle of a network from elsewhere",
+}
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run a subcommand; known errors are one line on stderr and exit code 1."""
+    parser = argparse.ArgumentParser(
+        prog="pointpillars_ov",
+        description="PointPillars 3D detection with OpenVINO: tools beside the ROS 2 nodes.",
+    )
+    commands = parser.add_subparsers(metavar="COMMAND", required=True, dest="command")
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    for name, purpose in COMMANDS.items():
+        command = commands.add_parser(name, help=purpose, description=purpose[0].upper() + purpose[1:] + ".")
+        if given and given[0] == name:
+            tool = importlib.import_module(f"pointpillars_ov_ros.tools.{name}")
+            tool.add_arguments(command)
+            command.set_defaults(run=tool.run)
+    try:
+        options = parser.parse_args(given)
+        return int(options.run(options))
+    except PointPillarsError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    except ModuleNotFoundError as error:
+        print(f"error: {missing_module(error)}", file=sys.stderr)
+        return 1
+    except OSError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        return 130
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,59 @@
+# Copyright 2026 The pointpillars_ov_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""The two things that tools are given: a model, as a bundle or a bare pair of IR files, and a folder of clouds."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pointpillars_ov_ros.core.errors import PointPillarsError
+
+if TYPE_CHECKING:
+    from pointpillars_ov_ros.kitti.frames import Frame
+    from pointpillars_ov_ros.model.bundle import ModelBundle
+
+
+def add_input_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare --data and --model."""
+    parser.add_argument("--data", type=Path, help="KITTI folder: object set, split, raw drive or folder of .bin clouds")
+    parser.add_argument("--model", type=Path, help="model bundle, or a folder with the IR files of PFE and RPN")
+
+
+def positive(text: str) -> int:
+    """Read a flag that is a count."""
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is no number of 1 or more")
+    return int(text)
+
+
+def check_inputs(options: argparse.Namespace, command: str) -> None:
+    """Raise one sentence unless both are given: no model is in the box yet, and no drive."""
+    if options.data is None or options.model is None:
+        raise PointPillarsError(
+            f"no model and no drive come with this version yet, so {command} needs both arguments: "
+            f"--data KITTI_FOLDER --model BUNDLE_OR_IR_FOLDER "
+            f"(with make: `make {'bench' if command == 'benchmark' else command} DATA=… MODEL=…`)"
+        )
+
+
+def open_model(folder: Path, scratch: Path) -> ModelBundle:
+    """Load the bundle in `folder`; of a bare pair of IR files, make one in `scratch` first, and say so."""
+    from pointpillars_ov_ros.model.bundle import CONFIG_NAME, load_bundle
+    from pointpillars_ov_ros.model.importers import find_preset, import_ir
+
+    if not (folder / CONFIG_NAME).is_file() and folder.is_dir() and any(folder.glob("*.xml")):
+        preset = find_preset(folder)
+        print(f"{folder} holds IR files without {CONFIG_NAME}: taken as {preset}, whose tensors they have")
+        import_ir(folder, preset, scratch)
+        folder = scratch
+    return load_bundle(folder)
+
+
+def open_frames(folder: Path, limit: int = 0) -> list[Frame]:
+    """List the frames in `folder`, the first `limit` of them where that is not 0."""
+    from pointpillars_ov_ros.kitti.frames import find_frames
+
+    frames = find_frames(folder)
+    return frames[:limit] if limit else frames

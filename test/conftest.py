@@ -1,0 +1,41 @@
+# Copyright 2026 The pointpillars_ov_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""Fixtures of all tests: a ROS domain of their own, the kitti_car bundle, nodes as processes."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from pointpillars_ov_ros.model.bundle import ModelBundle
+from pointpillars_ov_ros.model.importers import import_ir
+from pointpillars_ov_ros.nodes.dds import PROFILE_VARIABLES
+
+from .shared_data import KITTI_CAR
+
+PROFILE = Path(__file__).parent.parent / "config" / "fastdds_clouds.xml"
+
+# Before any context is made, and inherited by every process that a test starts. Loopback only, and a
+# domain that neither a robot beside this machine nor another run of these tests uses.
+os.environ["ROS_DOMAIN_ID"] = str(101 + os.getpid() % 100)
+os.environ["ROS_AUTOMATIC_DISCOVERY_RANGE"] = "LOCALHOST"
+os.environ.update(dict.fromkeys(PROFILE_VARIABLES, str(PROFILE)))
+
+
+@pytest.fixture(scope="session")
+def kitti_car(tmp_path_factory: pytest.TempPathFactory) -> ModelBundle:
+    """Give the bundle of the real network in ../shared."""
+    return import_ir(KITTI_CAR, "smallmunich_car", tmp_path_factory.mktemp("models") / "kitti_car")
+
+
+@pytest.fixture(scope="session")
+def ros() -> Iterator[None]:
+    """Keep a ROS context for the whole session; making and ending one for every test takes longer than most."""
+    import rclpy
+
+    rclpy.init()
+    yield
+    rclpy.try_shutdown()

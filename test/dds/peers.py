@@ -1,0 +1,91 @@
+# Copyright 2026 The pointpillars_ov_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""The other side of the topics in tests: listens, publishes, waits for conditions and never for time."""
+
+from __future__ import annotations
+
+import copy
+import os
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from diagnostic_msgs.msg import DiagnosticArray
+from rclpy.executors import SingleThreadedExecutor
+from rclpy.node import Node
+from sensor_msgs.msg import PointCloud2
+from sensor_msgs_py.point_cloud2 import create_cloud
+from std_msgs.msg import Header
+from vision_msgs.msg import Detection3DArray
+
+from pointpillars_ov_ros.nodes import qos
+from pointpillars_ov_ros.nodes.kitti_player_node import FIELDS
+from pointpillars_ov_ros.nodes.timing_message import FrameTiming, from_message
+from pointpillars_ov_ros.tools.processes import NodeProcesses
+
+PATIENCE_S = 60.0
+"""How long a condition may take; reached only by what is broken."""
+
+
+class Peer(Node):
+    """Collects what the nodes publish, and publishes clouds."""
+
+    def __init__(self, name: str = "peer") -> None:
+        super().__init__(name)
+        self.detections: list[Detection3DArray] = []
+        self.truths: list[Detection3DArray] = []
+        self.timings: list[FrameTiming] = []
+        self.diagnostics: list[DiagnosticArray] = []
+        deep = qos.keep_last(1000)
+        self.create_subscription(Detection3DArray, "detections", self.detections.append, deep)
+        self.create_subscription(Detection3DArray, "ground_truth", self.truths.append, deep)
+        self.create_subscription(
+            DiagnosticArray, "timing", lambda message: self.timings.append(from_message(message)), deep
+        )
+        self.create_subscription(DiagnosticArray, "/diagnostics", self.diagnostics.append, deep)
+        self.clouds = self.create_publisher(PointCloud2, "points", deep)
+        self._executor = SingleThreadedExecutor()
+        self._executor.add_node(self)
+        self._stamp = 0
+
+    def wait_until(self, condition: Callable[[], bool], what: str, processes: NodeProcesses | None = None) -> None:
+        """Spin until `condition`; fails naming `what` was waited for, and at once when a node died."""
+        deadline = time.monotonic() + PATIENCE_S
+        while not condition():
+            assert time.monotonic() < deadline, f"waited {PATIENCE_S:.0f} s in vain for {what}"
+            self._executor.spin_once(timeout_sec=0.05)
+            if processes is not None:
+                processes.check()
+
+    def make_cloud(self, points: npt.NDArray[np.float32]) -> PointCloud2:
+        """Give a cloud with a stamp that no other has."""
+        self._stamp += 1
+        header = Header(frame_id="velodyne")
+        header.stamp.sec, header.stamp.nanosec = 1_700_000_000 + self._stamp, 123_456_789
+        return create_cloud(header, copy.deepcopy(FIELDS), points)
+
+
+def stamp_of(message: Any) -> tuple[int, int]:
+    """Give the stamp of a message, to be compared."""
+    return message.header.stamp.sec, message.header.stamp.nanosec
+
+
+@contextmanager
+def peer(name: str = "peer") -> Iterator[Peer]:
+    """Give a peer that is gone afterwards."""
+    node = Peer(name)
+    try:
+        yield node
+    finally:
+        node.destroy_node()
+
+
+@contextmanager
+def nodes(logs: Path) -> Iterator[NodeProcesses]:
+    """Give a starter of nodes that are gone afterwards."""
+    with NodeProcesses(logs, os.environ) as processes:
+        yield processes

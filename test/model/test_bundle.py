@@ -1,0 +1,252 @@
+# Copyright 2026 The pointpillars_ov_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""Bundles: written whole or not at all, and refused when a file is not what the description says."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from pointpillars_ov_ros.core.errors import BundleError
+from pointpillars_ov_ros.core.mapping import to_mapping
+from pointpillars_ov_ros.model.bundle import (
+    CONFIG_NAME,
+    ModelBundle,
+    ir_files,
+    load_bundle,
+    read_config,
+    sha256,
+    write_bundle,
+)
+
+from ..builders import tiny_config
+
+FILES = ("pfe.xml", "pfe.bin", "rpn.xml", "rpn.bin")
+
+
+def make_sources(folder: Path, text: str = "content") -> dict[str, Path]:
+    folder.mkdir(parents=True, exist_ok=True)
+    for name in FILES:
+        (folder / name).write_text(f"{text} of {name}")
+    return {name: folder / name for name in FILES}
+
+
+def make_bundle(folder: Path, **changes: Any) -> ModelBundle:
+    return write_bundle(tiny_config(**changes), make_sources(folder.parent / "sources"), folder)
+
+
+def edit_config(folder: Path, **changes: Any) -> None:
+    path = folder / CONFIG_NAME
+    document = yaml.safe_load(path.read_text())
+    path.write_text(yaml.safe_dump({**document, **changes}))
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def refusal(folder: Path) -> str:
+    with pytest.raises(BundleError) as raised:
+        load_bundle(folder)
+    assert "\n" not in str(raised.value)
+    return str(raised.value)
+
+
+def test_a_bundle_is_read_as_it_was_written(tmp_path: Path) -> None:
+    written = make_bundle(tmp_path / "bundle", provenance="made up: « yes »", licence="none")
+    read = load_bundle(tmp_path / "bundle")
+    assert read == written
+    assert read.config.provenance == "made up: « yes »"
+    assert read.path("pfe.xml").read_text() == "content of pfe.xml"
+
+
+def test_the_hashes_are_those_of_the_files(tmp_path: Path) -> None:
+    config = make_bundle(tmp_path / "bundle").config
+    assert set(config.sha256) == set(FILES)
+    for name in FILES:
+        assert config.sha256[name] == hashlib.sha256(f"content of {name}".encode()).hexdigest()
+
+
+def test_hashing_goes_through_large_files(tmp_path: Path) -> None:
+    content = bytes(range(256)) * 10_000
+    (tmp_path / "large").write_bytes(content)
+    assert sha256(tmp_path / "large") == hashlib.sha256(content).hexdigest()
+
+
+def test_the_files_of_a_model_are_both_graphs_and_their_weights() -> None:
+    assert sorted(ir_files(tiny_config())) == sorted(FILES)
+
+
+def test_a_folder_without_a_description_is_no_bundle(tmp_path: Path) -> None:
+    for folder in (tmp_path, tmp_path / "absent"):
+        assert refusal(folder).startswith(f"{folder} holds no {CONFIG_NAME}")
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_an_altered_file_is_refused(tmp_path: Path, name: str) -> None:
+    folder = make_bundle(tmp_path / "bundle").folder
+    (folder / name).write_text("altered")
+    message = refusal(folder)
+    assert message.startswith(f"{folder / name} is not the file that {CONFIG_NAME} describes")
+    assert hashlib.sha256(b"altered").hexdigest()[:12] in message
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_a_missing_file_is_refused(tmp_path: Path, name: str) -> None:
+    folder = make_bundle(tmp_path / "bundle").folder
+    (folder / name).unlink()
+    assert refusal(folder) == f"{folder / name} is missing, {CONFIG_NAME} names it"
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_a_file_without_a_hash_is_refused(tmp_path: Path, name: str) -> None:
+    bundle = make_bundle(tmp_path / "bundle")
+    hashes = {file: value for file, value in bundle.config.sha256.items() if file != name}
+    edit_config(bundle.folder, sha256=hashes)
+    assert f"sha256: {name} is missing" in refusal(bundle.folder)
+
+
+@pytest.mark.parametrize("name", ["../outside.xml", "sub/inside.xml", "/etc/hostname", "./pfe.xml", ".."])
+def test_a_path_that_leaves_the_bundle_is_refused(tmp_path: Path, name: str) -> None:
+    bundle = make_bundle(tmp_path / "bundle")
+    (tmp_path / "outside.xml").write_text("outside")
+    hashes = {name: hashlib.sha256(b"outside").hexdigest(), **bundle.config.sha256}
+    edit_config(bundle.folder, sha256=hashes)
+    message = refusal(bundle.folder)
+    assert name in message
+
+
+def test_a_graph_outside_the_bundle_is_refused_even_with_a_good_hash(tmp_path: Path) -> None:
+    bundle = make_bundle(tmp_path / "bundle")
+    outside = make_sources(tmp_path / "elsewhere")
+    hashes = {f"../elsewhere/{name}": sha256(path) for name, path in outside.items()}
+    pfe = {**to_mapping(bundle.config.pfe), "file": "../elsewhere/pfe.xml"}
+    edit_config(bundle.folder, sha256={**bundle.config.sha256, **hashes}, pfe=pfe)
+    assert "leaves the bundle" in refusal(bundle.folder)
+
+
+def test_an_unknown_key_is_refused_naming_file_and_key(tmp_path: Path) -> None:
+    folder = make_bundle(tmp_path / "bundle").folder
+    edit_config(folder, extra=1)
+    assert refusal(folder).startswith(f"{folder / CONFIG_NAME}: extra: unknown key; known are format, name")
+
+
+def test_a_bad_value_is_refused_naming_file_field_and_value(tmp_path: Path) -> None:
+    folder = make_bundle(tmp_path / "bundle").folder
+    edit_config(folder, format=99)
+    assert refusal(folder).startswith(f"{folder / CONFIG_NAME}: format: 99 is not 1")
+
+
+@pytest.mark.parametrize(
+    ("text", "line"),
+    [("a: 1\nb: [1, 2\nc: 3\n", 3), ("a: 1\n\tb: 2\n", 2), ("a: b: c\n", 1), ("a: 'x\n", 2)],
+)
+def test_bad_yaml_is_refused_naming_file_and_line(tmp_path: Path, text: str, line: int) -> None:
+    (tmp_path / CONFIG_NAME).write_text(text)
+    assert refusal(tmp_path).startswith(f"{tmp_path / CONFIG_NAME}:{line}: no valid YAML (")
+
+
+@pytest.mark.parametrize("text", ["", "- 1\n", "just text\n", "3\n"])
+def test_yaml_that_is_no_mapping_is_refused(tmp_path: Path, text: str) -> None:
+    (tmp_path / CONFIG_NAME).write_text(text)
+    assert "expected a mapping" in refusal(tmp_path)
+
+
+@pytest.mark.parametrize("content", [b"\xff\xfe\x00", b"a: \x07\n", b"!!python/object:os.system {}\n"])
+def test_what_is_no_plain_text_yaml_is_refused_in_one_line(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / CONFIG_NAME).write_bytes(content)
+    assert refusal(tmp_path).startswith(f"{tmp_path / CONFIG_NAME}:")
+
+
+def test_a_description_that_cannot_be_read_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(BundleError, match="cannot be read"):
+        read_config(tmp_path / "absent.yaml")
+
+
+def test_parents_of_a_new_bundle_are_made(tmp_path: Path) -> None:
+    make_bundle(tmp_path / "some" / "where" / "bundle")
+    load_bundle(tmp_path / "some" / "where" / "bundle")
+
+
+def test_an_existing_bundle_is_replaced_whole(tmp_path: Path) -> None:
+    folder = make_bundle(tmp_path / "bundle").folder
+    config = dataclasses.replace(tiny_config(), name="second")
+    write_bundle(config, make_sources(tmp_path / "second", "new content"), folder)
+    assert load_bundle(folder).config.name == "second"
+    assert set(contents(folder)) == {*FILES, CONFIG_NAME}
+    assert (folder / "pfe.bin").read_text() == "new content of pfe.bin"
+
+
+def test_a_bundle_with_a_foreign_file_in_its_folder_is_left_alone(tmp_path: Path) -> None:
+    folder = make_bundle(tmp_path / "bundle").folder
+    (folder / "notes.txt").write_text("mine")
+    with pytest.raises(BundleError, match=r"notes\.txt"):
+        write_bundle(tiny_config(name="second"), make_sources(tmp_path / "second", "new content"), folder)
+    assert (folder / "notes.txt").read_text() == "mine"
+    assert load_bundle(folder).config.name == "tiny"
+
+
+def test_a_bundle_can_be_written_from_its_own_files(tmp_path: Path) -> None:
+    folder = make_bundle(tmp_path / "bundle").folder
+    write_bundle(tiny_config(name="second"), {name: folder / name for name in FILES}, folder)
+    assert load_bundle(folder).config.name == "second"
+
+
+def test_a_folder_that_is_no_bundle_is_left_alone(tmp_path: Path) -> None:
+    folder = tmp_path / "photos"
+    folder.mkdir()
+    (folder / "cat.jpg").write_text("cat")
+    with pytest.raises(BundleError, match=r"exists and is no bundle; it is left alone$"):
+        make_bundle(folder)
+    assert contents(folder) == {"cat.jpg": b"cat"}
+
+
+def test_a_file_in_place_of_the_folder_is_left_alone(tmp_path: Path) -> None:
+    (tmp_path / "bundle").write_text("a file")
+    with pytest.raises(BundleError, match=r"it is left alone$"):
+        make_bundle(tmp_path / "bundle")
+    assert (tmp_path / "bundle").read_text() == "a file"
+
+
+@pytest.mark.parametrize("existing", [False, True])
+def test_when_a_source_is_missing_nothing_changes(tmp_path: Path, existing: bool) -> None:
+    folder = tmp_path / "bundle"
+    if existing:
+        make_bundle(folder)
+    sources = make_sources(tmp_path / "second", "new content")
+    sources["rpn.bin"].unlink()
+    before = contents(tmp_path)
+    with pytest.raises((BundleError, OSError)):
+        write_bundle(tiny_config(), sources, folder)
+    assert contents(tmp_path) == before
+
+
+def test_when_the_new_bundle_cannot_be_put_in_place_the_old_one_stays(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = make_bundle(tmp_path / "bundle").folder
+    before = contents(folder)
+    rename = Path.rename
+
+    def rename_but_not_the_new_one(path: Path, target: Path) -> Path:
+        if path.name == "bundle" and path != folder:
+            raise OSError("disk trouble")
+        return rename(path, target)
+
+    monkeypatch.setattr(Path, "rename", rename_but_not_the_new_one)
+    with pytest.raises((BundleError, OSError)):
+        make_bundle(folder)
+    assert folder.is_dir()
+    assert contents(folder) == before
+
+
+def test_a_moved_bundle_is_still_good(tmp_path: Path) -> None:
+    make_bundle(tmp_path / "bundle")
+    shutil.move(tmp_path / "bundle", tmp_path / "moved")
+    assert load_bundle(tmp_path / "moved").folder == tmp_path / "moved"

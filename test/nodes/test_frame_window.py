@@ -1,0 +1,221 @@
+# Copyright 2026 The pointpillars_ov_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""What the last frames amount to, against NumPy and by hand."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+import numpy as np
+import pytest
+from diagnostic_msgs.msg import DiagnosticStatus
+
+from pointpillars_ov_ros.nodes.frame_window import DURATIONS, FrameWindow
+from pointpillars_ov_ros.nodes.settings import DiagnosticsConfig
+from pointpillars_ov_ros.nodes.timing_message import FrameTiming
+
+OK, WARN, ERROR, STALE = (
+    DiagnosticStatus.OK,
+    DiagnosticStatus.WARN,
+    DiagnosticStatus.ERROR,
+    DiagnosticStatus.STALE,
+)
+CONFIG = DiagnosticsConfig(window=50, stale_after=2.0, warn_latency_ms=100.0, error_latency_ms=400.0)
+TROUBLES = ("dropped", "refused", "failed", "lost")
+
+
+def report(window: FrameWindow, now_s: float) -> dict[str, DiagnosticStatus]:
+    """Give the statuses by the last word of their names."""
+    return {status.name.removeprefix("pointpillars_detector: "): status for status in window.statuses(now_s)}
+
+
+def values(status: DiagnosticStatus) -> dict[str, str]:
+    return {pair.key: pair.value for pair in status.values}
+
+
+def filled(count: int = 20, begin_s: float = 100.0, rate: float = 10.0, **values: Any) -> FrameWindow:
+    """Give a window after `count` frames at `rate`; `values` are those of every frame."""
+    window = FrameWindow(CONFIG)
+    for k in range(count):
+        window.add(FrameTiming(received=k + 1, completed=k + 1, **values), begin_s + k / rate)
+    return window
+
+
+def random_timing(rng: np.random.Generator) -> FrameTiming:
+    numbers = {
+        field.name: float(rng.gamma(2.0, 20.0))
+        for field in dataclasses.fields(FrameTiming)
+        if isinstance(field.default, float)
+    }
+    return FrameTiming(**numbers)
+
+
+@pytest.mark.parametrize("now_s", [0.0, 1.0, 1e9])
+def test_all_is_stale_before_the_first_frame(now_s: float) -> None:
+    statuses = report(FrameWindow(CONFIG), now_s)
+    assert list(statuses) == ["latency", "clouds", "device"]
+    assert {status.level for status in statuses.values()} == {STALE}
+
+
+@pytest.mark.parametrize(("silence_s", "level"), [(0.0, OK), (1.9, OK), (2.0, OK), (2.1, STALE), (600.0, STALE)])
+def test_all_is_stale_after_a_silence(silence_s: float, level: bytes) -> None:
+    window = filled(1, begin_s=100.0)
+    assert {status.level for status in report(window, 100.0 + silence_s).values()} == {level}
+
+
+def test_a_stale_status_says_for_how_long() -> None:
+    assert "7.5 s" in report(filled(1, begin_s=100.0), 107.5)["clouds"].message
+
+
+def test_the_first_frame_after_a_silence_ends_it() -> None:
+    window = filled(1, begin_s=100.0)
+    report(window, 200.0)
+    window.add(FrameTiming(received=2, completed=2), 200.0)
+    assert {status.level for status in report(window, 200.5).values()} == {OK}
+
+
+@pytest.mark.parametrize(
+    ("total_ms", "level"), [(0.0, OK), (100.0, OK), (100.1, WARN), (400.0, WARN), (400.1, ERROR), (1e5, ERROR)]
+)
+def test_latency_is_judged_by_its_bounds(total_ms: float, level: bytes) -> None:
+    assert report(filled(total_ms=total_ms), 102.0)["latency"].level == level
+
+
+@pytest.mark.parametrize(("slow", "level"), [(1, OK), (4, OK), (6, WARN)])
+def test_latency_is_judged_by_its_p90(slow: int, level: bytes) -> None:
+    window = FrameWindow(CONFIG)
+    for k in range(50):
+        window.add(FrameTiming(total_ms=200.0 if k < slow else 10.0), 100.0 + k / 10)
+    assert report(window, 105.0)["latency"].level == level
+
+
+@pytest.mark.parametrize("count", [1, 2, 49, 50, 80])
+def test_percentiles_are_those_of_numpy_over_the_window(count: int) -> None:
+    rng, window = np.random.default_rng(count), FrameWindow(CONFIG)
+    timings = [random_timing(rng) for _ in range(count)]
+    for k, timing in enumerate(timings):
+        window.add(timing, 100.0 + k / 10)
+    shown = values(report(window, 100.0 + count / 10)["latency"])
+    for name in DURATIONS:
+        kept = [getattr(timing, f"{name}_ms") for timing in timings[-50:]]
+        for label, at in (("p50", 50), ("p90", 90), ("p99", 99), ("max", 100)):
+            assert float(shown[f"{name} {label} (ms)"]) == pytest.approx(np.percentile(kept, at), abs=0.005001)
+
+
+@pytest.mark.parametrize(("count", "rate"), [(2, 10.0), (20, 12.5), (120, 20.0)])
+def test_the_rate_is_that_of_the_frames(count: int, rate: float) -> None:
+    status = report(filled(count, rate=rate), 100.0 + count / rate)["clouds"]
+    assert float(values(status)["rate (Hz)"]) == pytest.approx(rate, abs=1e-3)
+    assert f"{rate:.1f} Hz" in status.message
+
+
+def test_one_frame_has_no_rate() -> None:
+    assert float(values(report(filled(1), 100.5)["clouds"])["rate (Hz)"]) == 0
+
+
+def test_frames_at_one_instant_have_no_rate() -> None:
+    window = FrameWindow(CONFIG)
+    for _ in range(3):
+        window.add(FrameTiming(), 100.0)
+    assert float(values(report(window, 100.0)["clouds"])["rate (Hz)"]) == 0
+
+
+@pytest.mark.parametrize("trouble", TROUBLES)
+def test_clouds_that_were_lost_since_the_last_report_are_a_warning_once(trouble: str) -> None:
+    window = filled(20)
+    assert report(window, 102.0)["clouds"].level == OK
+    window.add(FrameTiming(received=30, **{trouble: 3}), 102.1)
+    status = report(window, 102.2)["clouds"]
+    assert status.level == WARN
+    assert f"3 {trouble}" in status.message
+    window.add(FrameTiming(received=31, **{trouble: 3}), 102.3)
+    assert report(window, 102.4)["clouds"].level == OK
+    window.add(FrameTiming(received=33, **{trouble: 4}), 102.5)
+    assert f"1 {trouble}" in report(window, 102.6)["clouds"].message
+
+
+def test_several_troubles_are_all_named() -> None:
+    window = filled(1)
+    window.add(FrameTiming(received=20, **{trouble: k + 1 for k, trouble in enumerate(TROUBLES)}), 100.1)
+    message = report(window, 100.2)["clouds"].message
+    assert all(f"{k + 1} {trouble}" in message for k, trouble in enumerate(TROUBLES))
+
+
+def test_the_counters_are_those_of_the_latest_frame() -> None:
+    window = filled(5)
+    latest = FrameTiming(received=40, completed=30, dropped=4, refused=3, failed=2, lost=1)
+    window.add(latest, 101.0)
+    shown = values(report(window, 101.1)["clouds"])
+    for name in ("received", "completed", *TROUBLES):
+        assert shown[name] == str(getattr(latest, name))
+
+
+@pytest.mark.parametrize("trouble", TROUBLES)
+def test_losses_while_silent_are_reported_when_it_ends(trouble: str) -> None:
+    window = filled(5)
+    report(window, 101.0)
+    window.add(FrameTiming(received=9, **{trouble: 2}), 101.1)
+    assert report(window, 110.0)["clouds"].level == STALE
+    window.add(FrameTiming(received=10, **{trouble: 2}), 111.0)
+    assert f"2 {trouble}" in report(window, 111.1)["clouds"].message
+
+
+@pytest.mark.parametrize(
+    "received",
+    [
+        1,
+        19,
+        20,
+        30,
+    ],
+)
+@pytest.mark.parametrize("dropped", [0, 1])
+def test_after_a_restart_of_the_detector_its_own_losses_count(received: int, dropped: int) -> None:
+    window = FrameWindow(CONFIG)
+    window.add(FrameTiming(received=20, completed=15, dropped=5), 100.0)
+    report(window, 100.5)
+    window.add(FrameTiming(received=received, completed=received - dropped, dropped=dropped), 101.0)
+    status = report(window, 101.5)["clouds"]
+    assert status.level == (WARN if dropped else OK)
+    assert "-" not in status.message
+    assert (f"{dropped} dropped" in status.message) == bool(dropped)
+
+
+def test_frames_that_failed_are_in_no_percentile_but_in_the_last_error() -> None:
+    window = filled(3, total_ms=10.0)
+    window.add(FrameTiming(error="cloud refused: data: 7 bytes", received=4, refused=1), 100.3)
+    statuses = report(window, 100.4)
+    assert values(statuses["latency"])["total max (ms)"] == "10.00"
+    assert values(statuses["clouds"])["last error"] == "cloud refused: data: 7 bytes"
+
+
+def test_a_detector_that_refuses_everything_is_a_warning_and_not_stale() -> None:
+    window = FrameWindow(CONFIG)
+    window.add(FrameTiming(error="cloud refused", received=1, refused=1), 100.0)
+    statuses = report(window, 100.1)
+    assert (statuses["latency"].level, statuses["clouds"].level) == (WARN, WARN)
+    assert float(values(statuses["clouds"])["rate (Hz)"]) == 0
+
+
+def test_a_clock_that_jumps_back_begins_a_new_window() -> None:
+    window = filled(20, begin_s=100.0, total_ms=300.0)
+    for k in range(5):
+        window.add(FrameTiming(received=21 + k, total_ms=10.0), 50.0 + k / 5)
+    statuses = report(window, 51.0)
+    assert {status.level for status in statuses.values()} == {OK}
+    assert values(statuses["latency"])["total max (ms)"] == "10.00"
+    assert float(values(statuses["clouds"])["rate (Hz)"]) == pytest.approx(5.0)
+
+
+def test_a_clock_that_jumped_back_is_no_negative_silence() -> None:
+    statuses = report(filled(20, begin_s=100.0), 50.0)
+    assert {status.level for status in statuses.values()} == {STALE}
+    assert "-" not in statuses["clouds"].message
+
+
+def test_the_device_status_says_where_the_networks_run() -> None:
+    names = {"mode": "balanced", "pfe_device": "CPU", "rpn_device": "GPU.0", "pfe_precision": "f32"}
+    status = report(filled(1, rpn_precision="f16", **names), 100.1)["device"]
+    assert {**names, "rpn_precision": "f16"}.items() <= values(status).items()
+    assert all(word in status.message for word in ("CPU", "GPU.0", "balanced"))

@@ -1,0 +1,55 @@
+# Copyright 2026 The pointpillars_ov_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""The whole road called directly: no slots, blocks, requests or threads; the PFE padded to all pillars."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import openvino as ov
+
+from pointpillars_ov_ros.core.decode import Decoder
+from pointpillars_ov_ros.core.dense_pfe import DensePfe, DensePfeInputs
+from pointpillars_ov_ros.core.detections import Detections
+from pointpillars_ov_ros.core.pillars import Pillars
+from pointpillars_ov_ros.model.bundle import ModelBundle
+
+
+class DirectRoad:
+    """Both networks as they are in their files, in float32, run synchronously."""
+
+    def __init__(self, bundle: ModelBundle, **properties: Any) -> None:
+        self.config = bundle.config
+        core = ov.Core()
+        properties = {"INFERENCE_PRECISION_HINT": "f32", **properties}
+        self._pfe = core.compile_model(bundle.path(self.config.pfe.file), "CPU", properties)
+        self._rpn = core.compile_model(bundle.path(self.config.rpn.file), "CPU", properties)
+
+    def detect(self, points: npt.NDArray[np.float32]) -> Detections:
+        """Detect in `points` (N, 4)."""
+        config = self.config
+        grid, names = config.grid, config.pfe.inputs
+        pillars = Pillars(grid)
+        pillars.group(points)
+        shape = (1, 1, grid.max_pillars, grid.max_points_per_pillar)
+        inputs = DensePfeInputs(
+            *(
+                np.zeros((1, grid.max_pillars) if field == "num_points" else shape, np.float32)
+                for field in DensePfeInputs._fields
+            )
+        )
+        DensePfe(grid, inputs).fill(points, pillars)
+        features = self._pfe({getattr(names, field): getattr(inputs, field) for field in DensePfeInputs._fields})
+        canvas = np.zeros(config.canvas_shape, np.float32)
+        coords = pillars.coords[: pillars.size]
+        canvas[0][:, coords[:, 1], coords[:, 0]] = features[config.pfe.output][0, :, : pillars.size, 0]
+        outputs = self._rpn({config.rpn.input: canvas})
+        return Decoder(config).decode(
+            outputs[config.rpn.boxes],
+            outputs[config.rpn.scores],
+            outputs[config.rpn.directions],
+            pillars,
+            config.postprocess,
+        )
