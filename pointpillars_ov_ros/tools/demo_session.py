@@ -59,7 +59,7 @@ def run_demo(options: argparse.Namespace) -> int:
             rclpy.try_shutdown()
     report(recorder, options.out, bundle.config, len(frames))
     print(f"done in {time.monotonic() - begin:.0f} s")
-    return 0 if len(recorder.timings) == recorder.detection_arrays == len(frames) else 1
+    return 0 if recorder.detection_arrays == len(frames) else 1
 
 
 def start_nodes(nodes: NodeProcesses, options: argparse.Namespace, bundle: Path, crop: bool) -> None:
@@ -96,7 +96,7 @@ def watch(recorder: Recorder, nodes: NodeProcesses, expected: int) -> None:
     executor.add_node(recorder)
     heard = time.monotonic()
     with tqdm(total=expected, unit="cloud", desc="detecting") as progress:
-        while len(recorder.timings) < expected or recorder.detection_arrays < expected:
+        while not recorder.has_all_of(expected):
             executor.spin_once(timeout_sec=0.2)
             nodes.check()
             if progress.n < len(recorder.timings):

@@ -48,6 +48,7 @@ class Recorder(Node):
         self.tallies: list[Tally] = []
         self.clouds = 0
         self.detection_arrays = 0
+        self.marker_arrays = 0
         self.diagnosed = 0
         """Clouds received by the detector as of the last message on /diagnostics."""
         self.best: Scene | None = None
@@ -58,7 +59,7 @@ class Recorder(Node):
         self._listen("ground_truth", Detection3DArray, deep, self._on_truth)
         self._listen("detections", Detection3DArray, deep, self._on_detections)
         self._listen("timing", DiagnosticArray, deep, self._on_timing)
-        self._listen("markers", MarkerArray, deep, None)
+        self._listen("markers", MarkerArray, deep, self._on_markers)
         self._listen("label_info", LabelInfo, qos.LATCHED, self._on_label_info)
         self._listen("/tf_static", TFMessage, qos.LATCHED, None)
         self._listen("/diagnostics", DiagnosticArray, deep, self._on_diagnostics)
@@ -113,6 +114,14 @@ class Recorder(Node):
             # Copied into a scene of its own; the message itself is needed no more.
             points = read_cloud(deserialize_message(cloud, PointCloud2), "intensity", 1.0).points
             self.best = Scene(points, detections, truth)
+
+    def has_all_of(self, clouds: int) -> bool:
+        """Tell whether everything that comes of so many clouds has arrived."""
+        done = sum(not timing.error for timing in self.timings)
+        return len(self.timings) >= clouds and min(self.detection_arrays, self.marker_arrays) >= done
+
+    def _on_markers(self, _data: bytes) -> None:
+        self.marker_arrays += 1
 
     def _interest(self) -> int:
         if self.best is None:
