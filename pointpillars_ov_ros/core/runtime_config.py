@@ -35,6 +35,26 @@ class DropPolicy(str, Enum):
     """The sender waits; every cloud is processed."""
 
 
+class EncoderChoice(str, Enum):
+    """Where pillars are encoded."""
+
+    AUTO = "auto"
+    """Both ways are measured once, and the faster one taken."""
+    OPENVINO = "openvino"
+    """By the PFE network on pfe_device."""
+    HOST = "host"
+    """By the exact encoder on the host."""
+
+
+class PfeShape(str, Enum):
+    """Shapes that the PFE network is compiled for."""
+
+    STATIC = "static"
+    """pfe_block pillars a request, the last ones padded."""
+    DYNAMIC = "dynamic"
+    """As many pillars as the frame has."""
+
+
 class Precision(str, Enum):
     """Inference precision asked of the device (INFERENCE_PRECISION_HINT)."""
 
@@ -85,6 +105,12 @@ class RuntimeConfig:
     model_dir: str = setting("", "Folder of the model bundle (holding bundle.yaml)")
     pfe_device: str = setting("CPU", "OpenVINO device of the pillar feature encoder, e.g. CPU, GPU, AUTO:GPU,CPU")
     rpn_device: str = setting("CPU", "OpenVINO device of the backbone and head, e.g. CPU, GPU, AUTO:GPU,CPU")
+    encoder: EncoderChoice = setting(
+        EncoderChoice.AUTO, "Where pillars are encoded; auto measures both ways at configure and takes the faster one"
+    )
+    pfe_shape: PfeShape = setting(
+        PfeShape.STATIC, "Shapes the PFE network is compiled for: static (blocks, padded) or dynamic"
+    )
     pfe_block: int = setting(
         2000,
         "Pillars encoded in one PFE request; 0: all max_pillars in one, padding included",

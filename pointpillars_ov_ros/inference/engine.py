@@ -15,11 +15,12 @@ from pointpillars_ov_ros.core.config import ModelConfig
 from pointpillars_ov_ros.core.decode import override_thresholds
 from pointpillars_ov_ros.core.points import clean_points
 from pointpillars_ov_ros.core.runtime_config import Precision, RuntimeConfig
+from pointpillars_ov_ros.inference.encoder_choice import EncoderFactory
 from pointpillars_ov_ros.inference.frame_slot import FrameSlot
 from pointpillars_ov_ros.inference.frames import FrameResult
 from pointpillars_ov_ros.inference.network import Network
 from pointpillars_ov_ros.inference.pipeline import Pipeline
-from pointpillars_ov_ros.inference.ports import pfe_ports, rpn_ports
+from pointpillars_ov_ros.inference.ports import rpn_ports
 from pointpillars_ov_ros.inference.scheduler import SCHEDULES
 from pointpillars_ov_ros.model.bundle import ModelBundle
 
@@ -35,16 +36,10 @@ class Engine:
         self.settings = override_thresholds(bundle.config.postprocess, runtime.score_threshold, runtime.nms_threshold)
         properties = compile_properties(runtime)
         config = bundle.config
-        self._block = min(runtime.pfe_block or config.grid.max_pillars, config.grid.max_pillars)
-        self.pfe = Network(
-            bundle.path(config.pfe.file),
-            runtime.pfe_device,
-            properties,
-            pfe_ports(config, config.grid.max_pillars),
-            reshape=pfe_ports(config, self._block).inputs,
-        )
+        points, _ = clean_points(warm_up_cloud(config), 1.0)
+        self.encoders = EncoderFactory(bundle, runtime, properties, points)
         self.rpn = Network(bundle.path(config.rpn.file), runtime.rpn_device, properties, rpn_ports(config))
-        self.slots = [self._make_slot() for _ in range(SCHEDULES[runtime.mode].slots)]
+        self.slots = [self._make_slot(points) for _ in range(SCHEDULES[runtime.mode].slots)]
         self.load_s = time.monotonic() - begin
 
     def open_pipeline(self, on_result: Callable[[FrameResult], None]) -> Pipeline:
@@ -53,13 +48,14 @@ class Engine:
 
     def effective_settings(self) -> dict[str, dict[str, str]]:
         """Read back what the networks run with."""
-        return {"pfe": self.pfe.effective_settings(), "rpn": self.rpn.effective_settings()}
+        pfe = self.encoders.network
+        host = {"EXECUTION_DEVICES": "host", "INFERENCE_PRECISION_HINT": "f32"}
+        return {"pfe": host if pfe is None else pfe.effective_settings(), "rpn": self.rpn.effective_settings()}
 
-    def _make_slot(self) -> FrameSlot:
+    def _make_slot(self, points: FloatArray) -> FrameSlot:
         # The first inference of a request and the first call of a kernel are many times slower than the
         # rest: a request sets up its memory, numba loads or compiles. Not on the first real cloud.
-        slot = FrameSlot(self.config, self.pfe, self.rpn, self._block)
-        points, _ = clean_points(warm_up_cloud(self.config), 1.0)
+        slot = FrameSlot(self.config, self.encoders.make(), self.rpn)
         slot.detect(points, self.settings)
         return slot
 

@@ -9,23 +9,21 @@ from collections.abc import Callable
 from pointpillars_ov_ros.core.arrays import FloatArray
 from pointpillars_ov_ros.core.config import ModelConfig, PostprocessConfig
 from pointpillars_ov_ros.core.decode import Decoder
-from pointpillars_ov_ros.core.dense_pfe import DensePfe
 from pointpillars_ov_ros.core.detections import Detections
 from pointpillars_ov_ros.core.pillars import Pillars
 from pointpillars_ov_ros.core.scatter import Canvas
+from pointpillars_ov_ros.inference.encoders import Encoder
 from pointpillars_ov_ros.inference.network import Network, Request
-from pointpillars_ov_ros.inference.pfe_stage import PfeStage
 
 
 class FrameSlot:
     """Requests, canvas and buffers of one frame in flight; used by one frame at a time."""
 
-    def __init__(self, config: ModelConfig, pfe: Network, rpn: Network, pfe_block: int) -> None:
-        """Make the requests and the buffers bound to them; `pfe` is compiled for `pfe_block` pillars."""
-        self._pfe = PfeStage(pfe, config, pfe_block)
+    def __init__(self, config: ModelConfig, encoder: Encoder, rpn: Network) -> None:
+        """Make the RPN's request and the buffers bound to it."""
+        self._encoder = encoder
         self._rpn: Request = rpn.create_request()
         self._pillars = Pillars(config.grid)
-        self._dense = DensePfe(config.grid, self._pfe.inputs)
         self._canvas = Canvas(self._rpn.tensor(config.rpn.input), config.grid.max_pillars)
         self._decoder = Decoder(config)
         self._config = config
@@ -36,22 +34,21 @@ class FrameSlot:
         return self._pillars.size
 
     def prepare(self, points: FloatArray) -> None:
-        """Group `points` (N, 4) into pillars and fill the PFE's inputs."""
+        """Group `points` (N, 4) into pillars and do the host's part of encoding them."""
         self._pillars.group(points)
-        self._dense.fill(points, self._pillars)
+        self._encoder.prepare(points, self._pillars)
 
     def start_pfe(self, done: Callable[[], None]) -> None:
         """Start encoding the pillars; see `Request.start`."""
-        self._pfe.start(self._pillars.size, done)
+        self._encoder.start(done)
 
     def pfe_is_finished(self) -> bool:
         """Tell whether the PFE is through, or failed without calling `done`."""
-        return self._pfe.is_finished()
+        return self._encoder.is_finished()
 
     def scatter(self) -> None:
         """Take the pillar features from the finished PFE onto the canvas."""
-        self._pfe.finish()
-        self._canvas.scatter(self._pfe.features, self._pillars)
+        self._canvas.scatter(self._encoder.finish(), self._pillars)
 
     def start_rpn(self, done: Callable[[], None]) -> None:
         """Start detecting on the canvas; see `Request.start`."""

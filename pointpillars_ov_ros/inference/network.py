@@ -35,7 +35,7 @@ class Request:
         self._request = request
         self._name = name
         self._done: Callable[[], None] = lambda: None
-        self._bound: list[FloatArray] = []
+        self._bound: dict[str, FloatArray] = {}
         request.set_callback(self._completed, None)
 
     def tensor(self, name: str) -> FloatArray:
@@ -46,7 +46,7 @@ class Request:
     def bind(self, name: str, array: FloatArray) -> None:
         """Use the memory of `array`, C-contiguous and of the network's shape, as tensor `name`."""
         self._request.set_tensor(name, ov.Tensor(array, shared_memory=True))
-        self._bound.append(array)
+        self._bound[name] = array
 
     def start(self, done: Callable[[], None]) -> None:
         """Start; `done` is called on a thread of OpenVINO's, where it must do next to nothing and never raise."""

@@ -20,12 +20,18 @@ from pointpillars_ov_ros.core.dense_pfe import DensePfeInputs
 from pointpillars_ov_ros.core.errors import InferenceError
 from pointpillars_ov_ros.inference.network import Network, Request
 
+DYNAMIC = -1
+"""In place of a block size: one request of as many pillars as the frame has, for a network of dynamic shape."""
+
 
 class PfeStage:
     """Input arrays of a whole frame, and a request for each block of their pillars."""
 
     def __init__(self, network: Network, config: ModelConfig, block: int) -> None:
-        """Make the requests; `network` is compiled for `block` pillars."""
+        """Make the requests; `network` is compiled for `block` pillars, or for a DYNAMIC number."""
+        self._names, self._output = config.pfe.inputs, config.pfe.output
+        self._is_dynamic = block == DYNAMIC
+        block = config.grid.max_pillars if self._is_dynamic else block
         blocks = -(-config.grid.max_pillars // block)
         rows, slots = blocks * block, config.grid.max_points_per_pillar
         self.inputs = DensePfeInputs(
@@ -40,16 +46,17 @@ class PfeStage:
         self._running: list[Request] = []
         for index in range(blocks):
             request = network.create_request()
-            span = slice(index * block, (index + 1) * block)
-            for name, array in zip(DensePfeInputs._fields, self.inputs, strict=True):
-                part = array[:, span] if array.ndim == 2 else array[:, :, span]
-                request.bind(getattr(config.pfe.inputs, name), part)
-            request.bind(config.pfe.output, self.features[index][None, :, :, None])
+            if not self._is_dynamic:
+                self._bind_inputs(request, slice(index * block, (index + 1) * block))
+                request.bind(self._output, self.features[index][None, :, :, None])
             self._requests.append(request)
 
     def start(self, pillars: int, done: Callable[[], None]) -> None:
         """Start the blocks that the first `pillars` pillars lie in; `done` is called when all are finished."""
+        # A frame without a pillar runs one block all the same, so that it goes the way of all others.
         self._running = self._requests[: max(1, -(-pillars // self._block))]
+        if self._is_dynamic:
+            self._bind_inputs(self._running[0], slice(0, max(1, pillars)))
         # next() on a count is one step of the interpreter: callbacks come from several threads.
         finished, last = count(1), len(self._running)
 
@@ -77,6 +84,12 @@ class PfeStage:
                 request.finish()
             except InferenceError as error:
                 failure = error
+        if failure is None and self._is_dynamic and self._running:
+            self.features = self._running[0].tensor(self._output)[..., 0]
         self._running = []
         if failure is not None:
             raise failure
+
+    def _bind_inputs(self, request: Request, span: slice) -> None:
+        for name, array in zip(DensePfeInputs._fields, self.inputs, strict=True):
+            request.bind(getattr(self._names, name), array[:, span] if array.ndim == 2 else array[:, :, span])

@@ -28,6 +28,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         choices=("latency", "balanced", "throughput"),
         help="default: %(default)s",
     )
+    parser.add_argument(
+        "--encoder",
+        default="auto",
+        choices=("auto", "openvino", "host"),
+        help="where pillars are encoded (default: auto)",
+    )
+    parser.add_argument(
+        "--pfe-shape", default="static", choices=("static", "dynamic"), help="shapes of the PFE (default: static)"
+    )
     parser.add_argument("--pfe-block", type=int, default=None, help="pillars of one PFE request; 0: all, with padding")
     parser.add_argument("--json", type=Path, help="write the report to this file, too")
 

@@ -80,6 +80,8 @@ def run_benchmark(options: argparse.Namespace) -> int:
             "rounds": options.repeat,
         },
         "mode": runtime.mode.value,
+        "encoder": f"{engine.encoders.kind.value} ({engine.encoders.reason})",
+        "pfe_shape": runtime.pfe_shape.value,
         "pfe_block": runtime.pfe_block,
         "effective settings": engine.effective_settings(),
         "load and warm-up (s)": round(engine.load_s, 3),
@@ -101,6 +103,8 @@ def _runtime(options: argparse.Namespace) -> RuntimeConfig:
         "rpn_device": options.device,
         "precision": options.precision,
         "mode": options.mode,
+        "encoder": options.encoder,
+        "pfe_shape": options.pfe_shape,
         "drop_policy": DropPolicy.REPLAY.value,
     }
     if options.pfe_block is not None:
@@ -132,7 +136,7 @@ def _print(report: dict[str, Any], stopwatch: Stopwatch) -> None:
     print(f"\n{machine['processor']}, {machine['cores']} cores; OpenVINO {report['versions']['openvino']}")
     print(
         f"{report['model']}, {data['frames']} frames of about {data['median points']} points, {data['rounds']} rounds, "
-        f"{report['mode']} mode, {report['pfe_block'] or 'all'} pillars a PFE request\n"
+        f"{report['mode']} mode\nencoder: {report['encoder']}\n"
     )
     settings = report["effective settings"]
     names = list(settings["pfe"])

@@ -14,8 +14,10 @@ import pytest
 from pointpillars_ov_ros.core.errors import ConfigError
 from pointpillars_ov_ros.core.runtime_config import (
     DropPolicy,
+    EncoderChoice,
     Mode,
     PerformanceHint,
+    PfeShape,
     Precision,
     RuntimeConfig,
     from_plain,
@@ -43,7 +45,7 @@ def test_the_defaults_are_within_their_own_bounds() -> None:
 
 
 def test_the_settings_that_are_choices_are_found() -> None:
-    assert set(ENUMS.values()) == {Mode, DropPolicy, Precision, PerformanceHint}
+    assert set(ENUMS.values()) == {Mode, DropPolicy, Precision, PerformanceHint, EncoderChoice, PfeShape}
 
 
 def test_settings_cannot_be_changed() -> None:

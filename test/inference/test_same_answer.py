@@ -4,13 +4,13 @@
 
 from __future__ import annotations
 
-import itertools
+import dataclasses
 
 import numpy as np
 import pytest
 
 from pointpillars_ov_ros.core.detections import Detections
-from pointpillars_ov_ros.core.runtime_config import DropPolicy, Mode, Precision, RuntimeConfig
+from pointpillars_ov_ros.core.runtime_config import DropPolicy, EncoderChoice, Mode, PfeShape, Precision, RuntimeConfig
 from pointpillars_ov_ros.inference.engine import Engine
 from pointpillars_ov_ros.inference.frames import FrameResult
 from pointpillars_ov_ros.kitti.frames import find_frames
@@ -49,30 +49,43 @@ def run_pipeline(bundle: ModelBundle, clouds: list[np.ndarray], runtime: Runtime
     return results
 
 
-# Block 0 is the origin's way, all pillars in one padded request; it takes a third of a gigabyte.
-@pytest.mark.parametrize(
-    ("mode", "precision", "block"),
-    [*itertools.product(Mode, (Precision.F32, Precision.DEFAULT), (2000,)), (Mode.LATENCY, Precision.F32, 0)],
-)
+VARIANTS = [
+    *(
+        RuntimeConfig(mode=mode, encoder=encoder, precision=Precision.F32)
+        for mode in Mode
+        for encoder in (EncoderChoice.HOST, EncoderChoice.OPENVINO)
+    ),
+    # As a user gets it; on CPUs with bf16 that is the precision.
+    *(RuntimeConfig(mode=mode) for mode in Mode),
+    RuntimeConfig(encoder=EncoderChoice.OPENVINO, precision=Precision.F32, pfe_shape=PfeShape.DYNAMIC),
+    # The origin's way, all pillars in one padded request; it takes a third of a gigabyte.
+    RuntimeConfig(encoder=EncoderChoice.OPENVINO, precision=Precision.F32, pfe_block=0),
+]
+
+
+def name(runtime: RuntimeConfig) -> str:
+    """Say what sets a variant apart."""
+    values = (runtime.mode, runtime.encoder, runtime.precision, runtime.pfe_shape)
+    return "-".join([*(value.value for value in values), str(runtime.pfe_block)])
+
+
+@pytest.mark.parametrize("runtime", VARIANTS, ids=name)
 def test_every_variant_gives_the_same_detections_in_input_order(
-    kitti_car: ModelBundle,
-    clouds: list[np.ndarray],
-    expected: list[Detections],
-    mode: Mode,
-    precision: Precision,
-    block: int,
+    kitti_car: ModelBundle, clouds: list[np.ndarray], expected: list[Detections], runtime: RuntimeConfig
 ) -> None:
-    runtime = RuntimeConfig(mode=mode, precision=precision, pfe_block=block, drop_policy=DropPolicy.REPLAY)
+    runtime = dataclasses.replace(runtime, drop_policy=DropPolicy.REPLAY)
     results = run_pipeline(kitti_car, clouds, runtime)
     assert [result.token for result in results] == list(range(2 * len(clouds)))
     assert not any(result.error for result in results)
-    # Where the default precision is bf16, boxes move a little and weak ones come and go.
-    exact = precision is Precision.F32
+    # The host adds in another order than the device, so that now and then a feature falls into the next of the RPN's
+    # 256 quantization steps: boxes move by millimetres. With bf16, where that is the default, weak ones come and go.
+    if runtime.precision is not Precision.F32:
+        tolerance, floor = 0.2, 0.6
+    else:
+        tolerance, floor = (0.03 if runtime.encoder is EncoderChoice.HOST else 1e-3), 0.0
     for result, wanted in zip(results, expected + expected, strict=True):
-        if exact:
-            assert len(result.detections) == len(wanted)
         for some, others in ((result.detections, wanted), (wanted, result.detections)):
-            assert_all_among(some if exact else some.above(0.6), others, tolerance=1e-3 if exact else 0.2)
+            assert_all_among(some.above(max(floor, 0.32) if tolerance > 1e-3 else 0.0), others, tolerance)
 
 
 def assert_all_among(some: Detections, others: Detections, tolerance: float) -> None:
@@ -88,5 +101,5 @@ def test_no_kernel_is_compiled_after_warm_up(kitti_car: ModelBundle, clouds: lis
 
     engine = Engine(kitti_car, RuntimeConfig())
     with event.install_recorder("numba:compile") as recorder:
-        assert len(engine.slots[0].detect(clouds[0], engine.settings))
+        assert len(engine.slots[0].detect(clouds[0].copy(), engine.settings))
     assert not recorder.buffer

@@ -13,26 +13,46 @@ import openvino as ov
 from pointpillars_ov_ros.core.decode import Decoder
 from pointpillars_ov_ros.core.dense_pfe import DensePfe, DensePfeInputs
 from pointpillars_ov_ros.core.detections import Detections
+from pointpillars_ov_ros.core.pfe import HostEncoder
 from pointpillars_ov_ros.core.pillars import Pillars
 from pointpillars_ov_ros.model.bundle import ModelBundle
+from pointpillars_ov_ros.model.pfe_weights import read_pfe_weights
 
 
 class DirectRoad:
     """Both networks as they are in their files, in float32, run synchronously."""
 
-    def __init__(self, bundle: ModelBundle, **properties: Any) -> None:
+    def __init__(self, bundle: ModelBundle, on_host: bool = False, **properties: Any) -> None:
+        """With `on_host` pillars are encoded by the host encoder instead of the PFE network."""
         self.config = bundle.config
         core = ov.Core()
         properties = {"INFERENCE_PRECISION_HINT": "f32", **properties}
         self._pfe = core.compile_model(bundle.path(self.config.pfe.file), "CPU", properties)
+        weights = read_pfe_weights(core.read_model(bundle.path(self.config.pfe.file)))
+        self._host = HostEncoder(self.config.grid, weights) if on_host else None
         self._rpn = core.compile_model(bundle.path(self.config.rpn.file), "CPU", properties)
 
     def detect(self, points: npt.NDArray[np.float32]) -> Detections:
         """Detect in `points` (N, 4)."""
         config = self.config
-        grid, names = config.grid, config.pfe.inputs
-        pillars = Pillars(grid)
+        pillars = Pillars(config.grid)
         pillars.group(points)
+        features = self._encode(points, pillars) if self._host is None else self._host.encode(points, pillars)[0]
+        canvas = np.zeros(config.canvas_shape, np.float32)
+        coords = pillars.coords[: pillars.size]
+        canvas[0][:, coords[:, 1], coords[:, 0]] = features[:, : pillars.size]
+        outputs = self._rpn({config.rpn.input: canvas})
+        return Decoder(config).decode(
+            outputs[config.rpn.boxes],
+            outputs[config.rpn.scores],
+            outputs[config.rpn.directions],
+            pillars,
+            config.postprocess,
+        )
+
+    def _encode(self, points: npt.NDArray[np.float32], pillars: Pillars) -> np.ndarray:
+        """Run the PFE network on all pillars, padded; gives (C, max_pillars)."""
+        config, grid, names = self.config, self.config.grid, self.config.pfe.inputs
         shape = (1, 1, grid.max_pillars, grid.max_points_per_pillar)
         inputs = DensePfeInputs(
             *(
@@ -42,14 +62,4 @@ class DirectRoad:
         )
         DensePfe(grid, inputs).fill(points, pillars)
         features = self._pfe({getattr(names, field): getattr(inputs, field) for field in DensePfeInputs._fields})
-        canvas = np.zeros(config.canvas_shape, np.float32)
-        coords = pillars.coords[: pillars.size]
-        canvas[0][:, coords[:, 1], coords[:, 0]] = features[config.pfe.output][0, :, : pillars.size, 0]
-        outputs = self._rpn({config.rpn.input: canvas})
-        return Decoder(config).decode(
-            outputs[config.rpn.boxes],
-            outputs[config.rpn.scores],
-            outputs[config.rpn.directions],
-            pillars,
-            config.postprocess,
-        )
+        return features[config.pfe.output][0, :, :, 0]

@@ -1,0 +1,147 @@
+# Copyright 2026 The pointpillars_ov_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""Makes the encoder that the settings ask for, or the faster of the two; neither is trusted unseen."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable
+from statistics import median
+from typing import Any
+
+import numpy as np
+import openvino as ov
+
+from pointpillars_ov_ros.core.arrays import FloatArray
+from pointpillars_ov_ros.core.config import ModelConfig
+from pointpillars_ov_ros.core.errors import BundleError
+from pointpillars_ov_ros.core.pfe import PfeWeights
+from pointpillars_ov_ros.core.pillars import Pillars
+from pointpillars_ov_ros.core.runtime_config import EncoderChoice, PfeShape, RuntimeConfig
+from pointpillars_ov_ros.inference.encoders import DeviceEncoding, Encoder, HostEncoding
+from pointpillars_ov_ros.inference.network import Network, read_model
+from pointpillars_ov_ros.inference.pfe_stage import DYNAMIC
+from pointpillars_ov_ros.inference.ports import pfe_ports
+from pointpillars_ov_ros.model.bundle import ModelBundle
+from pointpillars_ov_ros.model.pfe_weights import read_pfe_weights
+
+log = logging.getLogger(__name__)
+
+_ROUNDS = 5
+_CHECKED_PILLARS = 256
+_TOLERANCE = 1e-3
+"""Of the largest feature; the two ways add in another order, a wrong reading of the graph is off by far more."""
+
+
+class EncoderFactory:
+    """Makes encoders for frame slots, all of the same kind."""
+
+    def __init__(
+        self, bundle: ModelBundle, runtime: RuntimeConfig, properties: dict[str, Any], probe: FloatArray
+    ) -> None:
+        """Decide; `probe` (N, 4) is the cloud that both ways are compared and measured with.
+
+        Raises BundleError where the host encoder is asked for and the PFE is not one that it knows.
+        """
+        self._bundle, self._runtime, self._properties, self._probe = bundle, runtime, properties, probe
+        self._weights: PfeWeights | None = None
+        self.network: Network | None = None
+        """The compiled PFE; None where the host encodes."""
+        self.reason = "as set"
+        choice = runtime.encoder
+        if choice is not EncoderChoice.OPENVINO:
+            try:
+                self._weights = self._read_checked_weights()
+            except BundleError as error:
+                if choice is EncoderChoice.HOST:
+                    raise
+                self.reason = f"the host encoder cannot: {error}"
+                choice = EncoderChoice.OPENVINO
+        if choice is not EncoderChoice.HOST:
+            self.network = self._compile(self._block())
+        if choice is EncoderChoice.AUTO:
+            self._take_faster()
+        log.info("encoder: %s (%s)", self.kind.value, self.reason)
+
+    @property
+    def kind(self) -> EncoderChoice:
+        """Which of the two it is."""
+        return EncoderChoice.HOST if self.network is None else EncoderChoice.OPENVINO
+
+    def make(self) -> Encoder:
+        """Make an encoder of its own for a frame slot."""
+        if self.network is not None:
+            return DeviceEncoding(self.network, self._bundle.config, self._block())
+        assert self._weights is not None
+        return HostEncoding(self._bundle.config.grid, self._weights)
+
+    def _block(self) -> int:
+        limit = self._bundle.config.grid.max_pillars
+        if self._runtime.pfe_shape is PfeShape.DYNAMIC:
+            return DYNAMIC
+        return min(self._runtime.pfe_block or limit, limit)
+
+    def _compile(self, block: int, device: str = "", **properties: Any) -> Network:
+        config = self._bundle.config
+        return Network(
+            self._bundle.path(config.pfe.file),
+            device or self._runtime.pfe_device,
+            {**self._properties, **properties},
+            pfe_ports(config, config.grid.max_pillars),
+            reshape=pfe_ports(config, block).inputs,
+        )
+
+    def _read_checked_weights(self) -> PfeWeights:
+        """Read the weights, and compare the host's features of some pillars with the network's on CPU in float32."""
+        config = self._bundle.config
+        path = self._bundle.path(config.pfe.file)
+        weights = read_pfe_weights(read_model(ov.Core(), path, pfe_ports(config, config.grid.max_pillars)))
+        pillars = Pillars(config.grid)
+        probe = few_pillars(self._probe, config, pillars)
+        block = min(_CHECKED_PILLARS, config.grid.max_pillars)
+        network = self._compile(block, "CPU", INFERENCE_PRECISION_HINT="f32")
+        wanted = encode(DeviceEncoding(network, config, block), probe, pillars)[0, :, : pillars.size]
+        given = encode(HostEncoding(config.grid, weights), probe, pillars)[0, :, : pillars.size]
+        error = float(np.abs(wanted - given).max() / max(np.abs(wanted).max(), 1e-9))
+        # Also true for a NaN.
+        if not error <= _TOLERANCE:
+            raise BundleError(f"{path}: the host encoder's features are off by {error:.2g} of the largest one")
+        return weights
+
+    def _take_faster(self) -> None:
+        assert self._weights is not None and self.network is not None
+        config = self._bundle.config
+        pillars = Pillars(config.grid)
+        pillars.group(self._probe)
+        rivals = (HostEncoding(config.grid, self._weights), self.make())
+        host_ms, device_ms = (measure_ms(lambda r=rival: encode(r, self._probe, pillars)) for rival in rivals)  # type: ignore[misc]
+        self.reason = f"{host_ms:.1f} ms on the host, {device_ms:.1f} ms on {self._runtime.pfe_device}"
+        if host_ms <= device_ms:
+            self.network = None
+
+
+def few_pillars(points: FloatArray, config: ModelConfig, pillars: Pillars) -> FloatArray:
+    """Group the points of the first pillars of a cloud into `pillars`, and give them."""
+    pillars.group(points)
+    owners = pillars.pillar_of_point[: len(points)]
+    few = points[(owners >= 0) & (owners < min(_CHECKED_PILLARS, config.grid.max_pillars))]
+    pillars.group(few)
+    return few
+
+
+def encode(encoder: Encoder, points: FloatArray, pillars: Pillars) -> FloatArray:
+    """Run an encoder from beginning to end."""
+    encoder.prepare(points, pillars)
+    encoder.start(lambda: None)
+    return encoder.finish()
+
+
+def measure_ms(work: Callable[[], object]) -> float:
+    """Give the median time of some rounds after the first, which warms up."""
+    times = []
+    for _ in range(_ROUNDS + 1):
+        begin = time.monotonic()
+        work()
+        times.append((time.monotonic() - begin) * 1e3)
+    return median(times[1:])
