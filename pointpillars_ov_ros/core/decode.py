@@ -120,18 +120,19 @@ def select_candidates(
     """
     size = 0
     for anchor in range(class_logits.shape[0]):
-        label = 0
-        for k in range(class_logits.shape[1]):
-            if np.isnan(class_logits[anchor, k]):
-                return -1
-            if class_logits[anchor, k] > class_logits[anchor, label]:
-                label = k
-        if class_logits[anchor, label] < threshold:
+        label, best = 0, class_logits[anchor, 0]
+        for k in range(1, class_logits.shape[1]):
+            # Written so that a NaN, which compares as false, becomes the best and stays it.
+            if best == best and not class_logits[anchor, k] <= best:
+                label, best = k, class_logits[anchor, k]
+        if best < threshold:
             continue
+        if np.isnan(best):
+            return -1
         if min_pillars >= 0 and count_occupied(integral, footprints[anchor]) <= min_pillars:
             continue
         candidates[size] = anchor
-        logits[size] = class_logits[anchor, label]
+        logits[size] = best
         labels[size] = label
         size += 1
     return size

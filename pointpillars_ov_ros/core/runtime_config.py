@@ -117,6 +117,13 @@ class RuntimeConfig:
         low=0,
         high=1_000_000,
     )
+    lean_rpn: bool = setting(
+        True, "Rewrite the RPN's graph into what the CPU runs fastest; other devices get it as it is"
+    )
+    num_streams: int = setting(0, "OpenVINO NUM_STREAMS of both networks; 0: by the hint", low=0, high=256)
+    num_requests: int = setting(
+        0, "OpenVINO PERFORMANCE_HINT_NUM_REQUESTS of both networks; 0: not given", low=0, high=256
+    )
     precision: Precision = setting(
         Precision.DEFAULT, "Inference precision asked of the device; default leaves it to the device"
     )

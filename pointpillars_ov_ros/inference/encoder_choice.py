@@ -28,7 +28,7 @@ from pointpillars_ov_ros.model.pfe_weights import read_pfe_weights
 
 log = logging.getLogger(__name__)
 
-_ROUNDS = 5
+_ROUNDS = 2
 _CHECKED_PILLARS = 256
 _TOLERANCE = 1e-3
 """Of the largest feature; the two ways add in another order, a wrong reading of the graph is off by far more."""

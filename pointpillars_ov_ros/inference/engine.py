@@ -9,8 +9,10 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+import openvino as ov
 
 from pointpillars_ov_ros.core.arrays import FloatArray
+from pointpillars_ov_ros.core.canvas_format import CanvasFormat
 from pointpillars_ov_ros.core.config import ModelConfig
 from pointpillars_ov_ros.core.decode import override_thresholds
 from pointpillars_ov_ros.core.points import clean_points
@@ -23,6 +25,7 @@ from pointpillars_ov_ros.inference.pipeline import Pipeline
 from pointpillars_ov_ros.inference.ports import rpn_ports
 from pointpillars_ov_ros.inference.scheduler import SCHEDULES
 from pointpillars_ov_ros.model.bundle import ModelBundle
+from pointpillars_ov_ros.model.lean_rpn import make_lean
 
 
 class Engine:
@@ -38,7 +41,15 @@ class Engine:
         config = bundle.config
         points, _ = clean_points(warm_up_cloud(config), 1.0)
         self.encoders = EncoderFactory(bundle, runtime, properties, points)
-        self.rpn = Network(bundle.path(config.rpn.file), runtime.rpn_device, properties, rpn_ports(config))
+        self._canvas = CanvasFormat()
+        self.rpn = Network(
+            bundle.path(config.rpn.file),
+            runtime.rpn_device,
+            properties,
+            rpn_ports(config),
+            # Elsewhere than on CPU nobody has yet seen what is faster, or whether it is right.
+            rewrite=self._make_lean if runtime.lean_rpn and runtime.rpn_device == "CPU" else None,
+        )
         self.slots = [self._make_slot(points) for _ in range(SCHEDULES[runtime.mode].slots)]
         self.load_s = time.monotonic() - begin
 
@@ -52,10 +63,15 @@ class Engine:
         host = {"EXECUTION_DEVICES": "host", "INFERENCE_PRECISION_HINT": "f32"}
         return {"pfe": host if pfe is None else pfe.effective_settings(), "rpn": self.rpn.effective_settings()}
 
+    def _make_lean(self, model: ov.Model) -> ov.Model:
+        lean = make_lean(model)
+        self._canvas = lean.canvas
+        return lean.model
+
     def _make_slot(self, points: FloatArray) -> FrameSlot:
         # The first inference of a request and the first call of a kernel are many times slower than the
         # rest: a request sets up its memory, numba loads or compiles. Not on the first real cloud.
-        slot = FrameSlot(self.config, self.encoders.make(), self.rpn)
+        slot = FrameSlot(self.config, self.encoders.make(), self.rpn, self._canvas)
         slot.detect(points, self.settings)
         return slot
 
@@ -65,6 +81,10 @@ def compile_properties(runtime: RuntimeConfig) -> dict[str, Any]:
     properties: dict[str, Any] = {"PERFORMANCE_HINT": runtime.performance_hint.value}
     if runtime.precision is not Precision.DEFAULT:
         properties["INFERENCE_PRECISION_HINT"] = runtime.precision.value
+    if runtime.num_streams:
+        properties["NUM_STREAMS"] = runtime.num_streams
+    if runtime.num_requests:
+        properties["PERFORMANCE_HINT_NUM_REQUESTS"] = runtime.num_requests
     if runtime.cache_dir:
         properties["CACHE_DIR"] = runtime.cache_dir
     return properties

@@ -7,6 +7,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from pointpillars_ov_ros.core.arrays import FloatArray
+from pointpillars_ov_ros.core.canvas_format import CanvasFormat
 from pointpillars_ov_ros.core.config import ModelConfig, PostprocessConfig
 from pointpillars_ov_ros.core.decode import Decoder
 from pointpillars_ov_ros.core.detections import Detections
@@ -19,12 +20,12 @@ from pointpillars_ov_ros.inference.network import Network, Request
 class FrameSlot:
     """Requests, canvas and buffers of one frame in flight; used by one frame at a time."""
 
-    def __init__(self, config: ModelConfig, encoder: Encoder, rpn: Network) -> None:
-        """Make the RPN's request and the buffers bound to it."""
+    def __init__(self, config: ModelConfig, encoder: Encoder, rpn: Network, canvas: CanvasFormat) -> None:
+        """Make the RPN's request and the buffers bound to it; `canvas` is how the RPN takes its input."""
         self._encoder = encoder
         self._rpn: Request = rpn.create_request()
         self._pillars = Pillars(config.grid)
-        self._canvas = Canvas(self._rpn.tensor(config.rpn.input), config.grid.max_pillars)
+        self._canvas = Canvas(self._rpn.tensor(config.rpn.input), config.grid.max_pillars, canvas)
         self._decoder = Decoder(config)
         self._config = config
 

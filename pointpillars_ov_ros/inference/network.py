@@ -84,8 +84,9 @@ class Network:
         properties: Mapping[str, Any],
         ports: Ports,
         reshape: Mapping[str, Shape] | None = None,
+        rewrite: Callable[[ov.Model], ov.Model] | None = None,
     ) -> None:
-        """Read and compile the IR at `path` for `device`, with its inputs reshaped to `reshape`.
+        """Read and compile the IR at `path` for `device`, with its inputs reshaped and its graph rewritten.
 
         `ports` are the tensors it must have as it is read. Raises BundleError where the network is another
         one, InferenceError where the device cannot take it.
@@ -96,6 +97,8 @@ class Network:
         try:
             if reshape:
                 model.reshape(dict(reshape))
+            if rewrite:
+                model = rewrite(model)
             self._compiled = core.compile_model(model, device, dict(properties))
         except RuntimeError as error:
             raise InferenceError(

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import argparse
+import dataclasses
 import json
 import platform
 import tempfile
@@ -20,10 +21,12 @@ from sensor_msgs_py.point_cloud2 import create_cloud
 from std_msgs.msg import Header
 
 from pointpillars_ov_ros import __version__
+from pointpillars_ov_ros.core.mapping import to_mapping
 from pointpillars_ov_ros.core.runtime_config import DropPolicy, RuntimeConfig, from_plain
 from pointpillars_ov_ros.inference.engine import Engine
 from pointpillars_ov_ros.inference.frames import FrameResult
 from pointpillars_ov_ros.inference.timing import Stage, StageTimes
+from pointpillars_ov_ros.model.bundle import ModelBundle
 from pointpillars_ov_ros.nodes.conversions import read_cloud, to_detection_array
 from pointpillars_ov_ros.nodes.kitti_player_node import FIELDS
 from pointpillars_ov_ros.tools.inputs import open_frames, open_model
@@ -57,32 +60,21 @@ def run_benchmark(options: argparse.Namespace) -> int:
     clouds = [create_cloud(Header(frame_id="velodyne"), FIELDS, frame.read_points()) for frame in frames]
     runtime = _runtime(options)
     with tempfile.TemporaryDirectory() as scratch:
-        engine = Engine(open_model(options.model, Path(scratch) / "bundle"), runtime)
+        bundle = open_model(options.model, Path(scratch) / "bundle")
+        engine = Engine(bundle, runtime)
     stopwatch = Stopwatch(engine.config.classes)
     begin = time.monotonic()
     _measure(engine, clouds, options.repeat, stopwatch)
     elapsed_s = time.monotonic() - begin
     rss_mb = _peak_rss_mb()
     report = {
-        "date": time.strftime("%Y-%m-%d"),
-        "machine": _machine(),
-        "versions": {
-            "pointpillars_ov_ros": __version__,
-            "openvino": ov.__version__,
-            "numpy": np.__version__,
-            "numba": numba.__version__,
-            "python": platform.python_version(),
-        },
-        "model": engine.config.name,
+        **describe_run(bundle, runtime),
         "data": {
             "frames": len(frames),
             "median points": int(np.median([cloud.width for cloud in clouds])),
             "rounds": options.repeat,
         },
-        "mode": runtime.mode.value,
         "encoder": f"{engine.encoders.kind.value} ({engine.encoders.reason})",
-        "pfe_shape": runtime.pfe_shape.value,
-        "pfe_block": runtime.pfe_block,
         "effective settings": engine.effective_settings(),
         "load and warm-up (s)": round(engine.load_s, 3),
         "frames per second": round(len(clouds) * options.repeat / elapsed_s, 3),
@@ -95,6 +87,23 @@ def run_benchmark(options: argparse.Namespace) -> int:
         options.json.write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
         print(f"\nreport   {options.json}")
     return 0
+
+
+def describe_run(bundle: ModelBundle, runtime: RuntimeConfig) -> dict[str, Any]:
+    """Say what a report is of: when, on what machine, with which versions, model and settings."""
+    return {
+        "date": time.strftime("%Y-%m-%d"),
+        "machine": _machine(),
+        "versions": {
+            "pointpillars_ov_ros": __version__,
+            "openvino": ov.__version__,
+            "numpy": np.__version__,
+            "numba": numba.__version__,
+            "python": platform.python_version(),
+        },
+        "model": bundle.config.name,
+        "settings": to_mapping(dataclasses.replace(runtime, model_dir="")),
+    }
 
 
 def _runtime(options: argparse.Namespace) -> RuntimeConfig:
@@ -136,7 +145,7 @@ def _print(report: dict[str, Any], stopwatch: Stopwatch) -> None:
     print(f"\n{machine['processor']}, {machine['cores']} cores; OpenVINO {report['versions']['openvino']}")
     print(
         f"{report['model']}, {data['frames']} frames of about {data['median points']} points, {data['rounds']} rounds, "
-        f"{report['mode']} mode\nencoder: {report['encoder']}\n"
+        f"{report['settings']['mode']} mode\nencoder: {report['encoder']}\n"
     )
     settings = report["effective settings"]
     names = list(settings["pfe"])

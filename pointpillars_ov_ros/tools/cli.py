@@ -14,6 +14,7 @@ from pointpillars_ov_ros.core.errors import PointPillarsError, missing_module
 COMMANDS = {
     "demo": "play a drive through the detector on real ROS 2 topics; leaves a picture, a bag and tables",
     "benchmark": "measure every stage of the road from cloud message to detection message",
+    "claims": "measure what is claimed of speed, as ratios within one run",
     "convert": "make a checked model bundle of a network from elsewhere",
 }
 

@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
+from pointpillars_ov_ros.core.canvas_format import CanvasFormat, CanvasLayout
 from pointpillars_ov_ros.core.grid_config import GridConfig
 from pointpillars_ov_ros.core.pillars import Pillars
 from pointpillars_ov_ros.core.scatter import Canvas
@@ -49,6 +50,33 @@ def test_features_in_blocks_land_where_the_twin_puts_them(block: int, count: int
     features, tensor = random_features(rng, pillars), empty_canvas(GRID, value=5.0)
     Canvas(tensor, GRID.max_pillars).scatter(in_blocks(features, block, rng), pillars)
     np.testing.assert_array_equal(tensor, expected_canvas(features, pillars))
+
+
+FORMS = {
+    "nhwc": CanvasFormat(CanvasLayout.NHWC),
+    "quantized": CanvasFormat(CanvasLayout.NHWC, quantized=True, scale=0.02, offset=117.3),
+}
+
+
+@pytest.mark.parametrize("name", FORMS)
+@pytest.mark.parametrize("block", [7, 60])
+def test_every_form_holds_the_same_canvas(name: str, block: int) -> None:
+    """Several clouds in the same memory; quantized as numpy would, blank cells at the level of 0."""
+    form, rng, pillars = FORMS[name], np.random.default_rng(block), Pillars(GRID)
+    tensor = np.full((1, GRID.ny, GRID.nx, CHANNELS), 9, np.uint8 if form.quantized else np.float32)
+    canvas = Canvas(tensor, GRID.max_pillars, form)
+    for count in (600, 4, 0, 900):
+        pillars.group(random_cloud(rng, count, GRID))
+        features = random_features(rng, pillars)
+        canvas.scatter(in_blocks(features, block, rng), pillars)
+        expected = expected_canvas(features, pillars).transpose(0, 2, 3, 1)
+        np.testing.assert_array_equal(tensor, form.quantize(expected) if form.quantized else expected)
+
+
+def test_features_beyond_the_levels_are_clamped() -> None:
+    form = CanvasFormat(CanvasLayout.NHWC, quantized=True, scale=0.5, offset=100.0)
+    levels = form.quantize(np.float32([-1000.0, -50.0, 0.0, 0.25, 0.75, 77.5, 1000.0]))
+    assert levels.tolist() == [0, 0, 100, 100, 102, 255, 255]
 
 
 def test_nothing_of_earlier_clouds_survives_on_the_canvas() -> None:

@@ -113,7 +113,7 @@ def test_cars_of_labelled_frames_are_found(kitti_car: ModelBundle, tmp_path: Pat
 
 def assert_as_called_directly(bundle: ModelBundle, detections: list[Detections]) -> None:
     """The same boxes as without ROS, to 1 mm and 0.1 mrad."""
-    road = DirectRoad(bundle, on_host=True)
+    road = DirectRoad(bundle, on_host=True, lean=True)
     for frame, received in zip(labelled_frames(), detections, strict=True):
         direct = road.detect(cropped_points(frame))
         np.testing.assert_array_equal(received.labels, direct.labels)

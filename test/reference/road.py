@@ -10,27 +10,33 @@ import numpy as np
 import numpy.typing as npt
 import openvino as ov
 
+from pointpillars_ov_ros.core.canvas_format import CanvasFormat, CanvasLayout
 from pointpillars_ov_ros.core.decode import Decoder
 from pointpillars_ov_ros.core.dense_pfe import DensePfe, DensePfeInputs
 from pointpillars_ov_ros.core.detections import Detections
 from pointpillars_ov_ros.core.pfe import HostEncoder
 from pointpillars_ov_ros.core.pillars import Pillars
 from pointpillars_ov_ros.model.bundle import ModelBundle
+from pointpillars_ov_ros.model.lean_rpn import make_lean
 from pointpillars_ov_ros.model.pfe_weights import read_pfe_weights
 
 
 class DirectRoad:
     """Both networks as they are in their files, in float32, run synchronously."""
 
-    def __init__(self, bundle: ModelBundle, on_host: bool = False, **properties: Any) -> None:
-        """With `on_host` pillars are encoded by the host encoder instead of the PFE network."""
+    def __init__(self, bundle: ModelBundle, on_host: bool = False, lean: bool = False, **properties: Any) -> None:
+        """With `on_host` pillars are encoded by the host encoder, with `lean` the RPN's graph is rewritten."""
         self.config = bundle.config
         core = ov.Core()
         properties = {"INFERENCE_PRECISION_HINT": "f32", **properties}
         self._pfe = core.compile_model(bundle.path(self.config.pfe.file), "CPU", properties)
         weights = read_pfe_weights(core.read_model(bundle.path(self.config.pfe.file)))
         self._host = HostEncoder(self.config.grid, weights) if on_host else None
-        self._rpn = core.compile_model(bundle.path(self.config.rpn.file), "CPU", properties)
+        rpn, self._form = core.read_model(bundle.path(self.config.rpn.file)), CanvasFormat()
+        if lean:
+            made = make_lean(rpn)
+            rpn, self._form = made.model, made.canvas
+        self._rpn = core.compile_model(rpn, "CPU", properties)
 
     def detect(self, points: npt.NDArray[np.float32]) -> Detections:
         """Detect in `points` (N, 4)."""
@@ -41,6 +47,10 @@ class DirectRoad:
         canvas = np.zeros(config.canvas_shape, np.float32)
         coords = pillars.coords[: pillars.size]
         canvas[0][:, coords[:, 1], coords[:, 0]] = features[:, : pillars.size]
+        if self._form.layout is CanvasLayout.NHWC:
+            canvas = np.ascontiguousarray(canvas.transpose(0, 2, 3, 1))
+        if self._form.quantized:
+            canvas = self._form.quantize(canvas)
         outputs = self._rpn({config.rpn.input: canvas})
         return Decoder(config).decode(
             outputs[config.rpn.boxes],

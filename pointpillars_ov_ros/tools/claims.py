@@ -1,0 +1,27 @@
+# Copyright 2026 The pointpillars_ov_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""`pointpillars_ov claims`: measures what is claimed of speed, as ratios within one run, and says what is met."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from pointpillars_ov_ros.tools.inputs import add_input_arguments, check_inputs, positive
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the flags."""
+    add_input_arguments(parser)
+    parser.add_argument(
+        "--rounds", type=positive, default=5, help="rounds over the frames for each claim (default: %(default)s)"
+    )
+    parser.add_argument("--out", type=Path, default=Path("claims"), help="folder of the report (default: %(default)s)")
+
+
+def run(options: argparse.Namespace) -> int:
+    """Measure, print a line a claim, write the report."""
+    check_inputs(options, "claims")
+    from pointpillars_ov_ros.tools.claims_session import run_claims
+
+    return run_claims(options)

@@ -1,0 +1,55 @@
+# Copyright 2026 The pointpillars_ov_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""The origin's way, for comparison: dense PFE padded to all pillars, canvas built anew, RPN untouched, one by one."""
+
+from __future__ import annotations
+
+import numpy as np
+import openvino as ov
+
+from pointpillars_ov_ros.core.arrays import FloatArray
+from pointpillars_ov_ros.core.decode import Decoder
+from pointpillars_ov_ros.core.dense_pfe import DensePfe, DensePfeInputs
+from pointpillars_ov_ros.core.detections import Detections
+from pointpillars_ov_ros.core.pillars import Pillars
+from pointpillars_ov_ros.inference.ports import pfe_ports
+from pointpillars_ov_ros.model.bundle import ModelBundle
+
+
+class OriginRoad:
+    """Both networks as they are in their files; every frame makes its own arrays."""
+
+    def __init__(self, bundle: ModelBundle) -> None:
+        """Compile for CPU with the latency hint."""
+        self._config = bundle.config
+        core = ov.Core()
+        settings = {"PERFORMANCE_HINT": "LATENCY"}
+        self._pfe = core.compile_model(bundle.path(bundle.config.pfe.file), "CPU", settings)
+        self._rpn = core.compile_model(bundle.path(bundle.config.rpn.file), "CPU", settings)
+        self._decoder = Decoder(bundle.config)
+
+    def detect(self, points: FloatArray) -> Detections:
+        """Take `points` (N, 4) down the road."""
+        config = self._config
+        names = config.pfe.inputs
+        pillars = Pillars(config.grid)
+        pillars.group(points)
+        shapes = pfe_ports(config, config.grid.max_pillars).inputs
+        inputs = DensePfeInputs(
+            *(np.zeros(shapes[getattr(names, field)], np.float32) for field in DensePfeInputs._fields)
+        )
+        DensePfe(config.grid, inputs).fill(points, pillars)
+        features = self._pfe({getattr(names, field): getattr(inputs, field) for field in inputs._fields})[
+            config.pfe.output
+        ]
+        canvas = np.zeros(config.canvas_shape, np.float32)
+        coords = pillars.coords[: pillars.size]
+        canvas[0, :, coords[:, 1], coords[:, 0]] = features[0, :, : pillars.size, 0].T
+        outputs = self._rpn({config.rpn.input: canvas})
+        return self._decoder.decode(
+            outputs[config.rpn.boxes],
+            outputs[config.rpn.scores],
+            outputs[config.rpn.directions],
+            pillars,
+            config.postprocess,
+        )
