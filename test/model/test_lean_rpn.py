@@ -18,7 +18,8 @@ from pointpillars_ov_ros.core.decode import Decoder
 from pointpillars_ov_ros.core.pillars import Pillars
 from pointpillars_ov_ros.kitti.frames import find_frames
 from pointpillars_ov_ros.model.bundle import ModelBundle
-from pointpillars_ov_ros.model.lean_rpn import make_lean
+from pointpillars_ov_ros.model.graph import find, fold_batch_norm
+from pointpillars_ov_ros.model.lean_rpn import make_lean, unroll_deconvolution
 from test.model.rpn_models import CANVAS_RANGE, HEADS, SHAPE, RpnVariant, build_rpn, random_canvas
 from test.reference.road import DirectRoad
 from test.shared_data import KITTI, needs_shared_data
@@ -148,6 +149,20 @@ def test_int8_graph_stays_int8(name: str) -> None:
     layers = executed(ov.Core().compile_model(lean.model, "CPU", F32))
     assert layers[0][1] == "Convolution"
     assert {kind for _, kind, _ in layers}.isdisjoint({"FakeQuantize", "Deconvolution", "Subgraph"})
+
+
+@pytest.mark.parametrize("batch_norm", [False, True])
+def test_float_deconvolutions_can_be_unrolled_all_the_same(batch_norm: bool) -> None:
+    """The benchmark shows that it does not pay."""
+    untouched, unrolled = (build_rpn(RpnVariant(batch_norm=batch_norm)) for _ in range(2))
+    for node in find(unrolled, "ConvolutionBackpropData"):
+        if batch_norm:
+            fold_batch_norm(node)
+        unroll_deconvolution(node, in_float=True)
+    unrolled.validate_nodes_and_infer_types()
+    assert "ConvolutionBackpropData" not in kinds(unrolled)
+    canvas = random_canvas()
+    compare(infer(untouched, canvas), infer(unrolled, canvas), 1e-4)
 
 
 @pytest.mark.parametrize("kernel", [2, 4])
