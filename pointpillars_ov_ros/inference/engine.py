@@ -16,7 +16,7 @@ from pointpillars_ov_ros.core.canvas_format import CanvasFormat
 from pointpillars_ov_ros.core.config import ModelConfig
 from pointpillars_ov_ros.core.decode import override_thresholds
 from pointpillars_ov_ros.core.points import clean_points
-from pointpillars_ov_ros.core.runtime_config import Precision, RuntimeConfig
+from pointpillars_ov_ros.core.runtime_config import Mode, Precision, RuntimeConfig
 from pointpillars_ov_ros.inference.encoder_choice import EncoderFactory
 from pointpillars_ov_ros.inference.frame_slot import FrameSlot
 from pointpillars_ov_ros.inference.frames import FrameResult
@@ -50,12 +50,23 @@ class Engine:
             # Elsewhere than on CPU nobody has yet seen what is faster, or whether it is right.
             rewrite=self._make_lean if runtime.lean_rpn and runtime.rpn_device == "CPU" else None,
         )
-        self.slots = [self._make_slot(points) for _ in range(SCHEDULES[runtime.mode].slots)]
+        self._warm_up_points = points
+        self.slots: list[FrameSlot] = []
+        self.slots_for(runtime.mode)
         self.load_s = time.monotonic() - begin
 
     def open_pipeline(self, on_result: Callable[[FrameResult], None]) -> Pipeline:
         """Start a pipeline over the slots; only one at a time."""
-        return Pipeline(self.slots, self.runtime.mode, self.runtime.drop_policy, self.settings, on_result)
+        return Pipeline(
+            self.slots_for(self.runtime.mode), self.runtime.mode, self.runtime.drop_policy, self.settings, on_result
+        )
+
+    def slots_for(self, mode: Mode) -> list[FrameSlot]:
+        """Give the slots of a mode, making and warming up those that are missing, which takes a moment."""
+        wanted = SCHEDULES[mode].slots
+        while len(self.slots) < wanted:
+            self.slots.append(self._make_slot(self._warm_up_points))
+        return self.slots[:wanted]
 
     def effective_settings(self) -> dict[str, dict[str, str]]:
         """Read back what the networks run with."""

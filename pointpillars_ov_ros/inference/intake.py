@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 import threading
-import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -29,9 +29,10 @@ class Cloud:
 class Intake:
     """One place to wait in, between the threads of senders and the host thread."""
 
-    def __init__(self, policy: DropPolicy) -> None:
-        """Begin open and empty."""
+    def __init__(self, policy: DropPolicy, now_ns: Callable[[], int]) -> None:
+        """Begin open and empty; `now_ns` tells the time."""
         self._policy = policy
+        self._now_ns = now_ns
         self._changed = threading.Condition()
         self._waiting: Cloud | None = None
         self._counts = Counts()
@@ -43,6 +44,17 @@ class Intake:
         return self._waiting is not None
 
     @property
+    def policy(self) -> DropPolicy:
+        """What happens to a cloud that comes while another one waits."""
+        return self._policy
+
+    def set_policy(self, policy: DropPolicy) -> None:
+        """Change that; a sender made to wait by the policy replay goes on under the new one."""
+        with self._changed:
+            self._policy = policy
+            self._changed.notify_all()
+
+    @property
     def counts(self) -> Counts:
         """The accounts at this moment."""
         with self._changed:
@@ -50,10 +62,9 @@ class Intake:
 
     def put(self, points: FloatArray, token: Any, times: StageTimes) -> bool:
         """Take a cloud in; False where the intake is closed. Live it displaces one that waits, in replay it waits."""
-        times.begin(Stage.QUEUE, time.monotonic_ns())
+        times.begin(Stage.QUEUE, self._now_ns())
         with self._changed:
-            if self._policy is DropPolicy.REPLAY:
-                self._changed.wait_for(lambda: self._waiting is None or self.is_closed)
+            self._changed.wait_for(lambda: self._waiting is None or self._policy is DropPolicy.LIVE or self.is_closed)
             if self.is_closed:
                 return False
             self._drop_waiting()
@@ -67,7 +78,7 @@ class Intake:
             cloud, self._waiting = self._waiting, None
             self._changed.notify_all()
         if cloud is not None:
-            cloud.times.end(Stage.QUEUE, time.monotonic_ns())
+            cloud.times.end(Stage.QUEUE, self._now_ns())
         return cloud
 
     def counts_after(self, failed: bool) -> Counts:

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from enum import Enum, IntEnum
 from typing import NamedTuple, Protocol, TypeVar
 
+from pointpillars_ov_ros.core.errors import require
 from pointpillars_ov_ros.core.runtime_config import Mode
 
 
@@ -52,16 +53,29 @@ class Schedule(NamedTuple):
 
     slots: int
     priority: tuple[Job, ...]
+    takes_more_slots: bool = False
 
 
 SCHEDULES = {
     # With one slot there is never a choice.
     Mode.LATENCY: Schedule(1, (Job.FINISH, Job.START_RPN, Job.SCATTER, Job.START_PFE, Job.PREPARE)),
-    # While RPN(N) runs, N+1 is prepared and encoded; when it is done, its result leaves first.
+    # While RPN(N) runs, N+1 is prepared and encoded; when it is done, its result leaves first. The RPN of the
+    # older frame always starts before the PFE of the younger one, which keeps the device to the older.
     Mode.BALANCED: Schedule(2, (Job.FINISH, Job.SCATTER, Job.START_RPN, Job.START_PFE, Job.PREPARE)),
-    # The PFE never waits for the host: PFE(N) starts before PFE(N-1) is scattered.
-    Mode.THROUGHPUT: Schedule(3, (Job.START_PFE, Job.SCATTER, Job.START_RPN, Job.FINISH, Job.PREPARE)),
+    # No network waits for the host: what only starts one goes first. So PFE(N) starts before N-1 is scattered,
+    # and RPN(N-1) before the result of N-2 is decoded.
+    Mode.THROUGHPUT: Schedule(
+        3, (Job.START_PFE, Job.START_RPN, Job.SCATTER, Job.FINISH, Job.PREPARE), takes_more_slots=True
+    ),
 }
+
+
+def check_slots(mode: Mode, slots: int) -> None:
+    """Raise ConfigError unless `mode` can run over so many slots."""
+    schedule = SCHEDULES[mode]
+    fits = slots >= schedule.slots if schedule.takes_more_slots else slots == schedule.slots
+    least = " or more" if schedule.takes_more_slots else ""
+    require(fits, "slots", slots, f"the number of {mode.value} mode, {schedule.slots}{least}")
 
 
 class Flight(Protocol):

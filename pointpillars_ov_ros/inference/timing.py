@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 from enum import IntEnum
+from typing import NamedTuple
 
 
 class Stage(IntEnum):
@@ -21,6 +22,15 @@ class Stage(IntEnum):
 
 HOST_STAGES = (Stage.CONVERT, Stage.PILLARS, Stage.SCATTER, Stage.DECODE)
 """The work of the host; QUEUE is waiting for a frame slot, PFE and RPN are the devices'."""
+
+
+class StageEvent(NamedTuple):
+    """A stage of a frame began or ended: one line of the trace of a pipeline."""
+
+    sequence: int
+    stage: Stage
+    is_end: bool
+    now_ns: int
 
 
 class StageTimes:
@@ -58,3 +68,8 @@ class StageTimes:
     def total_ms(self) -> float:
         """From the cloud's reception to the end of decoding."""
         return max(0, self._end_ns[Stage.DECODE] - self._begin_ns[Stage.CONVERT]) / 1e6
+
+    @property
+    def in_flight_ms(self) -> float:
+        """From the moment a frame slot takes the cloud to the end of decoding: without the wait for a slot."""
+        return max(0, self._end_ns[Stage.DECODE] - self._begin_ns[Stage.PILLARS]) / 1e6

@@ -4,16 +4,21 @@
 
 from __future__ import annotations
 
+import threading
 import time
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
+from rcl_interfaces.msg import SetParametersResult
 from rclpy.event_handler import SubscriptionEventCallbacks
 from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
+from rclpy.parameter import Parameter
 from sensor_msgs.msg import PointCloud2
 
+from pointpillars_ov_ros.core.decode import override_thresholds
 from pointpillars_ov_ros.core.errors import CloudError, ConfigError, InferenceError, PointPillarsError
-from pointpillars_ov_ros.core.runtime_config import RuntimeConfig
+from pointpillars_ov_ros.core.runtime_config import RuntimeConfig, from_plain
 from pointpillars_ov_ros.inference.engine import Engine
 from pointpillars_ov_ros.inference.frames import FrameResult
 from pointpillars_ov_ros.inference.pipeline import Pipeline
@@ -42,6 +47,7 @@ class DetectorNode(LifecycleNode):
         self._pipeline: Pipeline | None = None
         self._starting = False
         self._failure = ""
+        self.add_on_set_parameters_callback(self._on_set_parameters)
 
     def start(self) -> None:
         """Configure and activate, unless `autostart` is false; InferenceError says why that failed."""
@@ -126,9 +132,11 @@ class DetectorNode(LifecycleNode):
     def _close_pipeline(self) -> None:
         if self._pipeline is not None:
             self._pipeline.close()
+            self._pipeline = None
 
     def _on_cloud(self, message: PointCloud2) -> None:
-        assert self._pipeline is not None
+        if self._pipeline is None:
+            return
         times = StageTimes()
         times.begin(Stage.CONVERT, time.monotonic_ns())
         self._outputs.received += 1
@@ -147,6 +155,29 @@ class DetectorNode(LifecycleNode):
         self._outputs.publish_result(result)
         if result.error:
             self.get_logger().error(f"cloud not processed: {result.error}", throttle_duration_sec=_THROTTLE_S)
+
+    def _on_set_parameters(self, parameters: list[Parameter]) -> SetParametersResult:
+        """Check values; mode and thresholds take effect at once, the others when the node is next configured."""
+        settings = {field.name: self.get_parameter(field.name).value for field in fields(RuntimeConfig)}
+        settings.update({p.name: p.value for p in parameters if p.name in settings})
+        try:
+            runtime = from_plain(RuntimeConfig, settings)
+        except PointPillarsError as error:
+            return SetParametersResult(successful=False, reason=str(error))
+        if self._pipeline is not None:
+            # Apart from the callbacks: another slot takes a moment to make, and meanwhile clouds must not wait.
+            threading.Thread(target=self._apply, args=(self._pipeline, runtime), daemon=True).start()
+        return SetParametersResult(successful=True)
+
+    def _apply(self, pipeline: Pipeline, runtime: RuntimeConfig) -> None:
+        pipeline.settings = self._engine.settings = override_thresholds(
+            self._engine.config.postprocess, runtime.score_threshold, runtime.nms_threshold
+        )
+        if runtime.mode is not self._runtime.mode:
+            pipeline.set_mode(runtime.mode, self._engine.slots_for(runtime.mode))
+            self.get_logger().info(f"{runtime.mode.value} mode from now on")
+        self._runtime = replace(self._runtime, mode=runtime.mode)
+        self._engine.runtime = replace(self._engine.runtime, mode=runtime.mode)
 
     def _on_lost(self, event: Any) -> None:
         self._outputs.lost = event.total_count

@@ -170,3 +170,33 @@ def test_a_signal_ends_it_in_order_and_what_is_in_flight_is_published(
     assert process.returncode == 0
     said = process.stdout.read() if process.stdout else ""
     assert "Traceback" not in said and "error" not in said.lower(), said
+
+
+def set_text(sender: Peer, name: str, text: str) -> tuple[bool, str]:
+    value = ParameterValue(type=ParameterType.PARAMETER_STRING, string_value=text)
+    request = SetParameters.Request(parameters=[Parameter(name=name, value=value)])
+    result = call(sender, SetParameters, "set_parameters", request).results[0]  # type: ignore[attr-defined]
+    return result.successful, result.reason
+
+
+def test_the_mode_is_switched_while_clouds_come_and_none_is_lost(kitti_car: ModelBundle, tmp_path: Path) -> None:
+    points = read_points(GOOD)
+    with peer() as sender, nodes(tmp_path) as processes:
+        processes.start("pointpillars_detector", {"model_dir": str(kitti_car.folder), "drop_policy": "replay"})
+        sender.wait_until(lambda: sender.clouds.get_subscription_count() > 0, "the detector", processes)
+        accepted, reason = set_text(sender, "mode", "fast")
+        assert not accepted and "'fast' is not one of latency, balanced, throughput" in reason
+        sent = []
+        for mode in ("throughput", "latency", "balanced"):
+            assert set_text(sender, "mode", mode) == (True, "")
+            # Until the switch has happened, and three clouds more.
+            remaining = 3
+            while remaining:
+                cloud = sender.make_cloud(points)
+                sent.append(stamp_of(cloud))
+                sender.clouds.publish(cloud)
+                sender.wait_until(lambda: len(sender.timings) >= len(sent) - 2, "a result", processes)
+                remaining -= bool(sender.timings) and sender.timings[-1].mode == mode
+        sender.wait_until(lambda: len(sender.timings) == len(sent), "all results", processes)
+    assert [stamp_of(array) for array in sender.detections] == sent
+    assert sender.timings[-1].completed == len(sent) and sender.timings[-1].dropped == 0

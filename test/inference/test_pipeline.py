@@ -6,19 +6,20 @@ from __future__ import annotations
 
 import contextlib
 import threading
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 
 import pytest
 
 from pointpillars_ov_ros.core.config import PostprocessConfig
-from pointpillars_ov_ros.core.errors import InferenceError
+from pointpillars_ov_ros.core.errors import ConfigError, InferenceError
 from pointpillars_ov_ros.core.runtime_config import DropPolicy, Mode
 from pointpillars_ov_ros.inference.frames import Counts, FrameResult
 from pointpillars_ov_ros.inference.pipeline import Pipeline
 from pointpillars_ov_ros.inference.scheduler import SCHEDULES
-from pointpillars_ov_ros.inference.timing import Stage, StageTimes
+from pointpillars_ov_ros.inference.timing import Stage, StageEvent, StageTimes
 
-from .fake_slot import PATIENCE_S, FakeDevice, FakeSlot, Inference, Received, cloud
+from .fake_slot import PATIENCE_S, FakeDevice, FakeSlot, Inference, Received, Run, cloud
 
 SETTINGS = PostprocessConfig(0.3, 0.1, 10, 10)
 STEPS = ("prepare", "start_pfe", "scatter", "start_rpn", "decode")
@@ -47,6 +48,13 @@ def in_thread(target: object, *arguments: object) -> threading.Thread:
     thread = threading.Thread(target=target, args=arguments, daemon=True)  # type: ignore[arg-type]
     thread.start()
     return thread
+
+
+def wait_until(condition: Callable[[], bool]) -> None:
+    until_s = time.monotonic() + PATIENCE_S
+    while not condition():
+        assert time.monotonic() < until_s
+        time.sleep(0.005)
 
 
 def submit(pipeline: Pipeline, *numbers: int) -> None:
@@ -370,6 +378,166 @@ def test_a_receiver_that_raises_does_not_stop_the_pipeline(mode: Mode) -> None:
         assert pipeline.drain(PATIENCE_S)
     assert numbers_of(received.results) == list(range(10))
     assert pipeline.counts == Counts(submitted=10, completed=10)
+
+
+def test_the_mode_is_changed_from_another_thread_while_clouds_come() -> None:
+    device, received = FakeDevice(automatic=True), Received()
+    slots = [FakeSlot(device) for _ in range(3)]
+    with closing(Pipeline(slots, Mode.THROUGHPUT, DropPolicy.REPLAY, SETTINGS, received)) as pipeline:
+        sender = in_thread(submit, pipeline, *range(300))
+        changes = 0
+        while sender.is_alive():
+            mode = list(Mode)[changes % 3]
+            pipeline.set_mode(mode, slots[: SCHEDULES[mode].slots])
+            changes += 1
+            sender.join(0.002)
+        assert pipeline.drain(PATIENCE_S)
+    assert changes > 2
+    assert numbers_of(received.results) == list(range(300))
+    assert pipeline.counts == Counts(submitted=300, completed=300)
+
+
+def test_a_surplus_slot_finishes_its_frame_before_it_is_let_go() -> None:
+    device, received = FakeDevice(), Received()
+    slots = [FakeSlot(device) for _ in range(3)]
+    with closing(Pipeline(slots, Mode.THROUGHPUT, DropPolicy.REPLAY, SETTINGS, received)) as pipeline:
+        submit(pipeline, 0, 1, 2)
+        device.await_step("prepare", 2)
+        pipeline.set_mode(Mode.LATENCY, slots[:1])
+        submit(pipeline, 3)
+        for number in range(4):
+            device.finish_frame(number)
+        assert numbers_of(received.await_count(4)) == [0, 1, 2, 3]
+        assert slots[0].pillars == 3
+
+
+def test_a_sender_that_waits_in_replay_goes_on_when_the_policy_becomes_live() -> None:
+    device, received = FakeDevice(), Received()
+    with closing(make_pipeline(device, received, Mode.LATENCY)) as pipeline:
+        submit(pipeline, 0)
+        device.await_step("prepare", 0)
+        submit(pipeline, 1)
+        sender = in_thread(submit, pipeline, 2)
+        sender.join(0.05)
+        assert sender.is_alive()
+        pipeline.set_policy(DropPolicy.LIVE)
+        sender.join(PATIENCE_S)
+        assert not sender.is_alive()
+        assert pipeline.counts == Counts(submitted=3, dropped=1)
+        device.finish_frame(0)
+        device.finish_frame(2)
+        assert numbers_of(received.await_count(2)) == [0, 2]
+
+
+def test_a_sender_waits_as_soon_as_the_policy_becomes_replay() -> None:
+    device, received = FakeDevice(), Received()
+    with closing(make_pipeline(device, received, Mode.LATENCY, DropPolicy.LIVE)) as pipeline:
+        submit(pipeline, 0)
+        device.await_step("prepare", 0)
+        submit(pipeline, 1, 2)
+        pipeline.set_policy(DropPolicy.REPLAY)
+        sender = in_thread(submit, pipeline, 3)
+        sender.join(0.05)
+        assert sender.is_alive()
+        for number in (0, 2, 3):
+            device.finish_frame(number)
+        assert numbers_of(received.await_count(3)) == [0, 2, 3]
+        assert pipeline.drain(PATIENCE_S)
+    assert pipeline.counts == Counts(submitted=4, completed=3, dropped=1)
+
+
+@every_mode
+@pytest.mark.parametrize("network", ["pfe", "rpn"])
+def test_an_inference_that_hangs_is_reported_and_its_slot_used_again_when_it_ends(mode: Mode, network: str) -> None:
+    device, received = FakeDevice(), Received()
+    slots = [FakeSlot(device) for _ in range(SCHEDULES[mode].slots)]
+    with closing(Pipeline(slots, mode, DropPolicy.REPLAY, SETTINGS, received, stage_timeout_s=0.05)) as pipeline:
+        submit(pipeline, 0)
+        if network == "rpn":
+            device.finish("pfe", 0)
+        (failed,) = received.await_count(1)
+        assert failed.error == f"{network.upper()} did not end within 0.05 s"
+        assert pipeline.hung_slots == [slots[0]]
+        device.finish(network, 0)
+        wait_until(lambda: not pipeline.hung_slots)
+        for number in range(1, 5):
+            submit(pipeline, number)
+            device.finish_frame(number)
+        received.await_count(5)
+        assert pipeline.drain(PATIENCE_S)
+    assert pipeline.counts == Counts(submitted=5, completed=4, failed=1)
+
+
+@every_mode
+def test_close_gives_up_what_a_device_never_finishes(mode: Mode) -> None:
+    device, received, slots = FakeDevice(), Received(), SCHEDULES[mode].slots
+    pipeline = Pipeline(
+        [FakeSlot(device) for _ in range(slots)], mode, DropPolicy.REPLAY, SETTINGS, received, close_timeout_s=0.1
+    )
+    submit(pipeline, 0)
+    device.finish("pfe", 0)
+    device.await_running("rpn", 0)
+    closer = in_thread(pipeline.close)
+    closer.join(PATIENCE_S)
+    assert not closer.is_alive()
+    assert [result.error for result in received.results] == [
+        "RPN did not end within 0.1 s after the pipeline was closed"
+    ]
+    assert pipeline.counts == Counts(submitted=1, failed=1)
+
+
+def test_a_device_that_does_not_answer_counts_as_finished_with_the_frame() -> None:
+    class Gone(FakeSlot):
+        def pfe_is_finished(self) -> bool:
+            raise RuntimeError("the device is gone")
+
+        def scatter(self) -> None:
+            raise InferenceError("the device is gone")
+
+    received = Received()
+    slots = [Gone(FakeDevice())]
+    with closing(Pipeline(slots, Mode.LATENCY, DropPolicy.REPLAY, SETTINGS, received)) as pipeline:
+        submit(pipeline, 0)
+        (failed,) = received.await_count(1)
+    assert failed.error == "the device is gone"
+
+
+@every_mode
+def test_an_encoder_may_be_done_before_its_start_returns(mode: Mode) -> None:
+    """As the one on the host is, which has done everything in `prepare`."""
+
+    class DoneAtOnce(FakeSlot):
+        def start_pfe(self, done: Callable[[], None]) -> None:
+            self._run = Run(done)
+            self._run.finished = True
+            done()
+
+    device, received = FakeDevice(automatic=True), Received()
+    slots = [DoneAtOnce(device) for _ in range(SCHEDULES[mode].slots)]
+    with closing(Pipeline(slots, mode, DropPolicy.REPLAY, SETTINGS, received)) as pipeline:
+        submit(pipeline, *range(20))
+        assert pipeline.drain(PATIENCE_S)
+    assert numbers_of(received.results) == list(range(20))
+
+
+@every_mode
+def test_the_trace_has_the_times_that_the_results_have(mode: Mode) -> None:
+    received, trace = Received(), list[StageEvent]()
+    slots = [FakeSlot(FakeDevice(automatic=True)) for _ in range(SCHEDULES[mode].slots)]
+    with closing(Pipeline(slots, mode, DropPolicy.REPLAY, SETTINGS, received, on_event=trace.append)) as pipeline:
+        submit(pipeline, *range(10))
+        assert pipeline.drain(PATIENCE_S)
+    for result in received.results:
+        for stage in list(Stage)[1:]:
+            at_ns = [event.now_ns for event in trace if event.sequence == result.sequence and event.stage is stage]
+            assert tuple(at_ns) == result.times.span_ns(stage)
+
+
+@every_mode
+def test_a_pipeline_is_refused_too_few_slots(mode: Mode) -> None:
+    slots = [FakeSlot(FakeDevice()) for _ in range(SCHEDULES[mode].slots - 1)]
+    with pytest.raises(ConfigError, match="slots"):
+        Pipeline(slots, mode, DropPolicy.LIVE, SETTINGS, Received())
 
 
 def test_drain_tells_when_it_gave_up() -> None:

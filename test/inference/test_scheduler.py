@@ -9,8 +9,9 @@ from dataclasses import dataclass
 
 import pytest
 
+from pointpillars_ov_ros.core.errors import ConfigError
 from pointpillars_ov_ros.core.runtime_config import Mode
-from pointpillars_ov_ros.inference.scheduler import SCHEDULES, Job, Schedule, State, next_job
+from pointpillars_ov_ros.inference.scheduler import SCHEDULES, Job, Schedule, State, check_slots, next_job
 
 PFE_DONE, RPN_DONE = State.PFE_DONE, State.RPN_DONE
 STEPS = {
@@ -94,6 +95,25 @@ def test_throughput_follows_the_order_of_the_design_when_both_networks_are_done(
     bench.end(PFE_DONE, 0)
     bench.flights[0].state = RPN_DONE
     assert bench.end(PFE_DONE, 1) == ["PFE 2", "scatter 1", "RPN 1", "post 0", "pre 3"]
+
+
+def test_throughput_starts_a_free_rpn_before_it_scatters_for_the_one_after() -> None:
+    flights = [Flight(State.SCATTERED, 1), Flight(State.PFE_DONE, 2), Flight(State.RPN_DONE, 0)]
+    choice = next_job(SCHEDULES[Mode.THROUGHPUT], flights, cloud_waiting=True)
+    assert choice == (Job.START_RPN, flights[0])
+
+
+@pytest.mark.parametrize("mode", Mode)
+def test_only_throughput_takes_more_slots_than_it_needs(mode: Mode) -> None:
+    slots = SCHEDULES[mode].slots
+    check_slots(mode, slots)
+    with pytest.raises(ConfigError, match=f"slots: {slots - 1}"):
+        check_slots(mode, slots - 1)
+    if mode is Mode.THROUGHPUT:
+        check_slots(mode, slots + 1)
+    else:
+        with pytest.raises(ConfigError, match=f"slots: {slots + 1}"):
+            check_slots(mode, slots + 1)
 
 
 def all_states(slots: int) -> list[list[Flight]]:
