@@ -38,11 +38,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--pfe-shape", default="static", choices=("static", "dynamic"), help="shapes of the PFE (default: static)"
     )
     parser.add_argument("--pfe-block", type=int, default=None, help="pillars of one PFE request; 0: all, with padding")
+    parser.add_argument(
+        "--simulate", type=Path, metavar="PROFILE", help="measure nothing: run the scheduler on this simulated machine"
+    )
     parser.add_argument("--json", type=Path, help="write the report to this file, too")
 
 
 def run(options: argparse.Namespace) -> int:
     """Measure and print."""
+    if options.simulate is not None:
+        from pointpillars_ov_ros.tools.simulation_table import print_simulation
+
+        return print_simulation(options.simulate)
     check_inputs(options, "benchmark")
     from pointpillars_ov_ros.tools.benchmark_session import run_benchmark
 
