@@ -136,6 +136,12 @@ class RuntimeConfig:
         DropPolicy.LIVE,
         "live: the newest cloud displaces the one waiting; replay: the sender waits, none is dropped",
     )
+    inference_timeout: float = setting(
+        10.0,
+        "An inference that runs for longer is reported failed (s), and the pipeline goes on; 0: no limit",
+        low=0.0,
+        high=3600.0,
+    )
     score_threshold: float = setting(0.0, "Least score of a detection; 0: the model's own", low=0.0, high=1.0)
     nms_threshold: float = setting(
         0.0, "Rotated BEV IoU above which the lower-scored of two boxes is dropped; 0: the model's own",

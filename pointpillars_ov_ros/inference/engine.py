@@ -57,8 +57,14 @@ class Engine:
 
     def open_pipeline(self, on_result: Callable[[FrameResult], None]) -> Pipeline:
         """Start a pipeline over the slots; only one at a time."""
+        runtime = self.runtime
         return Pipeline(
-            self.slots_for(self.runtime.mode), self.runtime.mode, self.runtime.drop_policy, self.settings, on_result
+            self.slots_for(runtime.mode),
+            runtime.mode,
+            runtime.drop_policy,
+            self.settings,
+            on_result,
+            stage_timeout_s=runtime.inference_timeout or None,
         )
 
     def slots_for(self, mode: Mode) -> list[FrameSlot]:
