@@ -91,8 +91,9 @@ class DetectorNode(LifecycleNode):
             for name, settings in self._engine.effective_settings().items()
         }
         self.get_logger().info(
-            f"{self._engine.config.name} ready after {self._engine.load_s:.1f} s: PFE on {devices['pfe']}, "
-            f"RPN on {devices['rpn']}, {self._runtime.mode.value} mode, {self._runtime.drop_policy.value}"
+            f"{self._engine.config.name} ready after {self._engine.load_s:.1f} s: PFE on {devices['pfe']} "
+            f"({self._engine.encoders.reason}), RPN on {devices['rpn']}, {self._runtime.mode.value} mode, "
+            f"{self._runtime.drop_policy.value}"
         )
         return TransitionCallbackReturn.SUCCESS
 
