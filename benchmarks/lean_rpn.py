@@ -86,7 +86,7 @@ def make_canvases(bundle: ModelBundle, data: Path, frames: int) -> Iterator[Floa
         dense = DensePfeInputs(
             *(np.zeros(shape[1:3] if name == "num_points" else shape, np.float32) for name in DensePfeInputs._fields)
         )
-        DensePfe(grid, dense).fill(points, pillars)
+        DensePfe(grid, dense).fill(pillars)
         features = pfe({getattr(names, name): getattr(dense, name) for name in DensePfeInputs._fields})
         canvas, coords = np.zeros(config.canvas_shape, np.float32), pillars.coords[: pillars.size]
         canvas[0][:, coords[:, 1], coords[:, 0]] = features[config.pfe.output][0, :, : pillars.size, 0]

@@ -9,7 +9,7 @@ import math
 import numpy as np
 from numba import njit
 
-from pointpillars_ov_ros.core.arrays import FloatArray, IntArray, ShortArray
+from pointpillars_ov_ros.core.arrays import FloatArray, IntArray, ShortArray, WordArray
 from pointpillars_ov_ros.core.config import ModelConfig
 from pointpillars_ov_ros.core.head_config import AngleConvention
 from pointpillars_ov_ros.core.pillars import Pillars
@@ -54,32 +54,50 @@ def make_footprints(config: ModelConfig, anchors: FloatArray) -> ShortArray:
 
 
 class Occupancy:
-    """Integral image of the occupied cells of one cloud, (ny, nx) int32, for sums over rectangles."""
+    """Which cells of one cloud are occupied: a bit for each, (ny, words) uint64.
+
+    The 28 kB stay in the L1 cache, where an integral image of the canvas (0.9 MB, SECOND's way) is written anew for
+    every cloud to look up a few dozen anchors.
+    """
 
     def __init__(self, ny: int, nx: int) -> None:
         """Allocate for a canvas of `ny` rows and `nx` columns."""
-        self.integral = np.zeros((ny, nx), np.int32)
+        self.bits = np.zeros((ny, -(-nx // 64)), np.uint64)
 
     def update(self, pillars: Pillars) -> None:
-        """Count the pillars of the present cloud."""
-        integrate_occupancy(pillars.coords, pillars.size, self.integral)
+        """Mark the cells of the present cloud, and no others."""
+        mark_occupied(pillars.coords, pillars.size, self.bits)
 
 
 @njit(nogil=True, cache=True)
-def integrate_occupancy(coords: IntArray, size: int, integral: IntArray) -> None:
-    """Make integral[r, c] the number of pillars in rows <= r and columns <= c."""
-    integral[:] = 0
+def mark_occupied(coords: IntArray, size: int, bits: WordArray) -> None:
+    """Set the bits of the first `size` cells (column, row) of `coords`, clear all others."""
+    bits[:] = 0
     for pillar in range(size):
-        integral[coords[pillar, 1], coords[pillar, 0]] = 1
-    for row in range(integral.shape[0]):
-        total = 0
-        for column in range(integral.shape[1]):
-            total += integral[row, column]
-            integral[row, column] = total + (integral[row - 1, column] if row > 0 else 0)
+        column = coords[pillar, 0]
+        bits[coords[pillar, 1], column >> 6] |= np.uint64(1) << np.uint64(column & 63)
+
+
+@njit(nogil=True, cache=True)
+def count_occupied(bits: WordArray, footprint: ShortArray) -> int:
+    """Count the pillars under a footprint (see `make_footprints`)."""
+    first, last = np.int64(footprint[0]) + 1, np.int64(footprint[2])
+    total = 0
+    for word in range(first >> 6, (last >> 6) + 1):
+        mask = ~np.uint64(0)
+        if word == first >> 6:
+            mask &= ~np.uint64(0) << np.uint64(first & 63)
+        if word == last >> 6:
+            mask &= ~np.uint64(0) >> np.uint64(63 - (last & 63))
+        for row in range(footprint[1] + 1, footprint[3] + 1):
+            total += count_ones(bits[row, word] & mask)
+    return total
 
 
 @njit(nogil=True, cache=True, inline="always")
-def count_occupied(integral: IntArray, footprint: ShortArray) -> int:
-    """Count the pillars under a footprint (see `make_footprints`)."""
-    left, below, right, above = footprint[0], footprint[1], footprint[2], footprint[3]
-    return int(integral[above, right] - integral[below, right] - integral[above, left] + integral[below, left])
+def count_ones(word: np.uint64) -> int:
+    """Count the bits that are 1: in pairs, in fours, in bytes; the product adds up the bytes."""
+    word -= (word >> np.uint64(1)) & np.uint64(0x5555555555555555)
+    word = (word & np.uint64(0x3333333333333333)) + ((word >> np.uint64(2)) & np.uint64(0x3333333333333333))
+    word = (word + (word >> np.uint64(4))) & np.uint64(0x0F0F0F0F0F0F0F0F)
+    return int((word * np.uint64(0x0101010101010101)) >> np.uint64(56))

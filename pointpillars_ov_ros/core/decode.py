@@ -11,13 +11,16 @@ import numpy as np
 from numba import njit
 
 from pointpillars_ov_ros.core.anchors import Occupancy, count_occupied, make_anchors, make_footprints
-from pointpillars_ov_ros.core.arrays import FloatArray, IntArray, ShortArray
+from pointpillars_ov_ros.core.arrays import FloatArray, IntArray, ShortArray, WordArray
 from pointpillars_ov_ros.core.config import ModelConfig, PostprocessConfig
 from pointpillars_ov_ros.core.detections import Detections
 from pointpillars_ov_ros.core.errors import InferenceError
 from pointpillars_ov_ros.core.head_config import AngleConvention, BoxOrigin, SizeOrder
 from pointpillars_ov_ros.core.nms import nms_bev
 from pointpillars_ov_ros.core.pillars import Pillars
+
+_GROUP = 256
+"""Anchors that are passed over together where none of them is a candidate, as nearly always."""
 
 
 class Decoder:
@@ -51,10 +54,11 @@ class Decoder:
         if mask is not None:
             self._occupancy.update(pillars)
         count = select_candidates(
-            scores.reshape(len(self._anchors), -1),
+            scores.reshape(-1),
+            len(self._config.classes),
             logit(settings.score_threshold),
             self._footprints,
-            self._occupancy.integral,
+            self._occupancy.bits,
             -1 if mask is None else mask.min_pillars,
             self._candidates,
             self._logits,
@@ -105,9 +109,10 @@ def logit(score: float) -> float:
 @njit(nogil=True, cache=True)
 def select_candidates(
     class_logits: FloatArray,
+    classes: int,
     threshold: float,
     footprints: ShortArray,
-    integral: IntArray,
+    occupied: WordArray,
     min_pillars: int,
     candidates: IntArray,
     logits: FloatArray,
@@ -115,27 +120,42 @@ def select_candidates(
 ) -> int:
     """List the anchors whose best class reaches `threshold` and that the mask lets pass; give how many.
 
-    The comparison is made on logits, and the mask looked up only for anchors that pass it: both are the
-    same as masking and taking the sigmoid of all hundred thousand. `min_pillars` < 0: no mask. A NaN anywhere: -1.
+    `class_logits` (anchors * classes,). The comparison is made on logits, and the mask looked up only for anchors
+    that pass it: both are the same as masking and taking the sigmoid of all hundred thousand. `min_pillars` < 0: no
+    mask. A NaN anywhere: -1.
     """
-    size = 0
-    for anchor in range(class_logits.shape[0]):
-        label, best = 0, class_logits[anchor, 0]
-        for k in range(1, class_logits.shape[1]):
-            # Written so that a NaN, which compares as false, becomes the best and stays it.
-            if best == best and not class_logits[anchor, k] <= best:
-                label, best = k, class_logits[anchor, k]
-        if best < threshold:
+    size, least = 0, np.float32(threshold)
+    for begin in range(0, footprints.shape[0], _GROUP):
+        end = min(begin + _GROUP, footprints.shape[0])
+        if not any_reaches(class_logits, begin * classes, end * classes, least):
             continue
-        if np.isnan(best):
-            return -1
-        if min_pillars >= 0 and count_occupied(integral, footprints[anchor]) <= min_pillars:
-            continue
-        candidates[size] = anchor
-        logits[size] = best
-        labels[size] = label
-        size += 1
+        for anchor in range(begin, end):
+            label, best = 0, class_logits[anchor * classes]
+            for k in range(1, classes):
+                value = class_logits[anchor * classes + k]
+                # Written so that a NaN, which compares as false, becomes the best and stays it.
+                if best == best and not value <= best:
+                    label, best = k, value
+            if best < least:
+                continue
+            if np.isnan(best):
+                return -1
+            if min_pillars >= 0 and count_occupied(occupied, footprints[anchor]) <= min_pillars:
+                continue
+            candidates[size] = anchor
+            logits[size] = best
+            labels[size] = label
+            size += 1
     return size
+
+
+@njit(nogil=True, cache=True, inline="always")
+def any_reaches(values: FloatArray, begin: int, end: int, least: np.float32) -> bool:
+    """Tell whether one of values[begin:end] is `least` or above, or NaN; without a branch, so that it is vectorized."""
+    found = False
+    for i in range(begin, end):
+        found |= not values[i] < least
+    return found
 
 
 @njit(nogil=True, cache=True)

@@ -46,36 +46,28 @@ class DensePfe:
         # The graph divides by it: an empty pillar must not make a NaN.
         inputs.num_points.fill(1.0)
         self._planes = tuple(tensor.reshape(tensor.shape[-2:]) for tensor in inputs)
-        self._filled = np.zeros(grid.max_pillars, np.int32)
+        self._starts = np.zeros(grid.max_pillars + 1, np.int32)
         self._size = 0
         self._offset = np.array(grid.pillar_center_offset, np.float32)
         self._pillar_size = np.array(grid.pillar_size, np.float32)
 
-    def fill(self, points: FloatArray, pillars: Pillars) -> None:
-        """Replace the last cloud in the tensors by `points` (N, 4), grouped as in `pillars`."""
-        clear_slots(self._planes, self._filled, self._size)
+    def fill(self, pillars: Pillars) -> None:
+        """Replace the last cloud in the tensors by `pillars`."""
+        clear_slots(self._planes, self._starts, self._size)
         fill_slots(
-            self._planes,
-            points,
-            pillars.pillar_of_point,
-            pillars.slot_of_point,
-            pillars.coords,
-            pillars.counts,
-            pillars.size,
-            self._offset,
-            self._pillar_size,
+            self._planes, pillars.points, pillars.starts, pillars.coords, pillars.size, self._offset, self._pillar_size
         )
         self._size = pillars.size
-        self._filled[: pillars.size] = pillars.counts[: pillars.size]
+        self._starts[: pillars.size + 1] = pillars.starts[: pillars.size + 1]
 
 
 @njit(nogil=True, cache=True)
-def clear_slots(planes: Planes, filled: IntArray, size: int) -> None:
-    """Zero the first `filled[p]` slots of the first `size` pillars; num_points becomes 1."""
+def clear_slots(planes: Planes, starts: IntArray, size: int) -> None:
+    """Zero the slots filled in the first `size` pillars, as many as `starts` says; num_points becomes 1."""
     x, y, z, intensity, num_points, center_x, center_y, mask = planes
     for pillar in range(size):
         num_points[0, pillar] = 1.0
-        for slot in range(filled[pillar]):
+        for slot in range(starts[pillar + 1] - starts[pillar]):
             x[pillar, slot] = 0.0
             y[pillar, slot] = 0.0
             z[pillar, slot] = 0.0
@@ -89,27 +81,25 @@ def clear_slots(planes: Planes, filled: IntArray, size: int) -> None:
 def fill_slots(
     planes: Planes,
     points: FloatArray,
-    pillar_of_point: IntArray,
-    slot_of_point: IntArray,
+    starts: IntArray,
     coords: IntArray,
-    counts: IntArray,
     size: int,
     offset: FloatArray,
     pillar_size: FloatArray,
 ) -> None:
-    """Write every kept point, its pillar's centre and the mask into its slot."""
+    """Write every point of each pillar, the pillar's centre and the mask into its slot."""
     x, y, z, intensity, num_points, center_x, center_y, mask = planes
     for pillar in range(size):
-        num_points[0, pillar] = counts[pillar]
-    for i in range(points.shape[0]):
-        pillar = pillar_of_point[i]
-        if pillar < 0:
-            continue
-        slot = slot_of_point[i]
-        x[pillar, slot] = points[i, 0]
-        y[pillar, slot] = points[i, 1]
-        z[pillar, slot] = points[i, 2]
-        intensity[pillar, slot] = points[i, 3]
-        center_x[pillar, slot] = offset[0] + pillar_size[0] * coords[pillar, 0]
-        center_y[pillar, slot] = offset[1] + pillar_size[1] * coords[pillar, 1]
-        mask[pillar, slot] = 1.0
+        first = starts[pillar]
+        count = starts[pillar + 1] - first
+        num_points[0, pillar] = count
+        own_center_x = offset[0] + pillar_size[0] * coords[pillar, 0]
+        own_center_y = offset[1] + pillar_size[1] * coords[pillar, 1]
+        for slot in range(count):
+            x[pillar, slot] = points[first + slot, 0]
+            y[pillar, slot] = points[first + slot, 1]
+            z[pillar, slot] = points[first + slot, 2]
+            intensity[pillar, slot] = points[first + slot, 3]
+            center_x[pillar, slot] = own_center_x
+            center_y[pillar, slot] = own_center_y
+            mask[pillar, slot] = 1.0

@@ -3,9 +3,8 @@
 """The pillar feature encoder computed point by point on the host: the network's numbers, a small part of its work.
 
 A PFE is linear -> batch norm -> ReLU on nine values of each point, then a pooling over the N point slots of a
-pillar (PointPillars, section 2.1). Its linear part A f splits into four columns that multiply the point (x, y, z,
-intensity) and a bias of the pillar, made of its mean and its centre. Slots without a point hold zeros, which give
-ReLU(bias) whatever the pillar: they are never computed.
+pillar (PointPillars, section 2.1). Slots without a point hold zeros, which give ReLU(bias) whatever the pillar: they
+are never computed.
 """
 
 from __future__ import annotations
@@ -18,6 +17,10 @@ from numba import njit
 from pointpillars_ov_ros.core.arrays import FloatArray, IntArray
 from pointpillars_ov_ros.core.grid_config import GridConfig
 from pointpillars_ov_ros.core.pillars import Pillars
+from pointpillars_ov_ros.core.tile import LANES, ROWS, add_product
+
+_BLOCK = 256
+"""Pillars encoded together: their features, and a matrix of the convolution, stay in the L2 cache."""
 
 
 @dataclass(frozen=True)
@@ -48,167 +51,185 @@ class HostEncoder:
 
     def __init__(self, grid: GridConfig, weights: PfeWeights) -> None:
         """Allocate for `grid`."""
-        channels = len(weights.bias)
-        self._grid = grid
-        self._weights = weights
+        self._channels = len(weights.bias)
+        self._max_points = grid.max_points_per_pillar
         self._offset = np.array(grid.pillar_center_offset, np.float32)
         self._pillar_size = np.array(grid.pillar_size, np.float32)
-        self._of_point = fold_point_columns(weights.linear)
-        self._biases = np.zeros((grid.max_pillars, channels), np.float32)
-        self._features = np.zeros((grid.max_pillars, channels), np.float32)
-        self._tails = sum_up_empty_slots(weights)
+        self._layer = pad_channels(np.vstack([weights.linear, weights.bias]), axes=(1,))
+        convolution = weights.convolution
+        self._taps = None if convolution is None else pad_channels(convolution.taps, axes=(1, 2))
+        self._dilation = 1 if convolution is None else convolution.dilation
+        self._tails = pad_channels(sum_up_empty_slots(weights), axes=(1,))
+        self._features = np.zeros((grid.max_pillars, self._layer.shape[1]), np.float32)
 
-    def encode(self, points: FloatArray, pillars: Pillars) -> FloatArray:
-        """Encode `points` (N, 4), grouped as in `pillars`.
-
-        Gives features (1, C, max_pillars), valid until the next call.
-        """
-        size = pillars.size
-        add_pillar_biases(
-            points, pillars.pillar_of_point, pillars.counts, pillars.coords, size,
-            self._offset, self._pillar_size, self._weights.linear, self._weights.bias, self._biases,
-        )  # fmt: skip
-        convolution = self._weights.convolution
-        if convolution is not None:
-            pool_convolution(
-                points, pillars.pillar_of_point, pillars.slot_of_point, pillars.counts, size, convolution.dilation,
-                self._of_point, self._biases, convolution.taps, self._tails, self._features,
-            )  # fmt: skip
+    def encode(self, pillars: Pillars) -> FloatArray:
+        """Encode `pillars`; gives features (1, C, max_pillars), valid until the next call."""
+        cloud = (pillars.points, pillars.starts, pillars.coords, pillars.size, self._offset, self._pillar_size)
+        if self._taps is None:
+            pool_maximum(*cloud, self._layer, self._max_points, self._tails, self._features)
         else:
-            pool_maximum(
-                points, pillars.pillar_of_point, pillars.counts, size, self._grid.max_points_per_pillar,
-                self._of_point, self._weights.bias, self._biases, self._features,
-            )  # fmt: skip
-        return self._features.T[None]
+            pool_convolution(*cloud, self._layer, self._taps, self._dilation, self._tails, self._features)
+        return self._features[:, : self._channels].T[None]
 
 
 def sum_up_empty_slots(weights: PfeWeights) -> FloatArray:
-    """Give (T + 1, C out): row t is what the bias and the taps from t on give, if those are over empty slots."""
+    """Give (T + 1, C out): row t is what the bias and the taps from t on give, if those are over empty slots.
+
+    Where the pooling is a maximum, T = 1: row 0 is of a pillar with an empty slot, row 1 of one without.
+    """
+    empty = np.maximum(weights.bias, np.float32(0.0))
     if weights.convolution is None:
-        return np.zeros((0, 0), np.float32)
+        return np.stack([empty, np.zeros_like(empty)])
     taps, bias = weights.convolution.taps, weights.convolution.bias
-    empty = np.maximum(weights.bias, 0.0).astype(np.float64) @ taps.astype(np.float64)
     tails = np.zeros((len(taps) + 1, len(bias)))
-    tails[:-1] = np.cumsum(empty[::-1], axis=0)[::-1]
+    tails[:-1] = np.cumsum((empty.astype(np.float64) @ taps.astype(np.float64))[::-1], axis=0)[::-1]
     return (tails + bias).astype(np.float32)
 
 
-def fold_point_columns(linear: FloatArray) -> FloatArray:
-    """Give (4, C): what multiplies x, y, z and intensity of a point once mean and centre are in the pillar's bias."""
-    return np.stack(
-        [linear[0] + linear[4] + linear[7], linear[1] + linear[5] + linear[8], linear[2] + linear[6], linear[3]]
-    )
-
-
-@njit(nogil=True, cache=True)
-def add_pillar_biases(
-    points: FloatArray,
-    pillar_of_point: IntArray,
-    counts: IntArray,
-    coords: IntArray,
-    size: int,
-    offset: FloatArray,
-    pillar_size: FloatArray,
-    linear: FloatArray,
-    bias: FloatArray,
-    out: FloatArray,
-) -> None:
-    """Write bias - linear (mean, centre) of each pillar into `out` (P, C)."""
-    means = np.zeros((size, 3), np.float32)
-    for i in range(points.shape[0]):
-        pillar = pillar_of_point[i]
-        if pillar >= 0:
-            means[pillar, 0] += points[i, 0]
-            means[pillar, 1] += points[i, 1]
-            means[pillar, 2] += points[i, 2]
-    for pillar in range(size):
-        share = np.float32(1.0) / np.float32(counts[pillar])
-        mean_x, mean_y, mean_z = means[pillar, 0] * share, means[pillar, 1] * share, means[pillar, 2] * share
-        center_x = offset[0] + pillar_size[0] * np.float32(coords[pillar, 0])
-        center_y = offset[1] + pillar_size[1] * np.float32(coords[pillar, 1])
-        for c in range(bias.shape[0]):
-            moved = linear[4, c] * mean_x + linear[5, c] * mean_y + linear[6, c] * mean_z
-            out[pillar, c] = bias[c] - moved - linear[7, c] * center_x - linear[8, c] * center_y
+def pad_channels(array: FloatArray, axes: tuple[int, ...]) -> FloatArray:
+    """Lengthen `axes` with zeros to a multiple of LANES, as `add_product` needs."""
+    widths = [(0, -length % LANES if axis in axes else 0) for axis, length in enumerate(array.shape)]
+    return np.ascontiguousarray(np.pad(array, widths), np.float32)
 
 
 @njit(nogil=True, cache=True)
 def pool_maximum(
     points: FloatArray,
-    pillar_of_point: IntArray,
-    counts: IntArray,
+    starts: IntArray,
+    coords: IntArray,
     size: int,
+    offset: FloatArray,
+    pillar_size: FloatArray,
+    layer: FloatArray,
     max_points: int,
-    of_point: FloatArray,
-    bias: FloatArray,
-    biases: FloatArray,
-    out: FloatArray,
-) -> None:
-    """Write max(ReLU(A p + b)) over the slots of each pillar into `out` (P, C); the ReLU is taken after the maximum."""
-    out[:size] = -np.inf
-    for i in range(points.shape[0]):
-        pillar = pillar_of_point[i]
-        if pillar >= 0:
-            x, y, z, intensity = points[i, 0], points[i, 1], points[i, 2], points[i, 3]
-            for c in range(bias.shape[0]):
-                value = of_point[0, c] * x + of_point[1, c] * y + of_point[2, c] * z + of_point[3, c] * intensity
-                out[pillar, c] = max(out[pillar, c], value)
-    for pillar in range(size):
-        has_empty_slot = counts[pillar] < max_points
-        for c in range(bias.shape[0]):
-            value = max(out[pillar, c] + biases[pillar, c], np.float32(0.0))
-            out[pillar, c] = max(value, bias[c]) if has_empty_slot else value
-
-
-# Contracting a product and a sum into one instruction is all that fast mathematics may do here.
-@njit(nogil=True, cache=True, fastmath={"contract"})
-def pool_convolution(
-    points: FloatArray,
-    pillar_of_point: IntArray,
-    slot_of_point: IntArray,
-    counts: IntArray,
-    size: int,
-    dilation: int,
-    of_point: FloatArray,
-    biases: FloatArray,
-    taps: FloatArray,
     tails: FloatArray,
     out: FloatArray,
 ) -> None:
-    """Write the convolution over the slots of each pillar into `out` (P, C out), computing only slots with a point."""
-    channels = of_point.shape[1]
-    hidden = np.zeros(channels, np.float32)
-    active = np.zeros(channels, np.int32)
+    """Write the maximum over the slots of each pillar into `out` (P, C)."""
+    decorated, hidden = np.zeros((ROWS, layer.shape[0]), np.float32), np.zeros((ROWS, layer.shape[1]), np.float32)
+    centers, owners, filled = np.zeros((1, 5), np.float32), np.zeros(ROWS, np.int32), 0
     for pillar in range(size):
-        out[pillar] = tails[(counts[pillar] + dilation - 1) // dilation]
-    for i in range(points.shape[0]):
-        pillar, slot = pillar_of_point[i], slot_of_point[i]
-        if pillar < 0 or slot % dilation:
-            continue
-        x, y, z, intensity = points[i, 0], points[i, 1], points[i, 2], points[i, 3]
-        for c in range(channels):
-            value = of_point[0, c] * x + of_point[1, c] * y + of_point[2, c] * z + of_point[3, c] * intensity
-            hidden[c] = max(value + biases[pillar, c], np.float32(0.0))
-        # After the ReLU about half of the channels are 0, and need no row of the matrix.
-        count = 0
-        for c in range(channels):
-            active[count] = c
-            count += hidden[c] > 0.0
-        add_product(hidden, active, count, taps[slot // dilation], out[pillar])
+        first, last = starts[pillar], starts[pillar + 1]
+        find_center(points, first, last, coords, pillar, offset, pillar_size, centers, 0)
+        # ReLU gives nothing below 0, so that a pillar without empty slots may begin there.
+        copy_row(tails, 0 if last - first < max_points else 1, out, pillar)
+        for i in range(first, last):
+            decorate(points, i, centers, 0, decorated, filled)
+            owners[filled] = pillar
+            filled += 1
+            if filled == ROWS:
+                activate(decorated, layer, hidden)
+                keep_maximum(hidden, owners, filled, out)
+                filled = 0
+    activate(decorated, layer, hidden)
+    keep_maximum(hidden, owners, filled, out)
 
 
-@njit(nogil=True, cache=True, fastmath={"contract"}, inline="always")
-def add_product(hidden: FloatArray, active: IntArray, count: int, matrix: FloatArray, out: FloatArray) -> None:
-    """Add the rows of `matrix` that belong to the first `count` active channels, each times its value, to `out`.
+@njit(nogil=True, cache=True)
+def pool_convolution(
+    points: FloatArray,
+    starts: IntArray,
+    coords: IntArray,
+    size: int,
+    offset: FloatArray,
+    pillar_size: FloatArray,
+    layer: FloatArray,
+    taps: FloatArray,
+    dilation: int,
+    tails: FloatArray,
+    out: FloatArray,
+) -> None:
+    """Write the convolution over the slots of each pillar into `out` (P, C), computing only slots with a point.
 
-    Four at a time: `out` is then loaded and stored a quarter as often, which is what limits this loop.
+    A block of pillars goes through tap after tap, those without a point there leaving it: each matrix is then used
+    for many points at a time.
     """
-    for first in range(0, count - 3, 4):
-        a, b, c, d = active[first], active[first + 1], active[first + 2], active[first + 3]
-        of_a, of_b, of_c, of_d = hidden[a], hidden[b], hidden[c], hidden[d]
-        row_a, row_b, row_c, row_d = matrix[a], matrix[b], matrix[c], matrix[d]
-        for k in range(out.shape[0]):
-            out[k] += (of_a * row_a[k] + of_b * row_b[k]) + (of_c * row_c[k] + of_d * row_d[k])
-    for index in range(count - count % 4, count):
-        value, row = hidden[active[index]], matrix[active[index]]
-        for k in range(out.shape[0]):
-            out[k] += value * row[k]
+    decorated, hidden = np.zeros((ROWS, layer.shape[0]), np.float32), np.zeros((ROWS, layer.shape[1]), np.float32)
+    sums, centers = np.zeros((ROWS, out.shape[1]), np.float32), np.zeros((_BLOCK, 5), np.float32)
+    members = np.zeros(_BLOCK, np.int32)
+    for begin in range(0, size, _BLOCK):
+        count = min(_BLOCK, size - begin)
+        for k in range(count):
+            pillar = begin + k
+            first, last = starts[pillar], starts[pillar + 1]
+            find_center(points, first, last, coords, pillar, offset, pillar_size, centers, k)
+            copy_row(tails, (last - first + dilation - 1) // dilation, out, pillar)
+            members[k] = pillar
+        slot = 0
+        while count > 0:
+            staying = 0
+            for begin_tile in range(0, count, ROWS):
+                rows = min(ROWS, count - begin_tile)
+                for row in range(rows):
+                    pillar = members[begin_tile + row]
+                    decorate(points, starts[pillar] + slot, centers, pillar - begin, decorated, row)
+                    copy_row(out, pillar, sums, row)
+                activate(decorated, layer, hidden)
+                add_product(hidden, taps[slot // dilation], sums)
+                for row in range(rows):
+                    pillar = members[begin_tile + row]
+                    copy_row(sums, row, out, pillar)
+                    members[staying] = pillar
+                    staying += starts[pillar] + slot + dilation < starts[pillar + 1]
+            count = staying
+            slot += dilation
+
+
+# These take an array and the number of a row: a view of the row would cost more than the work.
+@njit(nogil=True, cache=True, inline="always")
+def find_center(
+    points: FloatArray,
+    first: int,
+    last: int,
+    coords: IntArray,
+    pillar: int,
+    offset: FloatArray,
+    pillar_size: FloatArray,
+    out: FloatArray,
+    to: int,
+) -> None:
+    """Write the mean x y z of points first..last and the centre x y of their pillar into row `to` of `out` (K, 5)."""
+    x, y, z = np.float32(0.0), np.float32(0.0), np.float32(0.0)
+    for i in range(first, last):
+        x += points[i, 0]
+        y += points[i, 1]
+        z += points[i, 2]
+    share = np.float32(1.0) / np.float32(last - first)
+    out[to, 0], out[to, 1], out[to, 2] = x * share, y * share, z * share
+    out[to, 3] = offset[0] + pillar_size[0] * np.float32(coords[pillar, 0])
+    out[to, 4] = offset[1] + pillar_size[1] * np.float32(coords[pillar, 1])
+
+
+@njit(nogil=True, cache=True, inline="always")
+def decorate(points: FloatArray, point: int, centers: FloatArray, center: int, out: FloatArray, to: int) -> None:
+    """Write what the layer multiplies: the point, its distances from mean and centre, and 1 for the bias."""
+    x, y, z = points[point, 0], points[point, 1], points[point, 2]
+    out[to, 0], out[to, 1], out[to, 2], out[to, 3] = x, y, z, points[point, 3]
+    out[to, 4], out[to, 5], out[to, 6] = x - centers[center, 0], y - centers[center, 1], z - centers[center, 2]
+    out[to, 7], out[to, 8], out[to, 9] = x - centers[center, 3], y - centers[center, 4], np.float32(1.0)
+
+
+@njit(nogil=True, cache=True, inline="always")
+def activate(decorated: FloatArray, layer: FloatArray, hidden: FloatArray) -> None:
+    """Write ReLU(decorated @ layer) into `hidden`."""
+    hidden[:] = 0.0
+    add_product(decorated, layer, hidden)
+    for row in range(hidden.shape[0]):
+        for c in range(hidden.shape[1]):
+            hidden[row, c] = max(hidden[row, c], np.float32(0.0))
+
+
+@njit(nogil=True, cache=True, inline="always")
+def keep_maximum(hidden: FloatArray, owners: IntArray, rows: int, out: FloatArray) -> None:
+    """Raise the features of each row's pillar to the row's, where those are greater."""
+    for row in range(rows):
+        pillar = owners[row]
+        for c in range(hidden.shape[1]):
+            out[pillar, c] = max(out[pillar, c], hidden[row, c])
+
+
+@njit(nogil=True, cache=True, inline="always")
+def copy_row(source: FloatArray, row: int, out: FloatArray, to: int) -> None:
+    """Copy row `row` of `source` to row `to` of `out`, as wide."""
+    for c in range(out.shape[1]):
+        out[to, c] = source[row, c]

@@ -2,8 +2,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Pillars: range crop and grouping of points into the cells of a bird's-eye-view grid (PointPillars, section 2.1).
 
-Pillars are numbered, and the points within one are kept, in the order in which points arrive: networks
-whose PFE is more than a maximum over points depend on that order.
+Pillars are numbered row by row of the canvas, so that whoever goes through them also goes through its memory in
+order. The points within one keep the order in which they arrive: networks whose PFE is more than a maximum over
+points depend on it.
 """
 
 from __future__ import annotations
@@ -18,21 +19,24 @@ from pointpillars_ov_ros.core.grid_config import GridConfig
 class Pillars:
     """The pillars of one cloud, in buffers that the next cloud overwrites.
 
-    `coords` (max_pillars, 2) int32: column (x) and row (y) of each pillar;
-    `counts` (max_pillars,) int32: points kept in each pillar, 1..max_points_per_pillar;
-    `pillar_of_point`, `slot_of_point` (>= N,) int32: where each point went, -1 where it was not kept.
-    Only the first `size` pillars and the first N points are of the present cloud.
+    `coords` (max_pillars, 2) int32: column (x) and row (y) of each pillar, rows ascending;
+    `points` (>= points kept, 4) float32: the points kept, pillar after pillar;
+    `starts` (max_pillars + 1,) int32: the points of pillar p are `points[starts[p] : starts[p + 1]]`, 1 to
+    max_points_per_pillar of them.
+    Only the first `size` pillars are of the present cloud.
     """
 
     def __init__(self, grid: GridConfig) -> None:
-        """Allocate for `grid`; the per-point buffers grow to the largest cloud seen."""
+        """Allocate for `grid`; what is as long as a cloud grows to the largest one seen."""
         self.grid = grid
         self.size = 0
         self.coords = np.zeros((grid.max_pillars, 2), np.int32)
-        self.counts = np.zeros(grid.max_pillars, np.int32)
-        self.pillar_of_point = np.empty(0, np.int32)
-        self.slot_of_point = np.empty(0, np.int32)
-        self._pillar_of_cell = np.full((grid.ny, grid.nx), -1, np.int32)
+        self.starts = np.zeros(grid.max_pillars + 1, np.int32)
+        self.points = np.empty((0, 4), np.float32)
+        self._place_of_point = np.empty((0, 2), np.int32)
+        self._pillar_of_cell = np.full(grid.ny * grid.nx, -1, np.int32)
+        self._arrivals = np.zeros((grid.max_pillars, 3), np.int32)
+        self._row_starts = np.zeros(grid.ny + 1, np.int32)
         self._origin = np.array([grid.x_range[0], grid.y_range[0]], np.float32)
         self._pillar_size = np.array(grid.pillar_size, np.float32)
         self._z_range = np.array(grid.z_range, np.float32)
@@ -41,24 +45,26 @@ class Pillars:
         """Group `points` (N, 4) float32 (x y z intensity; m, lidar frame); points with a
         coordinate that is not finite are dropped.
 
-        Points out of range, beyond max_points_per_pillar of their pillar, or in a pillar beyond
-        max_pillars are not kept.
+        Points out of range, beyond max_points_per_pillar of their pillar, or in a pillar that arrives after
+        max_pillars others are not kept.
         """
-        if len(points) > len(self.pillar_of_point):
-            self.pillar_of_point = np.empty(len(points), np.int32)
-            self.slot_of_point = np.empty(len(points), np.int32)
+        if len(points) > len(self.points):
+            self.points = np.empty((len(points), 4), np.float32)
+            self._place_of_point = np.empty((len(points), 2), np.int32)
         self.size = group_points(
             points,
             self._origin,
             self._pillar_size,
             self._z_range,
+            self.grid.nx,
             self.grid.max_points_per_pillar,
-            self.size,
+            self._place_of_point,
             self._pillar_of_cell,
+            self._arrivals,
+            self._row_starts,
             self.coords,
-            self.counts,
-            self.pillar_of_point,
-            self.slot_of_point,
+            self.starts,
+            self.points,
         )
 
 
@@ -68,43 +74,114 @@ def group_points(
     origin: FloatArray,
     pillar_size: FloatArray,
     z_range: FloatArray,
+    nx: int,
     max_points: int,
-    last_size: int,
+    place_of_point: IntArray,
     pillar_of_cell: IntArray,
+    arrivals: IntArray,
+    row_starts: IntArray,
     coords: IntArray,
-    counts: IntArray,
-    pillar_of_point: IntArray,
-    slot_of_point: IntArray,
+    starts: IntArray,
+    kept: FloatArray,
 ) -> int:
-    """Fill coords, counts, pillar_of_point and slot_of_point; give the number of pillars.
+    """Fill coords, starts and kept; give the number of pillars.
 
-    `pillar_of_cell` (ny, nx) int32 is scratch: -1 but for the `last_size` pillars still in `coords`.
+    Scratch: `place_of_point` (N, 2) a point's cell and row, later its pillar in order of arrival and its slot;
+    `pillar_of_cell` (ny * nx,), -1 before and after; `arrivals` (max_pillars, 3) of each pillar in order of
+    arrival its cell, its number of points, and its row, later its final number; `row_starts` (ny + 1,).
     """
-    ny, nx = pillar_of_cell.shape
-    for pillar in range(last_size):
-        pillar_of_cell[coords[pillar, 1], coords[pillar, 0]] = -1
-    size = 0
+    find_cells(points, origin, pillar_size, z_range, nx, row_starts.shape[0] - 1, place_of_point)
+    size = assign_slots(points.shape[0], max_points, place_of_point, pillar_of_cell, arrivals)
+    number_by_row(arrivals, size, nx, row_starts, coords, starts)
+    for arrival in range(size):
+        pillar_of_cell[arrivals[arrival, 0]] = -1
     for i in range(points.shape[0]):
-        pillar_of_point[i] = -1
-        slot_of_point[i] = -1
+        if place_of_point[i, 0] >= 0:
+            index = starts[arrivals[place_of_point[i, 0], 2]] + place_of_point[i, 1]
+            for k in range(4):
+                kept[index, k] = points[i, k]
+    return size
+
+
+# Division as the processor does it, without a test for zero, so that the loop becomes one over vectors.
+@njit(nogil=True, cache=True, error_model="numpy")
+def find_cells(
+    points: FloatArray,
+    origin: FloatArray,
+    pillar_size: FloatArray,
+    z_range: FloatArray,
+    nx: int,
+    ny: int,
+    place_of_point: IntArray,
+) -> None:
+    """Write the cell row * nx + column of each point, -1 where it is out of range, and its row into place_of_point."""
+    x_origin, y_origin, x_size, y_size = origin[0], origin[1], pillar_size[0], pillar_size[1]
+    z_low, z_high = z_range[0], z_range[1]
+    columns, rows = np.float32(nx), np.float32(ny)
+    for i in range(points.shape[0]):
         # In float32 throughout: cells must be those that training assigned. A NaN fails every comparison.
-        column = np.floor((points[i, 0] - origin[0]) / pillar_size[0])
-        row = np.floor((points[i, 1] - origin[1]) / pillar_size[1])
+        column = np.floor((points[i, 0] - x_origin) / x_size)
+        row = np.floor((points[i, 1] - y_origin) / y_size)
         z = points[i, 2]
-        if not (0 <= column < nx and 0 <= row < ny and z_range[0] <= z < z_range[1]):
+        in_x = (column >= np.float32(0.0)) & (column < columns)
+        in_y = (row >= np.float32(0.0)) & (row < rows)
+        in_range = in_x & in_y & (z >= z_low) & (z < z_high)
+        place_of_point[i, 0] = np.int32(row) * np.int32(nx) + np.int32(column) if in_range else np.int32(-1)
+        place_of_point[i, 1] = np.int32(row)
+
+
+@njit(nogil=True, cache=True)
+def assign_slots(
+    count: int, max_points: int, place_of_point: IntArray, pillar_of_cell: IntArray, arrivals: IntArray
+) -> int:
+    """Replace cell and row of each point by its pillar, -1 where it is not kept, and slot; give the number of pillars.
+
+    Writes cell, number of points and row of each pillar into `arrivals`.
+    """
+    size = 0
+    for i in range(count):
+        cell = place_of_point[i, 0]
+        if cell < 0:
             continue
-        pillar = pillar_of_cell[int(row), int(column)]
+        pillar = pillar_of_cell[cell]
         if pillar < 0:
-            if size == coords.shape[0]:
+            if size == arrivals.shape[0]:
+                place_of_point[i, 0] = -1
                 continue
             pillar = size
             size += 1
-            pillar_of_cell[int(row), int(column)] = pillar
-            coords[pillar, 0] = int(column)
-            coords[pillar, 1] = int(row)
-            counts[pillar] = 0
-        if counts[pillar] < max_points:
-            pillar_of_point[i] = pillar
-            slot_of_point[i] = counts[pillar]
-            counts[pillar] += 1
+            pillar_of_cell[cell] = pillar
+            arrivals[pillar, 0] = cell
+            arrivals[pillar, 1] = 0
+            arrivals[pillar, 2] = place_of_point[i, 1]
+        slot = arrivals[pillar, 1]
+        if slot < max_points:
+            place_of_point[i, 0] = pillar
+            place_of_point[i, 1] = slot
+            arrivals[pillar, 1] = slot + 1
+        else:
+            place_of_point[i, 0] = -1
     return size
+
+
+@njit(nogil=True, cache=True)
+def number_by_row(
+    arrivals: IntArray, size: int, nx: int, row_starts: IntArray, coords: IntArray, starts: IntArray
+) -> None:
+    """Number the pillars row by row, in order of arrival within a row; write arrivals[:, 2], coords and starts."""
+    row_starts[:] = 0
+    for arrival in range(size):
+        row_starts[arrivals[arrival, 2] + 1] += 1
+    for row in range(1, row_starts.shape[0]):
+        row_starts[row] += row_starts[row - 1]
+    for arrival in range(size):
+        row = arrivals[arrival, 2]
+        pillar = row_starts[row]
+        row_starts[row] += 1
+        arrivals[arrival, 2] = pillar
+        coords[pillar, 0] = arrivals[arrival, 0] - row * nx
+        coords[pillar, 1] = row
+        starts[pillar + 1] = arrivals[arrival, 1]
+    starts[0] = 0
+    for pillar in range(size):
+        starts[pillar + 1] += starts[pillar]

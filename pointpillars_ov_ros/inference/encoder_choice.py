@@ -14,7 +14,6 @@ import numpy as np
 import openvino as ov
 
 from pointpillars_ov_ros.core.arrays import FloatArray
-from pointpillars_ov_ros.core.config import ModelConfig
 from pointpillars_ov_ros.core.errors import BundleError
 from pointpillars_ov_ros.core.pfe import PfeWeights
 from pointpillars_ov_ros.core.pillars import Pillars
@@ -98,11 +97,11 @@ class EncoderFactory:
         path = self._bundle.path(config.pfe.file)
         weights = read_pfe_weights(read_model(ov.Core(), path, pfe_ports(config, config.grid.max_pillars)))
         pillars = Pillars(config.grid)
-        probe = few_pillars(self._probe, config, pillars)
+        group_few(self._probe, pillars)
         block = min(_CHECKED_PILLARS, config.grid.max_pillars)
         network = self._compile(block, "CPU", INFERENCE_PRECISION_HINT="f32")
-        wanted = encode(DeviceEncoding(network, config, block), probe, pillars)[0, :, : pillars.size]
-        given = encode(HostEncoding(config.grid, weights), probe, pillars)[0, :, : pillars.size]
+        wanted = encode(DeviceEncoding(network, config, block), pillars)[0, :, : pillars.size]
+        given = encode(HostEncoding(config.grid, weights), pillars)[0, :, : pillars.size]
         error = float(np.abs(wanted - given).max() / max(np.abs(wanted).max(), 1e-9))
         # Also true for a NaN.
         if not error <= _TOLERANCE:
@@ -115,24 +114,22 @@ class EncoderFactory:
         pillars = Pillars(config.grid)
         pillars.group(self._probe)
         rivals = (HostEncoding(config.grid, self._weights), self.make())
-        host_ms, device_ms = (measure_ms(lambda r=rival: encode(r, self._probe, pillars)) for rival in rivals)  # type: ignore[misc]
+        host_ms, device_ms = (measure_ms(lambda r=rival: encode(r, pillars)) for rival in rivals)  # type: ignore[misc]
         self.reason = f"{host_ms:.1f} ms on the host, {device_ms:.1f} ms on {self._runtime.pfe_device}"
         if host_ms <= device_ms:
             self.network = None
 
 
-def few_pillars(points: FloatArray, config: ModelConfig, pillars: Pillars) -> FloatArray:
-    """Group the points of the first pillars of a cloud into `pillars`, and give them."""
+def group_few(points: FloatArray, pillars: Pillars) -> None:
+    """Group the points of some pillars of a cloud, no more of them than are checked."""
     pillars.group(points)
-    owners = pillars.pillar_of_point[: len(points)]
-    few = points[(owners >= 0) & (owners < min(_CHECKED_PILLARS, config.grid.max_pillars))]
-    pillars.group(few)
-    return few
+    few = min(pillars.size, _CHECKED_PILLARS)
+    pillars.group(pillars.points[: pillars.starts[few]].copy())
 
 
-def encode(encoder: Encoder, points: FloatArray, pillars: Pillars) -> FloatArray:
+def encode(encoder: Encoder, pillars: Pillars) -> FloatArray:
     """Run an encoder from beginning to end."""
-    encoder.prepare(points, pillars)
+    encoder.prepare(pillars)
     encoder.start(lambda: None)
     return encoder.finish()
 

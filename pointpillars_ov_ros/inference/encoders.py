@@ -20,8 +20,8 @@ from pointpillars_ov_ros.inference.pfe_stage import PfeStage
 class Encoder(Protocol):
     """Encodes the pillars of one frame in flight."""
 
-    def prepare(self, points: FloatArray, pillars: Pillars) -> None:
-        """Do what the host does before the device: `points` (N, 4), grouped as in `pillars`."""
+    def prepare(self, pillars: Pillars) -> None:
+        """Do what the host does before the device."""
 
     def start(self, done: Callable[[], None]) -> None:
         """Start the device's part; `done` is called at its end, maybe before this returns."""
@@ -42,9 +42,9 @@ class DeviceEncoding:
         self._dense = DensePfe(config.grid, self._stage.inputs)
         self._pillars = 0
 
-    def prepare(self, points: FloatArray, pillars: Pillars) -> None:
+    def prepare(self, pillars: Pillars) -> None:
         """Fill the dense inputs."""
-        self._dense.fill(points, pillars)
+        self._dense.fill(pillars)
         self._pillars = pillars.size
 
     def start(self, done: Callable[[], None]) -> None:
@@ -69,9 +69,9 @@ class HostEncoding:
         self._encoder = HostEncoder(grid, weights)
         self._features: FloatArray | None = None
 
-    def prepare(self, points: FloatArray, pillars: Pillars) -> None:
+    def prepare(self, pillars: Pillars) -> None:
         """Encode."""
-        self._features = self._encoder.encode(points, pillars)
+        self._features = self._encoder.encode(pillars)
 
     def start(self, done: Callable[[], None]) -> None:
         """Be done."""

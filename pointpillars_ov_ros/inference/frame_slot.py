@@ -37,7 +37,7 @@ class FrameSlot:
     def prepare(self, points: FloatArray) -> None:
         """Group `points` (N, 4) into pillars and do the host's part of encoding them."""
         self._pillars.group(points)
-        self._encoder.prepare(points, self._pillars)
+        self._encoder.prepare(self._pillars)
 
     def start_pfe(self, done: Callable[[], None]) -> None:
         """Start encoding the pillars; see `Request.start`."""

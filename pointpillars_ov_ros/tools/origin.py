@@ -38,7 +38,7 @@ class OriginRoad:
         inputs = DensePfeInputs(
             *(np.zeros(shapes[getattr(names, field)], np.float32) for field in DensePfeInputs._fields)
         )
-        DensePfe(config.grid, inputs).fill(points, pillars)
+        DensePfe(config.grid, inputs).fill(pillars)
         features = self._pfe({getattr(names, field): getattr(inputs, field) for field in inputs._fields})[
             config.pfe.output
         ]

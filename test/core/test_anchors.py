@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from pointpillars_ov_ros.core.anchors import Occupancy, count_occupied, make_anchors, make_footprints
+from pointpillars_ov_ros.core.anchors import Occupancy, count_occupied, make_anchors, make_footprints, mark_occupied
 from pointpillars_ov_ros.core.config import ModelConfig
 from pointpillars_ov_ros.core.head_config import AngleConvention
 from pointpillars_ov_ros.core.pillars import Pillars
@@ -33,7 +33,7 @@ def occupied_cells(pillars: Pillars) -> set[tuple[int, int]]:
 
 
 def counted(occupancy: Occupancy, footprints: npt.NDArray[np.int16]) -> list[int]:
-    return [int(count_occupied(occupancy.integral, footprint)) for footprint in footprints]
+    return [int(count_occupied(occupancy.bits, footprint)) for footprint in footprints]
 
 
 @pytest.mark.parametrize("name", ["tiny", *preset_names()])
@@ -89,16 +89,19 @@ def test_nothing_of_earlier_clouds_survives_in_the_occupancy() -> None:
         occupancy.update(pillars)
         fresh = Occupancy(config.grid.ny, config.grid.nx)
         fresh.update(grouped(np.zeros((0, 4), np.float32), config.grid) if count == 0 else pillars)
-        np.testing.assert_array_equal(occupancy.integral, fresh.integral)
-        assert occupancy.integral[-1, -1] == pillars.size
+        np.testing.assert_array_equal(occupancy.bits, fresh.bits)
+        assert sum(int(word).bit_count() for word in occupancy.bits.ravel()) == pillars.size
 
 
-def test_the_integral_counts_every_rectangle_from_the_origin() -> None:
-    config = tiny_config()
-    pillars = grouped(random_cloud(np.random.default_rng(9), 60, config.grid), config.grid)
-    occupancy, occupied = Occupancy(config.grid.ny, config.grid.nx), occupied_cells(pillars)
-    occupancy.update(pillars)
-    for row in range(config.grid.ny):
-        for column in range(config.grid.nx):
-            inside = sum(c <= column and r <= row for c, r in occupied)
-            assert occupancy.integral[row, column] == inside
+@pytest.mark.parametrize("nx", [1, 63, 64, 65, 128, 150])
+def test_every_rectangle_is_counted_over_the_borders_of_words(nx: int) -> None:
+    rng, ny = np.random.default_rng(nx), 5
+    occupied = rng.random((ny, nx)) < 0.5
+    rows, columns = np.nonzero(occupied)
+    occupancy = Occupancy(ny, nx)
+    mark_occupied(np.stack([columns, rows], axis=1).astype(np.int32), len(rows), occupancy.bits)
+    for _ in range(300):
+        left, right = np.sort(rng.integers(0, nx, 2))
+        below, above = np.sort(rng.integers(0, ny, 2))
+        found = count_occupied(occupancy.bits, np.array([left, below, right, above], np.int16))
+        assert found == occupied[below + 1 : above + 1, left + 1 : right + 1].sum()

@@ -32,7 +32,7 @@ def test_random_clouds_are_written_as_by_the_twin(count: int, rows: int) -> None
     points, pillars = random_cloud(np.random.default_rng(count), count, grid), Pillars(grid)
     dense = DensePfe(grid, inputs)
     pillars.group(points)
-    dense.fill(points, pillars)
+    dense.fill(pillars)
     assert_same_as_twin(inputs, points, grid, rows)
 
 
@@ -43,7 +43,7 @@ def test_nothing_of_earlier_clouds_survives_in_the_tensors() -> None:
     for count in (500, 3, 0, 900, 40, 0, 1, 500):
         points = random_cloud(rng, count, grid)
         pillars.group(points)
-        dense.fill(points, pillars)
+        dense.fill(pillars)
         assert_same_as_twin(inputs, points, grid, grid.max_pillars)
 
 
@@ -54,7 +54,7 @@ def test_a_pillar_with_fewer_points_than_before_has_its_slots_cleared() -> None:
     for count in (3, 1, 2):
         points = np.full((count, 4), 0.5, np.float32)
         pillars.group(points)
-        dense.fill(points, pillars)
+        dense.fill(pillars)
         assert inputs.mask.ravel().tolist() == [1.0] * count + [0.0] * (3 - count)
         assert inputs.num_points[0, 0] == count
 
@@ -79,6 +79,6 @@ def test_centres_come_from_the_offset_of_the_network_and_not_from_the_geometry()
     dense = DensePfe(grid, inputs)
     points = np.array([(0.33, -1.15, 0, 0)], np.float32)  # column 2, row 2
     pillars.group(points)
-    dense.fill(points, pillars)
+    dense.fill(pillars)
     assert inputs.center_x[0, 0, 0, 0] == pytest.approx(7.0 + 2 * 0.16)
     assert inputs.center_y[0, 0, 0, 0] == pytest.approx(-9.0 + 2 * 0.2)

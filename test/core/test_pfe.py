@@ -43,9 +43,9 @@ def random_cloud(rng: np.random.Generator, size: int, grid: GridConfig, corner: 
 
 def assert_encoded(encoder: HostEncoder, points: np.ndarray, pillars: Pillars, weights: PfeWeights) -> None:
     pillars.group(points)
-    features = encoder.encode(points, pillars)
+    features = encoder.encode(pillars)
     assert features.shape == (1, CHANNELS, pillars.grid.max_pillars) and features.dtype == np.float32
-    expected = slow.encode(points, pillars, pillars.grid, weights).reshape(-1, CHANNELS)
+    expected = slow.encode(pillars, pillars.grid, weights).reshape(-1, CHANNELS)
     np.testing.assert_allclose(features[0, :, : pillars.size].T, expected, rtol=1e-4, atol=1e-4)
 
 
@@ -80,4 +80,4 @@ def test_padding_wins_over_points_below_it() -> None:
     pillars = Pillars(grid)
     for points, expected in ((point, 1.0), (np.vstack([point, point]), 0.0)):
         pillars.group(points)
-        assert HostEncoder(grid, weights).encode(points, pillars)[0, 0, 0] == expected
+        assert HostEncoder(grid, weights).encode(pillars)[0, 0, 0] == expected

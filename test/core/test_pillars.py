@@ -26,11 +26,13 @@ def assert_same_as_twin(pillars: Pillars, points: Points, grid: GridConfig) -> N
     expected = slow.group(points, grid)
     assert pillars.size == len(expected)
     assert [tuple(cell) for cell in pillars.coords[: pillars.size]] == list(expected)
-    assert pillars.counts[: pillars.size].tolist() == [len(kept) for kept in expected.values()]
-    where = {index: (pillar, slot) for pillar, kept in enumerate(expected.values()) for slot, index in enumerate(kept)}
-    for index in range(len(points)):
-        found = (pillars.pillar_of_point[index], pillars.slot_of_point[index])
-        assert found == where.get(index, (-1, -1)), index
+    assert pillars.starts[0] == 0
+    for pillar, kept in enumerate(expected.values()):
+        np.testing.assert_array_equal(points_of(pillars, pillar), points[kept])
+
+
+def points_of(pillars: Pillars, pillar: int) -> Points:
+    return pillars.points[pillars.starts[pillar] : pillars.starts[pillar + 1]]
 
 
 def points_at(*positions: tuple[float, float, float]) -> Points:
@@ -69,14 +71,13 @@ def test_points_with_a_coordinate_that_is_not_finite_are_dropped(poison: float, 
     points = random_cloud(np.random.default_rng(6), 100, grid)
     points[::2, axis] = poison
     pillars = grouped(points, grid)
-    assert (pillars.pillar_of_point[:100:2] == -1).all()
+    assert np.isfinite(pillars.points[: pillars.starts[pillars.size]]).all()
     assert_same_as_twin(pillars, points, grid)
 
 
 def test_a_cloud_of_nothing_but_nan_has_no_pillar() -> None:
     pillars = grouped(np.full((50, 4), np.nan, np.float32), tiny_config().grid)
     assert pillars.size == 0
-    assert (pillars.pillar_of_point == -1).all()
 
 
 def test_huge_finite_coordinates_are_out_of_range() -> None:
@@ -113,15 +114,16 @@ def test_pillars_beyond_the_limit_are_dropped_but_points_of_kept_ones_are_not() 
     grid = tiny_grid(max_pillars=2)
     points = points_at((0.1, 0.1, 0), (1.1, 0.1, 0), (2.1, 0.1, 0), (0.1, 0.1, 0), (2.1, 0.1, 0))
     pillars = grouped(points, grid)
-    assert pillars.pillar_of_point.tolist() == [0, 1, -1, 0, -1]
-    assert pillars.slot_of_point.tolist() == [0, 0, -1, 1, -1]
+    assert pillars.starts.tolist() == [0, 2, 3]
+    np.testing.assert_array_equal(pillars.points[:3], points[[0, 3, 1]])
 
 
 def test_points_beyond_the_limit_of_a_pillar_are_dropped_and_the_first_ones_kept() -> None:
     grid = tiny_grid(max_points_per_pillar=3)
-    pillars = grouped(points_at(*[(0.1, 0.1, z / 10) for z in range(5)]), grid)
-    assert pillars.slot_of_point.tolist() == [0, 1, 2, -1, -1]
-    assert pillars.counts[0] == 3
+    points = points_at(*[(0.1, 0.1, z / 10) for z in range(5)])
+    pillars = grouped(points, grid)
+    assert pillars.starts[:2].tolist() == [0, 3]
+    np.testing.assert_array_equal(pillars.points[:3], points[:3])
 
 
 def test_a_pillar_dropped_from_one_cloud_is_there_in_the_next() -> None:

@@ -46,7 +46,7 @@ def make_stage(path: Path, block: int) -> PfeStage:
 def encode(stage: PfeStage, points: Points) -> npt.NDArray[np.float32]:
     """Give the features (pillars, C) of a cloud."""
     pillars = grouped(points, CONFIG.grid)
-    DensePfe(CONFIG.grid, stage.inputs).fill(points, pillars)
+    DensePfe(CONFIG.grid, stage.inputs).fill(pillars)
     calls: list[None] = []
     called = threading.Event()
 

@@ -5,23 +5,20 @@
 from __future__ import annotations
 
 import numpy as np
-import numpy.typing as npt
 
 from pointpillars_ov_ros.core.grid_config import GridConfig
 from pointpillars_ov_ros.core.pfe import PfeWeights
 from pointpillars_ov_ros.core.pillars import Pillars
 
 
-def encode(points: npt.NDArray[np.float32], pillars: Pillars, grid: GridConfig, weights: PfeWeights) -> np.ndarray:
+def encode(pillars: Pillars, grid: GridConfig, weights: PfeWeights) -> np.ndarray:
     """Give (pillars, C)."""
-    return np.array([encode_pillar(p, points, pillars, grid, weights) for p in range(pillars.size)])
+    return np.array([encode_pillar(p, pillars, grid, weights) for p in range(pillars.size)])
 
 
-def encode_pillar(
-    pillar: int, points: npt.NDArray[np.float32], pillars: Pillars, grid: GridConfig, weights: PfeWeights
-) -> np.ndarray:
+def encode_pillar(pillar: int, pillars: Pillars, grid: GridConfig, weights: PfeWeights) -> np.ndarray:
     """Decorate the points of one pillar, pad with zeros, and pool."""
-    own = points[pillars.pillar_of_point[: len(points)] == pillar].astype(np.float64)
+    own = pillars.points[pillars.starts[pillar] : pillars.starts[pillar + 1]].astype(np.float64)
     mean = own[:, :3].mean(axis=0)
     center = np.array(grid.pillar_center_offset) + np.array(grid.pillar_size) * pillars.coords[pillar]
     decorated = np.zeros((grid.max_points_per_pillar, 9))

@@ -1,6 +1,6 @@
 # Copyright 2026 The pointpillars_ov_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Pillars as a dictionary of cells: first come, first kept."""
+"""Pillars as a dictionary of cells: first come, first kept; then row by row."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def cell_of(point: npt.NDArray[np.float32], grid: GridConfig) -> Cell | None:
 
 
 def group(points: npt.NDArray[np.float32], grid: GridConfig) -> dict[Cell, list[int]]:
-    """Give the indices of the points kept in each cell; cells and points in order of arrival."""
+    """Give the indices of the points kept in each cell, in order of arrival, as cells are within their row."""
     pillars: dict[Cell, list[int]] = {}
     for index, point in enumerate(points):
         cell = cell_of(point, grid)
@@ -41,4 +41,4 @@ def group(points: npt.NDArray[np.float32], grid: GridConfig) -> dict[Cell, list[
         kept = pillars.setdefault(cell, [])
         if len(kept) < grid.max_points_per_pillar:
             kept.append(index)
-    return pillars
+    return dict(sorted(pillars.items(), key=lambda item: item[0][1]))

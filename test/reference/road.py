@@ -43,7 +43,7 @@ class DirectRoad:
         config = self.config
         pillars = Pillars(config.grid)
         pillars.group(points)
-        features = self._encode(points, pillars) if self._host is None else self._host.encode(points, pillars)[0]
+        features = self._encode(pillars) if self._host is None else self._host.encode(pillars)[0]
         canvas = np.zeros(config.canvas_shape, np.float32)
         coords = pillars.coords[: pillars.size]
         canvas[0][:, coords[:, 1], coords[:, 0]] = features[:, : pillars.size]
@@ -60,7 +60,7 @@ class DirectRoad:
             config.postprocess,
         )
 
-    def _encode(self, points: npt.NDArray[np.float32], pillars: Pillars) -> np.ndarray:
+    def _encode(self, pillars: Pillars) -> np.ndarray:
         """Run the PFE network on all pillars, padded; gives (C, max_pillars)."""
         config, grid, names = self.config, self.config.grid, self.config.pfe.inputs
         shape = (1, 1, grid.max_pillars, grid.max_points_per_pillar)
@@ -70,6 +70,6 @@ class DirectRoad:
                 for field in DensePfeInputs._fields
             )
         )
-        DensePfe(grid, inputs).fill(points, pillars)
+        DensePfe(grid, inputs).fill(pillars)
         features = self._pfe({getattr(names, field): getattr(inputs, field) for field in DensePfeInputs._fields})
         return features[config.pfe.output][0, :, :, 0]
