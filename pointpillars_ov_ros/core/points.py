@@ -1,13 +1,52 @@
 # Copyright 2026 The pointpillars_ov_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Clean points: those with finite coordinates, intensity scaled to 0..1."""
+"""Clean points, those with finite coordinates and intensity scaled to 0..1, and memory to keep clouds in."""
 
 from __future__ import annotations
+
+from collections import deque
 
 import numpy as np
 from numba import njit
 
 from pointpillars_ov_ros.core.arrays import FloatArray
+
+
+_STEP = 8192
+"""Points by which buffers grow, so that clouds of nearly the same size fit into the same ones."""
+
+
+class PointBuffers:
+    """Memory for clouds, which is used again as soon as nobody holds the cloud, or a part of it, any more.
+
+    Clouds are made on one thread and let go on another, when they are prepared or dropped; there are as many
+    buffers as clouds were ever held at a time.
+    """
+
+    def __init__(self) -> None:
+        """Begin without buffers."""
+        self._free: deque[FloatArray] = deque()
+
+    def take(self, count: int) -> FloatArray:
+        """Give an array (count, 4) float32 of any content."""
+        try:
+            buffer = self._free.pop()
+        except IndexError:
+            buffer = np.empty((0, 4), np.float32)
+        if len(buffer) < count:
+            buffer = np.empty((-(-count // _STEP) * _STEP, 4), np.float32)
+        return np.asarray(_Loan(buffer, self._free))[:count]
+
+
+class _Loan:
+    """What every view of a lent buffer keeps alive; with the last of them it gives the buffer back."""
+
+    def __init__(self, buffer: FloatArray, free: deque[FloatArray]) -> None:
+        self.__array_interface__ = buffer.__array_interface__
+        self._buffer, self._free = buffer, free
+
+    def __del__(self) -> None:
+        self._free.append(self._buffer)
 
 
 def clean_points(points: FloatArray, intensity_scale: float) -> tuple[FloatArray, float]:

@@ -52,7 +52,7 @@ class Delivery:
             cloud.token,
             detections,
             error,
-            len(cloud.points),
+            cloud.size,
             cloud.pillars,
             cloud.times,
             self._intake.counts_after(failed),

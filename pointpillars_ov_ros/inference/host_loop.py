@@ -153,7 +153,9 @@ class HostLoop:
         detections = Detections.empty()
         if job is Job.PREPARE:
             self._begin(cloud, Stage.PILLARS)
+            assert cloud.points is not None
             slot.prepare(cloud.points)
+            cloud.points = None
             cloud.pillars = slot.pillars
             self._end(cloud, Stage.PILLARS)
         elif job is Job.START_PFE:

@@ -21,8 +21,11 @@ class Cloud:
 
     sequence: int
     token: Any
-    points: FloatArray
+    points: FloatArray | None
+    """None once they are grouped into pillars: their memory may then serve for another cloud."""
     times: StageTimes
+    size: int
+    """How many points."""
     pillars: int = 0
 
 
@@ -68,7 +71,7 @@ class Intake:
             if self.is_closed:
                 return False
             self._drop_waiting()
-            self._waiting = Cloud(self._counts.submitted, token, points, times)
+            self._waiting = Cloud(self._counts.submitted, token, points, times, len(points))
             self._counts = self._counts.plus(submitted=1)
         return True
 

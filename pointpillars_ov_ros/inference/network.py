@@ -12,6 +12,7 @@ import openvino as ov
 
 from pointpillars_ov_ros.core.arrays import FloatArray
 from pointpillars_ov_ros.core.errors import BundleError, InferenceError
+from pointpillars_ov_ros.inference.memory import shared_memory
 from pointpillars_ov_ros.inference.ports import Ports, Shape
 
 REPORTED_PROPERTIES = (
@@ -30,23 +31,33 @@ class Request:
     Whoever owns it leaves its tensors alone between `start` and the end of `finish`.
     """
 
-    def __init__(self, request: ov.InferRequest, name: str) -> None:
-        """Wrap `request` of the network called `name` in messages."""
+    def __init__(self, request: ov.InferRequest, name: str, tensors: Mapping[str, ov.Tensor]) -> None:
+        """Wrap `request` of the network called `name` in messages, and let it use `tensors`."""
         self._request = request
         self._name = name
         self._done: Callable[[], None] = lambda: None
-        self._bound: dict[str, FloatArray] = {}
+        self._tensors: dict[str, ov.Tensor] = {}
+        self._arrays: dict[str, FloatArray] = {}
+        for port, tensor in tensors.items():
+            self.bind(port, tensor)
         request.set_callback(self._completed, None)
 
     def tensor(self, name: str) -> FloatArray:
-        """Give the memory of the input or output tensor `name`, (shape of the network) float32."""
+        """Give the memory of the input or output tensor `name`, (shape of the network) of its type.
+
+        It is the same for the life of the request, but where the network has a dynamic shape.
+        """
+        if name in self._arrays:
+            return self._arrays[name]
         data: FloatArray = self._request.get_tensor(name).data
         return data
 
-    def bind(self, name: str, array: FloatArray) -> None:
-        """Use the memory of `array`, C-contiguous and of the network's shape, as tensor `name`."""
-        self._request.set_tensor(name, ov.Tensor(array, shared_memory=True))
-        self._bound[name] = array
+    def bind(self, name: str, memory: FloatArray | ov.Tensor) -> None:
+        """Use this memory, C-contiguous and of the network's shape, as tensor `name`."""
+        tensor = memory if isinstance(memory, ov.Tensor) else ov.Tensor(memory, shared_memory=True)
+        self._request.set_tensor(name, tensor)
+        # Kept, since OpenVINO does not keep alive what it was given.
+        self._tensors[name], self._arrays[name] = tensor, tensor.data
 
     def start(self, done: Callable[[], None]) -> None:
         """Start; `done` is called on a thread of OpenVINO's, where it must do next to nothing and never raise."""
@@ -100,6 +111,7 @@ class Network:
             if rewrite:
                 model = rewrite(model)
             self._compiled = core.compile_model(model, device, dict(properties))
+            self.memory = shared_memory(core, device)
         except RuntimeError as error:
             raise InferenceError(
                 f"{path.name} cannot run on device {device!r} ({first_line(error)}); "
@@ -107,8 +119,14 @@ class Network:
             ) from None
 
     def create_request(self) -> Request:
-        """Make a request of its own tensors."""
-        return Request(self._compiled.create_infer_request(), self.name)
+        """Make a request with tensors of its own, in memory that the host shares with the device."""
+        ports = [*self._compiled.inputs, *self._compiled.outputs]
+        tensors = {
+            port.get_any_name(): self.memory.allocate(port.element_type, port.shape)
+            for port in ports
+            if port.partial_shape.is_static
+        }
+        return Request(self._compiled.create_infer_request(), self.name, tensors)
 
     def effective_settings(self) -> dict[str, str]:
         """Read back from the compiled network what it runs with."""

@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from itertools import count
 
-import numpy as np
+import openvino as ov
 
 from pointpillars_ov_ros.core.arrays import FloatArray
 from pointpillars_ov_ros.core.config import ModelConfig
@@ -34,13 +34,13 @@ class PfeStage:
         block = config.grid.max_pillars if self._is_dynamic else block
         blocks = -(-config.grid.max_pillars // block)
         rows, slots = blocks * block, config.grid.max_points_per_pillar
-        self.inputs = DensePfeInputs(
-            *(
-                np.zeros((1, rows) if name == "num_points" else (1, 1, rows, slots), np.float32)
-                for name in DensePfeInputs._fields
-            )
-        )
-        self.features: FloatArray = np.zeros((blocks, config.rpn.channels, block), np.float32)
+        self._tensors = [
+            network.memory.allocate(ov.Type.f32, (1, rows) if name == "num_points" else (1, 1, rows, slots))
+            for name in DensePfeInputs._fields
+        ]
+        self.inputs = DensePfeInputs(*(tensor.data for tensor in self._tensors))
+        self._output_tensor = network.memory.allocate(ov.Type.f32, (blocks, config.rpn.channels, block))
+        self.features: FloatArray = self._output_tensor.data
         self._block = block
         self._requests: list[Request] = []
         self._running: list[Request] = []

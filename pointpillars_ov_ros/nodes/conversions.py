@@ -17,7 +17,7 @@ from vision_msgs.msg import Detection3D, Detection3DArray, LabelInfo, ObjectHypo
 from pointpillars_ov_ros.core.arrays import FloatArray
 from pointpillars_ov_ros.core.detections import Detections
 from pointpillars_ov_ros.core.errors import CloudError
-from pointpillars_ov_ros.core.points import clean_points
+from pointpillars_ov_ros.core.points import PointBuffers, clean_points
 
 FIELD_TYPES = {
     PointField.INT8: "i1",
@@ -41,13 +41,16 @@ class Cloud(NamedTuple):
     """Greatest scaled intensity."""
 
 
-def read_cloud(message: PointCloud2, intensity_field: str, intensity_scale: float) -> Cloud:
+def read_cloud(
+    message: PointCloud2, intensity_field: str, intensity_scale: float, buffers: PointBuffers | None = None
+) -> Cloud:
     """Read x, y, z and intensity wherever the message says they are.
 
     Any numeric type and order of fields, any point_step and padding, organised clouds with any row_step,
     either byte order. A cloud of one row whose row_step is not width x point_step lies about one of them, and
     is refused. Points with a coordinate that is not finite are left out; a missing intensity is 0.
-    CloudError names the field and the value for which a message cannot be read.
+    The points lie in memory of `buffers` where those are given. CloudError names the field and the value for which a
+    message cannot be read.
     """
     fields = {field.name: field for field in message.fields}
     for name in ("x", "y", "z"):
@@ -58,7 +61,8 @@ def read_cloud(message: PointCloud2, intensity_field: str, intensity_scale: floa
     names = ("x", "y", "z", intensity_field) if has_intensity else ("x", "y", "z")
     columns = [_field_view(message, fields[name]) for name in names]
     # Nothing is allocated before the message has turned out to be as large as it says.
-    points = np.empty((message.height * message.width, 4), np.float32)
+    count = message.height * message.width
+    points = np.empty((count, 4), np.float32) if buffers is None else buffers.take(count)
     by_row = points.reshape(message.height, message.width, 4)
     # Values of a wider type that float32 cannot hold become infinite, and leave with the other such points.
     with np.errstate(over="ignore", invalid="ignore"):

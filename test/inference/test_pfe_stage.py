@@ -15,6 +15,7 @@ import pytest
 from pointpillars_ov_ros.core.config import ModelConfig
 from pointpillars_ov_ros.core.dense_pfe import DensePfe
 from pointpillars_ov_ros.core.errors import InferenceError
+from pointpillars_ov_ros.inference.memory import SharedMemory
 from pointpillars_ov_ros.inference.network import Network
 from pointpillars_ov_ros.inference.pfe_stage import PfeStage
 from pointpillars_ov_ros.inference.ports import pfe_ports
@@ -134,6 +135,7 @@ class FakeNetwork:
 
     def __init__(self) -> None:
         self.requests: list[FakeRequest] = []
+        self.memory = SharedMemory()
 
     def create_request(self) -> FakeRequest:
         self.requests.append(FakeRequest())
