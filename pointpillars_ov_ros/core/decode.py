@@ -16,7 +16,7 @@ from pointpillars_ov_ros.core.config import ModelConfig, PostprocessConfig
 from pointpillars_ov_ros.core.detections import Detections
 from pointpillars_ov_ros.core.errors import InferenceError
 from pointpillars_ov_ros.core.head_config import AngleConvention, BoxOrigin, SizeOrder
-from pointpillars_ov_ros.core.nms import nms_bev
+from pointpillars_ov_ros.core.nms import suppress
 from pointpillars_ov_ros.core.pillars import Pillars
 
 _GROUP = 256
@@ -66,25 +66,27 @@ class Decoder:
         )
         if count < 0:
             raise InferenceError("the RPN gave scores that are NaN")
-        best = np.argsort(-self._logits[:count], kind="stable")[: settings.max_candidates]
-        chosen, labels = self._candidates[best], self._labels[best]
-        decoded = np.empty((len(best), 7), np.float32)
-        decode_boxes(
-            chosen,
+        coder, direction = self._config.box_coder, self._config.direction
+        kept, decoded, scores, labels = decode_best(
+            self._candidates[:count],
+            self._logits[:count],
+            self._labels[:count],
             self._anchors,
             boxes.reshape(-1, 7),
             directions.reshape(-1, 2),
-            self._config.box_coder.size_order is SizeOrder.LENGTH_FIRST,
-            self._config.box_coder.z_origin is BoxOrigin.CENTER,
-            self._config.direction.offset,
-            self._config.direction.first_bin,
-            self._config.box_coder.angle is AngleConvention.ROTATION_Y,
-            decoded,
+            coder.size_order is SizeOrder.LENGTH_FIRST,
+            coder.z_origin is BoxOrigin.CENTER,
+            direction.offset,
+            direction.first_bin,
+            coder.angle is AngleConvention.ROTATION_Y,
+            settings.max_candidates,
+            settings.nms_threshold,
+            settings.max_detections,
+            settings.nms_per_class,
         )
-        if not np.isfinite(decoded).all():
+        if kept < 0:
             raise InferenceError("the RPN gave boxes that are not finite")
-        kept = nms_bev(decoded, labels, settings.nms_threshold, settings.max_detections, settings.nms_per_class)
-        return Detections(decoded[kept], sigmoid(self._logits[best][kept]), labels[kept])
+        return Detections(decoded, scores, labels)
 
 
 def override_thresholds(settings: PostprocessConfig, score_threshold: float, nms_threshold: float) -> PostprocessConfig:
@@ -96,14 +98,15 @@ def override_thresholds(settings: PostprocessConfig, score_threshold: float, nms
     )
 
 
-def sigmoid(logits: FloatArray) -> FloatArray:
-    """Scores of logits."""
-    return (1.0 / (1.0 + np.exp(-logits))).astype(np.float32)
-
-
 def logit(score: float) -> float:
     """The logit of a score in (0, 1]; infinite for 1."""
     return math.log(score / (1.0 - score)) if score < 1.0 else math.inf
+
+
+@njit(nogil=True, cache=True)
+def sigmoid(logits: FloatArray) -> FloatArray:
+    """Scores of logits."""
+    return (np.float32(1.0) / (np.float32(1.0) + np.exp(-logits))).astype(np.float32)
 
 
 @njit(nogil=True, cache=True)
@@ -127,7 +130,7 @@ def select_candidates(
     size, least = 0, np.float32(threshold)
     for begin in range(0, footprints.shape[0], _GROUP):
         end = min(begin + _GROUP, footprints.shape[0])
-        if not any_reaches(class_logits, begin * classes, end * classes, least):
+        if not any_reaches(class_logits[begin * classes : end * classes], least):
             continue
         for anchor in range(begin, end):
             label, best = 0, class_logits[anchor * classes]
@@ -150,12 +153,47 @@ def select_candidates(
 
 
 @njit(nogil=True, cache=True, inline="always")
-def any_reaches(values: FloatArray, begin: int, end: int, least: np.float32) -> bool:
-    """Tell whether one of values[begin:end] is `least` or above, or NaN; without a branch, so that it is vectorized."""
+def any_reaches(values: FloatArray, least: np.float32) -> bool:
+    """Tell whether one of `values` is `least` or above, or NaN; without a branch, so that it is vectorized."""
     found = False
-    for i in range(begin, end):
+    for i in range(values.shape[0]):
         found |= not values[i] < least
     return found
+
+
+@njit(nogil=True, cache=True)
+def decode_best(
+    candidates: IntArray,
+    logits: FloatArray,
+    labels: IntArray,
+    anchors: FloatArray,
+    residuals: FloatArray,
+    directions: FloatArray,
+    length_first: bool,
+    center_origin: bool,
+    direction_offset: float,
+    first_bin: int,
+    rotation_y: bool,
+    max_candidates: int,
+    iou_threshold: float,
+    max_kept: int,
+    per_class: bool,
+) -> tuple[int, FloatArray, FloatArray, IntArray]:
+    """Decode the best of the candidates and suppress those that overlap a better one.
+
+    Gives how many are left, their boxes (M, 7), scores and labels, best first; -1 where a box is not finite. In one
+    piece because a call from Python costs more than the work, of which there is little.
+    """
+    best = np.argsort(-logits, kind="mergesort")[:max_candidates]
+    boxes, chosen, own_labels = np.empty((len(best), 7), np.float32), candidates[best], labels[best]
+    decode_boxes(
+        chosen, anchors, residuals, directions, length_first, center_origin, direction_offset, first_bin, rotation_y,
+        boxes,
+    )  # fmt: skip
+    kept = np.empty(min(len(best), max_kept), np.int64)
+    size = suppress(boxes, own_labels, iou_threshold, per_class, kept) if np.isfinite(boxes).all() else -1
+    kept = kept[: max(size, 0)]
+    return size, boxes[kept], sigmoid(logits[best[kept]]), own_labels[kept]
 
 
 @njit(nogil=True, cache=True)

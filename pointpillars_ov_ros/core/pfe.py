@@ -17,7 +17,7 @@ from numba import njit
 from pointpillars_ov_ros.core.arrays import FloatArray, IntArray
 from pointpillars_ov_ros.core.grid_config import GridConfig
 from pointpillars_ov_ros.core.pillars import Pillars
-from pointpillars_ov_ros.core.tile import LANES, ROWS, add_product
+from pointpillars_ov_ros.core.tile import LANES, ROWS, add_product, rectify_product
 
 _BLOCK = 256
 """Pillars encoded together: their features, and a matrix of the convolution, stay in the L2 cache."""
@@ -118,10 +118,10 @@ def pool_maximum(
             owners[filled] = pillar
             filled += 1
             if filled == ROWS:
-                activate(decorated, layer, hidden)
+                rectify_product(decorated, layer, hidden)
                 keep_maximum(hidden, owners, filled, out)
                 filled = 0
-    activate(decorated, layer, hidden)
+    rectify_product(decorated, layer, hidden)
     keep_maximum(hidden, owners, filled, out)
 
 
@@ -163,12 +163,18 @@ def pool_convolution(
                 for row in range(rows):
                     pillar = members[begin_tile + row]
                     decorate(points, starts[pillar] + slot, centers, pillar - begin, decorated, row)
-                    copy_row(out, pillar, sums, row)
-                activate(decorated, layer, hidden)
-                add_product(hidden, taps[slot // dilation], sums)
+                rectify_product(decorated, layer, hidden)
+                if slot == 0 and rows == ROWS:
+                    # All pillars have a point here, so that their features lie one behind the other.
+                    add_product(hidden, taps[0], out, begin + begin_tile)
+                else:
+                    for row in range(rows):
+                        copy_row(out, members[begin_tile + row], sums, row)
+                    add_product(hidden, taps[slot // dilation], sums, 0)
+                    for row in range(rows):
+                        copy_row(sums, row, out, members[begin_tile + row])
                 for row in range(rows):
                     pillar = members[begin_tile + row]
-                    copy_row(sums, row, out, pillar)
                     members[staying] = pillar
                     staying += starts[pillar] + slot + dilation < starts[pillar + 1]
             count = staying
@@ -207,16 +213,6 @@ def decorate(points: FloatArray, point: int, centers: FloatArray, center: int, o
     out[to, 0], out[to, 1], out[to, 2], out[to, 3] = x, y, z, points[point, 3]
     out[to, 4], out[to, 5], out[to, 6] = x - centers[center, 0], y - centers[center, 1], z - centers[center, 2]
     out[to, 7], out[to, 8], out[to, 9] = x - centers[center, 3], y - centers[center, 4], np.float32(1.0)
-
-
-@njit(nogil=True, cache=True, inline="always")
-def activate(decorated: FloatArray, layer: FloatArray, hidden: FloatArray) -> None:
-    """Write ReLU(decorated @ layer) into `hidden`."""
-    hidden[:] = 0.0
-    add_product(decorated, layer, hidden)
-    for row in range(hidden.shape[0]):
-        for c in range(hidden.shape[1]):
-            hidden[row, c] = max(hidden[row, c], np.float32(0.0))
 
 
 @njit(nogil=True, cache=True, inline="always")

@@ -11,7 +11,6 @@ from numba import njit
 
 from pointpillars_ov_ros.core.arrays import FloatArray
 
-
 _STEP = 8192
 """Points by which buffers grow, so that clouds of nearly the same size fit into the same ones."""
 

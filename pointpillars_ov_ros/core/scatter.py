@@ -24,7 +24,8 @@ class Canvas:
         [1, C, ny, nx] or [1, ny, nx, C]; float32, or uint8 where `form` is quantized. Default: NCHW, float32.
         """
         form = form or CanvasFormat()
-        tensor.fill(form.zero_point if form.quantized else 0)
+        self._blank = tensor.dtype.type(form.zero_point if form.quantized else 0)
+        tensor.fill(self._blank)
         self._form = form
         if form.layout is CanvasLayout.NCHW:
             self._cells = tensor.reshape(tensor.shape[1], -1)
@@ -32,7 +33,7 @@ class Canvas:
         else:
             self._cells = tensor.reshape(-1, tensor.shape[3])
             self._nx = tensor.shape[2]
-        self._written, self._spare = np.zeros(max_pillars, np.int32), np.zeros(max_pillars, np.int32)
+        self._written = np.zeros(max_pillars, np.int32)
         self._size = 0
         self._rows = np.empty((0, 0), np.float32)
 
@@ -41,19 +42,27 @@ class Canvas:
 
         Only 3-4 % of the cells are touched: those of the last cloud are blanked, those of this one written.
         """
-        touched, cells = self._written[: self._size], self._spare[: pillars.size]
+        self.clear()
+        cells = self._written[: pillars.size]
         np.multiply(pillars.coords[: pillars.size, 1], self._nx, out=cells)
         np.add(cells, pillars.coords[: pillars.size, 0], out=cells)
+        self._size = pillars.size
         if self._form.layout is CanvasLayout.NCHW:
-            replace_in_planes(self._cells, touched, cells, features)
+            write_planes(self._cells, cells, features)
         elif self._form.quantized:
-            replace_quantized(
-                self._cells, touched, cells, self._as_rows(features, pillars.size),
-                np.float32(1.0 / self._form.scale), np.float32(self._form.offset), np.uint8(self._form.zero_point),
-            )  # fmt: skip
+            scale, offset = np.float32(1.0 / self._form.scale), np.float32(self._form.offset)
+            write_quantized(self._cells, cells, self._as_rows(features, pillars.size), scale, offset)
         else:
-            replace_in_cells(self._cells, touched, cells, self._as_rows(features, pillars.size))
-        self._written, self._spare, self._size = self._spare, self._written, pillars.size
+            write_cells(self._cells, cells, self._as_rows(features, pillars.size))
+
+    def clear(self) -> None:
+        """Blank the cells of the last cloud; `scatter` does it where this was not called."""
+        touched = self._written[: self._size]
+        if self._form.layout is CanvasLayout.NCHW:
+            blank_planes(self._cells, touched)
+        else:
+            blank_cells(self._cells, touched, self._blank)
+        self._size = 0
 
     def _as_rows(self, features: FloatArray, pillars: int) -> FloatArray:
         """Give features (blocks, C, B) as (>= pillars, C), each pillar's together; the host encoder's already are."""
@@ -68,17 +77,13 @@ class Canvas:
         return self._rows
 
 
+# Channel by channel: one plane of the canvas (0.9 MB) stays in the L2 cache, all of it (55 MB) would not.
 @njit(nogil=True, cache=True)
-def replace_in_planes(planes: FloatArray, touched: IntArray, cells: IntArray, features: FloatArray) -> None:
-    """Blank the columns `touched` of planes (C, ny * nx), write pillar k of features (blocks, C, B) to column cells[k].
-
-    Channel by channel: one plane of the canvas (0.9 MB) stays in the L2 cache, all of it (55 MB) would not.
-    """
+def write_planes(planes: FloatArray, cells: IntArray, features: FloatArray) -> None:
+    """Write pillar k of features (blocks, C, B) to column cells[k] of planes (C, ny * nx)."""
     size, block_size = cells.shape[0], features.shape[2]
     for channel in range(planes.shape[0]):
         plane = planes[channel]
-        for k in range(touched.shape[0]):
-            plane[touched[k]] = 0.0
         for first in range(0, size, block_size):
             block = features[first // block_size, channel]
             for k in range(first, min(first + block_size, size)):
@@ -86,30 +91,36 @@ def replace_in_planes(planes: FloatArray, touched: IntArray, cells: IntArray, fe
 
 
 @njit(nogil=True, cache=True)
-def replace_in_cells(canvas: FloatArray, touched: IntArray, cells: IntArray, rows: FloatArray) -> None:
-    """Blank the rows `touched` of canvas (ny * nx, C), write row k of `rows` (P, C) to row cells[k]."""
-    for k in range(touched.shape[0]):
-        canvas[touched[k]] = 0.0
+def blank_planes(planes: FloatArray, cells: IntArray) -> None:
+    """Blank the columns `cells` of planes (C, ny * nx)."""
+    for channel in range(planes.shape[0]):
+        plane = planes[channel]
+        for k in range(cells.shape[0]):
+            plane[cells[k]] = 0.0
+
+
+@njit(nogil=True, cache=True)
+def write_cells(canvas: FloatArray, cells: IntArray, rows: FloatArray) -> None:
+    """Write row k of `rows` (P, C) to row cells[k] of canvas (ny * nx, C)."""
     for k in range(cells.shape[0]):
         canvas[cells[k]] = rows[k]
 
 
 @njit(nogil=True, cache=True)
-def replace_quantized(
-    canvas: npt.NDArray[np.uint8],
-    touched: IntArray,
-    cells: IntArray,
-    rows: FloatArray,
-    inverse_scale: np.float32,
-    offset: np.float32,
-    blank: np.uint8,
+def write_quantized(
+    canvas: npt.NDArray[np.uint8], cells: IntArray, rows: FloatArray, inverse_scale: np.float32, offset: np.float32
 ) -> None:
-    """As `replace_in_cells`, into levels of 0..255: rounded half to even, then clamped, as FakeQuantize does."""
-    for k in range(touched.shape[0]):
-        canvas[touched[k]] = blank
+    """As `write_cells`, into levels of 0..255: rounded half to even, then clamped, as FakeQuantize does."""
     for k in range(cells.shape[0]):
         cell, row = canvas[cells[k]], rows[k]
         for channel in range(cell.shape[0]):
             level = row[channel] * inverse_scale + offset
             level = min(max(level, np.float32(0.0)), np.float32(255.0))
             cell[channel] = np.uint8(np.int32(np.rint(level)))
+
+
+@njit(nogil=True, cache=True)
+def blank_cells(canvas: npt.NDArray[Any], cells: IntArray, blank: np.generic) -> None:
+    """Write `blank` to rows `cells` of canvas (ny * nx, C)."""
+    for k in range(cells.shape[0]):
+        canvas[cells[k]] = blank

@@ -8,6 +8,7 @@ of the result is held in vector registers while the depth is gone through.
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 from llvmlite import binding, ir
@@ -26,26 +27,43 @@ _VECTOR = ir.VectorType(_FLOAT, LANES)
 
 
 @njit(nogil=True, cache=True)
-def add_product(left: FloatArray, right: FloatArray, out: FloatArray) -> None:
-    """Add left @ right to `out`: (ROWS, K), (K, C), (ROWS, C), float32, C-contiguous, C a multiple of LANES."""
+def add_product(left: FloatArray, right: FloatArray, out: FloatArray, to: int) -> None:
+    """Add left @ right to rows `to` and following of `out`.
+
+    `left` (ROWS, K), `right` (K, C), `out` (>= to + ROWS, C); float32, C-contiguous, C a multiple of LANES.
+    """
     for first in range(0, right.shape[1], LANES):
-        _add_tile(left, right, out, first)  # type: ignore[call-arg]  # the compiler passes its context itself
+        _add_tile(left, right, out, to, first)  # type: ignore[call-arg]  # the compiler passes its context itself
+
+
+@njit(nogil=True, cache=True)
+def rectify_product(left: FloatArray, right: FloatArray, out: FloatArray) -> None:
+    """Write ReLU(left @ right) into `out` (ROWS, C); `left` and `right` as for `add_product`."""
+    for first in range(0, right.shape[1], LANES):
+        _rectify_tile(left, right, out, 0, first)  # type: ignore[call-arg]
 
 
 @intrinsic
-def _add_tile(_context: Any, left: Any, right: Any, out: Any, first: Any) -> Any:
+def _add_tile(_context: Any, left: Any, right: Any, out: Any, to: Any, first: Any) -> Any:
     """Do the work of `add_product` for the LANES columns from `first` on."""
-    return types.void(left, right, out, first), _generate_tile
+    return types.void(left, right, out, to, first), partial(_generate_tile, adds=True)
 
 
-def _generate_tile(context: Any, builder: ir.IRBuilder, signature: Any, arguments: Any) -> Any:
+@intrinsic
+def _rectify_tile(_context: Any, left: Any, right: Any, out: Any, to: Any, first: Any) -> Any:
+    """Do the work of `rectify_product` for the LANES columns from `first` on."""
+    return types.void(left, right, out, to, first), partial(_generate_tile, adds=False)
+
+
+def _generate_tile(context: Any, builder: ir.IRBuilder, signature: Any, arguments: Any, adds: bool) -> Any:
     """Write the loop over the depth: load a vector of the right side, and add it to each row's sum, times a number."""
     arrays = [context.make_array(signature.args[k])(context, builder, arguments[k]) for k in range(3)]
     depth, stride = (builder.extract_value(arrays[1].shape, axis) for axis in (0, 1))
-    left = arrays[0].data
-    right, out = (builder.gep(array.data, [arguments[3]]) for array in arrays[1:])
+    left, right = arrays[0].data, builder.gep(arrays[1].data, [arguments[4]])
+    out = builder.gep(arrays[2].data, [builder.add(builder.mul(arguments[3], stride), arguments[4])])
     targets = [_vector_at(builder, out, builder.mul(_INDEX(row), stride)) for row in range(ROWS)]
-    starts = [builder.load(target, align=4) for target in targets]
+    zero = ir.Constant(_VECTOR, [0.0] * LANES)
+    starts = [builder.load(target, align=4) if adds else zero for target in targets]
     before, loop, end = builder.block, builder.append_basic_block("step"), builder.append_basic_block("end")
     builder.branch(loop)
     builder.position_at_end(loop)
@@ -64,6 +82,8 @@ def _generate_tile(context: Any, builder: ir.IRBuilder, signature: Any, argument
     builder.cbranch(builder.icmp_signed("<", following, depth), loop, end)
     builder.position_at_end(end)
     for result, target in zip(results, targets, strict=True):
+        if not adds:
+            result = builder.select(builder.fcmp_ordered(">", result, zero), result, zero)
         builder.store(result, target, align=4)
     return context.get_dummy_value()
 

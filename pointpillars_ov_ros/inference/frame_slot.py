@@ -71,6 +71,10 @@ class FrameSlot:
             settings,
         )
 
+    def tidy_up(self) -> None:
+        """Blank the canvas."""
+        self._canvas.clear()
+
     def detect(self, points: FloatArray, settings: PostprocessConfig) -> Detections:
         """Take one cloud down the whole road, step after step; what the pipeline does with several at once."""
         self.prepare(points)

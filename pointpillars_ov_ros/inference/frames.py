@@ -42,6 +42,9 @@ class Slot(Protocol):
     def decode(self, settings: PostprocessConfig) -> Detections:
         """Decode the RPN's output; raises where the RPN failed."""
 
+    def tidy_up(self) -> None:
+        """Do what the next frame need not wait for; called when this one's result has left, whatever that is."""
+
 
 class Counts(NamedTuple):
     """Exact accounts: every submitted cloud is completed, failed, dropped or pending."""

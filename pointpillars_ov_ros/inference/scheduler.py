@@ -37,15 +37,12 @@ class Job(Enum):
     START_RPN = (State.SCATTERED, State.RPN_RUNNING)
     FINISH = (State.RPN_DONE, State.IDLE)
 
-    @property
-    def needs(self) -> State:
-        """State of a slot for which this is the next job."""
-        return self.value[0]
-
-    @property
-    def leads_to(self) -> State:
-        """State of the slot when the job is done."""
-        return self.value[1]
+    def __init__(self, needs: State, leads_to: State) -> None:
+        """Name the two states."""
+        self.needs = needs
+        self.leads_to = leads_to
+        self.is_exclusive = leads_to in RUNNING
+        """At most one inference of each network runs at a time."""
 
 
 class Schedule(NamedTuple):
@@ -92,10 +89,6 @@ class Flight(Protocol):
 
 F = TypeVar("F", bound=Flight)
 
-# At most one inference of each network runs at a time; the running state of each job that starts one.
-_EXCLUSIVE = {Job.START_PFE: State.PFE_RUNNING, Job.START_RPN: State.RPN_RUNNING}
-
-
 def next_job(schedule: Schedule, flights: Sequence[F], cloud_waiting: bool) -> tuple[Job, F] | None:
     """Choose the first job in the order of priority that some slot is ready for, the oldest frame first.
 
@@ -105,7 +98,7 @@ def next_job(schedule: Schedule, flights: Sequence[F], cloud_waiting: bool) -> t
     for job in schedule.priority:
         if job is Job.PREPARE and not cloud_waiting:
             continue
-        if job in _EXCLUSIVE and any(flight.state is _EXCLUSIVE[job] for flight in flights):
+        if job.is_exclusive and any(flight.state is job.leads_to for flight in flights):
             continue
         ready = [flight for flight in flights if flight.state is job.needs]
         if ready:

@@ -148,3 +148,6 @@ class SimulatedSlot:
         """See `Slot`; nothing is detected."""
         self._clock.advance(self.durations.post_ns)
         return Detections.empty()
+
+    def tidy_up(self) -> None:
+        """See `Slot`; no time is simulated for it."""

@@ -37,9 +37,9 @@ class Inference(NamedTuple):
 class Run:
     """An inference under way."""
 
-    def __init__(self, done: Callable[[], None]) -> None:
+    def __init__(self, done: Callable[[], None], finished: bool = False) -> None:
         self.done = done
-        self.finished = False
+        self.finished = finished
 
 
 class FakeDevice:
@@ -108,7 +108,7 @@ class FakeSlot:
     def __init__(self, device: FakeDevice) -> None:
         self._device = device
         self._number = -1
-        self._run = Run(lambda: None)
+        self._run = Run(lambda: None, finished=True)
 
     @property
     def pillars(self) -> int:
@@ -139,6 +139,9 @@ class FakeSlot:
         self._device.step("decode", self._number)
         box = np.full((1, 7), self._number, np.float32)
         return Detections(box, np.ones(1, np.float32), np.zeros(1, np.int32))
+
+    def tidy_up(self) -> None:
+        assert self._run.finished, f"frame {self._number} is still running"
 
     def _start(self, network: str, done: Callable[[], None]) -> None:
         self._device.step(f"start_{network}", self._number)
