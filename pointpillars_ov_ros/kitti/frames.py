@@ -1,9 +1,10 @@
 # Copyright 2026 The pointpillars_ov_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""KITTI frames on disk: object folders (velodyne/, label_2/, calib/) and plain folders of .bin files."""
+"""KITTI frames on disk: object folders (velodyne/, label_2/, calib/, image_2/) and plain folders of .bin files."""
 
 from __future__ import annotations
 
+import struct
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -26,6 +27,7 @@ class Frame:
     cloud: Path
     labels: Path | None = None
     calibration: Path | None = None
+    image: Path | None = None
 
     @property
     def is_cropped(self) -> bool:
@@ -44,6 +46,10 @@ class Frame:
         """Give the labels, None where there are none (an empty list: labelled, and nothing there)."""
         return None if self.labels is None else read_labels(self.labels)
 
+    def read_image_size(self) -> tuple[int, int] | None:
+        """Give width and height of the left colour image (pixels), None where there is no image."""
+        return None if self.image is None else read_png_size(self.image)
+
 
 def read_points(path: Path) -> FloatArray:
     """Read a KITTI velodyne .bin file: (N, 4) float32, x y z (m, lidar frame), intensity 0..1."""
@@ -54,6 +60,19 @@ def read_points(path: Path) -> FloatArray:
     if len(data) % 16:
         raise DatasetError(f"{path}: {len(data)} bytes are no whole number of 16-byte points")
     return np.frombuffer(data, np.float32).reshape(-1, 4)
+
+
+def read_png_size(path: Path) -> tuple[int, int]:
+    """Read width and height (pixels) out of the head of a PNG file."""
+    try:
+        with path.open("rb") as stream:
+            head = stream.read(24)
+    except OSError as error:
+        raise DatasetError(f"{path}: cannot be read ({error.strerror})") from None
+    if len(head) < 24 or not head.startswith(b"\x89PNG\r\n\x1a\n"):
+        raise DatasetError(f"{path}: does not begin as a PNG image does")
+    width, height = struct.unpack(">II", head[16:])
+    return width, height
 
 
 def find_frames(folder: Path) -> list[Frame]:
@@ -80,9 +99,11 @@ def find_frames(folder: Path) -> list[Frame]:
 def _frame(cloud: Path, split: Path) -> Frame:
     labels = split / "label_2" / f"{cloud.stem}.txt"
     calibration = split / "calib" / f"{cloud.stem}.txt"
+    image = split / "image_2" / f"{cloud.stem}.png"
     return Frame(
         name=cloud.stem,
         cloud=cloud,
         labels=labels if labels.is_file() else None,
         calibration=calibration if calibration.is_file() else None,
+        image=image if image.is_file() else None,
     )

@@ -1,6 +1,6 @@
 # Copyright 2026 The pointpillars_ov_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""KITTI object labels (label_2/*.txt), and their boxes in the lidar frame."""
+"""KITTI object labels (label_2/*.txt) and results, and their boxes in the lidar frame."""
 
 from __future__ import annotations
 
@@ -15,6 +15,8 @@ from pointpillars_ov_ros.core.errors import DatasetError
 from pointpillars_ov_ros.kitti.calibration import Calibration
 
 _FIELDS = 15
+RESULT_FIELDS = _FIELDS + 1
+"""A result is a label with a score at its end."""
 
 
 class KittiObject(NamedTuple):
@@ -32,22 +34,47 @@ class KittiObject(NamedTuple):
     location: tuple[float, float, float]
     """Centre of the bottom face."""
     rotation_y: float
+    score: float | None = None
+    """Of a detection; None in labels."""
 
 
 def read_labels(path: Path) -> list[KittiObject]:
-    """Read a label file; DatasetError names file and line."""
+    """Read a label file, leaving out scores; DatasetError names file and line."""
+    return _read(path, _FIELDS, "label")
+
+
+def read_results(path: Path) -> list[KittiObject]:
+    """Read a result file, whose lines end in a score; DatasetError names file and line."""
+    return _read(path, RESULT_FIELDS, "result")
+
+
+def format_result(result: KittiObject) -> str:
+    """Give the line of a result file, without its end; floats are written so that they are read back unchanged."""
+    numbers = (
+        *(result.truncated, result.occluded, result.alpha, *result.bbox),
+        *(result.height, result.width, result.length, *result.location, result.rotation_y),
+        0.0 if result.score is None else result.score,
+    )
+    return " ".join([result.type, *(str(number) for number in numbers)])
+
+
+def _read(path: Path, fields: int, what: str) -> list[KittiObject]:
     try:
         lines = path.read_text(encoding="ascii").splitlines()
     except (OSError, UnicodeDecodeError) as error:
-        raise DatasetError(f"{path}: cannot be read as KITTI labels ({error})") from None
-    return [_parse(line.split(), f"{path}:{number}") for number, line in enumerate(lines, start=1) if line.strip()]
+        raise DatasetError(f"{path}: cannot be read as KITTI {what}s ({error})") from None
+    return [
+        _parse(line.split(), fields, what, f"{path}:{number}")
+        for number, line in enumerate(lines, start=1)
+        if line.strip()
+    ]
 
 
-def _parse(words: list[str], where: str) -> KittiObject:
-    if len(words) < _FIELDS:
-        raise DatasetError(f"{where}: a label has {_FIELDS} fields, this line has {len(words)}")
+def _parse(words: list[str], fields: int, what: str, where: str) -> KittiObject:
+    if len(words) < fields:
+        raise DatasetError(f"{where}: a {what} has {fields} fields, this line has {len(words)}")
     try:
-        n = [float(word) for word in words[1:_FIELDS]]
+        n = [float(word) for word in words[1:fields]]
     except ValueError:
         raise DatasetError(f"{where}: something in this line is no number") from None
     if not all(map(math.isfinite, n)):
@@ -63,6 +90,7 @@ def _parse(words: list[str], where: str) -> KittiObject:
         length=n[9],
         location=(n[10], n[11], n[12]),
         rotation_y=n[13],
+        score=n[14] if fields == RESULT_FIELDS else None,
     )
 
 

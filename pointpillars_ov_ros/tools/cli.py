@@ -15,6 +15,7 @@ COMMANDS = {
     "demo": "play a drive through the detector on real ROS 2 topics; leaves a picture, a bag and tables",
     "benchmark": "measure every stage of the road from cloud message to detection message",
     "claims": "measure what is claimed of speed, as ratios within one run",
+    "evaluate": "score detections as KITTI does: AP in 2D, BEV and 3D, and orientation",
     "convert": "make a checked model bundle of a network from elsewhere",
 }
 

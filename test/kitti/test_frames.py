@@ -4,13 +4,14 @@
 
 from __future__ import annotations
 
+import struct
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from pointpillars_ov_ros.core.errors import DatasetError
-from pointpillars_ov_ros.kitti.frames import find_frames, read_points
+from pointpillars_ov_ros.kitti.frames import find_frames, read_png_size, read_points
 
 from ..shared_data import KITTI, needs_shared_data
 from .files import calibration_text, label_line
@@ -112,3 +113,30 @@ def test_the_shared_frames_are_complete() -> None:
     for frame in frames:
         assert frame.labels is not None
         assert frame.calibration is not None
+
+
+def png_head(width: int, height: int) -> bytes:
+    """Give the first bytes of a PNG file."""
+    return b"\x89PNG\r\n\x1a\n" + struct.pack(">I4sII", 13, b"IHDR", width, height) + b"\x08\x02\0\0\0"
+
+
+def test_the_size_of_an_image_beside_the_clouds_is_read(tmp_path: Path) -> None:
+    for name in ("000000", "000001"):
+        write(tmp_path / "training/velodyne" / f"{name}.bin")
+    write(tmp_path / "training/image_2/000000.png", png_head(1224, 370))
+    seen, unseen = find_frames(tmp_path)
+    assert seen.read_image_size() == (1224, 370)
+    assert unseen.read_image_size() is None
+
+
+@pytest.mark.parametrize("content", [b"", png_head(1, 1)[:23], b"\xff\xd8\xff\xe0" + b"\0" * 40])
+def test_what_is_no_png_raises_naming_it(tmp_path: Path, content: bytes) -> None:
+    path = write(tmp_path / "a.png", content)
+    with pytest.raises(DatasetError) as raised:
+        read_png_size(path)
+    assert str(raised.value) == f"{path}: does not begin as a PNG image does"
+
+
+def test_a_missing_image_raises_naming_it(tmp_path: Path) -> None:
+    with pytest.raises(DatasetError, match=r"a\.png: cannot be read \(No such file or directory\)$"):
+        read_png_size(tmp_path / "a.png")

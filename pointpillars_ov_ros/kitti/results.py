@@ -1,0 +1,81 @@
+# Copyright 2026 The pointpillars_ov_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""Folders of KITTI label and result files, one NAME.txt a frame."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from pointpillars_ov_ros.core.errors import DatasetError
+from pointpillars_ov_ros.kitti.labels import RESULT_FIELDS, KittiObject, format_result
+
+
+def find_label_files(folder: Path) -> dict[str, Path]:
+    """Give the .txt files by frame name: in `folder`, in label_2 below it, or in training/label_2."""
+    return _find(folder, ("", "label_2", "training/label_2"), "label")
+
+
+def find_result_files(folder: Path) -> dict[str, Path]:
+    """Give the .txt files by frame name: in `folder`, or in data below it, as KITTI's server wants them."""
+    return _find(folder, ("", "data"), "result")
+
+
+def read_split(path: Path) -> list[str]:
+    """Read names of frames, one a line, as in ImageSets/val.txt."""
+    try:
+        names = path.read_text(encoding="ascii").split()
+    except (OSError, UnicodeDecodeError) as error:
+        raise DatasetError(f"{path}: cannot be read as a list of frames ({error})") from None
+    if not names:
+        raise DatasetError(f"{path}: names no frame")
+    return names
+
+
+def check_results_folder(folder: Path) -> None:
+    """Raise DatasetError unless `folder` does not exist, or holds nothing but results, which may be replaced."""
+    if not folder.exists():
+        return
+    if not folder.is_dir():
+        raise DatasetError(f"{folder} is no folder; it is left alone")
+    for path in sorted(folder.iterdir()):
+        if path.suffix != ".txt" or not path.is_file() or not _holds_results(path):
+            raise DatasetError(f"{folder} holds {path.name}, which is no result file; it is left alone")
+
+
+def write_results(folder: Path, results: Mapping[str, Sequence[KittiObject]]) -> None:
+    """Write a file for each frame, all or nothing; earlier results in `folder` are replaced."""
+    check_results_folder(folder)
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=f".{folder.name}.", dir=folder.parent) as temporary:
+        fresh = Path(temporary) / "results"
+        fresh.mkdir()
+        for name, objects in results.items():
+            text = "".join(f"{format_result(o)}\n" for o in objects)
+            (fresh / f"{name}.txt").write_text(text, encoding="ascii")
+        aside = Path(temporary) / "replaced"
+        had_one = folder.exists()
+        if had_one:
+            folder.rename(aside)
+        try:
+            fresh.rename(folder)
+        except OSError:
+            if had_one:
+                aside.rename(folder)
+            raise
+
+
+def _find(folder: Path, places: Sequence[str], what: str) -> dict[str, Path]:
+    for place in places:
+        paths = sorted((folder / place).glob("*.txt"))
+        if paths:
+            return {path.stem: path for path in paths}
+    raise DatasetError(f"{folder}: no .txt {what} file there, nor in {' or '.join(filter(None, places))} below it")
+
+
+def _holds_results(path: Path) -> bool:
+    """Tell whether a file is empty or begins with a line of as many fields as a result has: labels have fewer."""
+    with path.open(encoding="ascii", errors="replace") as stream:
+        words = stream.readline().split()
+    return len(words) in (0, RESULT_FIELDS)
