@@ -67,6 +67,8 @@ class Precision(str, Enum):
 class PerformanceHint(str, Enum):
     """OpenVINO's PERFORMANCE_HINT."""
 
+    AUTO = "AUTO"
+    """THROUGHPUT where the detector starts in throughput mode, LATENCY otherwise."""
     LATENCY = "LATENCY"
     THROUGHPUT = "THROUGHPUT"
 
@@ -130,7 +132,9 @@ class RuntimeConfig:
     mode: Mode = setting(
         Mode.LATENCY, "Pipeline mode: one frame in flight (latency), two (balanced), three (throughput)"
     )
-    performance_hint: PerformanceHint = setting(PerformanceHint.LATENCY, "OpenVINO performance hint for both networks")
+    performance_hint: PerformanceHint = setting(
+        PerformanceHint.AUTO, "OpenVINO performance hint for both networks; AUTO: by the mode at configure"
+    )
     cache_dir: str = setting("", "Folder for compiled networks (OpenVINO CACHE_DIR); empty: no cache")
     drop_policy: DropPolicy = setting(
         DropPolicy.LIVE,
@@ -156,3 +160,10 @@ class RuntimeConfig:
     def __post_init__(self) -> None:
         """Check the bounds."""
         validate(self)
+
+    @property
+    def effective_hint(self) -> PerformanceHint:
+        """What is asked of OpenVINO."""
+        if self.performance_hint is not PerformanceHint.AUTO:
+            return self.performance_hint
+        return PerformanceHint.THROUGHPUT if self.mode is Mode.THROUGHPUT else PerformanceHint.LATENCY

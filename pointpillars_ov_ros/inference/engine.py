@@ -4,8 +4,11 @@
 
 from __future__ import annotations
 
+import logging
+import threading
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -15,17 +18,21 @@ from pointpillars_ov_ros.core.arrays import FloatArray
 from pointpillars_ov_ros.core.canvas_format import CanvasFormat
 from pointpillars_ov_ros.core.config import ModelConfig
 from pointpillars_ov_ros.core.decode import override_thresholds
+from pointpillars_ov_ros.core.errors import InferenceError, PointPillarsError
 from pointpillars_ov_ros.core.points import clean_points
 from pointpillars_ov_ros.core.runtime_config import Mode, Precision, RuntimeConfig
 from pointpillars_ov_ros.inference.encoder_choice import EncoderFactory
 from pointpillars_ov_ros.inference.frame_slot import FrameSlot
-from pointpillars_ov_ros.inference.frames import FrameResult
-from pointpillars_ov_ros.inference.network import Network
+from pointpillars_ov_ros.inference.frames import FrameResult, Slot
+from pointpillars_ov_ros.inference.network import Network, first_line
 from pointpillars_ov_ros.inference.pipeline import Pipeline
 from pointpillars_ov_ros.inference.ports import rpn_ports
-from pointpillars_ov_ros.inference.scheduler import SCHEDULES
+from pointpillars_ov_ros.inference.slot_pool import SlotPool
+from pointpillars_ov_ros.inference.timing import StageEvent
 from pointpillars_ov_ros.model.bundle import ModelBundle
 from pointpillars_ov_ros.model.lean_rpn import make_lean
+
+log = logging.getLogger(__name__)
 
 
 class Engine:
@@ -50,29 +57,55 @@ class Engine:
             # Elsewhere than on CPU nobody has yet seen what is faster, or whether it is right.
             rewrite=self._make_lean if runtime.lean_rpn and runtime.rpn_device == "CPU" else None,
         )
-        self._warm_up_points = points
-        self.slots: list[FrameSlot] = []
-        self.slots_for(runtime.mode)
+        self._pool = SlotPool(
+            self._make_slot, lambda slot: slot.detect(points, self.settings), self.rpn.optimal_requests
+        )
+        self._pipeline: Pipeline | None = None
+        self._changing = threading.RLock()
+        self._pool.take(runtime.mode)
         self.load_s = time.monotonic() - begin
 
-    def open_pipeline(self, on_result: Callable[[FrameResult], None]) -> Pipeline:
-        """Start a pipeline over the slots; only one at a time."""
-        runtime = self.runtime
-        return Pipeline(
-            self.slots_for(runtime.mode),
-            runtime.mode,
-            runtime.drop_policy,
-            self.settings,
-            on_result,
-            stage_timeout_s=runtime.inference_timeout or None,
-        )
+    @property
+    def slots(self) -> list[FrameSlot]:
+        """Every slot that was made."""
+        return self._pool.slots
 
-    def slots_for(self, mode: Mode) -> list[FrameSlot]:
-        """Give the slots of a mode, making and warming up those that are missing, which takes a moment."""
-        wanted = SCHEDULES[mode].slots
-        while len(self.slots) < wanted:
-            self.slots.append(self._make_slot(self._warm_up_points))
-        return self.slots[:wanted]
+    @property
+    def hung_slots(self) -> list[FrameSlot]:
+        """Slots whose inference was given up, and that the device has not given back since."""
+        return self._pool.hung
+
+    def open_pipeline(
+        self, on_result: Callable[[FrameResult], None], on_event: Callable[[StageEvent], None] | None = None
+    ) -> Pipeline:
+        """Start a pipeline; only one at a time. See `Pipeline` for the two that it calls.
+
+        InferenceError where a device has not given back what an earlier pipeline left on it.
+        """
+        with self._changing:
+            runtime = self.runtime
+            self._pipeline = Pipeline(
+                self._pool.take(runtime.mode),
+                runtime.mode,
+                runtime.drop_policy,
+                self.settings,
+                on_result,
+                stage_timeout_s=runtime.inference_timeout or None,
+                on_event=on_event,
+                on_hung=self._on_hung,
+            )
+            return self._pipeline
+
+    def set_mode(self, mode: Mode) -> None:
+        """Change the mode, also of the pipeline that is open, from any thread but its own: it takes a moment.
+
+        InferenceError where too many slots hang for it; the mode stays as it was then.
+        """
+        with self._changing:
+            slots = self._pool.take(mode)
+            if self._pipeline is not None:
+                self._pipeline.set_mode(mode, slots)
+            self.runtime = replace(self.runtime, mode=mode)
 
     def effective_settings(self) -> dict[str, dict[str, str]]:
         """Read back what the networks run with."""
@@ -85,17 +118,32 @@ class Engine:
         self._canvas = lean.canvas
         return lean.model
 
-    def _make_slot(self, points: FloatArray) -> FrameSlot:
-        # The first inference of a request and the first call of a kernel are many times slower than the
-        # rest: a request sets up its memory, numba loads or compiles. Not on the first real cloud.
-        slot = FrameSlot(self.config, self.encoders.make(), self.rpn, self._canvas)
-        slot.detect(points, self.settings)
-        return slot
+    def _make_slot(self) -> FrameSlot:
+        try:
+            return FrameSlot(self.config, self.encoders.make(), self.rpn, self._canvas)
+        except RuntimeError as error:
+            raise InferenceError(f"no request could be made: {first_line(error)}") from None
+
+    def _on_hung(self, hung: list[Slot]) -> None:
+        self._pool.note_hung(hung)
+        # Apart from the host's thread, which a device that does not even take a new request must not stop.
+        threading.Thread(target=self._use_others, name="pointpillars-slots", daemon=True).start()
+
+    def _use_others(self) -> None:
+        """Put slots in the place of those that hang, so that the mode has its number again."""
+        with self._changing:
+            if self._pipeline is None or self._pipeline.is_closed:
+                return
+            try:
+                self.set_mode(self.runtime.mode)
+            except PointPillarsError as error:
+                log.error("%s", error)
 
 
 def compile_properties(runtime: RuntimeConfig) -> dict[str, Any]:
     """Give the OpenVINO properties that the settings ask for."""
-    properties: dict[str, Any] = {"PERFORMANCE_HINT": runtime.performance_hint.value}
+    # A batch that GPU plugins collect under the hint THROUGHPUT would hold the last frames back for a second.
+    properties: dict[str, Any] = {"PERFORMANCE_HINT": runtime.effective_hint.value, "ALLOW_AUTO_BATCHING": False}
     if runtime.precision is not Precision.DEFAULT:
         properties["INFERENCE_PRECISION_HINT"] = runtime.precision.value
     if runtime.num_streams:

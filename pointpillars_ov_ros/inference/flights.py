@@ -75,14 +75,16 @@ class Flights:
         self.hung.append(flight)
         return self._part(flight)
 
-    def take_back(self) -> None:
-        """Use those again that the device has finished with meanwhile."""
-        for flight in [flight for flight in self.hung if flight.is_finished()]:
+    def take_back(self) -> bool:
+        """Use those again that the device has finished with meanwhile; tell whether there were any."""
+        given_back = [flight for flight in self.hung if flight.is_finished()]
+        for flight in given_back:
             log.warning("a slot that was set aside is given back by the device")
             self.hung.remove(flight)
             self.active.append(flight)
             flight.state = State.IDLE
         self._let_retired_go()
+        return bool(given_back)
 
     def _part(self, flight: SlotInUse) -> Cloud:
         cloud, flight.cloud = flight.cloud, None

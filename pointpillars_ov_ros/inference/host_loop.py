@@ -18,7 +18,7 @@ from pointpillars_ov_ros.inference.delivery import Delivery
 from pointpillars_ov_ros.inference.flights import Flights, SlotInUse
 from pointpillars_ov_ros.inference.frames import Slot
 from pointpillars_ov_ros.inference.intake import Cloud, Intake
-from pointpillars_ov_ros.inference.scheduler import SCHEDULES, Job, State, next_job
+from pointpillars_ov_ros.inference.scheduler import SCHEDULES, Job, State, next_job, rpns_at_once
 from pointpillars_ov_ros.inference.timing import Stage, StageEvent
 
 log = logging.getLogger(__name__)
@@ -48,20 +48,21 @@ class HostLoop:
         clock: Clock,
         limits: Limits,
         on_event: Callable[[StageEvent], None] | None,
+        on_hung: Callable[[list[Slot]], None],
     ) -> None:
         """Begin without slots; `use` gives them."""
         self.settings = settings
-        self._schedule = SCHEDULES[Mode.LATENCY]
+        self._schedule, self._rpns_at_once = SCHEDULES[Mode.LATENCY], 1
         self._intake, self._delivery, self._clock = intake, delivery, clock
         self._limits = limits
-        self._on_event = on_event
+        self._on_event, self._on_hung = on_event, on_hung
         self._flights = Flights()
         self._watch_at_ns = 0
         self._closing_at_ns: int | None = None
 
     def use(self, mode: Mode, slots: Sequence[Slot]) -> None:
         """Run `mode` over these slots and no others; the frames in the others are finished first."""
-        self._schedule = SCHEDULES[mode]
+        self._schedule, self._rpns_at_once = SCHEDULES[mode], rpns_at_once(len(slots))
         self._flights.use(slots)
 
     def begin_close(self) -> None:
@@ -79,7 +80,7 @@ class HostLoop:
         while (call := self._clock.wait(until_ns=0)) is not None:
             call()
         self._watch()
-        choice = next_job(self._schedule, self._flights.active, self._intake.has_cloud)
+        choice = next_job(self._schedule, self._flights.active, self._intake.has_cloud, self._rpns_at_once)
         if choice is not None:
             self._do(*choice)
         elif self._intake.is_closed and self._flights.are_idle():
@@ -100,7 +101,8 @@ class HostLoop:
         if now_ns < self._watch_at_ns:
             return
         self._watch_at_ns = now_ns + _WATCH_NS
-        self._flights.take_back()
+        if self._flights.take_back():
+            self._on_hung(self.hung)
         for flight in self._flights.running():
             if flight.is_finished():
                 self._inference_ended(flight, flight.sequence, flight.state, now_ns)
@@ -120,7 +122,9 @@ class HostLoop:
     def _give_up(self, flight: SlotInUse, reason: str) -> None:
         """Report a frame failed whose inference does not end; the device still has its slot."""
         log.error("frame %d: %s; its slot is set aside until the device gives it back", flight.sequence, reason)
-        self._delivery.leave(self._flights.set_aside(flight), Detections.empty(), reason)
+        cloud = self._flights.set_aside(flight)
+        self._on_hung(self.hung)
+        self._delivery.leave(cloud, Detections.empty(), reason)
 
     def _inference_ended(self, flight: SlotInUse, sequence: int, running: State, now_ns: int) -> None:
         """Note that an inference ended; a second notice of the same end is passed over."""
@@ -134,7 +138,7 @@ class HostLoop:
         if job is Job.PREPARE and not self._take_cloud(flight):
             return
         assert flight.cloud is not None
-        detections, error = Detections.empty(), ""
+        detections, error = None, ""
         try:
             detections = self._step(job, flight, flight.cloud)
         except PointPillarsError as known:
@@ -143,14 +147,15 @@ class HostLoop:
             log.exception("frame %d failed", flight.sequence)
             error = f"{type(unknown).__name__}: {unknown}"
         if error or job is Job.FINISH:
-            self._delivery.leave(self._flights.release(flight), detections, error)
+            self._delivery.leave(self._flights.release(flight), detections or Detections.empty(), error)
+            # After the result has left, so that nobody waits for it.
+            flight.slot.tidy_up()
         else:
             flight.state = job.leads_to
 
-    def _step(self, job: Job, flight: SlotInUse, cloud: Cloud) -> Detections:
-        """Do one job; its result is empty but for FINISH."""
-        slot = flight.slot
-        detections = Detections.empty()
+    def _step(self, job: Job, flight: SlotInUse, cloud: Cloud) -> Detections | None:
+        """Do one job; only FINISH has a result."""
+        slot, detections = flight.slot, None
         if job is Job.PREPARE:
             self._begin(cloud, Stage.PILLARS)
             assert cloud.points is not None

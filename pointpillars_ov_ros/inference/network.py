@@ -128,6 +128,13 @@ class Network:
         }
         return Request(self._compiled.create_infer_request(), self.name, tensors)
 
+    @property
+    def optimal_requests(self) -> int:
+        """How many requests at a time the device says it runs the network fastest with."""
+        if "OPTIMAL_NUMBER_OF_INFER_REQUESTS" not in self._compiled.get_property("SUPPORTED_PROPERTIES"):
+            return 1
+        return max(1, int(self._compiled.get_property("OPTIMAL_NUMBER_OF_INFER_REQUESTS")))
+
     def effective_settings(self) -> dict[str, str]:
         """Read back from the compiled network what it runs with."""
         supported = self._compiled.get_property("SUPPORTED_PROPERTIES")

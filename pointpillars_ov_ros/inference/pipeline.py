@@ -43,6 +43,7 @@ class Pipeline:
         stage_timeout_s: float | None = None,
         close_timeout_s: float = CLOSE_TIMEOUT_S,
         on_event: Callable[[StageEvent], None] | None = None,
+        on_hung: Callable[[list[Slot]], None] = lambda hung: None,
         clock: Clock | None = None,
     ) -> None:
         """Start the host thread. `slots` are as many as the mode has; `on_result` is called on that thread.
@@ -50,6 +51,7 @@ class Pipeline:
         `stage_timeout_s`: an inference that runs for longer (found out to 0.1 s) is reported failed; None: never.
         `close_timeout_s`: what is still on a device so long after `close` is reported failed.
         `on_event` is called on the host thread when a stage of a frame begins or ends, and must not raise.
+        `on_hung` is called there with the `hung_slots` after each change of them, and must not raise.
         `clock`: simulated time; there is no thread then, and whoever made the pipeline calls `turn`.
         """
         require(stage_timeout_s is None or stage_timeout_s > 0, "stage_timeout_s", stage_timeout_s, "above 0")
@@ -60,7 +62,7 @@ class Pipeline:
         self._close_timeout_s = close_timeout_s
         limits = Limits(None if stage_timeout_s is None else int(stage_timeout_s * 1e9), int(close_timeout_s * 1e9))
         delivery = Delivery(self._intake, on_result)
-        self._loop = HostLoop(settings, self._intake, delivery, self._clock, limits, on_event)
+        self._loop = HostLoop(settings, self._intake, delivery, self._clock, limits, on_event, on_hung)
         self._loop.use(mode, slots)
         self._thread = threading.Thread(target=self._run, name="pointpillars-host", daemon=True)
         if clock is None:
@@ -91,6 +93,11 @@ class Pipeline:
         return not self._intake.has_cloud
 
     @property
+    def is_closed(self) -> bool:
+        """Tell whether no cloud is taken in any more."""
+        return self._intake.is_closed
+
+    @property
     def hung_slots(self) -> list[Slot]:
         """Slots whose inference was given up and that the device has not given back."""
         return self._loop.hung
@@ -114,7 +121,8 @@ class Pipeline:
         """Run `mode` over `slots` from now on, from any thread and without a pause.
 
         Slots that are already in use stay; the others are new. A slot in use that is not among them finishes
-        its frame, and is then the caller's again. ConfigError where `slots` are not as many as the mode has.
+        its frame, and is then the caller's again; one that hangs, when the device gives it back. ConfigError where
+        `slots` are not as many as the mode has.
         """
         check_slots(mode, len(slots))
         self._clock.call_soon(partial(self._loop.use, mode, tuple(slots)))

@@ -41,8 +41,7 @@ class Job(Enum):
         """Name the two states."""
         self.needs = needs
         self.leads_to = leads_to
-        self.is_exclusive = leads_to in RUNNING
-        """At most one inference of each network runs at a time."""
+        self.starts_inference = leads_to in RUNNING
 
 
 class Schedule(NamedTuple):
@@ -52,6 +51,10 @@ class Schedule(NamedTuple):
     priority: tuple[Job, ...]
     takes_more_slots: bool = False
 
+    def slots_for(self, rpns_at_once: int) -> int:
+        """Give the number of slots with which so many RPNs run at a time, where the mode lets them."""
+        return self.slots + (rpns_at_once - 1 if self.takes_more_slots else 0)
+
 
 SCHEDULES = {
     # With one slot there is never a choice.
@@ -60,7 +63,8 @@ SCHEDULES = {
     # older frame always starts before the PFE of the younger one, which keeps the device to the older.
     Mode.BALANCED: Schedule(2, (Job.FINISH, Job.SCATTER, Job.START_RPN, Job.START_PFE, Job.PREPARE)),
     # No network waits for the host: what only starts one goes first. So PFE(N) starts before N-1 is scattered,
-    # and RPN(N-1) before the result of N-2 is decoded.
+    # and RPN(N-1) before the result of N-2 is decoded. With more slots than three, several RPNs run at a time, as
+    # a network compiled for several streams wants it.
     Mode.THROUGHPUT: Schedule(
         3, (Job.START_PFE, Job.START_RPN, Job.SCATTER, Job.FINISH, Job.PREPARE), takes_more_slots=True
     ),
@@ -89,17 +93,26 @@ class Flight(Protocol):
 
 F = TypeVar("F", bound=Flight)
 
-def next_job(schedule: Schedule, flights: Sequence[F], cloud_waiting: bool) -> tuple[Job, F] | None:
+def rpns_at_once(slots: int) -> int:
+    """Give how many RPNs may run at a time over so many slots: one, and one more for each slot beyond three."""
+    return max(1, slots - 2)
+
+
+def next_job(
+    schedule: Schedule, flights: Sequence[F], cloud_waiting: bool, at_once: int = 1
+) -> tuple[Job, F] | None:
     """Choose the first job in the order of priority that some slot is ready for, the oldest frame first.
 
-    `cloud_waiting` tells whether there is a cloud to prepare. None: nothing to do until a network is done
-    or a cloud comes.
+    `cloud_waiting` tells whether there is a cloud to prepare. At most one PFE and `at_once` RPNs run at a time.
+    None: nothing to do until a network is done or a cloud comes.
     """
     for job in schedule.priority:
         if job is Job.PREPARE and not cloud_waiting:
             continue
-        if job.is_exclusive and any(flight.state is job.leads_to for flight in flights):
-            continue
+        if job.starts_inference:
+            running = sum(flight.state is job.leads_to for flight in flights)
+            if running >= (at_once if job is Job.START_RPN else 1):
+                continue
         ready = [flight for flight in flights if flight.state is job.needs]
         if ready:
             return job, min(ready, key=lambda flight: flight.sequence)

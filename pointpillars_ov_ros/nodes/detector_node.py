@@ -6,18 +6,20 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Sequence
 from dataclasses import fields, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from rcl_interfaces.msg import SetParametersResult
-from rclpy.event_handler import SubscriptionEventCallbacks
 from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
 from rclpy.parameter import Parameter
+from rclpy.qos import QoSProfile
 from sensor_msgs.msg import PointCloud2
 
 from pointpillars_ov_ros.core.decode import override_thresholds
 from pointpillars_ov_ros.core.errors import CloudError, ConfigError, InferenceError, PointPillarsError
+from pointpillars_ov_ros.core.points import PointBuffers
 from pointpillars_ov_ros.core.runtime_config import RuntimeConfig, from_plain
 from pointpillars_ov_ros.inference.engine import Engine
 from pointpillars_ov_ros.inference.frames import FrameResult
@@ -25,15 +27,20 @@ from pointpillars_ov_ros.inference.pipeline import Pipeline
 from pointpillars_ov_ros.inference.timing import Stage, StageTimes
 from pointpillars_ov_ros.model.bundle import load_bundle
 from pointpillars_ov_ros.nodes import qos
+from pointpillars_ov_ros.nodes.cloud_input import CloudInput
 from pointpillars_ov_ros.nodes.conversions import Cloud, read_cloud
 from pointpillars_ov_ros.nodes.dds import transport_warning
 from pointpillars_ov_ros.nodes.detector_outputs import DetectorOutputs
-from pointpillars_ov_ros.nodes.parameters import declare_parameters, read_parameters
+from pointpillars_ov_ros.nodes.parameters import declare_parameters
 from pointpillars_ov_ros.nodes.settings import DetectorNodeConfig
 
 _THROTTLE_S = 5.0
 _BRIGHT = 1.5
 """Scaled intensities above this are not of the 0..1 that networks are trained with."""
+_LIVE = ("mode", "drop_policy", "score_threshold", "nms_threshold")
+"""Settings of `RuntimeConfig` that take effect at once; so do those of the subscription."""
+
+T = TypeVar("T")
 
 
 class DetectorNode(LifecycleNode):
@@ -45,6 +52,8 @@ class DetectorNode(LifecycleNode):
         declare_parameters(self, RuntimeConfig)
         declare_parameters(self, DetectorNodeConfig)
         self._pipeline: Pipeline | None = None
+        self._buffers = PointBuffers()
+        self._switching = threading.Lock()
         self._starting = False
         self._failure = ""
         self.add_on_set_parameters_callback(self._on_set_parameters)
@@ -75,16 +84,12 @@ class DetectorNode(LifecycleNode):
         """Load the bundle, compile, warm up, create the publishers; FAILURE leaves the node unconfigured."""
         self.get_logger().info("loading and compiling the networks …")
         try:
-            self._runtime = read_parameters(self, RuntimeConfig)
-            self._node_config = read_parameters(self, DetectorNodeConfig)
+            self._runtime, self._node_config = self._read(RuntimeConfig), self._read(DetectorNodeConfig)
             if not self._runtime.model_dir:
                 raise ConfigError("model_dir: empty, must be the folder of a model bundle")
             self._engine = Engine(load_bundle(Path(self._runtime.model_dir)), self._runtime)
         except PointPillarsError as error:
-            self._failure = str(error)
-            if not self._starting:
-                self.get_logger().error(f"configure failed: {error}")
-            return TransitionCallbackReturn.FAILURE
+            return self._fail("configure", error)
         self._outputs = DetectorOutputs(self, self._engine)
         devices = {
             name: f"{settings.get('EXECUTION_DEVICES')} in {settings.get('INFERENCE_PRECISION_HINT')}"
@@ -98,24 +103,25 @@ class DetectorNode(LifecycleNode):
         return TransitionCallbackReturn.SUCCESS
 
     def on_activate(self, state: LifecycleState) -> TransitionCallbackReturn:
-        """Start the pipeline and subscribe."""
+        """Start the pipeline and subscribe; FAILURE where a device still has what was left on it."""
+        self._take(self._read(RuntimeConfig), self._read(DetectorNodeConfig))
+        self._engine.runtime = replace(
+            self._engine.runtime, mode=self._runtime.mode, drop_policy=self._runtime.drop_policy
+        )
+        try:
+            self._pipeline = self._engine.open_pipeline(self._on_result)
+        except PointPillarsError as error:
+            return self._fail("activate", error)
         result = super().on_activate(state)
         self._outputs.publish_labels()
-        self._pipeline = self._engine.open_pipeline(self._on_result)
-        config = self._node_config
-        self._subscription = self.create_subscription(
-            PointCloud2,
-            "points",
-            self._on_cloud,
-            qos.cloud_input(self._runtime.drop_policy, config.input_reliability, config.input_depth),
-            event_callbacks=SubscriptionEventCallbacks(message_lost=self._on_lost),
-        )
-        self.get_logger().info(f"waiting for clouds on {self._subscription.topic_name}")
+        profile = input_profile(self._runtime, self._node_config)
+        self._input = CloudInput(self, profile, self._on_cloud, self._outputs.count_lost)
+        self.get_logger().info(f"waiting for clouds on {self._input.topic}")
         return result
 
     def on_deactivate(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Unsubscribe and publish what is in flight."""
-        self.destroy_subscription(self._subscription)
+        self._input.destroy()
         self._close_pipeline()
         return super().on_deactivate(state)
 
@@ -130,6 +136,12 @@ class DetectorNode(LifecycleNode):
         self._close_pipeline()
         return TransitionCallbackReturn.SUCCESS
 
+    def _fail(self, transition: str, error: PointPillarsError) -> TransitionCallbackReturn:
+        self._failure = str(error)
+        if not self._starting:
+            self.get_logger().error(f"{transition} failed: {error}")
+        return TransitionCallbackReturn.FAILURE
+
     def _close_pipeline(self) -> None:
         if self._pipeline is not None:
             self._pipeline.close()
@@ -142,7 +154,7 @@ class DetectorNode(LifecycleNode):
         times.begin(Stage.CONVERT, time.monotonic_ns())
         self._outputs.received += 1
         try:
-            cloud = read_cloud(message, self._runtime.intensity_field, self._runtime.intensity_scale)
+            cloud = read_cloud(message, self._runtime.intensity_field, self._runtime.intensity_scale, self._buffers)
         except CloudError as error:
             self.get_logger().warning(f"cloud refused: {error}", throttle_duration_sec=_THROTTLE_S)
             self._outputs.publish_refusal(message.header, str(error), self._pipeline.counts)
@@ -153,35 +165,59 @@ class DetectorNode(LifecycleNode):
 
     def _on_result(self, result: FrameResult) -> None:
         """Publish; called on the pipeline's thread, in input order."""
+        failing = self._outputs.failing
         self._outputs.publish_result(result)
         if result.error:
             self.get_logger().error(f"cloud not processed: {result.error}", throttle_duration_sec=_THROTTLE_S)
+        elif failing:
+            self.get_logger().info(
+                f"clouds are processed again, after {failing} that were not", throttle_duration_sec=_THROTTLE_S
+            )
 
     def _on_set_parameters(self, parameters: list[Parameter]) -> SetParametersResult:
-        """Check values; mode and thresholds take effect at once, the others when the node is next configured."""
-        settings = {field.name: self.get_parameter(field.name).value for field in fields(RuntimeConfig)}
-        settings.update({p.name: p.value for p in parameters if p.name in settings})
+        """Check values; those of `_LIVE` and of the subscription take effect at once, others at the next configure."""
         try:
-            runtime = from_plain(RuntimeConfig, settings)
+            runtime, node_config = self._read(RuntimeConfig, parameters), self._read(DetectorNodeConfig, parameters)
+            refusal = "" if self._pipeline is None else self._input.refusal(input_profile(runtime, node_config))
+            if refusal:
+                raise ConfigError(f"{', '.join(p.name for p in parameters)}: {refusal}; see input_reliability")
         except PointPillarsError as error:
             return SetParametersResult(successful=False, reason=str(error))
         if self._pipeline is not None:
+            self._take(runtime, node_config)
+            self._pipeline.settings = self._engine.settings
+            self._pipeline.set_policy(self._runtime.drop_policy)
+            self._input.change(input_profile(self._runtime, self._node_config))
             # Apart from the callbacks: another slot takes a moment to make, and meanwhile clouds must not wait.
-            threading.Thread(target=self._apply, args=(self._pipeline, runtime), daemon=True).start()
+            threading.Thread(target=self._switch_mode, args=(self._engine,), daemon=True).start()
         return SetParametersResult(successful=True)
 
-    def _apply(self, pipeline: Pipeline, runtime: RuntimeConfig) -> None:
-        pipeline.settings = self._engine.settings = override_thresholds(
+    def _read(self, settings: type[T], changes: Sequence[Parameter] = ()) -> T:
+        """Give the settings as the parameters will be with `changes`; ConfigError names a bad value."""
+        names = [field.name for field in fields(settings)]  # type: ignore[arg-type]
+        values = {name: self.get_parameter(name).value for name in names}
+        return from_plain(settings, {**values, **{p.name: p.value for p in changes if p.name in values}})
+
+    def _take(self, runtime: RuntimeConfig, node_config: DetectorNodeConfig) -> None:
+        """Take those settings over that may change between two configures."""
+        self._runtime = replace(self._runtime, **{name: getattr(runtime, name) for name in _LIVE})
+        self._node_config = node_config
+        self._engine.settings = override_thresholds(
             self._engine.config.postprocess, runtime.score_threshold, runtime.nms_threshold
         )
-        if runtime.mode is not self._runtime.mode:
-            pipeline.set_mode(runtime.mode, self._engine.slots_for(runtime.mode))
-            self.get_logger().info(f"{runtime.mode.value} mode from now on")
-        self._runtime = replace(self._runtime, mode=runtime.mode)
-        self._engine.runtime = replace(self._engine.runtime, mode=runtime.mode)
 
-    def _on_lost(self, event: Any) -> None:
-        self._outputs.lost = event.total_count
+    def _switch_mode(self, engine: Engine) -> None:
+        """Switch to the mode that is wanted by now, which a later change may have made another one."""
+        with self._switching:
+            mode = self._runtime.mode
+            if mode is engine.runtime.mode:
+                return
+            try:
+                engine.set_mode(mode)
+            except PointPillarsError as error:
+                self.get_logger().error(f"still in {engine.runtime.mode.value} mode: {error}")
+            else:
+                self.get_logger().info(f"{mode.value} mode from now on")
 
     def _check_intensity(self, cloud: Cloud, message: PointCloud2) -> None:
         if not cloud.has_intensity:
@@ -197,3 +233,8 @@ class DetectorNode(LifecycleNode):
                 "but the network expects 0 to 1; for clouds of 0 to 255 set intensity_scale to 0.0039216 (1/255)",
                 once=True,
             )
+
+
+def input_profile(runtime: RuntimeConfig, config: DetectorNodeConfig) -> QoSProfile:
+    """Give the quality of service of the cloud subscription."""
+    return qos.cloud_input(runtime.drop_policy, config.input_reliability, config.input_depth)

@@ -15,7 +15,7 @@ from pointpillars_ov_ros.inference.frames import Counts, FrameResult
 from pointpillars_ov_ros.nodes import qos
 from pointpillars_ov_ros.nodes.conversions import to_detection_array, to_label_info
 from pointpillars_ov_ros.nodes.markers import to_marker_array
-from pointpillars_ov_ros.nodes.timing_message import FrameTiming, stage_durations, to_message
+from pointpillars_ov_ros.nodes.timing_message import REFUSED, FrameTiming, stage_durations, to_message
 
 
 class DetectorOutputs:
@@ -35,6 +35,8 @@ class DetectorOutputs:
         self._label_info = node.create_lifecycle_publisher(LabelInfo, "label_info", qos.LATCHED)
         self._timing = node.create_lifecycle_publisher(DiagnosticArray, "timing", qos.TIMING)
         self.received = self.refused = self.lost = 0
+        self.failing = 0
+        """Frames failed in a row, up to the last one."""
 
     def destroy(self) -> None:
         """Take the publishers away."""
@@ -45,9 +47,14 @@ class DetectorOutputs:
         """Say once what the classes are; late subscribers get it too."""
         self._label_info.publish(to_label_info(self._classes, self._engine.settings.score_threshold))
 
+    def count_lost(self, more: int) -> None:
+        """Count clouds that the middleware lost."""
+        self.lost += more
+
     def publish_result(self, result: FrameResult) -> None:
         """Publish the detections of a frame with the header of its cloud, and its timing."""
         header = result.token
+        self.failing = self.failing + 1 if result.error else 0
         if not result.error:
             self._detections.publish(to_detection_array(result.detections, self._classes, header))
             if self._markers.get_subscription_count():
@@ -65,7 +72,7 @@ class DetectorOutputs:
     def publish_refusal(self, header: Header, reason: str, counts: Counts) -> None:
         """Count a cloud that could not be read, and say why."""
         self.refused += 1
-        self._publish_timing(header, counts, error=f"cloud refused: {reason}")
+        self._publish_timing(header, counts, error=REFUSED + reason)
 
     def _publish_timing(self, header: Header, counts: Counts, **values: object) -> None:
         runtime = self._engine.runtime
@@ -77,8 +84,10 @@ class DetectorOutputs:
             completed=counts.completed,
             failed=counts.failed,
             dropped=counts.dropped,
+            failing=self.failing,
             refused=self.refused,
             lost=self.lost,
+            hung=len(self._engine.hung_slots),
             mode=runtime.mode.value,
             pfe_device=self._settings["pfe"].get("EXECUTION_DEVICES", ""),
             rpn_device=self._settings["rpn"].get("EXECUTION_DEVICES", ""),

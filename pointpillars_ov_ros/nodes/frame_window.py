@@ -19,6 +19,7 @@ DURATIONS = (
 _CLOCK_JITTER_S = 1.0
 _AMISS = ("dropped", "refused", "failed", "lost")
 _ACCOUNTS = ("received", "completed", *_AMISS)
+_DEVICE = ("mode", "pfe_device", "pfe_precision", "rpn_device", "rpn_precision", "failing", "hung")
 
 
 class FrameWindow:
@@ -31,13 +32,15 @@ class FrameWindow:
         self._latest: FrameTiming | None = None
         self._latest_s = 0.0
         self._reported = FrameTiming()
-        self._last_error = ""
+        self._last_error = self._last_failure = ""
 
     def add(self, timing: FrameTiming, now_s: float) -> None:
         """Take a frame; the clock having gone back (a looped bag) begins a new window."""
         if now_s < self._latest_s:
             self._done.clear()
         self._latest, self._latest_s = timing, now_s
+        if timing.is_failure:
+            self._last_failure = timing.error
         if timing.error:
             self._last_error = timing.error
         else:
@@ -48,11 +51,8 @@ class FrameWindow:
         latest = self._latest
         silence = self._silence(now_s)
         if latest is None or silence:
-            return [
-                DiagnosticStatus(level=DiagnosticStatus.STALE, name=f"{DETECTOR}: {task}", message=silence)
-                for task in ("latency", "clouds", "device")
-            ]
-        statuses = [self._latency(), self._clouds(latest), _device(latest)]
+            return _silent(latest, silence)
+        statuses = [self._latency(), self._clouds(latest), self._device(latest)]
         self._reported = latest
         return statuses
 
@@ -102,12 +102,29 @@ class FrameWindow:
         status.values.append(KeyValue(key="last error", value=self._last_error))
         return status
 
+    def _device(self, latest: FrameTiming) -> DiagnosticStatus:
+        status = DiagnosticStatus(level=DiagnosticStatus.OK, name=f"{DETECTOR}: device")
+        troubles = [_hanging(latest)] if latest.hung else []
+        if latest.failing >= self._config.error_failures:
+            troubles.append(f"failing for {latest.failing} frames: {self._last_failure}")
+        if troubles:
+            status.level = DiagnosticStatus.ERROR
+        status.message = ", ".join(troubles) or f"PFE on {latest.pfe_device}, RPN on {latest.rpn_device}, {latest.mode}"
+        status.values = [KeyValue(key=key, value=str(getattr(latest, key))) for key in _DEVICE]
+        return status
 
-def _device(latest: FrameTiming) -> DiagnosticStatus:
-    keys = ("mode", "pfe_device", "pfe_precision", "rpn_device", "rpn_precision")
-    return DiagnosticStatus(
-        level=DiagnosticStatus.OK,
-        name=f"{DETECTOR}: device",
-        message=f"PFE on {latest.pfe_device}, RPN on {latest.rpn_device}, {latest.mode}",
-        values=[KeyValue(key=key, value=getattr(latest, key)) for key in keys],
-    )
+
+def _silent(latest: FrameTiming | None, silence: str) -> list[DiagnosticStatus]:
+    statuses = [
+        DiagnosticStatus(level=DiagnosticStatus.STALE, name=f"{DETECTOR}: {task}", message=silence)
+        for task in ("latency", "clouds", "device")
+    ]
+    if latest is not None and latest.hung:
+        # Which may well be why nothing is heard any more.
+        statuses[-1].level = DiagnosticStatus.ERROR
+        statuses[-1].message = f"{_hanging(latest)}, {silence}"
+    return statuses
+
+
+def _hanging(latest: FrameTiming) -> str:
+    return f"inferences that hang: {latest.hung}"

@@ -46,6 +46,7 @@ class DiagnosticsConfig:
     error_latency_ms: float = setting(
         1000.0, "p90 from reception to detections that is an ERROR (ms)", low=0.0, high=1e6
     )
+    error_failures: int = setting(3, "Frames failed in a row that are an ERROR", low=1, high=1_000_000)
 
     def __post_init__(self) -> None:
         """Check the bounds."""

@@ -16,6 +16,8 @@ from pointpillars_ov_ros.core.errors import CloudError
 from pointpillars_ov_ros.inference.timing import Stage, StageTimes
 
 STATUS_NAME = "pointpillars_detector: frame"
+REFUSED = "cloud refused: "
+"""What the error of a cloud begins with that could not be read, so that no frame came of it."""
 
 
 @dataclass(frozen=True)
@@ -41,15 +43,24 @@ class FrameTiming:
     """Clouds so far: received = completed + failed + dropped + refused + those in flight."""
     completed: int = 0
     failed: int = 0
+    failing: int = 0
+    """Frames failed in a row, up to now."""
     dropped: int = 0
     refused: int = 0
     lost: int = 0
     """Clouds that the middleware reported as lost before they reached the node."""
+    hung: int = 0
+    """Inferences that were given up and run on: each keeps a frame slot from use."""
     mode: str = ""
     pfe_device: str = ""
     rpn_device: str = ""
     pfe_precision: str = ""
     rpn_precision: str = ""
+
+    @property
+    def is_failure(self) -> bool:
+        """Tell whether a frame failed."""
+        return bool(self.error) and not self.error.startswith(REFUSED)
 
     @property
     def host_ms(self) -> float:

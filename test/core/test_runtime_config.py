@@ -104,3 +104,11 @@ def test_an_unknown_choice_raises_naming_field_value_and_choices(name: str) -> N
 def test_a_number_given_as_text_raises_naming_field_and_value(name: str, value: str) -> None:
     with pytest.raises(ConfigError, match=f"^{name}: .*{value}"):
         from_plain(RuntimeConfig, {name: value})
+
+
+@pytest.mark.parametrize("hint", PerformanceHint)
+@pytest.mark.parametrize("mode", Mode)
+def test_the_hint_follows_the_mode_unless_it_is_set(mode: Mode, hint: PerformanceHint) -> None:
+    by_mode = PerformanceHint.THROUGHPUT if mode is Mode.THROUGHPUT else PerformanceHint.LATENCY
+    expected = by_mode if hint is PerformanceHint.AUTO else hint
+    assert RuntimeConfig(mode=mode, performance_hint=hint).effective_hint is expected

@@ -9,14 +9,17 @@ import os
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 from diagnostic_msgs.msg import DiagnosticArray
+from rcl_interfaces.srv import SetParameters
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
+from rclpy.parameter import Parameter
 from sensor_msgs.msg import PointCloud2
 from sensor_msgs_py.point_cloud2 import create_cloud
 from std_msgs.msg import Header
@@ -39,18 +42,34 @@ class Peer(Node):
         self.detections: list[Detection3DArray] = []
         self.truths: list[Detection3DArray] = []
         self.timings: list[FrameTiming] = []
+        self.timing_of: dict[tuple[int, int], FrameTiming] = {}
+        """By the stamp of the cloud."""
         self.diagnostics: list[DiagnosticArray] = []
         deep = qos.keep_last(1000)
         self.create_subscription(Detection3DArray, "detections", self.detections.append, deep)
         self.create_subscription(Detection3DArray, "ground_truth", self.truths.append, deep)
-        self.create_subscription(
-            DiagnosticArray, "timing", lambda message: self.timings.append(from_message(message)), deep
-        )
+        self.create_subscription(DiagnosticArray, "timing", self._on_timing, deep)
         self.create_subscription(DiagnosticArray, "/diagnostics", self.diagnostics.append, deep)
         self.clouds = self.create_publisher(PointCloud2, "points", deep)
         self._executor = SingleThreadedExecutor()
         self._executor.add_node(self)
         self._stamp = 0
+
+    def _on_timing(self, message: DiagnosticArray) -> None:
+        self.timings.append(from_message(message))
+        self.timing_of[stamp_of(message)] = self.timings[-1]
+
+    def connect(self, points: npt.NDArray[np.float32], processes: NodeProcesses) -> FrameTiming:
+        """Send clouds until the detector's word on the last of them arrives; give that."""
+        while True:
+            self.clouds.publish(self.make_cloud(points))
+            stamp, until = (1_700_000_000 + self._stamp, 123_456_789), time.monotonic() + 1.0
+            self.wait_until(partial(self._is_answered, stamp, until), "an answer", processes)
+            if stamp in self.timing_of:
+                return self.timing_of[stamp]
+
+    def _is_answered(self, stamp: tuple[int, int], until_s: float) -> bool:
+        return stamp in self.timing_of or time.monotonic() > until_s
 
     def wait_until(self, condition: Callable[[], bool], what: str, processes: NodeProcesses | None = None) -> None:
         """Spin until `condition`; fails naming `what` was waited for, and at once when a node died."""
@@ -72,6 +91,23 @@ class Peer(Node):
 def stamp_of(message: Any) -> tuple[int, int]:
     """Give the stamp of a message, to be compared."""
     return message.header.stamp.sec, message.header.stamp.nanosec
+
+
+def call(sender: Peer, kind: type, name: str, request: object) -> Any:
+    """Give the answer of a service of the detector's."""
+    client = sender.create_client(kind, f"/pointpillars_detector/{name}")
+    sender.wait_until(client.service_is_ready, f"the service {name}")
+    future = client.call_async(request)
+    sender.wait_until(future.done, f"the answer of {name}")
+    sender.destroy_client(client)
+    return future.result()
+
+
+def set_parameter(sender: Peer, name: str, value: object) -> tuple[bool, str]:
+    """Set a parameter of the detector; give whether it was accepted, and why not."""
+    request = SetParameters.Request(parameters=[Parameter(name, value=value).to_parameter_msg()])
+    result = call(sender, SetParameters, "set_parameters", request).results[0]
+    return result.successful, result.reason
 
 
 @contextmanager

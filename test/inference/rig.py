@@ -16,10 +16,10 @@ from pointpillars_ov_ros.core.detections import Detections
 from pointpillars_ov_ros.core.errors import InferenceError
 from pointpillars_ov_ros.core.runtime_config import DropPolicy, Mode
 from pointpillars_ov_ros.inference.clock import VirtualClock
-from pointpillars_ov_ros.inference.frames import FrameResult
+from pointpillars_ov_ros.inference.frames import FrameResult, Slot
 from pointpillars_ov_ros.inference.pipeline import Pipeline
-from pointpillars_ov_ros.inference.scheduler import SCHEDULES
 from pointpillars_ov_ros.inference.simulated_device import SimulatedDevice, SimulatedSlot, StageDurations
+from pointpillars_ov_ros.inference.slot_pool import SlotPool
 from pointpillars_ov_ros.inference.timing import Stage, StageEvent
 
 from ..builders import Points
@@ -121,15 +121,21 @@ class Rig:
         durations: StageDurations = EVEN,
         slow_down: float = 1.5,
         faults: Mapping[Faulty, Fault] | None = None,
+        replaces: bool = False,
         **options: float | None,
     ) -> None:
+        """With `replaces`, slots that hang are replaced as the engine does it."""
         self.clock = VirtualClock()
         self.device = SimulatedDevice(self.clock, slow_down)
         self.durations = durations
         self.faults = dict(faults or {})
         self.results: list[FrameResult] = []
         self.trace: list[StageEvent] = []
-        self.slots = [RigSlot(self) for _ in range(SCHEDULES[mode].slots)]
+        self.pool = SlotPool(lambda: RigSlot(self), lambda slot: None)
+        self.slots = self.pool.take(mode)
+        self.mode = mode
+        self.refusals: list[str] = []
+        """Why hung slots were not replaced."""
         self.sent: list[tuple[int, int]] = []
         """Time and sequence of every cloud submitted."""
         self._to_come = 0
@@ -141,6 +147,7 @@ class Rig:
             PostprocessConfig(0.3, 0.1, 10, 10),
             self.results.append,
             on_event=self._follow,
+            on_hung=self._replace if replaces else lambda hung: None,
             clock=self.clock,
             **options,  # type: ignore[arg-type]
         )
@@ -157,6 +164,21 @@ class Rig:
             if until_ns is not None and self.clock.now_ns() >= until_ns:
                 return
             self.pipeline.turn()
+
+    def run_until_none_hangs(self, from_ns: int = 0) -> None:
+        """Run until that time, and until the device has given everything back."""
+        self.clock.call_at(from_ns, lambda: self.clock.call_soon(lambda: None))
+        while self.pipeline.hung_slots or self.clock.now_ns() < from_ns:
+            self.pipeline.turn()
+
+    def set_mode(self, mode: Mode) -> None:
+        """Change the mode as the engine does it."""
+        try:
+            self.pipeline.set_mode(mode, self.pool.take(mode))
+        except InferenceError as refusal:
+            self.refusals.append(str(refusal))
+        else:
+            self.mode = mode
 
     def close(self) -> None:
         """Close the pipeline, and run to its end."""
@@ -178,6 +200,10 @@ class Rig:
         """Give begin and end, from the trace, of a stage in every frame in which it ended."""
         begins = {e.sequence: e.now_ns for e in self.trace if e.stage is stage and not e.is_end}
         return {e.sequence: (begins[e.sequence], e.now_ns) for e in self.trace if e.stage is stage and e.is_end}
+
+    def _replace(self, hung: list[Slot]) -> None:
+        self.pool.note_hung(hung)
+        self.set_mode(self.mode)
 
     def _arrive(self, number: int) -> None:
         self._to_come -= 1

@@ -233,6 +233,68 @@ def test_a_hung_slot_that_the_mode_no_longer_needs_is_not_used_again() -> None:
     assert hung.prepared == [0]  # type: ignore[attr-defined]
 
 
+@every_mode
+@pytest.mark.parametrize("stage", [Stage.PFE, Stage.RPN])
+def test_the_mode_has_its_number_of_slots_while_one_hangs_and_when_it_is_back(mode: Mode, stage: Stage) -> None:
+    rig = Rig(mode, faults={Faulty(3, stage): Fault.HANGS}, replaces=True, stage_timeout_s=0.3)
+    rig.send(range(60))
+    (hung,) = [slot for slot in list(rig.slots) if run_until_prepared(rig, slot, 3)]
+    rig.run(until_ns=rig.clock.now_ns() + 400 * MS)
+    begin_ns, end_ns = rig.clock.now_ns(), rig.clock.now_ns() + 1_000 * MS
+    rig.run(until_ns=end_ns)
+    assert rig.pool.hung == rig.pipeline.hung_slots == [hung]
+    rig.run()
+    assert rig.pool.hung == rig.pipeline.hung_slots == []
+    assert rig.numbers() == [0, 1, 2, -1, *range(4, 60)]
+    assert hung.prepared[-1] > 40, "it was not used again"
+    assert len(rig.pool.slots) == SCHEDULES[mode].slots + 1
+    before = Rig(mode)
+    before.send(range(60))
+    before.run()
+    rate = len(frames_begun(rig, begin_ns, end_ns)) / len(frames_begun(before, begin_ns, end_ns))
+    assert rate == pytest.approx(1.0, abs=0.1), "the mode runs slower while a slot hangs"
+    assert frames_at_once(rig, since=50) == SCHEDULES[mode].slots
+
+
+def frames_begun(rig: Rig, begin_ns: int, end_ns: int) -> list[int]:
+    """Give the frames that were begun in a span of time."""
+    return [n for n, (at_ns, _) in rig.spans_ns(Stage.PILLARS).items() if begin_ns <= at_ns < end_ns]
+
+
+@every_mode
+def test_a_device_that_hangs_at_everything_gets_twice_the_slots_and_no_more(mode: Mode) -> None:
+    hangs = {Faulty(number, Stage.RPN): Fault.HANGS for number in range(30)}
+    rig = Rig(mode, faults=hangs, replaces=True, stage_timeout_s=0.1)
+    rig.hang_ns = 10_000 * MS
+    rig.send(range(60))
+    rig.run(until_ns=8_000 * MS)
+    slots = SCHEDULES[mode].slots
+    assert len(rig.pool.slots) == len(rig.pool.hung) == 2 * slots
+    assert rig.refusals
+    assert rig.numbers() == [-1] * 2 * slots
+    rig.run()
+    assert rig.numbers() == [*[-1] * 30, *range(30, 60)]
+    rig.run_until_none_hangs()
+    assert len(rig.pool.slots) == 2 * slots
+    assert rig.pool.hung == []
+    assert frames_at_once(rig, since=50) == slots
+
+
+@pytest.mark.parametrize(("before", "after"), itertools.permutations(Mode, 2))
+def test_a_change_of_mode_while_a_slot_hangs_gives_the_full_number(before: Mode, after: Mode) -> None:
+    rig = Rig(before, faults={Faulty(0, Stage.RPN): Fault.HANGS}, replaces=True, stage_timeout_s=0.3)
+    rig.hang_ns = 6_000 * MS
+    rig.send(range(90))
+    rig.clock.call_at(1_000 * MS, lambda: rig.set_mode(after))
+    rig.run(until_ns=4_000 * MS)
+    assert len(rig.pool.hung) == 1
+    done = len(rig.results)
+    assert frames_at_once(rig, since=done - 10) == SCHEDULES[after].slots
+    rig.run()
+    assert rig.numbers() == [-1, *range(1, 90)]
+    assert rig.refusals == []
+
+
 def test_slow_is_not_hung() -> None:
     rig = Rig(Mode.THROUGHPUT, slow_down=4.0, stage_timeout_s=0.3)
     rig.send(range(20))

@@ -91,7 +91,8 @@ def test_a_stage_used_again_gives_what_a_fresh_one_gives(toy_pfe: Path) -> None:
 @pytest.mark.parametrize(("pillars", "blocks"), [(0, 1), (1, 1), (19, 1), (20, 1), (21, 2), (40, 2), (41, 3), (60, 3)])
 def test_only_blocks_that_hold_a_pillar_run(toy_pfe: Path, pillars: int, blocks: int) -> None:
     stage = make_stage(toy_pfe, 20)
-    stage.inputs.num_points.fill(1.0)
+    for array in stage.inputs:
+        array.fill(1.0)
     stage.features.fill(np.nan)
     stage.start(pillars, lambda: None)
     stage.finish()

@@ -14,7 +14,7 @@ import pytest
 from pointpillars_ov_ros.core.config import PostprocessConfig
 from pointpillars_ov_ros.core.errors import ConfigError, InferenceError
 from pointpillars_ov_ros.core.runtime_config import DropPolicy, Mode
-from pointpillars_ov_ros.inference.frames import Counts, FrameResult
+from pointpillars_ov_ros.inference.frames import Counts, FrameResult, Slot
 from pointpillars_ov_ros.inference.pipeline import Pipeline
 from pointpillars_ov_ros.inference.scheduler import SCHEDULES
 from pointpillars_ov_ros.inference.timing import Stage, StageEvent, StageTimes
@@ -451,7 +451,12 @@ def test_a_sender_waits_as_soon_as_the_policy_becomes_replay() -> None:
 def test_an_inference_that_hangs_is_reported_and_its_slot_used_again_when_it_ends(mode: Mode, network: str) -> None:
     device, received = FakeDevice(), Received()
     slots = [FakeSlot(device) for _ in range(SCHEDULES[mode].slots)]
-    with closing(Pipeline(slots, mode, DropPolicy.REPLAY, SETTINGS, received, stage_timeout_s=0.05)) as pipeline:
+    reports: list[list[Slot]] = []
+    with closing(
+        Pipeline(
+            slots, mode, DropPolicy.REPLAY, SETTINGS, received, stage_timeout_s=0.05, on_hung=reports.append
+        )
+    ) as pipeline:
         submit(pipeline, 0)
         if network == "rpn":
             device.finish("pfe", 0)
@@ -460,6 +465,7 @@ def test_an_inference_that_hangs_is_reported_and_its_slot_used_again_when_it_end
         assert pipeline.hung_slots == [slots[0]]
         device.finish(network, 0)
         wait_until(lambda: not pipeline.hung_slots)
+        wait_until(lambda: reports == [[slots[0]], []])
         for number in range(1, 5):
             submit(pipeline, number)
             device.finish_frame(number)
@@ -493,6 +499,9 @@ def test_a_device_that_does_not_answer_counts_as_finished_with_the_frame() -> No
 
         def scatter(self) -> None:
             raise InferenceError("the device is gone")
+
+        def tidy_up(self) -> None:
+            """Whether it runs on, nobody knows."""
 
     received = Received()
     slots = [Gone(FakeDevice())]

@@ -82,6 +82,34 @@ def test_nor_do_hung_requests_and_changes_of_mode_and_policy_disturb_that(
 
 
 @thorough
+@given(modes, policies, durations, slow_downs, times, hangs, changes)
+def test_nor_does_the_replacement_of_hung_slots(
+    mode: Mode,
+    policy: DropPolicy,
+    durations: StageDurations,
+    slow_down: float,
+    times: list[int],
+    hangs: dict[Faulty, Fault],
+    changes: list[tuple[int, Mode, DropPolicy]],
+) -> None:
+    rig = Rig(mode, policy, durations, slow_down, hangs, replaces=True, stage_timeout_s=0.4)
+    for at, new_mode, new_policy in changes:
+        rig.clock.call_at(at, lambda m=new_mode, p=new_policy: (rig.set_mode(m), rig.pipeline.set_policy(p)))
+    rig.send(range(CLOUDS), times)
+    rig.run()
+    check_accounts(rig)
+    most = max(SCHEDULES[some].slots for some in {mode, *(new_mode for _, new_mode, _ in changes)})
+    assert len(rig.pool.slots) <= 2 * most
+    rig.run_until_none_hangs(from_ns=1_500 * MS)
+    sent = len(rig.sent)
+    rig.pipeline.set_policy(DropPolicy.REPLAY)
+    rig.send(range(sent, sent + 5))
+    rig.run()
+    assert rig.numbers()[-5:] == list(range(sent, sent + 5))
+    check_accounts(rig)
+
+
+@thorough
 @given(modes, policies, durations, times, hangs, st.integers(0, 1_500 * MS), st.sampled_from([None, 0.2]))
 def test_close_ends_at_any_moment_with_every_frame_accounted_for(
     mode: Mode,

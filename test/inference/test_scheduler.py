@@ -11,7 +11,7 @@ import pytest
 
 from pointpillars_ov_ros.core.errors import ConfigError
 from pointpillars_ov_ros.core.runtime_config import Mode
-from pointpillars_ov_ros.inference.scheduler import SCHEDULES, Job, Schedule, State, check_slots, next_job
+from pointpillars_ov_ros.inference.scheduler import SCHEDULES, Job, Schedule, State, check_slots, next_job, rpns_at_once
 
 PFE_DONE, RPN_DONE = State.PFE_DONE, State.RPN_DONE
 STEPS = {
@@ -34,15 +34,16 @@ class Flight:
 class Bench:
     """Plays a schedule: does every job that is chosen, and ends inferences when told to."""
 
-    def __init__(self, mode: Mode, clouds: int) -> None:
+    def __init__(self, mode: Mode, clouds: int, more_slots: int = 0) -> None:
         self.schedule = SCHEDULES[mode]
-        self.flights = [Flight() for _ in range(self.schedule.slots)]
+        self.flights = [Flight() for _ in range(self.schedule.slots + more_slots)]
+        self.at_once = rpns_at_once(len(self.flights))
         self.waiting = list(range(clouds))
 
     def play(self) -> list[str]:
         """Do jobs until there is nothing to do; give them as 'step frame'."""
         done = []
-        while (choice := next_job(self.schedule, self.flights, bool(self.waiting))) is not None:
+        while (choice := next_job(self.schedule, self.flights, bool(self.waiting), self.at_once)) is not None:
             job, flight = choice
             if job is Job.PREPARE:
                 flight.sequence = self.waiting.pop(0)
@@ -189,3 +190,20 @@ def test_the_jobs_lead_from_idle_to_idle() -> None:
 
 def test_without_slots_there_is_no_job() -> None:
     assert next_job(Schedule(0, tuple(Job)), [], cloud_waiting=True) is None
+
+
+@pytest.mark.parametrize("more", range(4))
+def test_each_slot_beyond_three_lets_one_more_rpn_run(more: int) -> None:
+    bench = Bench(Mode.THROUGHPUT, 20, more_slots=more)
+    bench.play()
+    for frame in range(len(bench.flights)):
+        bench.end(PFE_DONE, frame)
+        states = [flight.state for flight in bench.flights]
+        assert states.count(State.RPN_RUNNING) == min(frame, more) + 1
+        assert states.count(State.PFE_RUNNING) <= 1
+    assert [flight.sequence for flight in bench.flights if flight.state is State.RPN_RUNNING] == list(range(more + 1))
+    assert "RPN" in " ".join(bench.end(RPN_DONE, 0))
+
+
+def test_the_other_modes_run_one_rpn_at_a_time() -> None:
+    assert [rpns_at_once(SCHEDULES[mode].slots) for mode in Mode] == [1, 1, 1]

@@ -41,7 +41,8 @@ ROADS = [
 def test_no_frame_allocates_more_than_64_kb(kitti_car: ModelBundle, runtime: RuntimeConfig) -> None:
     """The peak above what was there before the frames bounds every single allocation, Python's objects included."""
     engine, buffers = Engine(kitti_car, runtime), PointBuffers()
-    messages = [create_cloud(Header(frame_id="velodyne"), FIELDS, frame.read_points()) for frame in find_frames(REDUCED)[:3]]
+    frames = find_frames(REDUCED)[:3]
+    messages = [create_cloud(Header(frame_id="velodyne"), FIELDS, frame.read_points()) for frame in frames]
     largest = max(messages, key=lambda message: message.width)
     detected = threading.Semaphore(0)
 

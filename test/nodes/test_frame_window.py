@@ -21,7 +21,9 @@ OK, WARN, ERROR, STALE = (
     DiagnosticStatus.ERROR,
     DiagnosticStatus.STALE,
 )
-CONFIG = DiagnosticsConfig(window=50, stale_after=2.0, warn_latency_ms=100.0, error_latency_ms=400.0)
+CONFIG = DiagnosticsConfig(
+    window=50, stale_after=2.0, warn_latency_ms=100.0, error_latency_ms=400.0, error_failures=3
+)
 TROUBLES = ("dropped", "refused", "failed", "lost")
 
 
@@ -219,3 +221,61 @@ def test_the_device_status_says_where_the_networks_run() -> None:
     status = report(filled(1, rpn_precision="f16", **names), 100.1)["device"]
     assert {**names, "rpn_precision": "f16"}.items() <= values(status).items()
     assert all(word in status.message for word in ("CPU", "GPU.0", "balanced"))
+
+
+@pytest.mark.parametrize(("failing", "level"), [(1, OK), (2, OK), (3, ERROR), (4, ERROR), (700, ERROR)])
+def test_frames_that_fail_in_a_row_are_an_error_of_the_device(failing: int, level: bytes) -> None:
+    window = filled(5)
+    for k in range(failing):
+        window.add(FrameTiming(error=f"RPN failed: lost {k}", failing=k + 1, failed=k + 1), 101.0 + k / 100)
+    status = report(window, 101.0 + failing / 100)["device"]
+    assert status.level == level
+    expected = f"failing for {failing} frames: RPN failed: lost {failing - 1}"
+    assert (status.message == expected) == (level == ERROR)
+    assert values(status)["failing"] == str(failing)
+
+
+def test_the_first_frame_that_succeeds_ends_the_error() -> None:
+    window = filled(1)
+    window.add(FrameTiming(error="RPN failed", failing=9, failed=9), 100.1)
+    assert report(window, 100.2)["device"].level == ERROR
+    window.add(FrameTiming(failed=9), 100.3)
+    assert report(window, 100.4)["device"].level == OK
+
+
+def test_a_refused_cloud_neither_ends_nor_names_the_failure_of_a_device() -> None:
+    window = filled(1)
+    window.add(FrameTiming(error="RPN failed", failing=3, failed=3), 100.1)
+    window.add(FrameTiming(error="cloud refused: no x", failing=3, failed=3, refused=1), 100.2)
+    statuses = report(window, 100.3)
+    assert statuses["device"].message == "failing for 3 frames: RPN failed"
+    assert values(statuses["clouds"])["last error"] == "cloud refused: no x"
+
+
+@pytest.mark.parametrize("hung", [1, 4])
+def test_an_inference_that_hangs_is_an_error_of_the_device_until_it_ends(hung: int) -> None:
+    window = filled(1)
+    window.add(FrameTiming(error="RPN did not end", failing=1, failed=1, hung=hung), 100.1)
+    window.add(FrameTiming(failed=1, hung=hung), 100.2)
+    status = report(window, 100.3)["device"]
+    assert (status.level, status.message) == (ERROR, f"inferences that hang: {hung}")
+    assert values(status)["hung"] == str(hung)
+    window.add(FrameTiming(failed=1), 100.4)
+    assert report(window, 100.5)["device"].level == OK
+
+
+def test_a_silence_while_an_inference_hangs_remains_an_error_of_the_device() -> None:
+    window = filled(1)
+    window.add(FrameTiming(error="RPN did not end", failing=1, failed=1, hung=1), 100.0)
+    statuses = report(window, 107.0)
+    assert (statuses["clouds"].level, statuses["latency"].level) == (STALE, STALE)
+    assert statuses["device"].level == ERROR
+    assert statuses["device"].message == "inferences that hang: 1, no frame for 7.0 s"
+
+
+def test_a_device_that_hangs_and_fails_is_both() -> None:
+    window = filled(1)
+    window.add(FrameTiming(error="RPN did not end", failing=3, failed=3, hung=2), 100.1)
+    assert report(window, 100.2)["device"].message == (
+        "inferences that hang: 2, failing for 3 frames: RPN did not end"
+    )

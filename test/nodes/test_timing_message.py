@@ -15,6 +15,7 @@ from std_msgs.msg import Header
 from pointpillars_ov_ros.core.errors import CloudError
 from pointpillars_ov_ros.inference.timing import Stage, StageTimes
 from pointpillars_ov_ros.nodes.timing_message import (
+    REFUSED,
     STATUS_NAME,
     FrameTiming,
     from_message,
@@ -79,6 +80,13 @@ def test_durations_of_the_stages_are_fields_and_the_host_is_the_sum_of_its_own()
 def test_an_error_is_the_message_of_a_warning(error: str, level: bytes) -> None:
     (status,) = to_message(FrameTiming(error=error), HEADER).status
     assert (status.level, status.message, status.name) == (level, error, STATUS_NAME)
+
+
+@pytest.mark.parametrize(
+    ("error", "is_failure"), [("", False), (f"{REFUSED}no field x", False), ("RPN failed: gone", True)]
+)
+def test_a_refused_cloud_is_no_frame_that_failed(error: str, is_failure: bool) -> None:
+    assert FrameTiming(error=error).is_failure is is_failure
 
 
 @pytest.mark.parametrize(
