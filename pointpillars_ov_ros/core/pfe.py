@@ -3,8 +3,8 @@
 """The pillar feature encoder computed point by point on the host: the network's numbers, a small part of its work.
 
 A PFE is linear -> batch norm -> ReLU on nine values of each point, then a pooling over the N point slots of a
-pillar (PointPillars, section 2.1). Slots without a point hold zeros, which give ReLU(bias) whatever the pillar: they
-are never computed.
+pillar (PointPillars, section 2.1). Slots without a point hold zeros, which give the same whatever the pillar: they are
+never computed.
 """
 
 from __future__ import annotations
@@ -44,6 +44,8 @@ class PfeWeights:
     """(C,)."""
     convolution: SlotConvolution | None
     """None: pooling by maximum."""
+    empty_bias: FloatArray | None = None
+    """(C,) in slots without a point, where another value of a point is 1 (OpenPCDet's height); None: the same bias."""
 
 
 class HostEncoder:
@@ -77,7 +79,7 @@ def sum_up_empty_slots(weights: PfeWeights) -> FloatArray:
 
     Where the pooling is a maximum, T = 1: row 0 is of a pillar with an empty slot, row 1 of one without.
     """
-    empty = np.maximum(weights.bias, np.float32(0.0))
+    empty = np.maximum(weights.bias if weights.empty_bias is None else weights.empty_bias, np.float32(0.0))
     if weights.convolution is None:
         return np.stack([empty, np.zeros_like(empty)])
     taps, bias = weights.convolution.taps, weights.convolution.bias

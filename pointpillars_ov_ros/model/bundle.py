@@ -16,6 +16,7 @@ import yaml
 from pointpillars_ov_ros.core.config import ModelConfig
 from pointpillars_ov_ros.core.errors import BundleError, ConfigError
 from pointpillars_ov_ros.core.mapping import from_mapping, to_mapping
+from pointpillars_ov_ros.model.yaml_tree import read_yaml
 
 CONFIG_NAME = "bundle.yaml"
 
@@ -59,16 +60,9 @@ def load_bundle(folder: Path) -> ModelBundle:
 
 def read_config(path: Path) -> ModelConfig:
     """Read a `ModelConfig` from YAML; BundleError names file, field and value."""
+    document = read_yaml(path)
     try:
-        document = yaml.safe_load(path.read_text(encoding="utf-8"))
         return from_mapping(ModelConfig, document)
-    except (OSError, UnicodeDecodeError) as error:
-        raise BundleError(f"{path}: cannot be read ({error})") from None
-    except yaml.YAMLError as error:
-        mark = getattr(error, "problem_mark", None)
-        where = str(path) if mark is None else f"{path}:{mark.line + 1}"
-        problem = " ".join(str(getattr(error, "problem", None) or error).split())
-        raise BundleError(f"{where}: no valid YAML ({problem})") from None
     except ConfigError as error:
         raise BundleError(f"{path}: {error}") from None
 

@@ -12,6 +12,7 @@ from pointpillars_ov_ros.core.errors import BundleError
 from pointpillars_ov_ros.core.pfe import PfeWeights, SlotConvolution
 
 _DECORATED = 9
+"""Values of a point that the host encoder computes; a tenth must be the mask (see network_graph.decorate_weights)."""
 
 
 def read_pfe_weights(model: ov.Model) -> PfeWeights:
@@ -26,7 +27,7 @@ def read_pfe_weights(model: ov.Model) -> PfeWeights:
         raise BundleError(f"the PFE has {len(convolutions)} convolutions, the host encoder knows 1 or 2")
     linear = _weights(convolutions[0])
     channels = linear.shape[0]
-    if linear.shape != (channels, _DECORATED, 1, 1):
+    if linear.shape not in [(channels, values, 1, 1) for values in (_DECORATED, _DECORATED + 1)]:
         raise BundleError(
             f"the PFE's linear layer has shape {linear.shape}, ({channels}, {_DECORATED}, 1, 1) is needed"
         )
@@ -35,7 +36,10 @@ def read_pfe_weights(model: ov.Model) -> PfeWeights:
         pooling = _read_slot_convolution(convolutions[1], channels)
     elif not any(node.get_type_name() in ("ReduceMax", "MaxPool") for node in nodes):
         raise BundleError("the PFE pools neither by maximum nor by a convolution")
-    return PfeWeights(np.ascontiguousarray(linear.reshape(channels, _DECORATED).T), _bias(convolutions[0]), pooling)
+    bias, rows = _bias(convolutions[0]), linear.reshape(channels, -1).T
+    if len(rows) == _DECORATED:
+        return PfeWeights(np.ascontiguousarray(rows), bias, pooling)
+    return PfeWeights(np.ascontiguousarray(rows[:_DECORATED]), bias + rows[_DECORATED], pooling, bias)
 
 
 def _read_slot_convolution(node: ov.Node, channels: int) -> SlotConvolution:

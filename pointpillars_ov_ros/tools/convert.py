@@ -1,25 +1,47 @@
 # Copyright 2026 The pointpillars_ov_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""`pointpillars_ov convert`: a model bundle out of a pair of IR files."""
+"""`pointpillars_ov convert`: a model bundle out of IR files, ONNX files or a torch checkpoint."""
 
 from __future__ import annotations
 
 import argparse
 from pathlib import Path
 
+from pointpillars_ov_ros.core.errors import PointPillarsError
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the flags."""
-    parser.add_argument("source", type=Path, help="folder with the IR files of PFE and RPN")
-    parser.add_argument("output", type=Path, help="folder of the bundle to make")
-    parser.add_argument("--architecture", help="what the networks are (default: the one that fits, if only one does)")
+    parser.epilog = (
+        "Neither torch nor the projects that the weights come from are needed. Everything that the source does not say "
+        "is printed, with where it was taken from."
+    )
+    parser.add_argument(
+        "source",
+        type=Path,
+        help="folder with the PFE and RPN as IR (pfe.xml, rpn.xml) or ONNX (*pfe*.onnx, *rpn*.onnx), a bundle, or a "
+        "checkpoint (.pth) of OpenPCDet's pointpillar, of zhulf0804/PointPillars or of our own training",
+    )
+    parser.add_argument("output", type=Path, help="folder of the bundle to make; one that is there is replaced")
+    parser.add_argument(
+        "--preset",
+        "--architecture",
+        metavar="NAME",
+        help="what the networks are (default: the one that fits, if only one does)",
+    )
+    parser.add_argument(
+        "--config",
+        type=Path,
+        metavar="FILE.yaml",
+        help="what the networks are, as a bundle.yaml or as OpenPCDet's YAML of the model",
+    )
+    parser.add_argument("--fp16", action="store_true", help="write weights in f16: half the size (default: as is)")
 
 
 def run(options: argparse.Namespace) -> int:
     """Make the bundle and say what it is."""
-    from pointpillars_ov_ros.model.importers import find_preset, import_ir
+    if options.preset and options.config:
+        raise PointPillarsError("convert takes --preset or --config, not both")
+    from pointpillars_ov_ros.tools.convert_session import run_convert
 
-    preset = options.architecture or find_preset(options.source)
-    bundle = import_ir(options.source, preset, options.output)
-    print(f"{bundle.folder}: {preset} with {', '.join(bundle.config.classes)}, files under their sha256")
-    return 0
+    return run_convert(options)

@@ -17,7 +17,7 @@ from ..builders import tiny_config
 from ..reference import pfe as slow
 
 CHANNELS = 6
-POOLINGS = ("maximum", "dilation 1", "dilation 3")
+POOLINGS = ("maximum", "maximum, two biases", "dilation 1", "dilation 3")
 
 
 def grid_of(slots: int = 10) -> GridConfig:
@@ -27,8 +27,9 @@ def grid_of(slots: int = 10) -> GridConfig:
 def random_weights(rng: np.random.Generator, pooling: str, slots: int) -> PfeWeights:
     linear = rng.normal(size=(9, CHANNELS)).astype(np.float32)
     bias = rng.normal(size=CHANNELS).astype(np.float32)
-    if pooling == "maximum":
-        return PfeWeights(linear, bias, None)
+    if pooling.startswith("maximum"):
+        other = rng.normal(size=CHANNELS).astype(np.float32) if "two" in pooling else None
+        return PfeWeights(linear, bias, None, other)
     dilation = int(pooling[-1])
     taps = rng.normal(size=((slots - 1) // dilation + 1, CHANNELS, CHANNELS)).astype(np.float32)
     return PfeWeights(linear, bias, SlotConvolution(taps, rng.normal(size=CHANNELS).astype(np.float32), dilation))

@@ -7,12 +7,15 @@ from __future__ import annotations
 import dataclasses
 from pathlib import Path
 
+import openvino as ov
 import pytest
 
 from pointpillars_ov_ros.core.errors import BundleError
 from pointpillars_ov_ros.model.bundle import CONFIG_NAME, ir_files, load_bundle
 from pointpillars_ov_ros.model.importers import find_preset, import_ir, preset_names, read_preset
 
+from ..inference.toy_bundle import toy_rpn
+from ..inference.toy_models import save_toy_pfe
 from ..shared_data import KITTI_CAR, needs_shared_data
 
 PRESET = "smallmunich_car"
@@ -20,11 +23,22 @@ every_preset = pytest.mark.parametrize("preset", preset_names())
 
 
 def make_ir(folder: Path, preset: str = PRESET) -> Path:
-    """Write files with the names that a preset needs; a bundle does not look into them."""
+    """Write networks with the tensors of a preset."""
     folder.mkdir()
-    for name in ir_files(read_preset(preset)):
-        (folder / name).write_text(f"content of {name}")
+    config = read_preset(preset)
+    save_toy_pfe(folder, config)
+    ov.save_model(toy_rpn(config), folder / config.rpn.file, compress_to_fp16=False)
     return folder
+
+
+def refusal(source: Path, preset: str, folder: Path) -> str:
+    """Fail to make a bundle; give the sentence, and see that nothing is left behind."""
+    before = sorted(path.name for path in folder.parent.iterdir())
+    with pytest.raises(BundleError) as raised:
+        import_ir(source, preset, folder)
+    assert sorted(path.name for path in folder.parent.iterdir()) == before
+    assert "\n" not in str(raised.value)
+    return str(raised.value)
 
 
 def test_the_presets_are_named_in_order() -> None:
@@ -64,10 +78,37 @@ def test_missing_files_raise_naming_all_of_them_and_nothing_is_written(tmp_path:
     source = make_ir(tmp_path / "ir")
     (source / "pfe.bin").unlink()
     (source / "rpn.xml").unlink()
-    with pytest.raises(BundleError) as raised:
-        import_ir(source, PRESET, tmp_path / "bundle")
-    assert str(raised.value) == f"{source} lacks pfe.bin, rpn.xml, which the architecture {PRESET} needs"
-    assert not (tmp_path / "bundle").exists()
+    message = refusal(source, PRESET, tmp_path / "bundle")
+    assert message == f"{source} lacks pfe.bin, rpn.xml, which the architecture {PRESET} needs"
+
+
+@pytest.mark.parametrize("file", ["pfe.xml", "rpn.xml"])
+@pytest.mark.parametrize("share", [0.0, 0.5])
+def test_a_truncated_graph_is_named_and_nothing_is_written(tmp_path: Path, file: str, share: float) -> None:
+    source = make_ir(tmp_path / "ir")
+    whole = (source / file).read_bytes()
+    (source / file).write_bytes(whole[: int(share * len(whole))])
+    assert str(source / file) in refusal(source, PRESET, tmp_path / "bundle")
+
+
+def test_networks_of_another_architecture_are_named_and_nothing_is_written(tmp_path: Path) -> None:
+    source = make_ir(tmp_path / "ir", "openpcdet_kitti_3class")
+    assert "no input tensor 'pillar_x'" in refusal(source, PRESET, tmp_path / "bundle")
+
+
+def test_architectures_with_the_same_tensors_are_not_guessed(tmp_path: Path) -> None:
+    source = make_ir(tmp_path / "ir", "openpcdet_kitti_3class")
+    with pytest.raises(BundleError, match="mmdet_kitti_3class and openpcdet_kitti_3class fit"):
+        find_preset(source)
+
+
+def test_with_fp16_weights_are_written_at_half_the_size(tmp_path: Path) -> None:
+    source = make_ir(tmp_path / "ir")
+    bundle = import_ir(source, PRESET, tmp_path / "bundle", fp16=True)
+    assert load_bundle(tmp_path / "bundle") == bundle
+    for file in ("pfe.bin", "rpn.bin"):
+        assert bundle.path(file).stat().st_size < 0.7 * (source / file).stat().st_size
+    assert find_preset(tmp_path / "bundle") == PRESET
 
 
 def test_a_folder_that_is_no_bundle_is_not_overwritten(tmp_path: Path) -> None:
@@ -80,6 +121,8 @@ def test_a_folder_that_is_no_bundle_is_not_overwritten(tmp_path: Path) -> None:
 @pytest.mark.parametrize("there", [False, True], ids=["missing", "no networks"])
 def test_files_that_no_architecture_fits_raise_in_one_line_that_says_why(tmp_path: Path, there: bool) -> None:
     source = make_ir(tmp_path / "ir") if there else tmp_path / "absent"
+    for path in source.glob("*.xml"):
+        path.write_text("no network")
     with pytest.raises(BundleError) as raised:
         find_preset(source)
     message = str(raised.value)

@@ -23,7 +23,9 @@ def encode_pillar(pillar: int, pillars: Pillars, grid: GridConfig, weights: PfeW
     center = np.array(grid.pillar_center_offset) + np.array(grid.pillar_size) * pillars.coords[pillar]
     decorated = np.zeros((grid.max_points_per_pillar, 9))
     decorated[: len(own)] = np.hstack([own, own[:, :3] - mean, own[:, :2] - center])
-    activated = np.maximum(decorated @ weights.linear.astype(np.float64) + weights.bias, 0.0)
+    bias = np.tile(weights.bias if weights.empty_bias is None else weights.empty_bias, (len(decorated), 1))
+    bias[: len(own)] = weights.bias
+    activated = np.maximum(decorated @ weights.linear.astype(np.float64) + bias, 0.0)
     if weights.convolution is None:
         return activated.max(axis=0)
     convolution = weights.convolution
