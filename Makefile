@@ -26,8 +26,8 @@ lint: env ## set up, then ruff and mypy
 demo: env ## set up, then detect and show (DATA= MODEL= ARGS=)
 	$(VENV)/bin/pointpillars_ov demo $(OPTIONS)
 
-bench: env ## set up, then measure what is claimed of speed (DATA= MODEL= ARGS=)
-	$(VENV)/bin/pointpillars_ov claims $(OPTIONS)
+bench: env ## set up, then measure what is claimed of speed into benchmarks/<date>/ (DATA= MODEL= ARGS=)
+	$(VENV)/bin/pointpillars_ov claims --out benchmarks/$$(date +%F) $(OPTIONS)
 
 clean: ## remove all that make has set up or cached
 	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .hypothesis

@@ -7,50 +7,79 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from pointpillars_ov_ros.core.errors import PointPillarsError
 from pointpillars_ov_ros.tools.inputs import add_input_arguments, check_inputs, positive
+
+MATRIX = {
+    "mode": ("latency", "balanced", "throughput"),
+    "encoder": ("openvino", "host"),
+    "pfe_shape": ("static", "dynamic"),
+    "precision": ("default", "f32", "f16", "bf16"),
+}
+"""What `all` stands for, by setting."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the flags."""
+    parser.epilog = (
+        "Where a flag takes several values, or `all`, every combination is measured, each in a process of its own, "
+        "and beside it the bare requests of both networks: all in turn within a round, so that ratios hold on a "
+        "machine whose speed changes. Without such flags one configuration is measured, the detector's default."
+    )
     add_input_arguments(parser)
     parser.add_argument("--frames", type=positive, default=0, metavar="N", help="take only the first N frames")
-    parser.add_argument("--repeat", type=positive, default=10, help="rounds over the frames (default: %(default)s)")
-    parser.add_argument("--device", default="CPU", help="OpenVINO device of both networks (default: %(default)s)")
+    parser.add_argument("--repeat", type=positive, default=5, metavar="N", help="rounds over them (default: 5)")
+    _add_choices(parser, "--mode", "latency", "pipeline mode")
+    _add_choices(parser, "--encoder", "auto", "where pillars are encoded", also=("auto",))
+    _add_choices(parser, "--pfe-shape", "static", "input shapes of the PFE network, which `host` does without")
+    _add_choices(parser, "--precision", "default", "inference precision asked of the device, `default` being its own")
+    parser.add_argument("--pfe-block", type=int, metavar="N", help="pillars of one PFE request; 0: all, with padding")
+    parser.add_argument("--device", default="CPU", help="OpenVINO device of both networks (default: CPU)")
     parser.add_argument(
-        "--precision",
-        default="default",
-        choices=("default", "f32", "f16", "bf16"),
-        help="inference precision asked of the device (default: what the device likes)",
+        "--baseline",
+        choices=("origin",),
+        help="measure the origin's way in turn, too: PFE padded to all pillars, canvas built anew, RPN untouched",
     )
-    parser.add_argument(
-        "--mode",
-        default="latency",
-        choices=("latency", "balanced", "throughput"),
-        help="default: %(default)s",
-    )
-    parser.add_argument(
-        "--encoder",
-        default="auto",
-        choices=("auto", "openvino", "host"),
-        help="where pillars are encoded (default: auto)",
-    )
-    parser.add_argument(
-        "--pfe-shape", default="static", choices=("static", "dynamic"), help="shapes of the PFE (default: static)"
-    )
-    parser.add_argument("--pfe-block", type=int, default=None, help="pillars of one PFE request; 0: all, with padding")
     parser.add_argument(
         "--simulate", type=Path, metavar="PROFILE", help="measure nothing: run the scheduler on this simulated machine"
     )
-    parser.add_argument("--json", type=Path, help="write the report to this file, too")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write the report to this file, too")
+    parser.add_argument(
+        "--picture", type=Path, metavar="FILE", help="draw stage times, and a few frames in each mode, to this PNG"
+    )
 
 
 def run(options: argparse.Namespace) -> int:
     """Measure and print."""
     if options.simulate is not None:
+        _refuse_measuring(options)
         from pointpillars_ov_ros.tools.simulation_table import print_simulation
 
-        return print_simulation(options.simulate)
+        return print_simulation(options.simulate, options.picture)
     check_inputs(options, "benchmark")
     from pointpillars_ov_ros.tools.benchmark_session import run_benchmark
 
     return run_benchmark(options)
+
+
+def _add_choices(
+    parser: argparse.ArgumentParser, flag: str, default: str, meaning: str, also: tuple[str, ...] = ()
+) -> None:
+    """Declare a flag that takes one or several values of a setting, or `all`."""
+    name = flag.strip("-").replace("-", "_")
+    choices = (*MATRIX[name], *also, "all")
+    parser.add_argument(
+        flag,
+        nargs="+",
+        default=[default],
+        choices=choices,
+        metavar=name.rpartition("_")[2].upper(),
+        help=f"{meaning}: {', '.join(choices[:-1])} or all (default: {default})",
+    )
+
+
+def _refuse_measuring(options: argparse.Namespace) -> None:
+    """Raise one sentence where a flag asks for what a simulation has not got."""
+    for flag in ("model", "data", "baseline", "json"):
+        if getattr(options, flag) is not None:
+            raise PointPillarsError(f"--simulate measures nothing, so --{flag} does not go with it")

@@ -13,10 +13,17 @@ from pointpillars_ov_ros.tools.inputs import add_input_arguments, check_inputs, 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the flags."""
     add_input_arguments(parser)
+    parser.add_argument("--frames", type=positive, default=0, metavar="N", help="take only the first N frames")
     parser.add_argument(
-        "--rounds", type=positive, default=5, help="rounds over the frames for each claim (default: %(default)s)"
+        "--rounds", type=positive, default=5, metavar="N", help="how often; more, narrower bounds (default: 5)"
     )
-    parser.add_argument("--out", type=Path, default=Path("claims"), help="folder of the report (default: %(default)s)")
+    parser.add_argument(
+        "--out",
+        type=Path,
+        default=Path("claims"),
+        metavar="FOLDER",
+        help="where claims.json, claims.md and growth.png go (default: %(default)s)",
+    )
 
 
 def run(options: argparse.Namespace) -> int:

@@ -34,7 +34,7 @@ def check_inputs(options: argparse.Namespace, command: str) -> None:
         raise PointPillarsError(
             f"no model and no drive come with this version yet, so {command} needs both arguments: "
             f"--data KITTI_FOLDER --model BUNDLE_OR_IR_FOLDER "
-            f"(with make: `make {'bench' if command == 'benchmark' else command} DATA=… MODEL=…`)"
+            f"(with make: `make {'bench' if command == 'claims' else command} DATA=… MODEL=…`)"
         )
 
 

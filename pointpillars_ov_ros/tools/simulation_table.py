@@ -7,14 +7,34 @@ from __future__ import annotations
 from pathlib import Path
 
 from pointpillars_ov_ros.core.runtime_config import Mode
-from pointpillars_ov_ros.inference.simulation import SimulationReport, load_profile, run_simulation
+from pointpillars_ov_ros.inference.simulation import (
+    WARM_UP_FRAMES,
+    SimulationReport,
+    load_profile,
+    run_simulation,
+)
+from pointpillars_ov_ros.inference.timing import StageEvent
 from pointpillars_ov_ros.tools.tables import format_table
 
 
-def print_simulation(path: Path) -> int:
+def print_simulation(path: Path, picture: Path | None = None) -> int:
     """Run the real scheduler on the machine described in `path`, in every mode, always with a cloud waiting."""
     profile = load_profile(path)
-    reports = [run_simulation(profile, mode) for mode in Mode]
+    reports: list[SimulationReport] = []
+    traces: dict[str, list[StageEvent]] = {}
+    for mode in Mode:
+        events: list[StageEvent] = []
+        report = run_simulation(profile, mode, on_event=events.append)
+        loads = ", ".join(f"{name} {load:.0f} %" for name, load in report.device_load.items())
+        traces[f"{mode.value}: {report.fps:.2f} FPS, latency {report.latency_p50_ms:.1f} ms, {loads}"] = events
+        reports.append(report)
     print(f"SIMULATED: {profile.name}\n{profile.source.strip()}\n")
     print(format_table(SimulationReport.COLUMNS, [report.cells() for report in reports]))
+    if picture is not None:
+        from pointpillars_ov_ros.tools.benchmark_picture import draw_benchmark, make_group
+
+        devices = (profile.pfe_device, profile.rpn_device)
+        group = make_group("The modes; in a bar, the number of its frame", devices, traces, WARM_UP_FRAMES)
+        draw_benchmark(picture, f"SIMULATED: {profile.name}", [], [group])
+        print(f"\npicture  {picture}")
     return 0

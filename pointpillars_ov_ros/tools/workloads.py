@@ -5,53 +5,156 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from functools import partial
+from pathlib import Path
+from queue import Empty, SimpleQueue
+from typing import NamedTuple, Protocol
 
 from sensor_msgs.msg import PointCloud2
+from sensor_msgs_py.point_cloud2 import create_cloud
+from std_msgs.msg import Header
 
+from pointpillars_ov_ros.core.errors import InferenceError
+from pointpillars_ov_ros.core.points import PointBuffers
+from pointpillars_ov_ros.core.runtime_config import Mode
 from pointpillars_ov_ros.inference.engine import Engine
 from pointpillars_ov_ros.inference.frames import FrameResult
-from pointpillars_ov_ros.inference.network import Network, Request
-from pointpillars_ov_ros.inference.pipeline import Pipeline
-from pointpillars_ov_ros.inference.timing import Stage, StageTimes
+from pointpillars_ov_ros.inference.network import Request
+from pointpillars_ov_ros.inference.timing import Stage, StageEvent, StageTimes
 from pointpillars_ov_ros.nodes.conversions import read_cloud, to_detection_array
+from pointpillars_ov_ros.nodes.kitti_player_node import FIELDS
+from pointpillars_ov_ros.tools.inputs import open_frames
+
+_HANGS_S = 60.0
+
+
+class Startable(Protocol):
+    """What runs on a device: a request, or an encoder that is prepared."""
+
+    def start(self, done: Callable[[], None]) -> None:
+        """Start; `done` is called at the end."""
+
+    def finish(self) -> object:
+        """Wait for the end."""
+
+
+class Left(NamedTuple):
+    """A frame that has left the pipeline, its detection message built."""
+
+    result: FrameResult
+    message_ms: float
+    """What building the message took."""
+    at_ns: int
+    """When it had left."""
+    cpu_ns: int
+    """CPU time of the process so far."""
+
+    @property
+    def host_ms(self) -> float:
+        """Work of the host: cloud message read to detection message built, without waiting and inference."""
+        return self.result.times.host_ms + self.message_ms
+
+    @property
+    def total_ms(self) -> float:
+        """Cloud message in to detection message built."""
+        return (self.at_ns - self.result.times.span_ns(Stage.CONVERT)[0]) / 1e6
+
+
+class Round(NamedTuple):
+    """Frames of a pipeline in its stride, from the moment the frame before the first of them has left."""
+
+    frames: list[Left]
+    begin_ns: int
+    end_ns: int
+    cpu_ns: int
+    """CPU time of the process meanwhile."""
+    around: list[StageTimes]
+    """Of these frames and of those before and after, parts of which were worked on meanwhile."""
+
+    @property
+    def fps(self) -> float:
+        """Frames a second."""
+        return len(self.frames) * 1e9 / (self.end_ns - self.begin_ns)
 
 
 class Runner:
-    """A pipeline that clouds are sent through one at a time, each until its detection message is built."""
+    """A pipeline that clouds are sent through, from message to message as the detector node does it."""
 
-    def __init__(self, engine: Engine) -> None:
-        """Start the pipeline."""
-        self.host_ms: list[float] = []
-        self.total_ms: list[float] = []
+    def __init__(self, engine: Engine, on_event: Callable[[StageEvent], None] | None = None) -> None:
+        """Start the pipeline; `on_event` gets its trace."""
+        self.left: list[Left] = []
+        self._failure = ""
+        self._mode = engine.runtime.mode
         self._runtime, self._classes = engine.runtime, engine.config.classes
-        self._pipeline: Pipeline = engine.open_pipeline(self._take)
+        self._buffers = PointBuffers()
+        self._pipeline = engine.open_pipeline(self._take, on_event)
+        self._slots = len(engine.slots)
 
     def send(self, message: PointCloud2) -> None:
-        """Convert and submit."""
+        """Convert and submit; in latency mode also wait until the frame has left."""
         times = StageTimes()
         times.begin(Stage.CONVERT, time.monotonic_ns())
-        cloud = read_cloud(message, self._runtime.intensity_field, self._runtime.intensity_scale)
+        cloud = read_cloud(message, self._runtime.intensity_field, self._runtime.intensity_scale, self._buffers)
         times.end(Stage.CONVERT, time.monotonic_ns())
         self._pipeline.submit(cloud.points, message.header, times)
+        if self._mode is Mode.LATENCY:
+            # One frame in flight means that the next cloud is not even converted beside it.
+            self.drain()
 
     def drain(self) -> None:
-        """Wait until all that was sent has left."""
+        """Wait until all that was sent has left; InferenceError where a frame failed."""
         self._pipeline.drain()
+        if self._failure:
+            raise InferenceError(self._failure)
+
+    def run(self, clouds: Sequence[PointCloud2]) -> Round:
+        """Send clouds as fast as they are taken.
+
+        As many more go before and after them as there are slots: with those the pipeline fills and empties.
+        """
+        self.left = []
+        around = self._slots
+        for index in range(-around, len(clouds) + around):
+            self.send(clouds[index % len(clouds)])
+        self.drain()
+        before, frames = self.left[around - 1], self.left[around : around + len(clouds)]
+        return Round(
+            frames,
+            before.at_ns,
+            frames[-1].at_ns,
+            frames[-1].cpu_ns - before.cpu_ns,
+            [frame.result.times for frame in self.left],
+        )
 
     def close(self) -> None:
         """Stop the pipeline."""
         self._pipeline.close()
 
     def _take(self, result: FrameResult) -> None:
-        begin = time.monotonic_ns()
+        if result.error:
+            self._failure = f"frame {result.sequence} failed: {result.error}"
+        begin_ns = time.monotonic_ns()
         to_detection_array(result.detections, self._classes, result.token)
-        message_ms = (time.monotonic_ns() - begin) / 1e6
-        self.host_ms.append(result.times.host_ms + message_ms)
-        self.total_ms.append(result.times.total_ms + message_ms)
+        end_ns = time.monotonic_ns()
+        self.left.append(Left(result, (end_ns - begin_ns) / 1e6, end_ns, time.process_time_ns()))
 
 
-def run_bare(request: Request) -> float:
+def read_clouds(data: Path, limit: int = 0) -> list[PointCloud2]:
+    """Read the frames of a KITTI folder as messages, the first `limit` of them where that is not 0."""
+    frames = open_frames(data, limit)
+    return [create_cloud(Header(frame_id="velodyne"), FIELDS, frame.read_points()) for frame in frames]
+
+
+def make_bare_rpn(engine: Engine) -> Request:
+    """Make a request of the engine's RPN, on an empty canvas."""
+    request = engine.rpn.create_request()
+    # Whatever memory held before could be numbers that take the processor longer.
+    request.tensor(engine.config.rpn.input).fill(0)
+    return request
+
+
+def run_bare(request: Startable) -> float:
     """Run a request by itself; gives its time (ms)."""
     begin = time.monotonic()
     request.start(lambda: None)
@@ -59,31 +162,22 @@ def run_bare(request: Request) -> float:
     return (time.monotonic() - begin) * 1e3
 
 
-def run_in_turn(requests: list[Request], total: int) -> None:
-    """Run so many inferences, as many at once as there are requests."""
-    for index in range(total):
-        request = requests[index % len(requests)]
-        if index >= len(requests):
-            request.finish()
-        request.start(lambda: None)
+def run_at_once(requests: Sequence[Startable], total: int) -> float:
+    """Run inferences, each request started again as soon as it is done; gives how many a second.
+
+    As many as there are requests are run before and after the `total` that count. InferenceError where one hangs.
+    """
+    finished: SimpleQueue[Startable] = SimpleQueue()
+    around, ends_ns = len(requests), []
     for request in requests:
+        request.start(partial(finished.put, request))
+    for index in range(total + 2 * around):
+        try:
+            request = finished.get(timeout=_HANGS_S)
+        except Empty:
+            raise InferenceError(f"a bare request did not end within {_HANGS_S:g} s") from None
         request.finish()
-
-
-def send_all(runner: Runner, clouds: list[PointCloud2]) -> None:
-    """Send clouds as fast as they are taken, and wait for all of them."""
-    for message in clouds:
-        runner.send(message)
-    runner.drain()
-
-
-def frames_per_second(work: Callable[[], object], frames: int) -> float:
-    """Time some work on so many frames."""
-    begin = time.monotonic()
-    work()
-    return frames / (time.monotonic() - begin)
-
-
-def optimal_requests(network: Network) -> int:
-    """Give the number of requests at which the plugin says the network is fastest."""
-    return int(network.effective_settings().get("OPTIMAL_NUMBER_OF_INFER_REQUESTS", "1"))
+        ends_ns.append(time.monotonic_ns())
+        if index < total + around:
+            request.start(partial(finished.put, request))
+    return total * 1e9 / (ends_ns[around - 1 + total] - ends_ns[around - 1])
