@@ -14,11 +14,11 @@ from support import COLCON, CONSTRAINTS, ROOT, VENV, CommandError, SetupError, o
 PYTHON = str(VENV / "bin" / "python")
 PACKAGE = "pointpillars_ov_ros"
 MESSAGE_PACKAGES = ("sensor_msgs_py", "tf2_msgs", "vision_msgs")
-REQUIREMENTS = (ROOT / "requirements.txt", ROOT / "requirements-dev.txt")
+REQUIREMENTS = tuple(ROOT / f"requirements{part}.txt" for part in ("", "-workshop", "-dev"))
 WHEELS = ROOT / "env" / "requirements-ros-jazzy.txt"
 
 # Compiled against NumPy: where the platform's NumPy stays, pip has to find versions that fit it.
-_BOUND_TO_NUMPY = {"contourpy", "llvmlite", "matplotlib", "numba", "numpy", "shapely"}
+_BOUND_TO_NUMPY = {"contourpy", "llvmlite", "matplotlib", "numba", "numpy", "scikit-learn", "scipy", "shapely"}
 _OFFLINE = re.compile("NewConnectionError|NameResolutionError|ConnectTimeoutError|ProxyError")
 _COLCON_PARTS = "import colcon_core, colcon_ros, colcon_cmake"
 _INCLUDES = "import numpy, sysconfig as s; print(s.get_path('include')); print(numpy.get_include())"
