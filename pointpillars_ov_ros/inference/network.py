@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -110,7 +111,10 @@ class Network:
                 model.reshape(dict(reshape))
             if rewrite:
                 model = rewrite(model)
+            begin = time.monotonic()
             self._compiled = core.compile_model(model, device, dict(properties))
+            self.compile_s = time.monotonic() - begin
+            """What compiling took, or loading from the cache (CACHE_DIR)."""
             self.memory = shared_memory(core, device)
         except RuntimeError as error:
             raise InferenceError(

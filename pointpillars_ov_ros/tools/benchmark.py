@@ -41,6 +41,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="measure the origin's way in turn, too: PFE padded to all pillars, canvas built anew, RPN untouched",
     )
     parser.add_argument(
+        "--networks", action="store_true", help="measure both networks alone and side by side; needs no clouds"
+    )
+    parser.add_argument(
         "--simulate", type=Path, metavar="PROFILE", help="measure nothing: run the scheduler on this simulated machine"
     )
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the report to this file, too")
@@ -56,6 +59,10 @@ def run(options: argparse.Namespace) -> int:
         from pointpillars_ov_ros.tools.simulation_table import print_simulation
 
         return print_simulation(options.simulate, options.picture)
+    if options.networks:
+        from pointpillars_ov_ros.tools.benchmark_networks import run_networks
+
+        return run_networks(options)
     check_inputs(options, "benchmark")
     from pointpillars_ov_ros.tools.benchmark_session import run_benchmark
 

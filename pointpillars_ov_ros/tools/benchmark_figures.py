@@ -24,6 +24,8 @@ WORK = ("convert", "pillars", "pfe", "scatter", "rpn", "decode", "message")
 class BareNetwork:
     """A network by itself, without anything of the host."""
 
+    compile_s: float
+    """To compile it, for the shape that it runs with."""
     request_ms: Percentiles
     """One at a time. For the PFE: all requests of one frame."""
     requests: int

@@ -71,6 +71,7 @@ class BareWork:
         """Make as many requests as the plugin says are best; `frames` inferences are one turn."""
         self._requests = [make() for _ in range(network.optimal_requests)]
         self._frames = frames
+        self._compile_s = network.compile_s
         self.times_ms: list[list[float]] = []
         """Of every turn, one request after the other."""
         self.fps: list[float] = []
@@ -86,7 +87,7 @@ class BareWork:
     def summary(self) -> BareNetwork:
         """Give what came out."""
         times_ms = [time_ms for turn in self.times_ms for time_ms in turn]
-        return BareNetwork(summarize(times_ms), len(self._requests), median(self.fps))
+        return BareNetwork(self._compile_s, summarize(times_ms), len(self._requests), median(self.fps))
 
 
 class OriginWork:

@@ -74,14 +74,14 @@ def format_details(measurement: Measurement) -> str:
             f"{describe(m.runtime).upper()}   encoder: {m.encoder.value} ({m.encoder_reason})",
             format_table(["as compiled", *m.effective], settings),
             format_table(["stage (ms)", *PERCENTILES], stages),
-            format_table(["bare request (ms)", *PERCENTILES, "a second", "at once"], bare),
+            format_table(["bare request (ms)", *PERCENTILES, "a second", "at once", "compile (s)"], bare),
         ]
     )
 
 
 def _bare_row(name: str, network: BareNetwork) -> list[str]:
     times = [f"{value:.2f}" for value in network.request_ms.values()]
-    return [name, *times, f"{network.fps:.2f}", str(network.requests)]
+    return [name, *times, f"{network.fps:.2f}", str(network.requests), f"{network.compile_s:.2f}"]
 
 
 def _encoder(measurement: Measurement) -> str:

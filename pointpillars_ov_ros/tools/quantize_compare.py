@@ -4,7 +4,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
@@ -14,15 +13,16 @@ from tqdm import tqdm
 from pointpillars_ov_ros.core.canvas_format import CanvasFormat
 from pointpillars_ov_ros.core.detections import Detections
 from pointpillars_ov_ros.core.runtime_config import EncoderChoice, Precision, RuntimeConfig
-from pointpillars_ov_ros.inference.engine import Engine, compile_properties
-from pointpillars_ov_ros.inference.network import Network
+from pointpillars_ov_ros.inference.engine import Engine
 from pointpillars_ov_ros.inference.ports import pfe_ports, rpn_ports
 from pointpillars_ov_ros.model.bundle import ModelBundle
 from pointpillars_ov_ros.model.lean_rpn import make_lean
 from pointpillars_ov_ros.model.quantization import Part
 from pointpillars_ov_ros.model.quantization_check import margin_below
 from pointpillars_ov_ros.model.quantization_data import Cloud
+from pointpillars_ov_ros.tools.bare_networks import compile_pfe, compile_rpn, make_request
 from pointpillars_ov_ros.tools.ratios import Estimate, estimate, paired_ratio, take_turns
+from pointpillars_ov_ros.tools.workloads import run_bare
 
 TURNS = 11
 
@@ -63,24 +63,12 @@ def time_network(before: ModelBundle, after: ModelBundle, part: Part) -> Speed:
 def _runner(bundle: ModelBundle, part: Part) -> Callable[[], float]:
     """Compile a network as a detector would, and give what runs it once and tells how long that took (ms)."""
     config, runtime = bundle.config, RuntimeConfig()
-    properties, path = compile_properties(runtime), bundle.path(part.file(config))
     if part is Part.RPN:
-        network = Network(path, "CPU", properties, rpn_ports(config), rewrite=lambda model: make_lean(model).model)
+        network, inputs = compile_rpn(bundle, runtime), rpn_ports(config).inputs
     else:
         limit = config.grid.max_pillars
         block = min(runtime.pfe_block or limit, limit)
-        network = Network(path, "CPU", properties, pfe_ports(config, limit), pfe_ports(config, block).inputs)
-    request = network.create_request()
-    names = pfe_ports(config, 1).inputs if part is Part.PFE else rpn_ports(config).inputs
-    for name in names:
-        # Whatever memory held before could be numbers that take the processor longer.
-        request.tensor(name).fill(1)
-
-    def run() -> float:
-        begin = time.monotonic()
-        request.start(lambda: None)
-        request.finish()
-        return (time.monotonic() - begin) * 1e3
-
-    run()
-    return run
+        network, inputs = compile_pfe(bundle, runtime, block), pfe_ports(config, block).inputs
+    request = make_request(network, list(inputs))
+    run_bare(request)
+    return lambda: run_bare(request)

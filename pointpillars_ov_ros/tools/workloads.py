@@ -181,3 +181,30 @@ def run_at_once(requests: Sequence[Startable], total: int) -> float:
         if index < total + around:
             request.start(partial(finished.put, request))
     return total * 1e9 / (ends_ns[around - 1 + total] - ends_ns[around - 1])
+
+
+def run_side_by_side(one: Startable, other: Startable, total: int) -> tuple[float, float]:
+    """Run both over and over, each started again as soon as it is done, until both have been run `total` times.
+
+    Gives how many a second of each. InferenceError where one hangs.
+    """
+    finished: SimpleQueue[Startable] = SimpleQueue()
+    ends_ns: dict[Startable, list[int]] = {one: [], other: []}
+    for request in ends_ns:
+        request.start(partial(finished.put, request))
+    running = len(ends_ns)
+    while running:
+        try:
+            request = finished.get(timeout=_HANGS_S)
+        except Empty:
+            raise InferenceError(f"a bare request did not end within {_HANGS_S:g} s") from None
+        request.finish()
+        if running == len(ends_ns):
+            ends_ns[request].append(time.monotonic_ns())
+        # The faster one goes on until the slower one is done: else that would be alone towards its end.
+        if min(map(len, ends_ns.values())) <= total:
+            request.start(partial(finished.put, request))
+        else:
+            running -= 1
+    first, second = ((len(ends) - 1) * 1e9 / (ends[-1] - ends[0]) for ends in ends_ns.values())
+    return first, second

@@ -53,6 +53,7 @@ def assert_consistent(configuration: dict[str, Any]) -> None:
     assert configuration["effective"]["rpn"]["EXECUTION_DEVICES"] == "CPU"
     for bare in configuration["bare"].values():
         assert bare["requests"] >= 1 and bare["fps"] > 0
+        assert bare["compile_s"] > 0
 
 
 def test_every_mode_is_measured_beside_the_origins_way_and_drawn(

@@ -21,7 +21,7 @@ from pointpillars_ov_ros.inference.timing import Stage, StageEvent
 from pointpillars_ov_ros.model.bundle import ModelBundle
 from pointpillars_ov_ros.nodes.kitti_player_node import FIELDS
 from pointpillars_ov_ros.tools import workloads
-from pointpillars_ov_ros.tools.workloads import Runner, run_at_once
+from pointpillars_ov_ros.tools.workloads import Runner, run_at_once, run_side_by_side
 
 from ..inference.toy_bundle import Trouble, Weakness, save_toy_bundle, toy_cloud
 
@@ -127,3 +127,26 @@ def test_a_request_that_hangs_is_given_up_and_holds_up_no_other(monkeypatch: pyt
         run_at_once([CountingRequest(log, "hanging", hangs=True), CountingRequest(log, "other")], 5)
     # All inferences but the one that hangs.
     assert log.count("finish other") == log.count("start other") == 5 + 2 * 2 - 1
+
+
+def test_side_by_side_both_run_until_the_slower_one_is_done() -> None:
+    log: list[str] = []
+    assert min(run_side_by_side(CountingRequest(log, "one"), CountingRequest(log, "other"), 4)) > 0
+    for name in ("one", "other"):
+        assert log.count(f"start {name}") == log.count(f"finish {name}") >= 5
+    assert log[0].startswith("start") and log[1].startswith("start") and log[-1].startswith("finish")
+
+
+def test_side_by_side_one_that_hangs_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(workloads, "_HANGS_S", 0.1)
+
+    class Slow(CountingRequest):
+        """Ends only once, so that the other one would go on for good."""
+
+        def start(self, done: Callable[[], None]) -> None:
+            self._hangs = f"start {self._name}" in self._log
+            super().start(done)
+
+    log: list[str] = []
+    with pytest.raises(InferenceError, match=r"did not end within 0.1 s"):
+        run_side_by_side(Slow(log, "one"), Slow(log, "other"), 5)
