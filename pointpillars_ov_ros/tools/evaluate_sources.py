@@ -64,6 +64,13 @@ class View(NamedTuple):
     """Width, height (pixels)."""
 
 
+class Labelled(NamedTuple):
+    """Frames with their ground truth."""
+
+    views: list[View]
+    truth: list[list[KittiObject]]
+
+
 def read_cloud(view: View, crop: bool) -> FloatArray:
     """Give the points (N, 4) of a frame, with `crop` only those that the camera sees."""
     points = view.frame.read_points()
@@ -101,22 +108,36 @@ def score_results(options: argparse.Namespace) -> Source:
 
 def score_model(options: argparse.Namespace) -> Source:
     """Run --model over the labelled frames of --data."""
-    frames = labelled_frames(options)
-    views = [_view(frame) for frame in frames]
-    truth = [frame.read_labels() or [] for frame in frames]
-    runtime = from_plain(
-        RuntimeConfig,
-        {
-            "pfe_device": options.device,
-            "rpn_device": options.device,
-            "precision": options.precision,
-            "encoder": options.encoder,
-            "score_threshold": options.score_threshold,
-            "drop_policy": DropPolicy.REPLAY.value,
-        },
-    )
+    # First, since a bad file is found at once, and a network takes its time to load.
+    labelled = read_labelled(options)
     with tempfile.TemporaryDirectory() as scratch:
-        engine = Engine(open_model(options.model, Path(scratch) / "bundle"), runtime)
+        engine = Engine(open_model(options.model, Path(scratch) / "bundle"), runtime_of(options))
+    return score_engine(engine, options, labelled)
+
+
+def runtime_of(options: argparse.Namespace) -> RuntimeConfig:
+    """Give the settings that the flags ask for; ConfigError names a bad value."""
+    values = {
+        "pfe_device": options.device,
+        "rpn_device": options.device,
+        "precision": options.precision,
+        "encoder": options.encoder,
+        "score_threshold": options.score_threshold,
+        "drop_policy": DropPolicy.REPLAY.value,
+    }
+    return from_plain(RuntimeConfig, values)
+
+
+def read_labelled(options: argparse.Namespace) -> Labelled:
+    """Read labels and calibrations of the frames of --data; DatasetError names file and line."""
+    frames = labelled_frames(options)
+    return Labelled([_view(frame) for frame in frames], [frame.read_labels() or [] for frame in frames])
+
+
+def score_engine(engine: Engine, options: argparse.Namespace, labelled: Labelled) -> Source:
+    """Detect in all frames; DatasetError where the model has no class that KITTI scores."""
+    views, truth = labelled
+    frames = [view.frame for view in views]
     classes = engine.config.classes
     rules = tuple(rule for rule in (find_rule(name) for name in classes) if rule is not None)
     if not rules:
@@ -128,7 +149,7 @@ def score_model(options: argparse.Namespace) -> Source:
     details = {
         "model": engine.config.name,
         "data": str(options.data),
-        "settings": to_mapping(dataclasses.replace(runtime, model_dir="")),
+        "settings": to_mapping(dataclasses.replace(engine.runtime, model_dir="")),
         "encoder": encoder,
         "effective settings": settings,
         "score threshold": threshold,
