@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from pointpillars_ov_ros.core.errors import DatasetError
+from pointpillars_ov_ros.core.files import replace_folder
 from pointpillars_ov_ros.kitti.labels import RESULT_FIELDS, KittiObject, format_result
 
 
@@ -54,16 +55,7 @@ def write_results(folder: Path, results: Mapping[str, Sequence[KittiObject]]) ->
         for name, objects in results.items():
             text = "".join(f"{format_result(o)}\n" for o in objects)
             (fresh / f"{name}.txt").write_text(text, encoding="ascii")
-        aside = Path(temporary) / "replaced"
-        had_one = folder.exists()
-        if had_one:
-            folder.rename(aside)
-        try:
-            fresh.rename(folder)
-        except OSError:
-            if had_one:
-                aside.rename(folder)
-            raise
+        replace_folder(folder, fresh, Path(temporary) / "replaced")
 
 
 def _find(folder: Path, places: Sequence[str], what: str) -> dict[str, Path]:

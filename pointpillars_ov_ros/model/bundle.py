@@ -15,6 +15,7 @@ import yaml
 
 from pointpillars_ov_ros.core.config import ModelConfig
 from pointpillars_ov_ros.core.errors import BundleError, ConfigError
+from pointpillars_ov_ros.core.files import replace_folder
 from pointpillars_ov_ros.core.mapping import from_mapping, to_mapping
 from pointpillars_ov_ros.model.yaml_tree import read_yaml
 
@@ -83,7 +84,7 @@ def write_bundle(config: ModelConfig, sources: dict[str, Path], folder: Path) ->
         config = dataclasses.replace(config, sha256={name: sha256(fresh / name) for name in sources})
         text = yaml.safe_dump(to_mapping(config), sort_keys=False, allow_unicode=True)
         (fresh / CONFIG_NAME).write_text(text, encoding="utf-8")
-        _replace(folder, fresh, Path(temporary) / "replaced")
+        replace_folder(folder, fresh, Path(temporary) / "replaced")
     return ModelBundle(config, folder)
 
 
@@ -95,19 +96,6 @@ def _check_replaceable(folder: Path) -> None:
     foreign = sorted(path.name for path in folder.iterdir() if path.name not in known)
     if foreign:
         raise BundleError(f"{folder} holds {foreign[0]}, which is not of the bundle there; it is left alone")
-
-
-def _replace(folder: Path, fresh: Path, aside: Path) -> None:
-    """Put `fresh` in the place of `folder`; where that fails, what was there is there again."""
-    had_one = folder.exists()
-    if had_one:
-        folder.rename(aside)
-    try:
-        fresh.rename(folder)
-    except OSError:
-        if had_one:
-            aside.rename(folder)
-        raise
 
 
 def ir_files(config: ModelConfig) -> tuple[str, ...]:

@@ -101,8 +101,9 @@ def read_float_model(bundle: ModelBundle, part: Part) -> ov.Model:
     ports = pfe_ports(config, config.grid.max_pillars) if part is Part.PFE else rpn_ports(config)
     model = read_model(ov.Core(), path, ports)
     if is_quantized(model):
+        layers = len(find(model, "FakeQuantize"))
         raise BundleError(
-            f"{path} is quantized already (it has {len(find(model, 'FakeQuantize'))} FakeQuantize layers): "
+            f"{path.name} of {config.name} is quantized already (it has {layers} FakeQuantize layers): "
             "give the float network that it was made of"
         )
     return model

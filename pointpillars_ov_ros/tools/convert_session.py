@@ -48,6 +48,11 @@ def _convert_folder(
         return import_ir(source, config, output, fp16), (f"the configuration is that of the bundle {source}",)
     graphs = find_onnx(source)
     if graphs is None:
+        if not any(source.glob("*.xml")):
+            raise BundleError(
+                f"{source} holds no networks: neither a bundle, nor IR files (pfe.xml, rpn.xml), "
+                "nor ONNX files (*pfe*.onnx, *rpn*.onnx)"
+            )
         if description is None:
             name = find_preset(source)
             description = describe_preset(name, (f"preset {name}: the only one whose tensors the IR files have",))

@@ -153,6 +153,12 @@ def test_a_source_that_is_not_there_is_named(tmp_path: Path, capsys: Capture) ->
     assert "absent does not exist" in failure(capsys, tmp_path / "absent", tmp_path / "bundle")
 
 
+def test_a_folder_without_networks_is_told_what_would_be_some(tmp_path: Path, capsys: Capture) -> None:
+    (tmp_path / "photos").mkdir()
+    text = failure(capsys, tmp_path / "photos", tmp_path / "bundle")
+    assert all(word in text for word in ("photos", "pfe.xml", "*rpn*.onnx"))
+
+
 def test_a_folder_that_is_no_bundle_is_left_alone(tmp_path: Path, capsys: Capture) -> None:
     target = tmp_path / "photos"
     target.mkdir()

@@ -1,0 +1,35 @@
+# Copyright 2026 The pointpillars_ov_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""A folder is replaced whole or not at all."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from pointpillars_ov_ros.core.files import replace_folder
+
+
+def make(folder: Path, text: str) -> Path:
+    folder.mkdir()
+    (folder / "file").write_text(text)
+    return folder
+
+
+@pytest.mark.parametrize("had_one", [True, False])
+def test_the_fresh_folder_takes_the_place(tmp_path: Path, had_one: bool) -> None:
+    folder, fresh, aside = tmp_path / "folder", make(tmp_path / "fresh", "new"), tmp_path / "aside"
+    if had_one:
+        make(folder, "old")
+    replace_folder(folder, fresh, aside)
+    assert (folder / "file").read_text() == "new"
+    assert not fresh.exists()
+    assert aside.exists() is had_one
+
+
+def test_what_was_there_is_there_again_where_there_is_nothing_fresh(tmp_path: Path) -> None:
+    folder = make(tmp_path / "folder", "old")
+    with pytest.raises(OSError):
+        replace_folder(folder, tmp_path / "fresh", tmp_path / "aside")
+    assert (folder / "file").read_text() == "old"
