@@ -19,6 +19,7 @@ COMMANDS = {
     "compare": "put AP, latency and size of bundles and precisions side by side",
     "convert": "make a checked model bundle of IR files, ONNX files or a torch checkpoint",
     "quantize": "make an INT8 bundle of a float one, and compare their detections",
+    "timeline": "record and draw when requests are taken and done: AUTO's change of device, automatic batching",
     "inspect": "say what a model bundle is: classes, grid, tensors, precision, size, arithmetic, origin",
 }
 
