@@ -18,7 +18,7 @@ from pointpillars_ov_ros.synthetic.sensor import Sensor
 from pointpillars_ov_ros.synthetic.sweep import Sweep
 
 
-class SyntheticFrame(NamedTuple):
+class SimulatedFrame(NamedTuple):
     """What a sensor reports of one turn, and the truth about it; lidar frame (x forward, y left, z up)."""
 
     stamp: float
@@ -32,7 +32,7 @@ class SyntheticFrame(NamedTuple):
     """Where the lidar frame is in the world."""
 
 
-def render(scene: Scene, sweep: Sweep, sensor: Sensor, device: int, key: int, stamp: float = 0.0) -> SyntheticFrame:
+def render(scene: Scene, sweep: Sweep, sensor: Sensor, device: int, key: int, stamp: float = 0.0) -> SimulatedFrame:
     """Turn the sensor once.
 
     `device` is the seed of its own faults, which last (gain of its beams); `key` that of the frame's noise.
@@ -43,4 +43,4 @@ def render(scene: Scene, sweep: Sweep, sensor: Sensor, device: int, key: int, st
     receiver = make_receiver(sensor, make_key(device))
     points, owners = collect(hits, scene.primitives, scene.ground, scene.view, sweep, receiver, noise)
     labels, identities = make_labels(scene, hits, owners)
-    return SyntheticFrame(stamp, points, identities, labels, scene.view)
+    return SimulatedFrame(stamp, points, identities, labels, scene.view)

@@ -11,10 +11,9 @@ from __future__ import annotations
 
 import math
 
-import numpy as np
 from numba import njit
 
-from pointpillars_ov_ros.synthetic.primitives import Kind
+from pointpillars_ov_ros.synthetic.primitives import Kind, Record
 
 _FRUSTUM, _ELLIPSOID = int(Kind.FRUSTUM), int(Kind.ELLIPSOID)
 Crossing = tuple[float, float, float]
@@ -22,7 +21,7 @@ MISS: Crossing = (math.inf, math.inf, 0.0)
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
-def intersect(primitive: np.void, x: float, y: float, z: float, dx: float, dy: float, dz: float) -> Crossing:
+def intersect(primitive: Record, x: float, y: float, z: float, dx: float, dy: float, dz: float) -> Crossing:
     """Intersect the ray (x y z, dx dy dz) with a PRIMITIVE record; give (entry, exit, cosine)."""
     if primitive.kind == _FRUSTUM:
         return intersect_frustum(primitive, x, y, z, dx, dy, dz)
@@ -50,7 +49,7 @@ def clip(outside: float, approach: float, entry: float, leave: float, cosine: fl
 
 @njit(nogil=True, cache=True, error_model="numpy")
 def intersect_frustum(
-    primitive: np.void, x: float, y: float, z: float, dx: float, dy: float, dz: float
+    primitive: Record, x: float, y: float, z: float, dx: float, dy: float, dz: float
 ) -> Crossing:
     """Clip by the planes of top and bottom, then by the four sides, each of which leans by `lean` per metre up."""
     half = primitive.half_z
@@ -97,7 +96,7 @@ def intersect_ellipsoid(
 
 @njit(nogil=True, cache=True, error_model="numpy")
 def intersect_cylinder(
-    primitive: np.void, x: float, y: float, z: float, dx: float, dy: float, dz: float
+    primitive: Record, x: float, y: float, z: float, dx: float, dy: float, dz: float
 ) -> Crossing:
     """Intersect with the endless cylinder around the axis, then clip by its two ends."""
     ax, ay, az, half, radius = primitive.p0, primitive.p1, primitive.p2, primitive.p3, primitive.p4

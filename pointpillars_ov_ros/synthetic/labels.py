@@ -1,17 +1,15 @@
 # Copyright 2026 The pointpillars_ov_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Ground truth of a frame, with what KITTI says of an object: occlusion, truncation, height in the image, difficulty."""
+"""Ground truth of a frame, with all that KITTI says of an object: occlusion, truncation, difficulty."""
 
 from __future__ import annotations
 
-import math
 from typing import NamedTuple
 
 import numpy as np
 
 from pointpillars_ov_ros.core.arrays import DoubleArray, FloatArray, IntArray
-from pointpillars_ov_ros.kitti.calibration import IMAGE_SIZE
-from pointpillars_ov_ros.kitti.evaluation_rules import DIFFICULTIES
+from pointpillars_ov_ros.synthetic.camera import project
 from pointpillars_ov_ros.synthetic.raycast import Hits
 from pointpillars_ov_ros.synthetic.scene import Scene
 
@@ -21,14 +19,8 @@ UNSEEN = 3
 """Occlusion level of an object that no ray reaches."""
 IGNORED = -1
 """Difficulty of an object that is in none of KITTI's."""
-_FOCAL_LENGTH, _CENTRE = 721.5, (609.6, 172.9)
-"""Of the camera (pixels)."""
-_CAMERA_X, _CAMERA_Z = 0.27, -0.08
-"""Where the camera is in the lidar frame (m); it looks along +x."""
-_NEAREST = 0.3
-"""What is nearer to the image plane than this (m) is cut off before it is projected."""
-_EDGES = tuple((a, a | bit) for bit in (1, 2, 4) for a in range(8) if not a & bit)
-"""Pairs of corners of a box, numbered by three bits."""
+LIMITS = ((40.0, 0, 0.15), (25.0, 1, 0.3), (25.0, 2, 0.5))
+"""Of KITTI's easy, moderate and hard: what is higher than this (pixels), not more occluded, not more truncated."""
 
 
 class Labels(NamedTuple):
@@ -95,47 +87,6 @@ def grade(image_boxes: DoubleArray, occlusion: IntArray, truncation: DoubleArray
     """Give the difficulty (M,) of objects, from their boxes in the image (M, 4), occlusion and truncation (M,)."""
     heights = image_boxes[:, 3] - image_boxes[:, 1]
     difficulty = np.full(len(heights), IGNORED, np.int32)
-    for level, limits in reversed(list(enumerate(DIFFICULTIES))):
-        counts = (heights > limits.min_height) & (occlusion <= limits.max_occlusion)
-        difficulty[counts & (truncation <= limits.max_truncation)] = level
+    for level, (height, occluded, truncated) in reversed(list(enumerate(LIMITS))):
+        difficulty[(heights > height) & (occlusion <= occluded) & (truncation <= truncated)] = level
     return difficulty
-
-
-def project(boxes: DoubleArray) -> tuple[DoubleArray, DoubleArray]:
-    """Project boxes (M, 7) into the image; give (M, 4) left, top, right, bottom (pixels), and truncation (M,)."""
-    image_boxes, truncation = np.zeros((len(boxes), 4)), np.ones(len(boxes))
-    for index, corners in enumerate(corners_of(boxes)):
-        depth = corners[:, 0] - _CAMERA_X
-        ahead = [corners[depth >= _NEAREST]]
-        for a, b in _EDGES:
-            if (depth[a] < _NEAREST) != (depth[b] < _NEAREST):
-                share = (_NEAREST - depth[a]) / (depth[b] - depth[a])
-                ahead.append((corners[a] + share * (corners[b] - corners[a]))[None])
-        seen = np.concatenate(ahead)
-        if len(seen) == 0:
-            continue
-        scale = _FOCAL_LENGTH / (seen[:, 0] - _CAMERA_X)
-        u, v = _CENTRE[0] - scale * seen[:, 1], _CENTRE[1] - scale * (seen[:, 2] - _CAMERA_Z)
-        left, right = np.clip([u.min(), u.max()], 0.0, IMAGE_SIZE[0] - 1.0)
-        top, bottom = np.clip([v.min(), v.max()], 0.0, IMAGE_SIZE[1] - 1.0)
-        whole = (u.max() - u.min()) * (v.max() - v.min())
-        truncation[index] = 1.0 - (right - left) * (bottom - top) / whole
-        image_boxes[index] = left, top, right, bottom
-    return image_boxes, truncation
-
-
-def corners_of(boxes: DoubleArray) -> DoubleArray:
-    """Give the corners (M, 8, 3) (m) of boxes (M, 7); bits 0, 1, 2 of a corner's number: front, left, top."""
-    signs = np.array([[1.0 if number >> bit & 1 else -1.0 for bit in range(3)] for number in range(8)])
-    local = boxes[:, None, 3:6] / 2 * signs
-    cos, sin = np.cos(boxes[:, 6])[:, None], np.sin(boxes[:, 6])[:, None]
-    x = boxes[:, :1] + cos * local[..., 0] - sin * local[..., 1]
-    y = boxes[:, 1:2] + sin * local[..., 0] + cos * local[..., 1]
-    return np.stack([x, y, boxes[:, 2:3] + local[..., 2]], axis=2)
-
-
-def alpha_of(boxes: DoubleArray) -> DoubleArray:
-    """Give KITTI's observation angle (M,) (rad, in [-pi, pi)) of boxes (M, 7), as its camera sees them."""
-    rotation_y = -boxes[:, 6] - math.pi / 2
-    alpha = rotation_y + np.arctan2(boxes[:, 1], boxes[:, 0] - _CAMERA_X)
-    return (alpha + math.pi) % (2 * math.pi) - math.pi

@@ -11,7 +11,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from enum import IntEnum
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -21,6 +21,8 @@ from pointpillars_ov_ros.core.arrays import DoubleArray
 Span = tuple[float, float]
 Point = tuple[float, float, float]
 PrimitiveArray = npt.NDArray[np.void]
+Record = Any
+"""One PRIMITIVE of a PrimitiveArray; mypy does not know the fields of numpy's records."""
 Part = tuple[float, ...]
 """A primitive as it is put together: the fields of PRIMITIVE."""
 

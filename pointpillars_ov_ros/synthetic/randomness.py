@@ -83,8 +83,8 @@ class Dice:
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
-def ray_bits(key: int, ray: int, salt: int) -> int:
-    """Give 64 random bits (uint64) for use number `salt` of ray `ray` in the frame of `key` (uint64)."""
+def ray_bits(key: np.uint64, ray: int, salt: int) -> np.uint64:
+    """Give 64 random bits for use number `salt` of ray `ray` in the frame of `key`."""
     value = key ^ (np.uint64(ray) * np.uint64(_STEP) + np.uint64(salt) * np.uint64(_SECOND))
     value = (value ^ (value >> np.uint64(30))) * np.uint64(_FIRST)
     value = (value ^ (value >> np.uint64(27))) * np.uint64(_SECOND)
@@ -92,17 +92,16 @@ def ray_bits(key: int, ray: int, salt: int) -> int:
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
-def ray_unit(key: int, ray: int, salt: int) -> float:
+def ray_unit(key: np.uint64, ray: int, salt: int) -> float:
     """Give a number in [0, 1) of a ray."""
     return np.float64(ray_bits(key, ray, salt) >> np.uint64(11)) * 2.0**-53
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
-def ray_normal(key: int, ray: int, salt: int) -> float:
+def ray_normal(key: np.uint64, ray: int, salt: int) -> float:
     """Give a normal number of a ray, mean 0 and deviation 1, within +-MAX_NORMAL: four uniform numbers of 16 bits."""
     bits = ray_bits(key, ray, salt)
-    total = np.uint64(0)
-    for _ in range(4):
-        total += bits & np.uint64(0xFFFF)
-        bits >>= np.uint64(16)
-    return ((np.float64(total) + 2.0) / 65536.0 - 2.0) * _IRWIN_HALL
+    total = 2.0
+    for k in range(4):
+        total += np.float64((bits >> np.uint64(16 * k)) & np.uint64(0xFFFF))
+    return (total / 65536.0 - 2.0) * _IRWIN_HALL

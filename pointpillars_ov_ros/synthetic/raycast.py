@@ -12,7 +12,7 @@ from numba import njit
 
 from pointpillars_ov_ros.core.arrays import DoubleArray, FloatArray, IntArray
 from pointpillars_ov_ros.synthetic.intersection import intersect
-from pointpillars_ov_ros.synthetic.primitives import PrimitiveArray, Surface
+from pointpillars_ov_ros.synthetic.primitives import PrimitiveArray, Record, Surface
 from pointpillars_ov_ros.synthetic.randomness import ray_unit
 from pointpillars_ov_ros.synthetic.sweep import Sweep
 from pointpillars_ov_ros.synthetic.window import find_window, may_meet
@@ -61,7 +61,7 @@ def cast_rays(
     velocities: DoubleArray,
     sweep: Sweep,
     max_range: float,
-    key: int,
+    key: np.uint64,
     hits: Hits,
     last_object: IntArray,
 ) -> None:
@@ -104,7 +104,7 @@ def cast_rays(
 
 @njit(nogil=True, cache=True, error_model="numpy")
 def meet(
-    primitive: np.void,
+    primitive: Record,
     index: int,
     x: float,
     y: float,
@@ -112,7 +112,7 @@ def meet(
     dx: float,
     dy: float,
     dz: float,
-    key: int,
+    key: np.uint64,
     ray: int,
 ) -> tuple[float, float]:
     """Give distance (m) and cosine at which a ray is stopped by a primitive, infinity where it passes.
@@ -139,7 +139,7 @@ def meet(
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
-def in_opening(primitive: np.void, x: float, y: float, z: float) -> bool:
+def in_opening(primitive: Record, x: float, y: float, z: float) -> bool:
     """Tell whether a point of the surface (m, own frame) is in one of the holes of a GRID."""
     if abs(z) > primitive.half_z - 1e-6:
         return False

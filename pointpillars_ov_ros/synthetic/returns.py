@@ -86,7 +86,7 @@ def collect_points(
     view: View,
     sweep: Sweep,
     receiver: Receiver,
-    key: int,
+    key: np.uint64,
     points: FloatArray,
     objects: IntArray,
 ) -> int:
@@ -140,7 +140,7 @@ def brightness(exponent: float, fading: float, reflectivity: float, cosine: floa
 
 @njit(nogil=True, cache=True, error_model="numpy")
 def mix_at_edge(
-    depth: float, other: float, max_gap: float, share: float, key: int, ray: int
+    depth: float, other: float, max_gap: float, share: float, key: np.uint64, ray: int
 ) -> tuple[float, bool]:
     """Give the range (m) of a ray, and whether it lies between `depth` and that of the next ray of its beam."""
     gap = abs(other - depth)

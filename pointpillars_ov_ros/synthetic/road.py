@@ -86,7 +86,7 @@ class Road:
     def ground(self, low: float, high: float) -> Ground:
         """Give the ground around the stretch low … high (m, world x)."""
         first, last = math.floor(low / _X_STEP), math.ceil(high / _X_STEP)
-        x = np.arange(first, last + 1) * _X_STEP
+        x = np.arange(first, last + 1, dtype=np.float64) * _X_STEP
         by_x = np.stack([self.centre(x), np.cos(self.heading(x)), _wave(self.hills, x), self._mouths(x)], axis=1)
         return Ground(
             by_x, self._by_offset, self._bumps, self._marks,

@@ -16,7 +16,9 @@ from pointpillars_ov_ros.core.arrays import DoubleArray
 from pointpillars_ov_ros.core.errors import ConfigError, require
 from pointpillars_ov_ros.core.mapping import from_mapping
 
-SENSORS = Path(__file__).parent / "sensors"
+_FOLDER = Path(__file__).parent / "sensors"
+SENSORS = tuple(sorted(path.stem for path in _FOLDER.glob("*.yaml")))
+"""Names of the sensors of this package."""
 
 
 @dataclass(frozen=True)
@@ -160,7 +162,7 @@ class Sensor:
     def stagger(self) -> DoubleArray:
         """Azimuth of each beam's firings beyond the column's (rad), (beams,): lasers fire one after the other."""
         step = 2.0 * math.pi / self.columns
-        order = np.arange(self.beams) * ((math.sqrt(5.0) - 1.0) / 2.0) % 1.0
+        order = np.arange(self.beams, dtype=np.float64) * ((math.sqrt(5.0) - 1.0) / 2.0) % 1.0
         return (order - 0.5) * step
 
     @cached_property
@@ -182,12 +184,12 @@ def load_sensor(name: str | Path) -> Sensor:
     """
     path = Path(name)
     if path.suffix not in (".yaml", ".yml"):
-        path = SENSORS / f"{name}.yaml"
+        path = _FOLDER / f"{name}.yaml"
     try:
         values = yaml.safe_load(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError) as error:
-        known = ", ".join(sensor_names())
-        raise ConfigError(f"{name}: no sensor of this package ({known}), and no YAML file to read ({error})") from None
+        known = ", ".join(SENSORS)
+        raise ConfigError(f"{name}: neither one of {known} nor a YAML file that can be read ({error})") from None
     except yaml.YAMLError as error:
         raise ConfigError(f"{path}: is no YAML ({' '.join(str(error).split())})") from None
     try:
@@ -195,7 +197,3 @@ def load_sensor(name: str | Path) -> Sensor:
     except ConfigError as error:
         raise ConfigError(f"{path}: {error}") from None
 
-
-def sensor_names() -> list[str]:
-    """List the sensors of this package."""
-    return sorted(path.stem for path in SENSORS.glob("*.yaml"))

@@ -47,8 +47,8 @@ def make_sweep(
     turn before or after.
     """
     step = 2.0 * math.pi / sensor.columns
-    azimuths = phase + step * np.arange(sensor.columns)
-    times = np.zeros(sensor.columns)
+    azimuths = phase + step * np.arange(sensor.columns, dtype=np.float64)
+    times: DoubleArray = np.zeros(sensor.columns)
     if sensor.rolling_shutter:
         times = -((azimuths + math.pi) % (2.0 * math.pi) - math.pi) / (2.0 * math.pi * sensor.spin_rate_hz)
     turns = yaw_rate * times

@@ -6,15 +6,16 @@ from __future__ import annotations
 
 import math
 
-import numpy as np
 from numba import njit
+
+from pointpillars_ov_ros.synthetic.primitives import Record
 
 Window = tuple[int, int, float, float]
 _AROUND = 2.0 * math.pi
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
-def find_window(primitive: np.void, slack: float, phase: float, step: float, columns: int) -> Window:
+def find_window(primitive: Record, slack: float, phase: float, step: float, columns: int) -> Window:
     """Bound a PRIMITIVE record that is in the lidar frame.
 
     Gives the first column, the number of columns (they go on at 0 after the last one), and the least and the
@@ -43,7 +44,7 @@ def find_window(primitive: np.void, slack: float, phase: float, step: float, col
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
-def may_meet(primitive: np.void, near: float, far: float, height: float, tangent: float) -> bool:
+def may_meet(primitive: Record, near: float, far: float, height: float, tangent: float) -> bool:
     """Tell whether a beam from `height` (m) rising by `tangent` passes between bottom and top at near … far (m)."""
     start, end = height + near * tangent, height + far * tangent
     return max(start, end) >= primitive.z - primitive.half_z and min(start, end) <= primitive.z + primitive.half_z

@@ -16,6 +16,7 @@ COMMANDS = {
     "benchmark": "measure every stage of the road from cloud message to detection message",
     "claims": "measure what is claimed of speed, as ratios within one run",
     "evaluate": "score detections as KITTI does: AP in 2D, BEV and 3D, and orientation",
+    "simulate": "write frames of a simulated lidar in simulated streets, with ground truth, as a KITTI folder",
     "convert": "make a checked model bundle of IR files, ONNX files or a torch checkpoint",
     "quantize": "make an INT8 bundle of a float one, and compare their detections",
     "inspect": "say what a model bundle is: classes, grid, tensors, precision, size, arithmetic, origin",
