@@ -46,12 +46,12 @@ def project(boxes: DoubleArray) -> tuple[DoubleArray, DoubleArray]:
     span = depths[..., 1] - depths[..., 0]
     share = (_NEAREST - depths[..., 0]) / np.where(span == 0.0, 1.0, span)
     crossings = ends[:, :, 0] + share[..., None] * (ends[:, :, 1] - ends[:, :, 0])
-    ahead = np.broadcast_to(depths.max(axis=2, keepdims=True) >= _NEAREST, depths.shape)
-    ends = np.where(np.expand_dims(depths < _NEAREST, 3), crossings[:, :, None], ends)
+    ahead = np.broadcast_to(np.greater_equal(depths.max(axis=2, keepdims=True), _NEAREST), depths.shape)
+    ends = np.where(np.less(depths, _NEAREST)[..., None], crossings[:, :, None], ends)
     scale = FOCAL_LENGTH / np.where(ahead, ends[..., 0], 1.0)
     pixels = np.stack([CENTRE[0] - scale * ends[..., 1], CENTRE[1] - scale * ends[..., 2]], axis=-1)
-    low = np.where(np.expand_dims(ahead, 3), pixels, np.inf).min(axis=(1, 2))
-    high = np.where(np.expand_dims(ahead, 3), pixels, -np.inf).max(axis=(1, 2))
+    low = np.where(ahead[..., None], pixels, np.inf).min(axis=(1, 2))
+    high = np.where(ahead[..., None], pixels, -np.inf).max(axis=(1, 2))
     last = np.array(IMAGE_SIZE) - 1.0
     cut = np.hstack([low.clip(0.0, last), high.clip(0.0, last)])
     seen = ahead.any(axis=(1, 2))

@@ -13,7 +13,7 @@ from pointpillars_ov_ros.synthetic.camera import project
 from pointpillars_ov_ros.synthetic.raycast import Hits
 from pointpillars_ov_ros.synthetic.scene import Scene
 
-FULLY_VISIBLE, PARTLY_VISIBLE = 0.75, 0.35
+FULLY_VISIBLE, PARTLY_VISIBLE = 0.75, 0.5
 """From these visible shares on an object counts as visible, and as partly occluded."""
 UNSEEN = 3
 """Occlusion level of an object that no ray reaches."""

@@ -49,6 +49,8 @@ class Surface(IntEnum):
     GRID = 3
     """Vertical faces with regular holes: `opening` of every `pitch` metres, over half of every `rise` metres of
     height; all the height where `rise` is 0."""
+    GLOSSY = 4
+    """Paint: a share `opening` of the rays is reflected away, and nothing comes back."""
 
 
 class Material(NamedTuple):

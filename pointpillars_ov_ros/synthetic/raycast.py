@@ -19,7 +19,7 @@ from pointpillars_ov_ros.synthetic.window import find_window, may_meet
 
 NOTHING, GROUND = -1, -2
 """What a ray meets when it is no primitive."""
-_SOLID, _POROUS, _VOLUME = int(Surface.SOLID), int(Surface.POROUS), int(Surface.VOLUME)
+_POROUS, _VOLUME, _GRID, _GLOSSY = (int(s) for s in (Surface.POROUS, Surface.VOLUME, Surface.GRID, Surface.GLOSSY))
 _OPEN_FROM, _OPEN_TO = 0.3, 0.8
 """Part of the rise in which a grid is open: the windows of a storey."""
 
@@ -133,7 +133,9 @@ def meet(
         return math.inf, 0.0
     if primitive.surface == _POROUS and ray_unit(key, ray, 2 * index) < primitive.opening:
         return math.inf, 0.0
-    if primitive.surface > _VOLUME and in_opening(primitive, x + entry * dx, y + entry * dy, z + entry * dz):
+    if primitive.surface == _GLOSSY and ray_unit(key, ray, 2 * index) < primitive.opening:
+        return entry, 0.0
+    if primitive.surface == _GRID and in_opening(primitive, x + entry * dx, y + entry * dy, z + entry * dz):
         return math.inf, 0.0
     return entry, cosine
 

@@ -117,16 +117,16 @@ class Road:
         top, far = fall + self.kerb, edge + 15.0
         rows = [
             # distance, height, height in a mouth, reflectivity, the same in a mouth, roughness
-            (0.0, 0.0, 0.0, _ROAD, _ROAD, 0.004),
-            (line - 0.02, -0.02 * line, -0.02 * line, _ROAD, _ROAD, 0.004),
-            (line, -0.02 * line, -0.02 * line, _LINE, _ROAD, 0.004),
-            (line + 0.12, -0.02 * line, -0.02 * line, _LINE, _ROAD, 0.004),
-            (line + 0.14, -0.02 * line, -0.02 * line, _ROAD, _ROAD, 0.004),
-            (kerb - 0.02, fall, fall, _ROAD, _ROAD, 0.004),
-            (kerb + 0.02, top, fall, _KERB, _ROAD, 0.004),
-            (kerb + 0.15, top, fall, _KERB if self.kerb else _LAWN, _ROAD, 0.006),
-            (kerb + 0.17, top, fall, _PAVEMENT if self.kerb else _LAWN, _ROAD, 0.006),
-            (edge, top + 0.01 * self.pavement, fall, _PAVEMENT if self.kerb else _LAWN, _ROAD, 0.006),
+            (0.0, 0.0, 0.0, _ROAD, _ROAD, 0.007),
+            (line - 0.02, -0.02 * line, -0.02 * line, _ROAD, _ROAD, 0.007),
+            (line, -0.02 * line, -0.02 * line, _LINE, _ROAD, 0.007),
+            (line + 0.12, -0.02 * line, -0.02 * line, _LINE, _ROAD, 0.007),
+            (line + 0.14, -0.02 * line, -0.02 * line, _ROAD, _ROAD, 0.007),
+            (kerb - 0.02, fall, fall, _ROAD, _ROAD, 0.007),
+            (kerb + 0.02, top, fall, _KERB, _ROAD, 0.007),
+            (kerb + 0.15, top, fall, _KERB if self.kerb else _LAWN, _ROAD, 0.008),
+            (kerb + 0.17, top, fall, _PAVEMENT if self.kerb else _LAWN, _ROAD, 0.008),
+            (edge, top + 0.01 * self.pavement, fall, _PAVEMENT if self.kerb else _LAWN, _ROAD, 0.008),
             (edge + 0.3, top + 0.01 * self.pavement, fall, _LAWN, _ROAD, 0.05),
             (far, top + bank * 15.0, fall + 0.3 * bank * 15.0, _LAWN, _ROAD, 0.05),
         ]
@@ -159,7 +159,7 @@ def draw_road(seed: int, style: Style) -> Road:
         kerb=dice.between(0.06, 0.16) if pavement >= 1.5 else 0.0,
         banks=(dice.normal(0.0, 0.04), dice.normal(0.0, 0.04)),
         bends=_draw_waves(dice, 0.12),
-        hills=_draw_waves(dice, 0.02),
+        hills=_draw_waves(dice, 0.012),
     )
 
 

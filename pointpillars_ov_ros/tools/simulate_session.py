@@ -43,7 +43,8 @@ def run_simulate(options: argparse.Namespace) -> int:
         counts.update(one.type for one in objects)
         points += len(frame.points)
     seen = ", ".join(f"{count} {name}" for name, count in counts.most_common()) or "nothing"
-    print(f"{sensor.name}: {options.frames} frames, {points // options.frames} points each; in the camera's view: {seen}")
+    print(f"{sensor.name}: {options.frames} frames of {points // options.frames} points")
+    print(f"in view  {seen}")
     print(f"frames   {options.out}")
     if options.picture is not None:
         print(f"picture  {options.picture}")
@@ -72,7 +73,10 @@ def to_kitti(labels: Labels) -> list[KittiObject]:
     locations = bottoms @ T_CAMERA_LIDAR[:3, :3].T + T_CAMERA_LIDAR[:3, 3]
     rotations = (-boxes[:, 6:] - math.pi / 2 + math.pi) % (2 * math.pi) - math.pi
     rows = np.hstack(
-        [labels.truncation[:, None], alpha_of(boxes)[:, None], labels.image_boxes, boxes[:, 5:2:-1], locations, rotations]
+        [
+            *(labels.truncation[:, None], alpha_of(boxes)[:, None], labels.image_boxes),
+            *(boxes[:, 5:2:-1], locations, rotations),
+        ]
     )
     return [
         KittiObject(

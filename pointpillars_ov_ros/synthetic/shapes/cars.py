@@ -18,7 +18,7 @@ from pointpillars_ov_ros.synthetic.primitives import (
 )
 from pointpillars_ov_ros.synthetic.randomness import Dice
 
-GLASS = Material(0.08, Surface.POROUS, 0.8)
+GLASS = Material(0.08, Surface.POROUS, 0.85)
 TYRE = Material(0.08)
 TRIM = Material(0.15)
 PLATE = Material(1.0)
@@ -26,8 +26,18 @@ LAMP = Material(0.7)
 _PAINTS = (0.05, 0.12, 0.25, 0.4, 0.6)
 """Reflectivity of paints, black to white."""
 _PAINT_WEIGHTS = (3, 3, 4, 3, 3)
-_SKIN = 0.01
-"""How far plates and lamps stand out (m)."""
+_GLOSS = (0.1, 0.5)
+"""Share of the rays lost on paint: KITTI's cars have a quarter to a third fewer points than dull ones would."""
+# Where the surfaces are within the box, as those of KITTI's cars (m).
+_MIRROR = 0.04
+"""How far the mirrors reach beyond the sides."""
+_FIN = 0.05
+"""How far the aerial reaches above the roof."""
+_CORNER = (0.16, 0.25)
+"""What the rounded corners of the bumpers cut off, along and across."""
+_SET_BACK = {1: (0.06, 0.13, 0.22), -1: (0.05, 0.08, 0.14)}
+"""Of front (1) and rear (-1), from the foremost point of the bumper: above it, at the wheels' top, and on to the
+edge of the bonnet or the window."""
 
 
 class Body(NamedTuple):
@@ -61,7 +71,7 @@ PEOPLE_CARRIER = Body((4.2, 1.72, 1.66), (0.25, 0.06, 0.06), 0.19, 0.02, 0.17, 0
 MINIBUS = Body((5.0, 1.90, 2.05), (0.3, 0.07, 0.15), 0.14, 0.01, 0.13, 0.03, 0.52, 0.42, 1.0)
 PANEL_VAN = Body((5.2, 1.92, 2.25), (0.5, 0.09, 0.25), 0.14, 0.01, 0.13, 0.02, 0.50, 0.40, 0.3)
 _CARS = (HATCHBACK, SMALL_CAR, SALOON, ESTATE, OFF_ROADER, PEOPLE_CARRIER)
-_CAR_WEIGHTS = (7, 4, 4, 4, 2, 2)
+_CAR_WEIGHTS = (7, 6, 3, 3, 2, 2)
 
 
 def car(dice: Dice) -> Shape:
@@ -77,47 +87,48 @@ def van(dice: Dice) -> Shape:
 def _build(body: Body, dice: Dice) -> Shape:
     length, width, height = (dice.normal(m, s) for m, s in zip(body.size, body.spread, strict=True))
     paint = dice.choose(_PAINTS, _PAINT_WEIGHTS)
-    coat = Material(dice.between(0.8, 1.2) * paint)
+    coat = Material(dice.between(0.8, 1.2) * paint, Surface.GLOSSY, dice.between(*_GLOSS))
     radius = min(0.21 * height, 0.34) * dice.between(0.95, 1.05)
-    axles = (0.5 * length - 0.19 * length, -0.5 * length + 0.19 * length)
+    axle = 0.31 * length
+    inner, outer = width - 2.0 * _MIRROR, height - _FIN
     return assemble(
         [
-            *_lower_body(length, width, height, radius, axles, coat),
-            *_wheels(width, radius, axles),
-            *_upper_body(body, length, width, height, 2.0 * radius, coat),
-            *_cabin(body, length, width, height, coat),
-            *_signs(body, length, width, height),
+            *_lower_body(length, inner, outer, radius, axle, coat),
+            *_wheels(inner, radius, axle),
+            *_upper_body(body, length, inner, outer, 2.0 * radius, coat),
+            *_cabin(body, length, inner, outer, coat),
+            *_outermost(body, length, width, height, coat),
         ]
     )
 
 
+def _ahead(sign: int, near: float, far: float) -> tuple[float, float]:
+    """Give the x span near … far from the middle towards the front (1) or the rear (-1)."""
+    return (near, far) if sign > 0 else (-far, -near)
+
+
 def _lower_body(
-    length: float, width: float, height: float, radius: float, axles: tuple[float, float], coat: Material
+    length: float, width: float, height: float, radius: float, axle: float, coat: Material
 ) -> list[Part]:
-    """Give what is below the upper edge of the wheels: a tub between them, bumpers with rounded corners, sills."""
-    front, rear, side = length / 2 - _SKIN, -length / 2 + _SKIN, width / 2
-    z = (0.115 * height, 2.0 * radius)
-    gap = 1.12 * radius
-    tub, corner = side - 0.24, 0.16
-    return [
-        box((rear + 0.05, front - 0.05), (-tub, tub), (z[0] + 0.03, z[1]), TRIM),
-        box((axles[1] + gap, axles[0] - gap), (-side, side), z, coat),
-        frustum(
-            ((axles[0] + gap, front - 0.06), (-side + 0.3, side - 0.3)),
-            ((axles[0] + gap, front), (-side + 0.3, side - 0.3)),
-            z,
-            coat,
-        ),
-        box((axles[0] + gap, front - corner), (-side, side), z, coat),
-        box((rear, axles[1] - gap), (-side + 0.25, side - 0.25), z, coat),
-        box((rear + corner, axles[1] - gap), (-side, side), z, coat),
+    """Give what is below the upper edge of the wheels: a tub between them, sills, bumpers with rounded corners."""
+    end, side, gap = length / 2, width / 2, 1.12 * radius
+    low, ledge, top = 0.115 * height, 0.32 * height, 2.0 * radius
+    parts = [
+        box((-end + 0.15, end - 0.15), (-side + 0.24, side - 0.24), (low + 0.03, top), TRIM),
+        box((-axle + gap, axle - gap), (-side, side), (low, top), coat),
     ]
+    for sign, (above, at_top, _) in _SET_BACK.items():
+        for cut, y in ((0.0, side - _CORNER[1]), (_CORNER[0], side)):
+            spans = [(_ahead(sign, axle + gap, end - cut - back), (-y, y)) for back in (0.05, 0.0, above, at_top)]
+            parts.append(frustum(spans[0], spans[1], (low, ledge), coat))
+            parts.append(frustum(spans[2], spans[3], (ledge, top), coat))
+    return parts
 
 
-def _wheels(width: float, radius: float, axles: tuple[float, float]) -> list[Part]:
+def _wheels(width: float, radius: float, axle: float) -> list[Part]:
     return [
-        cylinder((x, sign * (width / 2 - 0.22), radius), (x, sign * (width / 2 - 0.02), radius), radius, TYRE)
-        for x in axles
+        cylinder((x, sign * (width / 2 - 0.2), radius), (x, sign * (width / 2 - 0.01), radius), radius, TYRE)
+        for x in (-axle, axle)
         for sign in (-1.0, 1.0)
     ]
 
@@ -129,28 +140,29 @@ def _upper_body(
     side, belt = width / 2, body.belt * height
     foot = length / 2 - body.bonnet * length
     nose = max(body.nose * height, bottom + 0.02)
-    rear, front = -length / 2 + _SKIN, length / 2 - _SKIN
+    (_, low_front, high_front), (_, low_rear, high_rear) = _SET_BACK[1], _SET_BACK[-1]
+    front, rear = length / 2, -length / 2
     return [
         frustum(
-            ((rear, foot + 0.1), (-side, side)),
-            ((rear + 0.08, foot), (-side + 0.05, side - 0.05)),
+            ((rear + low_rear, foot + 0.1), (-side, side)),
+            ((rear + high_rear, foot), (-side + 0.05, side - 0.05)),
             (bottom, belt),
             coat,
         ),
         frustum(
-            ((foot, front), (-side + 0.18, side - 0.18)),
-            ((foot, front - 0.08), (-side + 0.2, side - 0.2)),
+            ((foot, front - low_front), (-side + 0.18, side - 0.18)),
+            ((foot, front - high_front), (-side + 0.2, side - 0.2)),
             (bottom, nose),
             coat,
         ),
         frustum(
-            ((foot, front - 0.2), (-side, side)),
-            ((foot, front - 0.25), (-side + 0.05, side - 0.05)),
+            ((foot, front - low_front - 0.12), (-side, side)),
+            ((foot, front - high_front - 0.1), (-side + 0.05, side - 0.05)),
             (bottom, nose),
             coat,
         ),
         frustum(
-            ((foot, front - 0.09), (-side + 0.06, side - 0.06)),
+            ((foot, front - high_front), (-side + 0.06, side - 0.06)),
             ((foot, foot + 0.15), (-side + 0.15, side - 0.15)),
             (nose, belt - 0.01),
             coat,
@@ -160,7 +172,7 @@ def _upper_body(
 
 def _cabin(body: Body, length: float, width: float, height: float, coat: Material) -> list[Part]:
     """Give glass under a roof, its pillars, and the seats behind it; without side windows, sheet metal."""
-    foot, tail = length / 2 - body.bonnet * length, -length / 2 + max(body.boot * length, 0.08)
+    foot, tail = length / 2 - body.bonnet * length, -length / 2 + max(body.boot * length, _SET_BACK[-1][2] + 0.02)
     brow, crown = foot - body.front_rake * length, tail + body.rear_rake * length
     low, high = width / 2 - 0.06, width / 2 - (0.2 if body.size[2] < 1.9 else 0.13)
     belt, roof = body.belt * height, height - 0.07
@@ -178,19 +190,24 @@ def _cabin(body: Body, length: float, width: float, height: float, coat: Materia
         for (x, top_x, radius) in ((foot, brow, 0.035), (middle, middle, 0.04), (tail + 0.07, crown + 0.07, 0.07)):
             start, end = (x, sign * (low - radius), belt), (top_x, sign * (high - radius), roof)
             parts.append(cylinder(start, end, radius, coat))
-    seat = (0.4 * height, min(0.8 * height, roof - 0.1))
-    parts.append(box((middle - 0.2, middle + 0.05), (-low + 0.15, low - 0.15), seat, TRIM))
-    parts.append(box((tail + 0.5, tail + 0.7), (-low + 0.12, low - 0.12), seat, TRIM))
+    bench = ((tail + 0.5, tail + 0.7), (-low + 0.12, low - 0.12), (0.4 * height, 0.66 * height))
+    parts.append(box(*bench, TRIM))
+    for sign in (-1.0, 1.0):
+        y = (0.42 * sign * low - 0.13, 0.42 * sign * low + 0.13)
+        parts.append(box((middle - 0.2, middle + 0.0), y, (0.4 * height, 0.8 * height), TRIM))
     return parts
 
 
-def _signs(body: Body, length: float, width: float, height: float) -> list[Part]:
-    """Give number plates and lamps, which throw light back; without them no part reaches the full length."""
-    front, rear = (length / 2 - 2 * _SKIN, length / 2), (-length / 2, -length / 2 + 2 * _SKIN)
-    parts = [box(x, (-0.26, 0.26), (0.27 * height, 0.27 * height + 0.11), PLATE) for x in (front, rear)]
-    inner, outer = width / 2 - 0.5, width / 2 - 0.27
-    for sign in (-1.0, 1.0):
-        y = (min(sign * inner, sign * outer), max(sign * inner, sign * outer))
-        parts.append(box(front, y, (0.38 * height, 0.38 * height + 0.1), LAMP))
-        parts.append(box((rear[0], rear[1]), y, (0.42 * height, body.belt * height - 0.1), LAMP))
+def _outermost(body: Body, length: float, width: float, height: float, coat: Material) -> list[Part]:
+    """Give plates and lamps, which throw light back, mirrors and aerial: what reaches the faces of the box."""
+    end, belt = length / 2, body.belt * (height - _FIN)
+    mirror = end - body.bonnet * length - 0.5 * body.front_rake * length
+    parts = [box((-end + 0.9, -end + 1.05), (-0.02, 0.02), (height - 2.0 * _FIN, height), coat)]
+    for sign, (above, at_top, _) in _SET_BACK.items():
+        parts.append(box(_ahead(sign, end - 0.1, end), (-0.26, 0.26), (0.18 * height, 0.18 * height + 0.11), PLATE))
+        lamp = _ahead(sign, end - 0.3, end - (above + at_top) / 2)
+        for y in ((width / 2 - 0.5, width / 2 - 0.29), (-width / 2 + 0.29, -width / 2 + 0.5)):
+            parts.append(box(lamp, y, (0.38 * height, 0.38 * height + 0.1), LAMP))
+    for y in ((width / 2 - 0.15, width / 2), (-width / 2, -width / 2 + 0.15)):
+        parts.append(box((mirror, mirror + 0.1), y, (belt, belt + 0.14), coat))
     return parts
