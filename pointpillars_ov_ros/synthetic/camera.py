@@ -54,7 +54,7 @@ def project(boxes: DoubleArray) -> tuple[DoubleArray, DoubleArray]:
     high = np.where(ahead[..., None], pixels, -np.inf).max(axis=(1, 2))
     last = np.array(IMAGE_SIZE) - 1.0
     cut = np.hstack([low.clip(0.0, last), high.clip(0.0, last)])
-    seen = ahead.any(axis=(1, 2))
+    seen = np.asarray(ahead.any(axis=(1, 2)))
     whole = np.prod(np.where(seen[:, None], high - low, 1.0), axis=1)
     truncation = 1.0 - (cut[:, 2] - cut[:, 0]) * (cut[:, 3] - cut[:, 1]) / whole
     return np.where(seen[:, None], cut, 0.0), np.where(seen, truncation, 1.0)

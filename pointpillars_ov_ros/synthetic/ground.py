@@ -150,10 +150,3 @@ def heights_at(ground: Ground, x: DoubleArray, y: DoubleArray) -> DoubleArray:
 def to_world_xy(view: View, x: float, y: float) -> tuple[float, float]:
     """Give x and y (m) in the world of (x, y) (m), lidar frame."""
     return view.x + view.cos * x - view.sin * y, view.y + view.sin * x + view.cos * y
-
-
-def flat_ground(height: float, reflectivity: float = 0.25) -> Ground:
-    """Give ground that is level and alike everywhere, at `height` (m, world)."""
-    by_x = np.array([[0.0, 1.0, height, 0.0]])
-    by_offset = np.array([[0.0, 0.0, reflectivity, reflectivity, 0.0]])
-    return Ground(by_x, by_offset, np.zeros((BUMPS, BUMPS)), np.zeros(0), Grid(0.0, 1.0, 0.0, 1.0))

@@ -145,11 +145,3 @@ def to_view(poses: DoubleArray, view: View) -> DoubleArray:
     z = poses[:, 2] - view.z - view.pitch * x - view.roll * y
     yaw = (poses[:, 3] - math.atan2(view.sin, view.cos) + math.pi) % (2 * math.pi) - math.pi
     return np.stack([x, y, z, yaw], axis=1)
-
-
-def to_world(poses: DoubleArray, view: View) -> DoubleArray:
-    """Bring `poses` (M, 4), x y z (m) and yaw (rad), from the lidar frame to the world."""
-    x, y = poses[:, 0], poses[:, 1]
-    z = poses[:, 2] + view.z + view.pitch * x + view.roll * y
-    yaw = (poses[:, 3] + math.atan2(view.sin, view.cos) + math.pi) % (2 * math.pi) - math.pi
-    return np.stack([view.x + view.cos * x - view.sin * y, view.y + view.sin * x + view.cos * y, z, yaw], axis=1)
