@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import math
 
 import numpy as np
@@ -111,7 +112,7 @@ def world_of(frame: SimulatedFrame) -> dict[int, tuple[str, np.ndarray, np.ndarr
 def test_identities_are_kept_and_objects_move_by_their_velocity(seed: int) -> None:
     frames = [world_of(frame) for frame in Drive("vlp_16", seed, 6, style=AVENUE)]
     moved = 0
-    for before, after in zip(frames, frames[1:], strict=False):
+    for before, after in itertools.pairwise(frames):
         kept = before.keys() & after.keys()
         assert len(kept) > 0.7 * len(before)
         for identity in kept:

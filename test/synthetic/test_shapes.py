@@ -32,8 +32,8 @@ def cyclist(dice: Dice) -> Shape:
         # Means as of KITTI's classes.
         (car, (3.9, 1.65, 1.52), (2.9, 1.35, 1.25), (5.2, 2.0, 2.0)),
         (van, (5.1, 1.9, 2.2), (3.4, 1.6, 1.5), (7.0, 2.3, 3.2)),
-        (truck, (8.0, 2.5, 3.2), (3.8, 2.2, 2.5), (12.5, 2.8, 4.0)),
-        (pedestrian, (0.8, 0.65, 1.7), (0.2, 0.25, 0.8), (1.5, 1.2, 2.15)),
+        (truck, (8.0, 2.5, 3.2), (3.8, 2.2, 2.6), (12.5, 2.8, 4.0)),
+        (pedestrian, (0.75, 0.57, 1.7), (0.2, 0.25, 0.8), (1.5, 1.2, 2.15)),
         (cyclist, (1.76, 0.6, 1.73), (1.4, 0.4, 1.4), (2.1, 0.9, 2.15)),
     ],
 )
@@ -80,7 +80,7 @@ def test_buildings_are_as_long_and_deep_as_asked_for(draw: Callable[[Dice, float
 
 
 def test_a_shape_is_moved_and_turned_with_its_parts() -> None:
-    shape = assemble([box((0.0, 2.0), (0.0, 1.0), (0.0, 1.0), Material(0.5)), box((2.0, 4.0), (0, 1), (0, 1), Material(0))])
+    shape = assemble([box(x, (0.0, 1.0), (0.0, 1.0), Material(0.5)) for x in ((0.0, 2.0), (2.0, 4.0))])
     assert shape.size == (4.0, 1.0, 1.0)
     assert shape.centre == (2.0, 0.5, 0.5)
     primitives = shape.primitives.copy()

@@ -112,7 +112,8 @@ def _lower_body(
 ) -> list[Part]:
     """Give what is below the upper edge of the wheels: a tub between them, sills, bumpers with rounded corners."""
     end, side, gap = length / 2, width / 2, 1.12 * radius
-    low, ledge, top = 0.115 * height, 0.32 * height, 2.0 * radius
+    low, top = 0.115 * height, 2.0 * radius
+    ledge = min(0.32 * height, 0.8 * top)
     parts = [
         box((-end + 0.15, end - 0.15), (-side + 0.24, side - 0.24), (low + 0.03, top), TRIM),
         box((-axle + gap, axle - gap), (-side, side), (low, top), coat),

@@ -50,9 +50,9 @@ def person(dice: Dice) -> Person:
     height = dice.normal(1.25, 0.1) if dice.chance(0.1) else dice.normal(1.75, 0.08)
     return Person(
         height,
-        dice.normal(0.265, 0.015) * height,
+        dice.normal(0.28, 0.015) * height,
         dice.normal(0.14, 0.015) * height,
-        dice.normal(0.2, 0.02) * height,
+        dice.normal(0.22, 0.02) * height,
         Material(dice.choose(_CLOTH)),
         Material(dice.choose(_CLOTH)),
         dice.chance(0.3),
@@ -107,7 +107,7 @@ def _arms(who: Person, swing: float) -> list[Part]:
     parts = []
     for sign in (-1.0, 1.0):
         hand = -0.7 * sign * swing * who.stride
-        elbow = (0.35 * hand - 0.02, sign * (shoulder + radius), 0.62 * height)
+        elbow = (0.35 * hand - 0.02, sign * (shoulder + 2.0 * radius), 0.62 * height)
         parts.append(cylinder((0.0, sign * shoulder, 0.80 * height), elbow, radius, who.top))
         parts.append(cylinder(elbow, (hand + 0.05, elbow[1], 0.46 * height), 0.8 * radius, who.top))
     return parts

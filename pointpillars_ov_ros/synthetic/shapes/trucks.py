@@ -30,7 +30,7 @@ def truck(dice: Dice) -> Shape:
     cab_length, deck = dice.between(1.7, 2.2), 1.05
     rear, front = -length / 2, length / 2
     parts = [
-        *_cab(front, cab_length, side, height * dice.between(0.8, 0.95), coat),
+        *_cab(front, cab_length, side, max(height * dice.between(0.8, 0.95), 2.65), coat),
         box((rear + 0.1, front - 0.3), (-0.5, 0.5), (0.6, deck), _FRAME),
         *_load(dice, (rear, front - cab_length - 0.15), side, (deck, height)),
         box((rear, rear + 0.02), (-0.26, 0.26), (0.7, 0.82), _PLATE),
