@@ -50,7 +50,8 @@ class Surface(IntEnum):
     """Vertical faces with regular holes: `opening` of every `pitch` metres, over half of every `rise` metres of
     height; all the height where `rise` is 0."""
     GLOSSY = 4
-    """Paint: a share `opening` of the rays is reflected away, and nothing comes back."""
+    """Paint: a share 2 * `opening` * (1 - cosine) of the rays is reflected away, and nothing comes back; those that
+    meet it head-on do."""
 
 
 class Material(NamedTuple):

@@ -133,7 +133,7 @@ def meet(
         return math.inf, 0.0
     if primitive.surface == _POROUS and ray_unit(key, ray, 2 * index) < primitive.opening:
         return math.inf, 0.0
-    if primitive.surface == _GLOSSY and ray_unit(key, ray, 2 * index) < primitive.opening:
+    if primitive.surface == _GLOSSY and ray_unit(key, ray, 2 * index) < 2.0 * primitive.opening * (1.0 - cosine):
         return entry, 0.0
     if primitive.surface == _GRID and in_opening(primitive, x + entry * dx, y + entry * dy, z + entry * dz):
         return math.inf, 0.0

@@ -137,20 +137,20 @@ def lay_lanes(road: Road, ego: int) -> tuple[list[Lane], Lane]:
         return lanes[-1]
 
     dice = Dice(seed, 32)
-    own = None
+    forward: list[Lane] = []
     for side in SIDES:
         direction = -side
         for k in range(road.lanes):
             pace = draw_pace(dice, *style.speed)
             lane = add(Mover.VEHICLE, side * (k + 0.5) * road.lane_width, direction, style.traffic, pace)
-            own = lane if side < 0 and k == ego else own
+            if direction > 0:
+                forward.append(lane)
         pace = Pace(dice.between(2.5, 6.5))
         add(Mover.RIDER, side * (road.lanes * road.lane_width + road.margin / 2), direction, style.riders, pace)
         for offset, way, speed in _tracks(road, side, dice):
             add(Mover.WALKER, side * offset, way, style.walkers, Pace(speed))
-    assert own is not None
-    own.without = 0
-    return lanes, own
+    forward[ego].without = 0
+    return lanes, forward[ego]
 
 
 def _tracks(road: Road, side: int, dice: Dice) -> list[tuple[float, int, float]]:

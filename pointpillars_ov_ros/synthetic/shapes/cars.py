@@ -19,6 +19,8 @@ from pointpillars_ov_ros.synthetic.primitives import (
 from pointpillars_ov_ros.synthetic.randomness import Dice
 
 GLASS = Material(0.08, Surface.POROUS, 0.85)
+SEAT = Material(0.15, Surface.POROUS, 0.7)
+"""Behind glass, which takes its share of the light twice."""
 TYRE = Material(0.08)
 TRIM = Material(0.15)
 PLATE = Material(1.0)
@@ -26,8 +28,9 @@ LAMP = Material(0.7)
 _PAINTS = (0.05, 0.12, 0.25, 0.4, 0.6)
 """Reflectivity of paints, black to white."""
 _PAINT_WEIGHTS = (3, 3, 4, 3, 3)
-_GLOSS = (0.1, 0.5)
-"""Share of the rays lost on paint: KITTI's cars have a quarter to a third fewer points than dull ones would."""
+_GLOSS = (0.1, 0.7)
+"""Share of the rays lost on paint at an incidence of 60 degrees: many of KITTI's cars have few points on a side that
+is seen at an angle, and many on a rear that is seen head-on."""
 # Where the surfaces are within the box, as those of KITTI's cars (m).
 _MIRROR = 0.04
 """How far the mirrors reach beyond the sides."""
@@ -62,12 +65,12 @@ class Body(NamedTuple):
     """Share of the cabin, from the front, that has side windows."""
 
 
-HATCHBACK = Body((3.8, 1.63, 1.48), (0.25, 0.05, 0.06), 0.24, 0.03, 0.15, 0.10, 0.60, 0.47, 1.0)
-SMALL_CAR = Body((3.45, 1.56, 1.50), (0.2, 0.05, 0.06), 0.20, 0.02, 0.15, 0.07, 0.60, 0.48, 1.0)
-SALOON = Body((4.4, 1.71, 1.45), (0.2, 0.06, 0.04), 0.26, 0.15, 0.15, 0.13, 0.61, 0.47, 1.0)
-ESTATE = Body((4.4, 1.70, 1.49), (0.2, 0.06, 0.05), 0.25, 0.02, 0.15, 0.06, 0.60, 0.47, 1.0)
-OFF_ROADER = Body((4.3, 1.77, 1.72), (0.25, 0.06, 0.08), 0.23, 0.02, 0.11, 0.05, 0.62, 0.50, 1.0)
-PEOPLE_CARRIER = Body((4.2, 1.72, 1.66), (0.25, 0.06, 0.06), 0.19, 0.02, 0.17, 0.06, 0.57, 0.46, 1.0)
+HATCHBACK = Body((3.75, 1.63, 1.48), (0.25, 0.05, 0.06), 0.24, 0.03, 0.15, 0.10, 0.60, 0.51, 1.0)
+SMALL_CAR = Body((3.45, 1.56, 1.50), (0.2, 0.05, 0.06), 0.20, 0.02, 0.15, 0.07, 0.60, 0.52, 1.0)
+SALOON = Body((4.35, 1.71, 1.45), (0.2, 0.06, 0.04), 0.26, 0.15, 0.15, 0.13, 0.61, 0.52, 1.0)
+ESTATE = Body((4.3, 1.70, 1.49), (0.2, 0.06, 0.05), 0.25, 0.02, 0.15, 0.06, 0.60, 0.51, 1.0)
+OFF_ROADER = Body((4.2, 1.77, 1.72), (0.25, 0.06, 0.08), 0.23, 0.02, 0.11, 0.05, 0.62, 0.54, 1.0)
+PEOPLE_CARRIER = Body((4.2, 1.72, 1.66), (0.25, 0.06, 0.06), 0.19, 0.02, 0.17, 0.06, 0.57, 0.50, 1.0)
 MINIBUS = Body((5.0, 1.90, 2.05), (0.3, 0.07, 0.15), 0.14, 0.01, 0.13, 0.03, 0.52, 0.42, 1.0)
 PANEL_VAN = Body((5.2, 1.92, 2.25), (0.5, 0.09, 0.25), 0.14, 0.01, 0.13, 0.02, 0.50, 0.40, 0.3)
 _CARS = (HATCHBACK, SMALL_CAR, SALOON, ESTATE, OFF_ROADER, PEOPLE_CARRIER)
@@ -192,10 +195,10 @@ def _cabin(body: Body, length: float, width: float, height: float, coat: Materia
             start, end = (x, sign * (low - radius), belt), (top_x, sign * (high - radius), roof)
             parts.append(cylinder(start, end, radius, coat))
     bench = ((tail + 0.5, tail + 0.7), (-low + 0.12, low - 0.12), (0.4 * height, 0.66 * height))
-    parts.append(box(*bench, TRIM))
+    parts.append(box(*bench, SEAT))
     for sign in (-1.0, 1.0):
         y = (0.42 * sign * low - 0.13, 0.42 * sign * low + 0.13)
-        parts.append(box((middle - 0.2, middle + 0.0), y, (0.4 * height, 0.8 * height), TRIM))
+        parts.append(box((middle - 0.2, middle + 0.0), y, (0.4 * height, 0.8 * height), SEAT))
     return parts
 
 
