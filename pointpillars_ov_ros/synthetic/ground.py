@@ -66,7 +66,11 @@ class View(NamedTuple):
     """Rise of its y axis (m per m)."""
 
 
-@njit(nogil=True, cache=True, error_model="numpy")
+inlined = njit(nogil=True, cache=True, error_model="numpy", inline="always")
+"""Calls of kernels that take arrays count references to each of them, which takes as long as what these compute."""
+
+
+@inlined
 def locate(size: int, start: float, step: float, value: float) -> tuple[int, float]:
     """Give the row of a table of `size` rows below `value`, and how far it is on to the next (0..1)."""
     place = (value - start) / step
@@ -76,14 +80,14 @@ def locate(size: int, start: float, step: float, value: float) -> tuple[int, flo
     return (row, place - row) if row < size - 1 else (size - 1, 0.0)
 
 
-@njit(nogil=True, cache=True, error_model="numpy")
+@inlined
 def between(table: DoubleArray, row: int, share: float, column: int) -> float:
     """Give a column of `table` at `share` of the way from `row` to the next."""
     value = table[row, column]
     return value if share == 0.0 else value + share * (table[row + 1, column] - value)
 
 
-@njit(nogil=True, cache=True, error_model="numpy")
+@inlined
 def bump(bumps: DoubleArray, x: float, y: float) -> float:
     """Give the roughness at (x, y) (m, world), -1..1."""
     column, row = x / _BUMP_SIZE, y / _BUMP_SIZE
@@ -94,10 +98,10 @@ def bump(bumps: DoubleArray, x: float, y: float) -> float:
     return (bumps[i, j] * (1.0 - u) + bumps[k, j] * u) * (1.0 - v) + (bumps[i, m] * (1.0 - u) + bumps[k, m] * u) * v
 
 
-# The kernels take the tables one by one: getting an array out of a tuple costs more than all else they do.
+# The kernels take the tables one by one, for getting an array out of a tuple costs more than all else they do.
 
 
-@njit(nogil=True, cache=True, error_model="numpy")
+@inlined
 def locate_offset(
     by_x: DoubleArray, by_offset: DoubleArray, grid: Grid, x: float, y: float
 ) -> tuple[float, float, float, int, float]:
@@ -109,7 +113,7 @@ def locate_offset(
     return offset, between(by_x, row, share, 2), between(by_x, row, share, 3), place, part
 
 
-@njit(nogil=True, cache=True, error_model="numpy")
+@inlined
 def height_at(
     by_x: DoubleArray, by_offset: DoubleArray, bumps: DoubleArray, grid: Grid, x: float, y: float
 ) -> float:
@@ -122,7 +126,7 @@ def height_at(
     return height + rough * bump(bumps, x, y) if rough > 0.0 else height
 
 
-@njit(nogil=True, cache=True, error_model="numpy")
+@inlined
 def reflectivity_at(
     by_x: DoubleArray, by_offset: DoubleArray, bumps: DoubleArray, marks: DoubleArray, grid: Grid, x: float, y: float
 ) -> float:
@@ -146,7 +150,7 @@ def heights_at(ground: Ground, x: DoubleArray, y: DoubleArray) -> DoubleArray:
     return heights
 
 
-@njit(nogil=True, cache=True, error_model="numpy")
+@inlined
 def to_world_xy(view: View, x: float, y: float) -> tuple[float, float]:
     """Give x and y (m) in the world of (x, y) (m), lidar frame."""
     return view.x + view.cos * x - view.sin * y, view.y + view.sin * x + view.cos * y

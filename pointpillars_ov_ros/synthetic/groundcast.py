@@ -14,7 +14,7 @@ import numpy as np
 from numba import njit
 
 from pointpillars_ov_ros.core.arrays import DoubleArray, IndexArray
-from pointpillars_ov_ros.synthetic.ground import Grid, Ground, View, height_at, to_world_xy
+from pointpillars_ov_ros.synthetic.ground import Grid, Ground, View, height_at, inlined, to_world_xy
 from pointpillars_ov_ros.synthetic.raycast import GROUND, Hits
 from pointpillars_ov_ros.synthetic.sweep import Sweep
 
@@ -94,7 +94,7 @@ def walk_columns(
                 cosines[ray] = max(rise - tangent, 0.0) * level / math.sqrt(1.0 + rise * rise)
 
 
-@njit(nogil=True, cache=True, error_model="numpy")
+@inlined
 def height_in_view(
     by_x: DoubleArray, by_offset: DoubleArray, bumps: DoubleArray, grid: Grid, view: View, x: float, y: float
 ) -> float:
@@ -103,7 +103,7 @@ def height_in_view(
     return height_at(by_x, by_offset, bumps, grid, world_x, world_y) - view.z - view.pitch * x - view.roll * y
 
 
-@njit(nogil=True, cache=True, error_model="numpy")
+@inlined
 def meet_ground(
     by_x: DoubleArray,
     by_offset: DoubleArray,
