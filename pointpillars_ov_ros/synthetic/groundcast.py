@@ -51,7 +51,7 @@ def walk_columns(
 ) -> None:
     """Update `hits`; `line` (samples,) is scratch for the heights at `distances` (samples,) along a column."""
     by_x, by_offset, bumps, grid = ground.by_x, ground.by_offset, ground.bumps, ground.grid
-    shifts, staggers, heights, tangents = sweep.shifts, sweep.staggers, sweep.heights, sweep.tangents
+    directions, shifts, heights, tangents = sweep.directions, sweep.shifts, sweep.heights, sweep.tangents
     depths, met, cosines = hits.depth, hits.primitive, hits.cosine
     columns, samples = shifts.shape[0], distances.shape[0]
     for column in range(columns):
@@ -82,9 +82,7 @@ def walk_columns(
             near = 0.0
             if sample > 0:
                 near, above = distances[sample - 1], height + distances[sample - 1] * tangent - line[sample - 1]
-            # Not from sweep.directions, whose rows are far apart: fetching them takes longer than all the rest.
-            dx = cos * staggers[beam, 0] - sin * staggers[beam, 1]
-            dy = sin * staggers[beam, 0] + cos * staggers[beam, 1]
+            dx, dy = directions[beam, column, 0] / level, directions[beam, column, 1] / level
             beam_line = (x, y, height, dx, dy, tangent)
             span = (near, distances[sample], max(above, 0.0), below)
             distance, rise = meet_ground(by_x, by_offset, bumps, grid, view, beam_line, span)

@@ -21,8 +21,6 @@ class Sweep(NamedTuple):
     """(beams, columns, 3), unit vectors."""
     tangents: DoubleArray
     """(beams,): tangent of the elevation."""
-    staggers: DoubleArray
-    """(beams, 2): cosine and sine of how far each beam fires beyond its column's azimuth."""
     heights: DoubleArray
     """(beams,): height of the optical centre above the origin (m)."""
     times: DoubleArray
@@ -60,7 +58,6 @@ def make_sweep(
     return Sweep(
         directions,
         np.tan(sensor.elevations),
-        np.stack([np.cos(sensor.stagger), np.sin(sensor.stagger)], axis=1),
         sensor.heights,
         times,
         times[:, None] * np.array(velocity),
