@@ -6,6 +6,8 @@ from __future__ import annotations
 
 import argparse
 import math
+import statistics
+import time
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -32,8 +34,9 @@ def run_simulate(options: argparse.Namespace) -> int:
     for name in _FOLDERS:
         (options.out / name).mkdir(parents=True)
     counts: Counter[str] = Counter()
-    points = 0
-    for number, frame in enumerate(tqdm(_frames(options, sensor), total=options.frames, unit="frame")):
+    points, times_ms = 0, []
+    frames = tqdm(_timed(_frames(options, sensor)), total=options.frames, unit="frame")
+    for number, (frame, time_ms) in enumerate(frames):
         objects = to_kitti(frame.labels)
         write_frame(options.out, f"{number:06d}", frame, objects)
         if number == 0 and options.picture is not None:
@@ -42,9 +45,11 @@ def run_simulate(options: argparse.Namespace) -> int:
             draw_frame(options.picture, frame, f"{sensor.name}, seed {options.seed}: {len(frame.points)} points")
         counts.update(one.type for one in objects)
         points += len(frame.points)
+        times_ms.append(time_ms)
     seen = ", ".join(f"{count} {name}" for name, count in counts.most_common()) or "nothing"
     print(f"{sensor.name}: {options.frames} frames of {points // options.frames} points")
     print(f"in view  {seen}")
+    print(f"time     {statistics.median(times_ms):.0f} ms to simulate a frame (median), {times_ms[0]:.0f} ms the first")
     print(f"frames   {options.out}")
     if options.picture is not None:
         print(f"picture  {options.picture}")
@@ -55,6 +60,16 @@ def _frames(options: argparse.Namespace, sensor: Sensor) -> Iterator[SimulatedFr
     if options.drive:
         return iter(Drive(sensor, options.seed, options.frames))
     return (simulate(sensor, options.seed + k) for k in range(options.frames))
+
+
+def _timed(frames: Iterator[SimulatedFrame]) -> Iterator[tuple[SimulatedFrame, float]]:
+    """Give each frame and how long it took (ms)."""
+    while True:
+        begin_ns = time.perf_counter_ns()
+        frame = next(frames, None)
+        if frame is None:
+            return
+        yield frame, (time.perf_counter_ns() - begin_ns) / 1e6
 
 
 def write_frame(folder: Path, name: str, frame: SimulatedFrame, objects: list[KittiObject]) -> None:
