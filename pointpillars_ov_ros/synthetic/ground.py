@@ -83,7 +83,7 @@ def locate(size: int, start: float, step: float, value: float) -> tuple[int, flo
 @inlined
 def between(table: DoubleArray, row: int, share: float, column: int) -> float:
     """Give a column of `table` at `share` of the way from `row` to the next."""
-    value = table[row, column]
+    value: float = table[row, column]
     return value if share == 0.0 else value + share * (table[row + 1, column] - value)
 
 
@@ -95,7 +95,9 @@ def bump(bumps: DoubleArray, x: float, y: float) -> float:
     u, v = column - left, row - low
     i, j = int(left) & (BUMPS - 1), int(low) & (BUMPS - 1)
     k, m = (i + 1) & (BUMPS - 1), (j + 1) & (BUMPS - 1)
-    return (bumps[i, j] * (1.0 - u) + bumps[k, j] * u) * (1.0 - v) + (bumps[i, m] * (1.0 - u) + bumps[k, m] * u) * v
+    near: float = bumps[i, j] * (1.0 - u) + bumps[k, j] * u
+    far: float = bumps[i, m] * (1.0 - u) + bumps[k, m] * u
+    return near * (1.0 - v) + far * v
 
 
 # The kernels take the tables one by one, for getting an array out of a tuple costs more than all else they do.

@@ -135,7 +135,8 @@ def collect_points(
 def brightness(exponent: float, fading: float, reflectivity: float, cosine: float, depth: float) -> float:
     """Give the intensity before gain and noise (see `IntensityModel`)."""
     faded = depth * fading
-    return reflectivity * cosine**exponent / (1.0 + faded * faded)
+    dimmed: float = cosine**exponent
+    return reflectivity * dimmed / (1.0 + faded * faded)
 
 
 @njit(nogil=True, cache=True, error_model="numpy")

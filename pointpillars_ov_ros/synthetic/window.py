@@ -47,4 +47,6 @@ def find_window(primitive: Record, slack: float, phase: float, step: float, colu
 def may_meet(primitive: Record, near: float, far: float, height: float, tangent: float) -> bool:
     """Tell whether a beam from `height` (m) rising by `tangent` passes between bottom and top at near … far (m)."""
     start, end = height + near * tangent, height + far * tangent
-    return max(start, end) >= primitive.z - primitive.half_z and min(start, end) <= primitive.z + primitive.half_z
+    low: float = primitive.z - primitive.half_z
+    high: float = primitive.z + primitive.half_z
+    return max(start, end) >= low and min(start, end) <= high
