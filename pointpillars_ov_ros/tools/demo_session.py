@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import shutil
 import time
 from pathlib import Path
 
@@ -31,11 +32,14 @@ from pointpillars_ov_ros.tools.tables import format_durations, format_table
 _SILENCE_S = 120.0
 """Without any result for so long, something is wrong; loading and compiling take seconds."""
 _DIAGNOSTICS_S = 5.0
+_SIMULATED_FRAMES = 40
 
 
 def run_demo(options: argparse.Namespace) -> int:
     """Start the nodes, record until every cloud has its result, leave picture, bag and tables."""
     begin = time.monotonic()
+    if options.data is None:
+        options.data = simulate_drive(options)
     frames = open_frames(options.data, options.frames)
     bundle = open_model(options.model, options.out / "bundle")
     share = Path(get_package_share_directory("pointpillars_ov_ros"))
@@ -60,6 +64,19 @@ def run_demo(options: argparse.Namespace) -> int:
     report(recorder, options.out, bundle.config, len(frames))
     print(f"done in {time.monotonic() - begin:.0f} s")
     return 0 if recorder.detection_arrays == len(frames) else 1
+
+
+def simulate_drive(options: argparse.Namespace) -> Path:
+    """Simulate what is to be played, in place of the drive of an earlier demo; gives its folder."""
+    from pointpillars_ov_ros.synthetic import load_sensor
+    from pointpillars_ov_ros.tools.simulate_session import write_frames
+
+    folder: Path = options.out / "drive"
+    if folder.exists():
+        shutil.rmtree(folder)
+    print("no --data: a drive through a simulated street is played")
+    write_frames(folder, load_sensor("hdl_64e"), options.frames or _SIMULATED_FRAMES, seed=0, is_drive=True)
+    return folder
 
 
 def start_nodes(nodes: NodeProcesses, options: argparse.Namespace, bundle: Path, crop: bool) -> None:

@@ -29,12 +29,11 @@ def positive(text: str) -> int:
 
 
 def check_inputs(options: argparse.Namespace, command: str) -> None:
-    """Raise one sentence unless both are given: no model is in the box yet, and no drive."""
+    """Raise one sentence unless both are given: no model is in the box yet, and figures want clouds that are named."""
     if options.data is None or options.model is None:
         raise PointPillarsError(
-            f"no model and no drive come with this version yet, so {command} needs both arguments: "
-            f"--data KITTI_FOLDER --model BUNDLE_OR_IR_FOLDER "
-            f"(with make: `make {'bench' if command == 'claims' else command} DATA=… MODEL=…`)"
+            f"{command} needs clouds and a model: --data KITTI_FOLDER (`pointpillars_ov simulate` makes one) "
+            f"--model BUNDLE_OR_IR_FOLDER; with make: `make bench DATA=… MODEL=…`"
         )
 
 

@@ -27,39 +27,40 @@ _DECIMALS = 4
 
 def run_simulate(options: argparse.Namespace) -> int:
     """Simulate, write, and say what was written; PointPillarsError if there are frames in the folder already."""
+    write_frames(options.out, load_sensor(options.sensor), options.frames, options.seed, options.drive, options.picture)
+    return 0
+
+
+def write_frames(
+    out: Path, sensor: Sensor, count: int, seed: int, is_drive: bool, picture: Path | None = None
+) -> None:
+    """Write so many frames to the KITTI folder `out`, with a progress bar, and say what they hold."""
     for name in _FOLDERS:
-        if (options.out / name).exists():
-            raise PointPillarsError(f"{options.out} holds {name} already; it is left alone")
-    sensor = load_sensor(options.sensor)
+        if (out / name).exists():
+            raise PointPillarsError(f"{out} holds {name} already; it is left alone")
     for name in _FOLDERS:
-        (options.out / name).mkdir(parents=True)
+        (out / name).mkdir(parents=True)
     counts: Counter[str] = Counter()
     points, times_ms = 0, []
-    frames = tqdm(_timed(_frames(options, sensor)), total=options.frames, unit="frame")
+    source = iter(Drive(sensor, seed, count)) if is_drive else (simulate(sensor, seed + k) for k in range(count))
+    frames = tqdm(_timed(source), total=count, unit="frame", desc="simulating")
     for number, (frame, time_ms) in enumerate(frames):
         objects = to_kitti(frame.labels)
-        write_frame(options.out, f"{number:06d}", frame, objects)
-        if number == 0 and options.picture is not None:
+        write_frame(out, f"{number:06d}", frame, objects)
+        if number == 0 and picture is not None:
             from pointpillars_ov_ros.tools.simulate_picture import draw_frame
 
-            draw_frame(options.picture, frame, f"{sensor.name}, seed {options.seed}: {len(frame.points)} points")
+            draw_frame(picture, frame, f"{sensor.name}, seed {seed}: {len(frame.points)} points")
         counts.update(one.type for one in objects)
         points += len(frame.points)
         times_ms.append(time_ms)
     seen = ", ".join(f"{count} {name}" for name, count in counts.most_common()) or "nothing"
-    print(f"{sensor.name}: {options.frames} frames of {points // options.frames} points")
+    print(f"{sensor.name}: {count} frames of {points // count} points")
     print(f"in view  {seen}")
     print(f"time     {statistics.median(times_ms):.0f} ms to simulate a frame (median), {times_ms[0]:.0f} ms the first")
-    print(f"frames   {options.out}")
-    if options.picture is not None:
-        print(f"picture  {options.picture}")
-    return 0
-
-
-def _frames(options: argparse.Namespace, sensor: Sensor) -> Iterator[SimulatedFrame]:
-    if options.drive:
-        return iter(Drive(sensor, options.seed, options.frames))
-    return (simulate(sensor, options.seed + k) for k in range(options.frames))
+    print(f"frames   {out}")
+    if picture is not None:
+        print(f"picture  {picture}")
 
 
 def _timed(frames: Iterator[SimulatedFrame]) -> Iterator[tuple[SimulatedFrame, float]]:

@@ -13,7 +13,9 @@ from pointpillars_ov_ros.tools.inputs import positive
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the studies and their flags."""
-    studies = parser.add_subparsers(metavar="STUDY", required=True, dest="study")
+    studies = parser.add_subparsers(
+        metavar="STUDY", required=True, dest="study", help="what to look at; `timeline STUDY --help` says more"
+    )
     switch = studies.add_parser(
         "auto-switch",
         help="requests from the first moment on, and which device executes each: AUTO starts on the CPU while another "
