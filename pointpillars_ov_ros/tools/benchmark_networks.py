@@ -5,7 +5,6 @@
 from __future__ import annotations
 
 import argparse
-import json
 import tempfile
 import time
 from collections.abc import Callable, Sequence
@@ -21,6 +20,7 @@ from pointpillars_ov_ros.inference.ports import pfe_ports, rpn_ports
 from pointpillars_ov_ros.model.bundle import ModelBundle
 from pointpillars_ov_ros.tools.bare_networks import compile_pfe, compile_rpn, make_request
 from pointpillars_ov_ros.tools.benchmark_matrix import expand
+from pointpillars_ov_ros.tools.evaluate_report import write_json
 from pointpillars_ov_ros.tools.inputs import open_model
 from pointpillars_ov_ros.tools.machine import look_around
 from pointpillars_ov_ros.tools.tables import format_table, summarize
@@ -109,8 +109,7 @@ def run_networks(options: argparse.Namespace) -> int:
     print(f"{format_figures(figures)}\n\n{LEGEND}")
     if options.json is not None:
         report = {**asdict(surroundings), "rounds": options.repeat, "networks": [asdict(row) for row in figures]}
-        options.json.parent.mkdir(parents=True, exist_ok=True)
-        options.json.write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
+        write_json(options.json, report)
         print(f"\nreport   {options.json}")
     return 0
 

@@ -5,7 +5,6 @@
 from __future__ import annotations
 
 import argparse
-import json
 import signal
 import tempfile
 from collections.abc import Sequence
@@ -29,6 +28,7 @@ from pointpillars_ov_ros.tools.benchmark_report import (
     format_origin,
     format_summary,
 )
+from pointpillars_ov_ros.tools.evaluate_report import write_json
 from pointpillars_ov_ros.tools.inputs import open_frames, open_model
 from pointpillars_ov_ros.tools.machine import Surroundings, look_around
 
@@ -49,8 +49,7 @@ def run_benchmark(options: argparse.Namespace) -> int:
     _print(measurements)
     if options.json is not None:
         report = document(surroundings, len(points), int(median(points)), options.repeat, measurements)
-        options.json.parent.mkdir(parents=True, exist_ok=True)
-        options.json.write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
+        write_json(options.json, report)
         print(f"\nreport   {options.json}")
     if options.picture is not None:
         draw(options.picture, surroundings, measurements)
