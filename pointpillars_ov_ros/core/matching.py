@@ -47,7 +47,8 @@ def corner_shift(before: FloatArray, after: FloatArray) -> float:
     Position, size and axis all count; which end is the front does not: it is a separate output of a network,
     and a toss-up for what looks the same from both ends.
     """
-    here, there, turned = (corners(box) for box in (before, after, after + np.float32([0, 0, 0, 0, 0, 0, np.pi])))
+    turn = np.array([0, 0, 0, 0, 0, 0, np.pi], np.float32)
+    here, there, turned = (corners(box) for box in (before, after, after + turn))
     return float(min(np.linalg.norm(here - other, axis=1).max() for other in (there, turned)))
 
 

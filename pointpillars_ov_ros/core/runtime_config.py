@@ -161,7 +161,7 @@ class RuntimeConfig:
         0.98, "Least concordance correlation of a network's output with the one on CPU in f32", low=0.0, high=1.0
     )
     parity_max_shift: float = setting(
-        0.3, "Greatest distance between a box's corners and those on CPU in f32 (m)", low=0.0, high=100.0
+        0.5, "Greatest distance between a box's corners and those on CPU in f32 (m)", low=0.0, high=100.0
     )
     parity_max_score_change: float = setting(
         0.15, "Greatest difference between a score and the one on CPU in f32", low=0.0, high=1.0

@@ -11,41 +11,21 @@ from typing import NamedTuple
 from pointpillars_ov_ros.core.arrays import FloatArray
 from pointpillars_ov_ros.core.errors import InferenceError
 from pointpillars_ov_ros.core.runtime_config import OnMismatch, Precision, RuntimeConfig
+from pointpillars_ov_ros.core.verdict import AGREES, NOT_CHECKED, Verdict
 from pointpillars_ov_ros.inference.engine import Engine
 from pointpillars_ov_ros.inference.parity import Comparison, Fate, Tolerances, compare_answers, figure
 from pointpillars_ov_ros.inference.parity_cloud import built_in_cloud
 from pointpillars_ov_ros.inference.parity_reference import Reference
 from pointpillars_ov_ros.model.bundle import ModelBundle
 
-OK = "ok"
-NOT_CHECKED = "not checked"
 NOTHING_TO_COMPARE = "CPU in f32 with untouched graphs is the reference itself, so there is nothing to compare"
-
-
-class Parity(NamedTuple):
-    """What the check came to."""
-
-    text: str
-    """OK, NOT_CHECKED, or what is amiss; for diagnostics."""
-    sentence: str
-    """The same in full, for the log."""
-
-    @property
-    def is_amiss(self) -> bool:
-        """Tell whether somebody should look at it."""
-        return is_amiss(self.text)
-
-
-def is_amiss(text: str) -> bool:
-    """Tell it from the text alone, which may be empty where nothing was said."""
-    return text not in ("", OK, NOT_CHECKED)
 
 
 class CheckedEngine(NamedTuple):
     """An engine, and what is known of its answers."""
 
     engine: Engine
-    parity: Parity
+    parity: Verdict
 
 
 def open_engine(bundle: ModelBundle, runtime: RuntimeConfig, reference: ModelBundle | None = None) -> CheckedEngine:
@@ -56,7 +36,7 @@ def open_engine(bundle: ModelBundle, runtime: RuntimeConfig, reference: ModelBun
     """
     engine = Engine(bundle, runtime)
     if not runtime.parity_check:
-        return CheckedEngine(engine, Parity(NOT_CHECKED, "parity not checked, for parity_check is false"))
+        return CheckedEngine(engine, Verdict(NOT_CHECKED, "parity not checked, for parity_check is false"))
     parity = check_engine(engine, reference)
     if not parity.is_amiss or runtime.on_mismatch is OnMismatch.WARN:
         return CheckedEngine(engine, parity)
@@ -65,21 +45,22 @@ def open_engine(bundle: ModelBundle, runtime: RuntimeConfig, reference: ModelBun
     del engine
     safe = replace(runtime, pfe_device="CPU", rpn_device="CPU", precision=Precision.F32, lean_rpn=False)
     text = f"fell back to CPU in f32: {parity.text}"
-    return CheckedEngine(Engine(bundle, safe), Parity(text, f"{parity.sentence}; fell back to CPU in f32"))
+    return CheckedEngine(Engine(bundle, safe), Verdict(text, f"{parity.sentence}; fell back to CPU in f32"))
 
 
-def check_engine(engine: Engine, reference: ModelBundle | None = None) -> Parity:
+def check_engine(engine: Engine, reference: ModelBundle | None = None) -> Verdict:
     """Check an engine that no pipeline is open on with the built-in cloud."""
     begin = time.monotonic()
     if is_reference(engine) and reference is None:
-        return Parity(OK, f"parity: {NOTHING_TO_COMPARE}")
+        return Verdict(AGREES, f"parity: {NOTHING_TO_COMPARE}")
     source = make_reference(engine) if reference is None else Reference(reference, engine.runtime.cache_dir)
     comparison = check_cloud(engine, source, built_in_cloud(engine.config))
     took_s = time.monotonic() - begin
     if comparison.mismatch:
         text = f"{comparison.mismatch}, compared with CPU in f32"
-        return Parity(text, f"parity mismatch of {subject(engine)}: {text}")
-    return Parity(OK, f"parity: {subject(engine)} agrees with CPU in f32: {summary(comparison)}; took {took_s:.1f} s")
+        return Verdict(text, f"parity mismatch of {subject(engine)}: {text}")
+    figures = f"{summary(comparison)}; took {took_s:.1f} s"
+    return Verdict(AGREES, f"parity: {subject(engine)} agrees with CPU in f32: {figures}")
 
 
 def check_cloud(engine: Engine, reference: Reference, points: FloatArray) -> Comparison:

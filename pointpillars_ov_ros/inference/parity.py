@@ -228,8 +228,8 @@ def describe(detection: DetectionAgreement, tolerances: Tolerances) -> str:
 
 
 def figure(correlation: float) -> str:
-    """Write a correlation with as many digits as tell it from 1, up to nine."""
+    """Write a correlation with as many digits as tell it from 1, up to eight."""
     for digits in range(4, 9):
-        if not round(correlation, digits) == 1.0:
+        if round(correlation, digits) != 1.0:
             return f"{correlation:.{digits}f}"
-    return f"{correlation:.9f}"
+    return "1"

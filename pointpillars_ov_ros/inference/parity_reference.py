@@ -75,7 +75,7 @@ class Reference:
     def _key(self, points: FloatArray) -> str:
         """Give a name for the answer that changes with everything that it follows from."""
         config = self._bundle.config
-        cloud = hashlib.sha256(np.ascontiguousarray(points)).hexdigest()
+        cloud = hashlib.sha256(points.tobytes()).hexdigest()
         # The sha256 of each file of the networks is part of the description.
         facts = [_FORMAT, ov.get_version(), cloud, to_mapping(config)]
         return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:32]

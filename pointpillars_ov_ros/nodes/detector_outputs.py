@@ -25,7 +25,7 @@ class DetectorOutputs:
     """
 
     def __init__(self, node: LifecycleNode, engine: Engine, parity: str) -> None:
-        """Create the publishers; they are silent until the node is active. `parity` is `Parity.text`."""
+        """Create the publishers; they are silent until the node is active. `parity` is `Verdict.text`."""
         self._node = node
         self._parity = parity
         self._engine = engine

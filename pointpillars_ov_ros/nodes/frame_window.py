@@ -9,7 +9,7 @@ from collections import deque
 import numpy as np
 from diagnostic_msgs.msg import DiagnosticStatus, KeyValue
 
-from pointpillars_ov_ros.inference.checked_engine import is_amiss
+from pointpillars_ov_ros.core.verdict import is_amiss
 from pointpillars_ov_ros.nodes.settings import DiagnosticsConfig
 from pointpillars_ov_ros.nodes.timing_message import FrameTiming
 

@@ -57,7 +57,7 @@ class FrameTiming:
     pfe_precision: str = ""
     rpn_precision: str = ""
     parity: str = ""
-    """`Parity.text` of the check at configure."""
+    """`Verdict.text` of the check at configure."""
 
     @property
     def is_failure(self) -> bool:

@@ -18,6 +18,7 @@ COMMANDS = {
     "evaluate": "score detections as KITTI does: AP in 2D, BEV and 3D, and orientation",
     "convert": "make a checked model bundle of IR files, ONNX files or a torch checkpoint",
     "quantize": "make an INT8 bundle of a float one, and compare their detections",
+    "parity": "check that the networks as they run here give what they give on CPU in f32",
     "inspect": "say what a model bundle is: classes, grid, tensors, precision, size, arithmetic, origin",
 }
 
