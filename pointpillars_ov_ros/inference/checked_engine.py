@@ -95,11 +95,11 @@ def summary(comparison: Comparison) -> str:
     least = min(tensor.correlation for tensor in comparison.tensors)
     pairs = [each for each in comparison.detections if each.fate is Fate.MATCHED]
     if not pairs:
-        return f"tensors correlate at {figure(least)} or more, and neither has a detection"
+        return f"worst correlation {figure(least)}, and neither has a detection"
     shift = max(each.shift or 0.0 for each in pairs)
     change = max(abs(each.score_change or 0.0) for each in pairs)
     return (
-        f"tensors correlate at {figure(least)} or more, {len(pairs)} detections match "
+        f"worst correlation {figure(least)}, {len(pairs)} detections match "
         f"within {shift:.2g} m and {change:.2g} of score"
     )
 

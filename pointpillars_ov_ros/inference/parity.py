@@ -228,8 +228,8 @@ def describe(detection: DetectionAgreement, tolerances: Tolerances) -> str:
 
 
 def figure(correlation: float) -> str:
-    """Write a correlation with as many digits as tell it from 1, up to eight."""
+    """Write a correlation such that it can be told from 1."""
     for digits in range(4, 9):
         if round(correlation, digits) != 1.0:
             return f"{correlation:.{digits}f}"
-    return "1"
+    return "1" if correlation >= 1.0 else f"1 - {1.0 - correlation:.1g}"
