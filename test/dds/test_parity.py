@@ -65,9 +65,7 @@ def test_a_mismatch_is_a_warning_everywhere_and_clouds_are_processed(tmp_path: P
 @pytest.mark.parametrize(
     ("parameters", "text"), [({}, AGREES), ({"parity_check": False, **MISMATCH}, NOT_CHECKED)], ids=["on", "off"]
 )
-def test_where_nothing_is_amiss_the_log_has_one_line(
-    tmp_path: Path, parameters: dict[str, object], text: str
-) -> None:
+def test_where_nothing_is_amiss_the_log_has_one_line(tmp_path: Path, parameters: dict[str, object], text: str) -> None:
     timing, device, log = run(tmp_path, **parameters)
     assert timing.parity == text
     assert (device.level, {pair.key: pair.value for pair in device.values}["parity"]) == (DiagnosticStatus.OK, text)

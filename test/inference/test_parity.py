@@ -160,9 +160,7 @@ def test_every_threshold_can_be_the_one_that_is_passed(
     toy: ModelBundle, tmp_path: Path, change: dict[str, float], part: str
 ) -> None:
     rounded = tamper(toy, tmp_path / "coarse", weights(as_bf16))
-    lenient = dataclasses.replace(
-        TOY, parity_min_correlation=0.0, parity_max_shift=100.0, parity_max_score_change=0.5
-    )
+    lenient = dataclasses.replace(TOY, parity_min_correlation=0.0, parity_max_shift=100.0, parity_max_score_change=0.5)
     assert check_engine(Engine(rounded, lenient), toy).text == AGREES
     assert part in check_engine(Engine(rounded, dataclasses.replace(lenient, **change)), toy).text
 
@@ -245,7 +243,8 @@ def test_errors_are_those_of_numpy() -> None:
 
 
 @pytest.mark.parametrize(
-    ("value", "text"), [(0.5, "0.5000"), (0.99995, "0.99995"), (0.9999999, "0.9999999"), (1 - 1e-12, "1 - 1e-12"), (1.0, "1")]
+    ("value", "text"),
+    [(0.5, "0.5000"), (0.99995, "0.99995"), (0.9999999, "0.9999999"), (1 - 1e-12, "1 - 1e-12"), (1.0, "1")],
 )
 def test_a_correlation_is_told_from_one(value: float, text: str) -> None:
     assert figure(value) == text

@@ -102,9 +102,7 @@ def test_clouds_of_a_folder_are_compared_each(toy: ModelBundle, tmp_path: Path, 
         (["--model", "TOY", "--min-correlation", "2"], "parity_min_correlation: 2"),
     ],
 )
-def test_a_bad_argument_is_one_sentence(
-    toy: ModelBundle, capsys: Capture, arguments: list[str], named: str
-) -> None:
+def test_a_bad_argument_is_one_sentence(toy: ModelBundle, capsys: Capture, arguments: list[str], named: str) -> None:
     assert parity(*(str(toy.folder) if argument == "TOY" else argument for argument in arguments)) == 1
     (line,) = capsys.readouterr().err.splitlines()
     assert line.startswith("error: ") and named in line
