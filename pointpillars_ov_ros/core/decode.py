@@ -14,7 +14,7 @@ from pointpillars_ov_ros.core.anchors import Occupancy, count_occupied, make_anc
 from pointpillars_ov_ros.core.arrays import FloatArray, IntArray, ShortArray, WordArray
 from pointpillars_ov_ros.core.config import ModelConfig, PostprocessConfig
 from pointpillars_ov_ros.core.detections import Detections
-from pointpillars_ov_ros.core.errors import InferenceError
+from pointpillars_ov_ros.core.errors import OutputError
 from pointpillars_ov_ros.core.head_config import AngleConvention, BoxOrigin, SizeOrder
 from pointpillars_ov_ros.core.nms import suppress
 from pointpillars_ov_ros.core.pillars import Pillars
@@ -48,7 +48,7 @@ class Decoder:
 
         With A anchors a cell: `boxes` [1, rows, columns, A * 7] residuals, `scores`
         [1, rows, columns, A * classes] logits, `directions` [1, rows, columns, A * 2] logits. Raises
-        InferenceError where they are not numbers.
+        OutputError where they are not numbers.
         """
         mask = self._config.anchor_mask
         if mask is not None:
@@ -65,7 +65,7 @@ class Decoder:
             self._labels,
         )
         if count < 0:
-            raise InferenceError("the RPN gave scores that are NaN")
+            raise OutputError("the RPN gave scores that are NaN")
         coder, direction = self._config.box_coder, self._config.direction
         kept, decoded, scores, labels = decode_best(
             self._candidates[:count],
@@ -85,7 +85,7 @@ class Decoder:
             settings.nms_per_class,
         )
         if kept < 0:
-            raise InferenceError("the RPN gave boxes that are not finite")
+            raise OutputError("the RPN gave boxes that are not finite")
         return Detections(decoded, scores, labels)
 
 

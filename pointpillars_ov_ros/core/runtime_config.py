@@ -64,6 +64,17 @@ class Precision(str, Enum):
     BF16 = "bf16"
 
 
+class OnMismatch(str, Enum):
+    """What a detector does whose answer to the built-in cloud is not that of the untouched networks on CPU in f32."""
+
+    WARN = "warn"
+    """It says so, in the log and in diagnostics, and goes on."""
+    ERROR = "error"
+    """It does not start."""
+    FALLBACK_CPU = "fallback_cpu"
+    """It starts on CPU in f32 with the graphs as they are, and says so."""
+
+
 class PerformanceHint(str, Enum):
     """OpenVINO's PERFORMANCE_HINT."""
 
@@ -139,6 +150,21 @@ class RuntimeConfig:
     drop_policy: DropPolicy = setting(
         DropPolicy.LIVE,
         "live: the newest cloud displaces the one waiting; replay: the sender waits, none is dropped",
+    )
+    parity_check: bool = setting(
+        True, "At configure compare the answer to a built-in cloud with that of the untouched networks on CPU in f32"
+    )
+    on_mismatch: OnMismatch = setting(
+        OnMismatch.WARN, "What to do where they differ: go on and warn, fail to configure, or start on CPU in f32"
+    )
+    parity_min_correlation: float = setting(
+        0.98, "Least concordance correlation of a network's output with the one on CPU in f32", low=0.0, high=1.0
+    )
+    parity_max_shift: float = setting(
+        0.5, "Greatest distance between a box's corners and those on CPU in f32 (m)", low=0.0, high=100.0
+    )
+    parity_max_score_change: float = setting(
+        0.15, "Greatest difference between a score and the one on CPU in f32", low=0.0, high=1.0
     )
     inference_timeout: float = setting(
         10.0,

@@ -18,7 +18,7 @@ from pointpillars_ov_ros.core.arrays import FloatArray
 from pointpillars_ov_ros.core.canvas_format import CanvasFormat
 from pointpillars_ov_ros.core.config import ModelConfig
 from pointpillars_ov_ros.core.decode import override_thresholds
-from pointpillars_ov_ros.core.errors import InferenceError, PointPillarsError
+from pointpillars_ov_ros.core.errors import InferenceError, OutputError, PointPillarsError
 from pointpillars_ov_ros.core.points import clean_points
 from pointpillars_ov_ros.core.runtime_config import Mode, Precision, RuntimeConfig
 from pointpillars_ov_ros.inference.encoder_choice import EncoderFactory
@@ -41,6 +41,7 @@ class Engine:
     def __init__(self, bundle: ModelBundle, runtime: RuntimeConfig) -> None:
         """Compile and warm up; BundleError, InferenceError or ConfigError where that cannot be."""
         begin = time.monotonic()
+        self.bundle = bundle
         self.config: ModelConfig = bundle.config
         self.runtime = runtime
         self.settings = override_thresholds(bundle.config.postprocess, runtime.score_threshold, runtime.nms_threshold)
@@ -49,17 +50,16 @@ class Engine:
         points, _ = clean_points(warm_up_cloud(config), 1.0)
         self.encoders = EncoderFactory(bundle, runtime, properties, points)
         self._canvas = CanvasFormat()
+        self.is_lean = runtime.lean_rpn and runtime.rpn_device == "CPU"
+        """The RPN's graph is rewritten. Elsewhere than on CPU nobody has yet seen what is faster, or if it is right."""
         self.rpn = Network(
             bundle.path(config.rpn.file),
             runtime.rpn_device,
             properties,
             rpn_ports(config),
-            # Elsewhere than on CPU nobody has yet seen what is faster, or whether it is right.
-            rewrite=self._make_lean if runtime.lean_rpn and runtime.rpn_device == "CPU" else None,
+            rewrite=self._make_lean if self.is_lean else None,
         )
-        self._pool = SlotPool(
-            self._make_slot, lambda slot: slot.detect(points, self.settings), self.rpn.optimal_requests
-        )
+        self._pool = SlotPool(self._make_slot, lambda slot: self._warm_up(slot, points), self.rpn.optimal_requests)
         self._pipeline: Pipeline | None = None
         self._changing = threading.RLock()
         self._pool.take(runtime.mode)
@@ -123,6 +123,14 @@ class Engine:
             return FrameSlot(self.config, self.encoders.make(), self.rpn, self._canvas)
         except RuntimeError as error:
             raise InferenceError(f"no request could be made: {first_line(error)}") from None
+
+    def _warm_up(self, slot: FrameSlot, points: FloatArray) -> None:
+        try:
+            slot.detect(points, self.settings)
+        except OutputError:
+            # The parity check says it, too, and what is to be done then is its user's choice.
+            if not self.runtime.parity_check:
+                raise
 
     def _on_hung(self, hung: list[Slot]) -> None:
         self._pool.note_hung(hung)

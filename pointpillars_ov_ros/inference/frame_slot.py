@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import NamedTuple
 
 from pointpillars_ov_ros.core.arrays import FloatArray
 from pointpillars_ov_ros.core.canvas_format import CanvasFormat
@@ -15,6 +16,17 @@ from pointpillars_ov_ros.core.pillars import Pillars
 from pointpillars_ov_ros.core.scatter import Canvas
 from pointpillars_ov_ros.inference.encoders import Encoder
 from pointpillars_ov_ros.inference.network import Network, Request
+
+
+class Answer(NamedTuple):
+    """All that both networks gave for one cloud; all float32."""
+
+    features: FloatArray
+    """(channels, pillars)."""
+    boxes: FloatArray
+    """[1, rows, columns, A * 7], as the next two of the RPN's shapes; see `Decoder.decode`."""
+    scores: FloatArray
+    directions: FloatArray
 
 
 class FrameSlot:
@@ -82,3 +94,20 @@ class FrameSlot:
         self.scatter()
         self.start_rpn(lambda: None)
         return self.decode(settings)
+
+    def examine(self, points: FloatArray) -> Answer:
+        """Take one cloud as far as the RPN's outputs, and give copies of what the networks gave."""
+        self.prepare(points)
+        self.start_pfe(lambda: None)
+        features = self._encoder.finish()
+        self._canvas.scatter(features, self._pillars)
+        # Blocks beside each other, without the padding of the last one.
+        features = features.transpose(1, 0, 2).reshape(features.shape[1], -1)[:, : self.pillars].copy()
+        self.start_rpn(lambda: None)
+        self._rpn.finish()
+        names = self._config.rpn
+        boxes, scores, directions = (
+            self._rpn.tensor(name).copy() for name in (names.boxes, names.scores, names.directions)
+        )
+        self.tidy_up()
+        return Answer(features, boxes, scores, directions)

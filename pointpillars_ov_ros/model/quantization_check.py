@@ -13,11 +13,10 @@ import openvino as ov
 from pointpillars_ov_ros.core.arrays import FloatArray
 from pointpillars_ov_ros.core.decode import Decoder
 from pointpillars_ov_ros.core.detections import Detections
+from pointpillars_ov_ros.core.matching import match
 from pointpillars_ov_ros.model.bundle import ModelBundle
 from pointpillars_ov_ros.model.quantization_data import CanvasMaker, Cloud
 
-MAX_DISTANCE = 1.0
-"""Between the centres of a detection before and after (m, horizontally)."""
 SCORE_MARGIN = 0.1
 """How far below the threshold the partner of a detection above it may score: that it fell there is no loss."""
 
@@ -55,7 +54,7 @@ def margin_below(threshold: float) -> float:
 
 
 def compare(before: Sequence[Detections], after: Sequence[Detections], threshold: float) -> Change:
-    """Match the detections of each cloud: each after, best first, with the nearest free one before of its class.
+    """Match the detections of each cloud.
 
     Those that reach `threshold` count; partners may be those that do not.
     """
@@ -63,17 +62,13 @@ def compare(before: Sequence[Detections], after: Sequence[Detections], threshold
     lost: list[float] = []
     new: list[float] = []
     for old, fresh in zip(before, after, strict=True):
-        free = np.ones(len(old), bool)
-        for box, score, label in zip(fresh.boxes, fresh.scores, fresh.labels, strict=True):
-            apart = np.hypot(*(old.boxes[:, :2] - box[:2]).T)
-            apart = np.where(free & (old.labels == label) & (apart <= MAX_DISTANCE), apart, np.inf)
-            if np.isfinite(apart).any():
-                nearest = int(apart.argmin())
-                free[nearest] = False
-                pairs.append((np.linalg.norm(box[:3] - old.boxes[nearest, :3]), old.scores[nearest], score))
-            elif score >= threshold:
-                new.append(score)
-        lost.extend(old.scores[free & (old.scores >= threshold)])
+        matching = match(old, fresh)
+        pairs += [
+            (np.linalg.norm(fresh.boxes[j, :3] - old.boxes[i, :3]), old.scores[i], fresh.scores[j])
+            for i, j in matching.pairs
+        ]
+        lost += [old.scores[i] for i in matching.lost if old.scores[i] >= threshold]
+        new += [fresh.scores[j] for j in matching.new if fresh.scores[j] >= threshold]
     # Rows: distance, score before, score after.
     rows = np.array(pairs, np.float32).reshape(-1, 3)
     rows = rows[rows[:, 1:].max(1) >= threshold]

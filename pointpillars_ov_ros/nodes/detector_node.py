@@ -21,6 +21,7 @@ from pointpillars_ov_ros.core.decode import override_thresholds
 from pointpillars_ov_ros.core.errors import CloudError, ConfigError, InferenceError, PointPillarsError
 from pointpillars_ov_ros.core.points import PointBuffers
 from pointpillars_ov_ros.core.runtime_config import RuntimeConfig, from_plain
+from pointpillars_ov_ros.inference.checked_engine import open_engine
 from pointpillars_ov_ros.inference.engine import Engine
 from pointpillars_ov_ros.inference.frames import FrameResult
 from pointpillars_ov_ros.inference.pipeline import Pipeline
@@ -87,10 +88,10 @@ class DetectorNode(LifecycleNode):
             self._runtime, self._node_config = self._read(RuntimeConfig), self._read(DetectorNodeConfig)
             if not self._runtime.model_dir:
                 raise ConfigError("model_dir: empty, must be the folder of a model bundle")
-            self._engine = Engine(load_bundle(Path(self._runtime.model_dir)), self._runtime)
+            self._engine, parity = open_engine(load_bundle(Path(self._runtime.model_dir)), self._runtime)
         except PointPillarsError as error:
             return self._fail("configure", error)
-        self._outputs = DetectorOutputs(self, self._engine)
+        self._outputs = DetectorOutputs(self, self._engine, parity.text)
         devices = {
             name: f"{settings.get('EXECUTION_DEVICES')} in {settings.get('INFERENCE_PRECISION_HINT')}"
             for name, settings in self._engine.effective_settings().items()
@@ -100,6 +101,10 @@ class DetectorNode(LifecycleNode):
             f"({self._engine.encoders.reason}), RPN on {devices['rpn']}, {self._runtime.mode.value} mode, "
             f"{self._runtime.drop_policy.value}"
         )
+        if parity.is_amiss:
+            self.get_logger().warning(parity.sentence)
+        else:
+            self.get_logger().info(parity.sentence)
         return TransitionCallbackReturn.SUCCESS
 
     def on_activate(self, state: LifecycleState) -> TransitionCallbackReturn:

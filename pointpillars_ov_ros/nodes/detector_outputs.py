@@ -24,9 +24,10 @@ class DetectorOutputs:
     Used from the executor's thread and from the pipeline's; publishing is safe from any.
     """
 
-    def __init__(self, node: LifecycleNode, engine: Engine) -> None:
-        """Create the publishers; they are silent until the node is active."""
+    def __init__(self, node: LifecycleNode, engine: Engine, parity: str) -> None:
+        """Create the publishers; they are silent until the node is active. `parity` is `Verdict.text`."""
         self._node = node
+        self._parity = parity
         self._engine = engine
         self._classes = engine.config.classes
         self._settings = engine.effective_settings()
@@ -89,6 +90,7 @@ class DetectorOutputs:
             lost=self.lost,
             hung=len(self._engine.hung_slots),
             mode=runtime.mode.value,
+            parity=self._parity,
             pfe_device=self._settings["pfe"].get("EXECUTION_DEVICES", ""),
             rpn_device=self._settings["rpn"].get("EXECUTION_DEVICES", ""),
             pfe_precision=self._settings["pfe"].get("INFERENCE_PRECISION_HINT", ""),

@@ -9,6 +9,7 @@ from collections import deque
 import numpy as np
 from diagnostic_msgs.msg import DiagnosticStatus, KeyValue
 
+from pointpillars_ov_ros.core.verdict import is_amiss
 from pointpillars_ov_ros.nodes.settings import DiagnosticsConfig
 from pointpillars_ov_ros.nodes.timing_message import FrameTiming
 
@@ -19,7 +20,7 @@ DURATIONS = (
 _CLOCK_JITTER_S = 1.0
 _AMISS = ("dropped", "refused", "failed", "lost")
 _ACCOUNTS = ("received", "completed", *_AMISS)
-_DEVICE = ("mode", "pfe_device", "pfe_precision", "rpn_device", "rpn_precision", "failing", "hung")
+_DEVICE = ("mode", "pfe_device", "pfe_precision", "rpn_device", "rpn_precision", "parity", "failing", "hung")
 
 
 class FrameWindow:
@@ -109,6 +110,9 @@ class FrameWindow:
             troubles.append(f"failing for {latest.failing} frames: {self._last_failure}")
         if troubles:
             status.level = DiagnosticStatus.ERROR
+        if is_amiss(latest.parity):
+            status.level = max(status.level, DiagnosticStatus.WARN)
+            troubles.append(f"parity: {latest.parity}")
         status.message = ", ".join(troubles) or f"PFE on {latest.pfe_device}, RPN on {latest.rpn_device}, {latest.mode}"
         status.values = [KeyValue(key=key, value=str(getattr(latest, key))) for key in _DEVICE]
         return status

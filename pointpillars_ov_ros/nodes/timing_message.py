@@ -56,6 +56,8 @@ class FrameTiming:
     rpn_device: str = ""
     pfe_precision: str = ""
     rpn_precision: str = ""
+    parity: str = ""
+    """`Verdict.text` of the check at configure."""
 
     @property
     def is_failure(self) -> bool:

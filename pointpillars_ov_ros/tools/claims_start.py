@@ -21,12 +21,12 @@ _PROGRAM = """
 import sys
 from pathlib import Path
 from pointpillars_ov_ros.core.runtime_config import RuntimeConfig
-from pointpillars_ov_ros.inference.engine import Engine
+from pointpillars_ov_ros.inference.checked_engine import open_engine
 from pointpillars_ov_ros.kitti.frames import find_frames
 from pointpillars_ov_ros.model.bundle import load_bundle
 
 bundle, data, cache = sys.argv[1:]
-engine = Engine(load_bundle(Path(bundle)), RuntimeConfig(cache_dir=cache))
+engine, _ = open_engine(load_bundle(Path(bundle)), RuntimeConfig(cache_dir=cache))
 for frame in find_frames(Path(data)):
     if len(engine.slots[0].detect(frame.read_points().copy(), engine.settings)):
         break

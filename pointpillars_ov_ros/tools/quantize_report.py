@@ -7,9 +7,10 @@ from __future__ import annotations
 import numpy as np
 
 from pointpillars_ov_ros.core.arrays import FloatArray
+from pointpillars_ov_ros.core.matching import MAX_DISTANCE
 from pointpillars_ov_ros.model.inspection import BundleSummary, NetworkSummary
 from pointpillars_ov_ros.model.quantization import Part
-from pointpillars_ov_ros.model.quantization_check import MAX_DISTANCE, Change, margin_below
+from pointpillars_ov_ros.model.quantization_check import Change, margin_below
 from pointpillars_ov_ros.tools.quantize_compare import Speed
 from pointpillars_ov_ros.tools.tables import format_table
 

@@ -16,6 +16,7 @@ from pointpillars_ov_ros.core.runtime_config import (
     DropPolicy,
     EncoderChoice,
     Mode,
+    OnMismatch,
     PerformanceHint,
     PfeShape,
     Precision,
@@ -45,7 +46,7 @@ def test_the_defaults_are_within_their_own_bounds() -> None:
 
 
 def test_the_settings_that_are_choices_are_found() -> None:
-    assert set(ENUMS.values()) == {Mode, DropPolicy, Precision, PerformanceHint, EncoderChoice, PfeShape}
+    assert set(ENUMS.values()) == {Mode, DropPolicy, Precision, PerformanceHint, EncoderChoice, PfeShape, OnMismatch}
 
 
 def test_settings_cannot_be_changed() -> None:

@@ -279,3 +279,31 @@ def test_a_device_that_hangs_and_fails_is_both() -> None:
     assert report(window, 100.2)["device"].message == (
         "inferences that hang: 2, failing for 3 frames: RPN did not end"
     )
+
+
+@pytest.mark.parametrize("parity", ["", "ok", "not checked"])
+def test_parity_that_is_not_amiss_is_shown_and_no_warning(parity: str) -> None:
+    status = report(filled(1, parity=parity, pfe_device="CPU", rpn_device="GPU"), 100.1)["device"]
+    assert (status.level, status.message) == (OK, "PFE on CPU, RPN on GPU, ")
+    assert values(status)["parity"] == parity
+
+
+@pytest.mark.parametrize("parity", ["boxes: correlation 0.5 is below 0.98", "fell back to CPU in f32: boxes: NaN"])
+def test_a_parity_mismatch_is_a_warning_of_the_device_that_says_it(parity: str) -> None:
+    status = report(filled(3, parity=parity), 100.3)["device"]
+    assert (status.level, status.message) == (WARN, f"parity: {parity}")
+    assert values(status)["parity"] == parity
+
+
+def test_a_detector_configured_anew_without_the_mismatch_ends_the_warning() -> None:
+    window = filled(1, parity="boxes: correlation 0.5 is below 0.98")
+    assert report(window, 100.1)["device"].level == WARN
+    window.add(FrameTiming(received=1, completed=1, parity="ok"), 100.2)
+    assert report(window, 100.3)["device"].level == OK
+
+
+def test_a_mismatch_does_not_hide_that_frames_fail() -> None:
+    window = filled(1, parity="boxes: NaN")
+    window.add(FrameTiming(error="RPN failed", failing=3, failed=3, parity="boxes: NaN"), 100.1)
+    status = report(window, 100.2)["device"]
+    assert (status.level, status.message) == (ERROR, "failing for 3 frames: RPN failed, parity: boxes: NaN")

@@ -1,0 +1,61 @@
+# Copyright 2026 The pointpillars_ov_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""Which detection became which, where the same cloud went down two roads."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from pointpillars_ov_ros.core.arrays import FloatArray
+from pointpillars_ov_ros.core.detections import Detections
+
+MAX_DISTANCE = 1.0
+"""Between the centres of a detection before and after (m, horizontally)."""
+
+
+class Matching(NamedTuple):
+    """Pairs of indices into the detections before and after, and the indices without a partner."""
+
+    pairs: tuple[tuple[int, int], ...]
+    lost: tuple[int, ...]
+    """Before, but not after; in order of score, as the next."""
+    new: tuple[int, ...]
+    """After, but not before."""
+
+
+def match(before: Detections, after: Detections) -> Matching:
+    """Match each detection after, best first, with the nearest free one before of its class within MAX_DISTANCE."""
+    free = np.ones(len(before), bool)
+    pairs, new = [], []
+    for index, (box, label) in enumerate(zip(after.boxes, after.labels, strict=True)):
+        apart = np.hypot(*(before.boxes[:, :2] - box[:2]).T)
+        apart = np.where(free & (before.labels == label) & (apart <= MAX_DISTANCE), apart, np.inf)
+        if np.isfinite(apart).any():
+            nearest = int(apart.argmin())
+            free[nearest] = False
+            pairs.append((nearest, index))
+        else:
+            new.append(index)
+    return Matching(tuple(pairs), tuple(int(index) for index in np.flatnonzero(free)), tuple(new))
+
+
+def corner_shift(before: FloatArray, after: FloatArray) -> float:
+    """Give how far the corner moved that moved farthest (m) between two boxes (7,), see `Detections`.
+
+    Position, size and axis all count; which end is the front does not: it is a separate output of a network,
+    and a toss-up for what looks the same from both ends.
+    """
+    turn = np.array([0, 0, 0, 0, 0, 0, np.pi], np.float32)
+    here, there, turned = (corners(box) for box in (before, after, after + turn))
+    return float(min(np.linalg.norm(here - other, axis=1).max() for other in (there, turned)))
+
+
+def corners(box: FloatArray) -> FloatArray:
+    """Give the corners (8, 3) of a box (7,)."""
+    signs = np.array(np.meshgrid([-0.5, 0.5], [-0.5, 0.5], [-0.5, 0.5], indexing="ij"), np.float32).reshape(3, 8).T
+    x, y, z = (signs * box[3:6]).T
+    cosine, sine = np.cos(box[6]), np.sin(box[6])
+    turned: FloatArray = np.stack([cosine * x - sine * y, sine * x + cosine * y, z], 1) + box[:3]
+    return turned
