@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import time
+import weakref
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -41,7 +42,15 @@ class Request:
         self._arrays: dict[str, FloatArray] = {}
         for port, tensor in tensors.items():
             self.bind(port, tensor)
-        request.set_callback(self._completed, None)
+        # Weak, since a cycle through OpenVINO is one that Python does not see, and its memory would never be freed.
+        own = weakref.ref(self)
+
+        def completed(_userdata: object) -> None:
+            alive = own()
+            if alive is not None:
+                alive._done()
+
+        request.set_callback(completed, None)
 
     def tensor(self, name: str) -> FloatArray:
         """Give the memory of the input or output tensor `name`, (shape of the network) of its type.
@@ -81,9 +90,6 @@ class Request:
             self._request.wait()
         except RuntimeError as error:
             raise InferenceError(f"{self._name} failed: {first_line(error)}") from None
-
-    def _completed(self, _userdata: object) -> None:
-        self._done()
 
 
 class Network:

@@ -111,6 +111,8 @@ def built_in_cloud(config: ModelConfig) -> FloatArray:
             _see_part(placed, part, height, azimuths, elevations, distances, intensities)
     random = np.random.default_rng(_SEED)
     distances += random.normal(0.0, _NOISE, distances.shape)
+    seen = distances < _MAX_DISTANCE
+    distances[~seen] = 0.0
     level, upwards = np.cos(elevations)[:, None], np.sin(elevations)[:, None]
     scan = np.stack(
         [
@@ -121,7 +123,7 @@ def built_in_cloud(config: ModelConfig) -> FloatArray:
         ],
         axis=-1,
     )
-    cloud = np.concatenate([scan[distances < _MAX_DISTANCE], _clutter(config, random)])
+    cloud = np.concatenate([scan[seen], _clutter(config, random)])
     return cloud.astype(np.float32)
 
 

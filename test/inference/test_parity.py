@@ -266,6 +266,13 @@ def test_the_built_in_cloud_is_the_same_every_time_and_of_a_scan() -> None:
         assert (near & (cloud[:, 2] > -CONFIG.sensor.height + 0.3)).sum() >= 5, placed
 
 
+@pytest.mark.parametrize("height", [-1.0, 0.0, 0.5, 3.0, 50.0])
+def test_a_sensor_of_any_height_has_a_cloud(height: float) -> None:
+    config = dataclasses.replace(CONFIG, sensor=dataclasses.replace(CONFIG.sensor, height=height))
+    cloud = built_in_cloud(config)
+    assert len(cloud) > 100 and np.isfinite(cloud).all()
+
+
 class Kept:
     """A folder of answers."""
 
