@@ -33,6 +33,10 @@ class InferenceError(PointPillarsError):
     """A device cannot be used, or a request failed on it."""
 
 
+class TrainingError(PointPillarsError):
+    """Training cannot begin, be taken up again or go on."""
+
+
 def missing_module(error: ModuleNotFoundError) -> str:
     """Say in one sentence how to get a Python module that is missing; raises `error` if it is one of our own."""
     name = (error.name or "").split(".")[0]
