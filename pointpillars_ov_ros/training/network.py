@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 import math
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -55,7 +55,9 @@ class PointPillars(nn.Module):
         self.vfe = PillarEncoder(sizes.point_features, sizes.channels)
         self.backbone_2d = Backbone(sizes)
         self.dense_head = Head(sum(sizes.upsample_filters), sizes.anchors, sizes.classes)
-        self.to(memory_format=torch.channels_last)
+        # Any: the types of torch do not know this argument.
+        whole: Any = self
+        whole.to(memory_format=torch.channels_last)
 
     def forward(self, cloud: Cloud) -> Outputs:
         """Answer for every anchor."""

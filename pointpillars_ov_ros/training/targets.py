@@ -105,7 +105,7 @@ def assign_boxes(
     out_labels: LabelArray,
     out_owners: IntArray,
 ) -> None:
-    """Write class and box of each anchor; see `Assigner.assign`. `out_labels` are BACKGROUND and `out_owners` -1 before.
+    """Write class and box of each anchor, BACKGROUND and -1 before; see `Assigner.assign`.
 
     Only the anchors that a box can overlap are looked at: they are a few hundred of three hundred thousand.
     """
