@@ -33,7 +33,7 @@ setup(
     python_requires=">=3.10",
     install_requires=["setuptools"],
     packages=find_packages(exclude=["test*"]),
-    package_data={PACKAGE: ["py.typed", "model/presets/*.yaml"]},
+    package_data={PACKAGE: ["py.typed", "model/presets/*.yaml", "synthetic/sensors/*.yaml"]},
     data_files=[
         ("share/ament_index/resource_index/packages", [f"resource/{PACKAGE}"]),
         (SHARE, ["package.xml"]),

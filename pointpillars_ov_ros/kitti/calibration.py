@@ -43,6 +43,17 @@ class Calibration:
         return ahead & (u >= 0) & (u < image_size[0]) & (v >= 0) & (v < image_size[1])
 
 
+def format_calibration(calibration: Calibration) -> str:
+    """Give the text of a calib/*.txt file that is read back unchanged; all cameras are where the left colour one is."""
+    rows = {
+        **{f"P{camera}": calibration.projection for camera in range(4)},
+        "R0_rect": np.eye(3),
+        "Tr_velo_to_cam": calibration.T_camera_lidar[:3],
+        "Tr_imu_to_velo": np.eye(4)[:3],
+    }
+    return "".join(f"{key}: {' '.join(str(float(value)) for value in row.flat)}\n" for key, row in rows.items())
+
+
 def read_calibration(path: Path) -> Calibration:
     """Read a calib/*.txt file; DatasetError names file and line."""
     rows: dict[str, DoubleArray] = {}

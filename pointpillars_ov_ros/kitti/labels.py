@@ -48,14 +48,18 @@ def read_results(path: Path) -> list[KittiObject]:
     return _read(path, RESULT_FIELDS, "result")
 
 
-def format_result(result: KittiObject) -> str:
-    """Give the line of a result file, without its end; floats are written so that they are read back unchanged."""
+def format_label(label: KittiObject) -> str:
+    """Give the line of a label file, without its end; floats are written so that they are read back unchanged."""
     numbers = (
-        *(result.truncated, result.occluded, result.alpha, *result.bbox),
-        *(result.height, result.width, result.length, *result.location, result.rotation_y),
-        0.0 if result.score is None else result.score,
+        *(label.truncated, label.occluded, label.alpha, *label.bbox),
+        *(label.height, label.width, label.length, *label.location, label.rotation_y),
     )
-    return " ".join([result.type, *(str(number) for number in numbers)])
+    return " ".join([label.type, *(str(number) for number in numbers)])
+
+
+def format_result(result: KittiObject) -> str:
+    """Give the line of a result file, without its end: a label and a score."""
+    return f"{format_label(result)} {0.0 if result.score is None else result.score}"
 
 
 def _read(path: Path, fields: int, what: str) -> list[KittiObject]:

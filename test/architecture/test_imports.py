@@ -24,7 +24,7 @@ FORBIDDEN = {
     "inference": {*ROS, *MESSAGES, "nodes", "tools"},
     "model": {*ROS, *MESSAGES, "nodes", "tools"},
     "kitti": {"openvino", *ROS, *MESSAGES, "nodes", "tools"},
-    "synthetic": {"openvino", *ROS, *MESSAGES, "nodes", "tools"},
+    "synthetic": {"openvino", *ROS, *MESSAGES, "inference", "model", "kitti", "nodes", "tools"},
     "nodes": {"tools"},
     "tools": ANYTHING,
 }

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from pointpillars_ov_ros.core.errors import DatasetError
-from pointpillars_ov_ros.kitti.calibration import IMAGE_SIZE, Calibration, read_calibration
+from pointpillars_ov_ros.kitti.calibration import IMAGE_SIZE, Calibration, format_calibration, read_calibration
 
 from .files import AXES, MOUNTING, PROJECTION, Array, calibration_text, turn
 
@@ -113,3 +113,11 @@ def test_what_cannot_be_read_as_text_raises_naming_the_file(tmp_path: Path, cont
     with pytest.raises(DatasetError) as raised:
         read_calibration(path)
     assert str(raised.value).startswith(f"{path}: cannot be read as a KITTI calibration")
+
+
+def test_a_calibration_is_read_back_as_it_was_written(tmp_path: Path) -> None:
+    made, _, _ = turned(tmp_path)
+    (tmp_path / "written.txt").write_text(format_calibration(made))
+    again = read_calibration(tmp_path / "written.txt")
+    np.testing.assert_array_equal(again.projection, made.projection)
+    np.testing.assert_array_equal(again.T_camera_lidar, made.T_camera_lidar)

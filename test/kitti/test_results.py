@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from pointpillars_ov_ros.core.errors import DatasetError
-from pointpillars_ov_ros.kitti.labels import format_result, read_labels, read_results
+from pointpillars_ov_ros.kitti.labels import format_label, format_result, read_labels, read_results
 from pointpillars_ov_ros.kitti.results import (
     check_results_folder,
     find_label_files,
@@ -43,6 +43,11 @@ def test_a_line_has_the_fields_in_the_order_of_kitti() -> None:
     one = an_object("Car", (1.0, 2.0, 30.0), (1.5, 1.6, 3.9), 0.25, truncated=-1.0, occluded=-1, alpha=0.5, score=0.75)
     one = one._replace(bbox=(10.0, 20.0, 30.0, 40.0))
     assert format_result(one) == "Car -1.0 -1 0.5 10.0 20.0 30.0 40.0 1.5 1.6 3.9 1.0 2.0 30.0 0.25 0.75"
+
+
+def test_a_label_is_read_back_as_it_was_written(tmp_path: Path) -> None:
+    one = an_object("Car")
+    assert read_labels(write(tmp_path / "000000.txt", format_label(one))) == [one._replace(score=None)]
 
 
 def test_earlier_results_are_replaced(tmp_path: Path) -> None:

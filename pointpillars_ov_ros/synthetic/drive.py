@@ -1,0 +1,67 @@
+# Copyright 2026 The pointpillars_ov_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""A drive through a world with a sensor on the roof: one frame after the other, or any of them."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from pathlib import Path
+
+from pointpillars_ov_ros.core.errors import require
+from pointpillars_ov_ros.synthetic.frame import SimulatedFrame, render
+from pointpillars_ov_ros.synthetic.randomness import Dice, make_key
+from pointpillars_ov_ros.synthetic.sensor import Sensor, load_sensor
+from pointpillars_ov_ros.synthetic.styles import Style
+from pointpillars_ov_ros.synthetic.sweep import make_sweep
+from pointpillars_ov_ros.synthetic.world import World
+
+_FASTEST = 36.0
+"""No object is faster than this (m/s); traffic.draw_pace goes up to 1.7 times the fastest style's speed."""
+
+
+def simulate(sensor: Sensor | str | Path, seed: int, style: Style | None = None) -> SimulatedFrame:
+    """Give one frame: the first of the drive of `seed` with a sensor, its name, or the path of its YAML file.
+
+    Raises ConfigError naming the field and the value.
+    """
+    return Drive(sensor, seed, 1, style=style).frame(0)
+
+
+class Drive:
+    """A number of frames of a simulated drive; a frame depends on sensor, seed, rate, style and its index alone."""
+
+    def __init__(
+        self,
+        sensor: Sensor | str | Path,
+        seed: int,
+        frames: int,
+        rate_hz: float = 10.0,
+        style: Style | None = None,
+    ) -> None:
+        """Prepare the drive of `seed`, a frame every 1 / `rate_hz` s, on a kind of street of one's choice.
+
+        Raises ConfigError naming the field and the value.
+        """
+        require(frames >= 1, "frames", frames, "at least 1")
+        require(0.1 <= rate_hz <= 100.0, "rate_hz", rate_hz, "in 0.1..100 (Hz)")
+        self.sensor = sensor if isinstance(sensor, Sensor) else load_sensor(sensor)
+        self.seed, self.frames, self.rate_hz = seed, frames, rate_hz
+        self.world = World(seed, style)
+
+    def __len__(self) -> int:
+        return self.frames
+
+    def __iter__(self) -> Iterator[SimulatedFrame]:
+        return map(self.frame, range(self.frames))
+
+    def frame(self, index: int) -> SimulatedFrame:
+        """Give frame `index`; ConfigError unless it is one of this drive's."""
+        require(0 <= index < self.frames, "index", index, f"in 0..{self.frames - 1}")
+        time, sensor, dice = index / self.rate_hz, self.sensor, Dice(self.seed, 40, index)
+        view = self.world.view(time, sensor.mounting_height)
+        scene = self.world.scene(time, view, sensor.max_range)
+        speed, yaw_rate = self.world.ego_motion(time)
+        phase = dice.between(0.0, 2.0 * math.pi / sensor.columns)
+        sweep = make_sweep(sensor, phase, (speed, 0.0), yaw_rate, _FASTEST)
+        return render(scene, sweep, sensor, self.seed, make_key(self.seed, 41, index), time)
