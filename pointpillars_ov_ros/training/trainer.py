@@ -84,7 +84,7 @@ class Trainer:
             outputs = self.network(cloud)
         losses = compute_losses(outputs, answers)
         total = losses.total()
-        loss = float(total)
+        loss = float(total.detach())
         if not math.isfinite(loss):
             raise TrainingError(f"the loss is {loss} in step {self.step + 1}; --learning-rate may be too high")
         self.optimizer.zero_grad(set_to_none=True)
@@ -92,7 +92,7 @@ class Trainer:
         torch.nn.utils.clip_grad_norm_(self.network.parameters(), _CLIP)
         self.optimizer.step()
         self.step += 1
-        classes, boxes, directions = (float(part) for part in losses)
+        classes, boxes, directions = (float(part.detach()) for part in losses)
         return Record(
             self.step, self.elapsed_s, pace.learning_rate, loss, classes, boxes, directions, len(answers.positives)
         )
