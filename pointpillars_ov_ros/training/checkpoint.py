@@ -88,12 +88,13 @@ def load_checkpoint(path: Path) -> Checkpoint:
 
     TrainingError where it is damaged or another's, OSError where it cannot be opened.
     """
-    with path.open("rb") as stream:
-        try:
-            content = torch.load(stream, map_location="cpu", weights_only=True)
-        except (RuntimeError, EOFError, ValueError, KeyError, pickle.UnpicklingError) as error:
-            reason = " ".join(str(error).split())[:150]
-            raise TrainingError(f"{path} is damaged, or no checkpoint of this package ({reason})") from None
+    # Before torch has it, whose errors in reading a damaged file are those of opening one, too.
+    data = io.BytesIO(path.read_bytes())
+    try:
+        content = torch.load(data, map_location="cpu", weights_only=True)
+    except (RuntimeError, EOFError, OSError, ValueError, KeyError, pickle.UnpicklingError) as error:
+        reason = " ".join(str(error).split())[:150]
+        raise TrainingError(f"{path} is damaged, or no checkpoint of this package ({reason})") from None
     if not isinstance(content, dict) or content.get(OWN_FORMAT_KEY) != OWN_FORMAT:
         raise TrainingError(f"{path} is no checkpoint of this package: it lacks {OWN_FORMAT_KEY!r}: {OWN_FORMAT!r}")
     missing = [name for name in _NEEDED if name not in content]

@@ -15,6 +15,9 @@ from pointpillars_ov_ros.training.trainer import Record, Trainer
 
 from .scenes import SETTINGS, small_architecture, trainable_config
 
+# Several threads for a tiny network wait for each other most of the time, on a busy machine for seconds.
+torch.set_num_threads(1)
+
 CPU = torch.device("cpu")
 CONFIG = dataclasses.replace(trainable_config(), provenance="trained in a test")
 

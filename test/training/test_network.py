@@ -4,8 +4,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import numpy as np
 import openvino as ov
 import pytest
@@ -59,15 +57,11 @@ def infer(bundle: ModelBundle, file: str, inputs: dict[str, np.ndarray]) -> dict
     return {port.get_any_name(): results[port] for port in compiled.outputs}
 
 
-@pytest.mark.parametrize("copies", [1, 12], ids=["empty slots", "full pillars"])
-def test_converted_networks_give_the_outputs_of_torch(exported: tuple[PointPillars, ModelBundle], copies: int) -> None:
+def test_converted_networks_give_the_outputs_of_torch(exported: tuple[PointPillars, ModelBundle]) -> None:
     network, bundle = exported
     scene = TinyScenes().scene(50)
-    random = np.random.default_rng(0)
-    points = np.concatenate([scene.points + random.normal(0, 0.02, scene.points.shape) for _ in range(copies)])
-    scene = scene._replace(points=points.astype(np.float32))
     cloud = cloud_of(scene)
-    assert cloud.is_full.any() == (copies > 1) and not cloud.is_full.all()
+    assert cloud.is_full.any() and not cloud.is_full.all()
     with torch.no_grad():
         features = network.vfe(cloud)
         canvas = scatter(features, cloud)
@@ -117,8 +111,3 @@ def test_an_empty_cloud_is_answered(exported: tuple[PointPillars, ModelBundle]) 
     scene = TinyScenes().scene(1)
     outputs = exported[0](cloud_of(Scene(scene.points[:0], scene.boxes[:0], scene.labels[:0])))
     assert all(torch.isfinite(values).all() for values in outputs)
-
-
-def test_a_checkpoint_has_no_more_than_convert_needs_and_training(tmp_path: Path) -> None:
-    save_checkpoint(tmp_path / "a.pth", checkpoint_of(tiny_trainer()))
-    assert [path.name for path in tmp_path.iterdir()] == ["a.pth"]

@@ -32,7 +32,8 @@ def random_boxes(seed: int, count: int) -> tuple[np.ndarray, np.ndarray]:
     """Give boxes about as large as anchors, in the range and a little outside of it, some of them close together."""
     random = np.random.default_rng(seed)
     labels = random.integers(0, 2, count).astype(np.int32)
-    sizes = np.array([CONFIG.anchors[label].size for label in labels]) * random.uniform(0.7, 1.4, (count, 3))
+    sizes = np.array([CONFIG.anchors[label].size for label in labels]).reshape(-1, 3)
+    sizes *= random.uniform(0.7, 1.4, (count, 3))
     centers = random.uniform([-0.5, -3.0, -2.0], [8.2, 3.0, -1.0], (count, 3))
     centers[1::3] = centers[::3][: len(centers[1::3])] + 0.1
     yaws = random.uniform(-math.pi, math.pi, (count, 1))

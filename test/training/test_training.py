@@ -28,7 +28,13 @@ from .scenes import SETTINGS, TinyScenes, small_architecture
 
 SHAPE = (16, 16)
 OVERFIT = TrainingSettings(
-    steps=150, batch=2, crop=(0, 0), samples_per_scene=1, bank_scenes=0, augmentation=NO_AUGMENTATION, learning_rate=0.01
+    steps=150,
+    batch=2,
+    crop=(0, 0),
+    samples_per_scene=1,
+    bank_scenes=0,
+    augmentation=NO_AUGMENTATION,
+    learning_rate=0.01,
 )
 
 
