@@ -87,7 +87,7 @@ class SampleMaker:
 
     def make(self, number: int) -> list[Sample]:
         """Make the samples of scene `number` of the run: as many as `samples_per_scene` says."""
-        scene = self.source.scene(draw_seed(self.settings.seed, _SCENES, number))
+        scene = self.source.scene(scene_seed(self.settings, number))
         return [self.cut(scene, number, use) for use in range(self.settings.samples_per_scene)]
 
     def cut(self, scene: Scene, number: int, use: int) -> Sample:
@@ -103,6 +103,11 @@ class SampleMaker:
 def draw_seed(seed: int, stream: int, number: int) -> int:
     """Give the seed of a scene."""
     return int(np.random.default_rng([seed, stream, number]).integers(2**31))
+
+
+def scene_seed(settings: TrainingSettings, number: int) -> int:
+    """Give the seed of scene `number` of a run."""
+    return draw_seed(settings.seed, _SCENES, number)
 
 
 def bank_seeds(settings: TrainingSettings) -> list[int]:

@@ -20,7 +20,7 @@ MESSAGES = {f"{name}_msgs" for name in ("builtin", "sensor", "std", "vision", "v
 HEAVY = {"nncf", "torch", "matplotlib", "onnx"}
 ANYTHING: set[str] = set()
 TORCHLESS = {"__init__", "augmentation", "feed", "geometry", "samples", "scenes", "settings", "targets"}
-"""Files of the training that are without torch: they make samples, in processes that would each take long to load it."""
+"""Files of the training that are without torch: they make samples, in processes that would take long to load it."""
 FORBIDDEN = {
     "core": {"openvino", *ROS, *MESSAGES, "inference", "model", "kitti", "synthetic", "nodes", "tools"},
     "inference": {*ROS, *MESSAGES, "nodes", "tools"},

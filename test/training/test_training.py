@@ -10,16 +10,21 @@ import os
 from itertools import islice
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 torch = pytest.importorskip("torch", reason="torch is not installed, which only training needs")
 
 from pointpillars_ov_ros.core.errors import TrainingError
+from pointpillars_ov_ros.core.nms import iou_bev
+from pointpillars_ov_ros.core.runtime_config import Precision, RuntimeConfig
+from pointpillars_ov_ros.inference.engine import Engine
+from pointpillars_ov_ros.model.checkpoint_import import import_checkpoint
 from pointpillars_ov_ros.training.augmentation import NO_AUGMENTATION
 from pointpillars_ov_ros.training.checkpoint import load_checkpoint, load_weights, save_checkpoint
 from pointpillars_ov_ros.training.feed import feed_samples, fill_bank
 from pointpillars_ov_ros.training.network import PointPillars
-from pointpillars_ov_ros.training.samples import SampleMaker
+from pointpillars_ov_ros.training.samples import SampleMaker, scene_seed
 from pointpillars_ov_ros.training.settings import TrainingSettings
 from pointpillars_ov_ros.training.trainer import Record, Trainer, helps_half
 
@@ -43,7 +48,7 @@ def maker(settings: TrainingSettings) -> SampleMaker:
     return SampleMaker(CONFIG, source, settings, fill_bank(source, settings, 2, 0), 4)
 
 
-def test_a_tiny_network_learns_two_scenes_by_heart() -> None:
+def test_a_tiny_network_learns_two_scenes_by_heart_and_the_detector_finds_their_objects(tmp_path: Path) -> None:
     trainer, made = tiny_trainer(OVERFIT), maker(OVERFIT)
     batch = next(feed_samples(made, 0, 0))
     records = list(trainer.run(iter(lambda: batch, None), (CONFIG.grid.ny, CONFIG.grid.nx)))
@@ -51,6 +56,18 @@ def test_a_tiny_network_learns_two_scenes_by_heart() -> None:
     assert records[-1].loss < records[0].loss / 10
     for part in ("classes", "boxes", "directions"):
         assert getattr(records[-1], part) < getattr(records[0], part) / 3
+
+    save_checkpoint(tmp_path / "a.pth", checkpoint_of(trainer))
+    bundle, _ = import_checkpoint(tmp_path / "a.pth", tmp_path / "bundle")
+    engine = Engine(bundle, RuntimeConfig(precision=Precision.F32))
+    for number in range(2):
+        points, boxes, labels = TinyScenes().scene(scene_seed(OVERFIT, number))
+        detections = engine.slots[0].detect(points, engine.settings)
+        assert len(detections.boxes) == len(boxes)
+        for box, label in zip(boxes, labels, strict=True):
+            overlaps = [iou_bev(found, box) for found in detections.boxes]
+            assert max(overlaps) > 0.6
+            assert detections.labels[int(np.argmax(overlaps))] == label
 
 
 def losses(records: list[Record]) -> list[float]:
