@@ -23,6 +23,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--sensor", default="hdl_64e", metavar="NAME_OR_YAML", help="lidar to simulate (default: %(default)s)"
     )
     scenes.add_argument("--data", type=Path, metavar="FOLDER", help="KITTI object set to train on instead")
+    parser.add_argument(
+        "--split", type=Path, metavar="FILE", help="train on the frames of --data that this file names, one a line"
+    )
     weights = parser.add_mutually_exclusive_group()
     weights.add_argument(
         "--resume", type=Path, metavar="CHECKPOINT", help="go on with a run; all but --out and --workers is as it was"
@@ -55,11 +58,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--no-augmentation", action="store_true", help="scenes as they are")
     parser.add_argument(
-        "--workers", type=int, default=1, metavar="N", help="processes that make samples (default: %(default)s)"
+        "--workers", type=whole, default=1, metavar="N", help="processes that make samples (default: %(default)s)"
     )
     parser.add_argument(
         "--save-every", type=positive, default=500, metavar="N", help="steps from checkpoint to checkpoint"
     )
+
+
+def whole(text: str) -> int:
+    """Read a flag that is a count, or none."""
+    return 0 if text == "0" else positive(text)
 
 
 def cells(text: str) -> tuple[int, int]:
@@ -71,7 +79,9 @@ def cells(text: str) -> tuple[int, int]:
 
 
 def run(options: argparse.Namespace) -> int:
-    """Train; TrainingError without PyTorch."""
+    """Train; TrainingError without PyTorch, or for a split of nothing."""
+    if options.split is not None and options.data is None:
+        raise TrainingError(f"--split {options.split}: simulated scenes have no names to choose by; --data is needed")
     if importlib.util.find_spec("torch") is None:
         raise TrainingError(
             "training needs PyTorch, which is not installed: `pip install torch`, or where there is no NVIDIA GPU "

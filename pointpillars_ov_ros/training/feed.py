@@ -5,6 +5,9 @@
 from __future__ import annotations
 
 import multiprocessing
+import os
+import signal
+import threading
 from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
@@ -78,8 +81,18 @@ def _start(make: Callable[[int], object]) -> None:
     """Make ready a worker process."""
     global _make
     _make = make
+    # It is ended by its parent, which saves first. Where that was killed, nobody would end it.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=_leave_with_parent, daemon=True).start()
+
+
+def _leave_with_parent() -> None:
+    """Wait for the end of the parent process, then leave at once."""
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)
 
 
 def _work(number: int) -> object:
     return _make(number)
-

@@ -15,6 +15,7 @@ from pointpillars_ov_ros.core.errors import DatasetError
 from pointpillars_ov_ros.kitti.calibration import IMAGE_SIZE
 from pointpillars_ov_ros.kitti.frames import find_frames
 from pointpillars_ov_ros.kitti.labels import lidar_boxes
+from pointpillars_ov_ros.kitti.results import read_split
 
 
 class Scene(NamedTuple):
@@ -41,9 +42,19 @@ class SceneSource(Protocol):
 class KittiScenes:
     """Frames of a KITTI folder, cut to what the camera sees: only there they are labelled."""
 
-    def __init__(self, folder: Path, classes: Sequence[str]) -> None:
-        """List the frames that have labels and a calibration; DatasetError where there are none."""
+    def __init__(self, folder: Path, classes: Sequence[str], split: Path | None = None) -> None:
+        """List the frames that have labels and a calibration; with a `split`, those that this file names.
+
+        DatasetError where there are none, or one that is named is not there.
+        """
         self._frames = [frame for frame in find_frames(folder) if frame.labels and frame.calibration]
+        if split is not None:
+            found = {frame.name: frame for frame in self._frames}
+            names = read_split(split)
+            missing = [name for name in names if name not in found]
+            if missing:
+                raise DatasetError(f"{folder}: frame {missing[0]} of {split} lacks cloud, labels or calibration there")
+            self._frames = [found[name] for name in names]
         if not self._frames:
             raise DatasetError(f"{folder}: no frame there has labels (label_2) and a calibration (calib) to train with")
         self._classes = tuple(classes)

@@ -94,7 +94,7 @@ def begin(options: argparse.Namespace, command: str) -> Run:
     settings = read_settings(options)
     base = load_checkpoint(options.weights) if options.weights else None
     preset = base.config if base else read_preset(PRESET)
-    source = {"data": str(options.data or ""), "sensor": options.sensor}
+    source = {"data": str(options.data or ""), "split": str(options.split or ""), "sensor": options.sensor}
     scenes = open_scenes(source, preset.classes)
     height = scenes.height if isinstance(scenes, SimulatedScenes) else None
     origin = f"trained by `{command}` on {scenes.name}, seed {settings.seed}, git commit {git_commit()}"
@@ -176,7 +176,7 @@ def read_settings(options: argparse.Namespace) -> TrainingSettings:
 def open_scenes(source: Mapping[str, str], classes: tuple[str, ...]) -> SceneSource:
     """Open the KITTI folder where one is given, else the simulated world."""
     if source["data"]:
-        return KittiScenes(Path(source["data"]), classes)
+        return KittiScenes(Path(source["data"]), classes, Path(source["split"]) if source["split"] else None)
     return SimulatedScenes(source["sensor"], classes)
 
 

@@ -61,9 +61,7 @@ def configure(preset: ModelConfig, width: float, sensor_height: float | None, pr
     rise = preset.sensor.height - height
     low, high = (round(z + rise, 3) for z in preset.grid.z_range)
     grid = dataclasses.replace(preset.grid, z_range=(low, high))
-    anchors = tuple(
-        dataclasses.replace(anchor, bottom_z=round(anchor.bottom_z + rise, 3)) for anchor in preset.anchors
-    )
+    anchors = tuple(dataclasses.replace(anchor, bottom_z=round(anchor.bottom_z + rise, 3)) for anchor in preset.anchors)
     step = (grid.pillar_size[0] * preset.rpn.stride, grid.pillar_size[1] * preset.rpn.stride)
     offset = (grid.x_range[0] + step[0] / 2, grid.y_range[0] + step[1] / 2)
     return dataclasses.replace(

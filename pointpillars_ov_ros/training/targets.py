@@ -148,8 +148,13 @@ def assign_boxes(
 
 @njit(nogil=True, cache=True, inline="always")
 def find_window(
-    center: DoubleArray, extent: DoubleArray, other: DoubleArray, offset: DoubleArray, step: DoubleArray,
-    rows: int, columns: int,
+    center: DoubleArray,
+    extent: DoubleArray,
+    other: DoubleArray,
+    offset: DoubleArray,
+    step: DoubleArray,
+    rows: int,
+    columns: int,
 ) -> tuple[IndexArray, IndexArray]:
     """Give first and one past the last column and row, each (2,), of the anchors that can overlap a rectangle."""
     first, last = np.empty(2, np.int64), np.empty(2, np.int64)
@@ -163,8 +168,13 @@ def find_window(
 
 @njit(nogil=True, cache=True, inline="always")
 def overlap_at(
-    center: DoubleArray, extent: DoubleArray, other: DoubleArray, offset: DoubleArray, step: DoubleArray,
-    row: int, column: int,
+    center: DoubleArray,
+    extent: DoubleArray,
+    other: DoubleArray,
+    offset: DoubleArray,
+    step: DoubleArray,
+    row: int,
+    column: int,
 ) -> float:
     """Give the intersection over union of a rectangle with the anchor of a cell."""
     common = 1.0

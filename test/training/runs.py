@@ -32,7 +32,7 @@ def checkpoint_of(trainer: Trainer, records: list[Record] | None = None) -> Chec
         CONFIG,
         small_architecture(CONFIG),
         trainer.settings,
-        {"data": "", "sensor": "hdl_64e"},
+        {"data": "", "split": "", "sensor": "hdl_64e"},
         trainer.step,
         trainer.elapsed_s,
         trainer.network.state_dict(),

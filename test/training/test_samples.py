@@ -5,12 +5,16 @@
 from __future__ import annotations
 
 import dataclasses
+import os
+import subprocess
+import sys
 from itertools import islice
+from pathlib import Path
 
 import numpy as np
 import pytest
 
-from pointpillars_ov_ros.core.errors import ConfigError
+from pointpillars_ov_ros.core.errors import ConfigError, TrainingError
 from pointpillars_ov_ros.model.importers import read_preset
 from pointpillars_ov_ros.training.augmentation import NO_AUGMENTATION
 from pointpillars_ov_ros.training.feed import feed_samples, fill_bank
@@ -23,6 +27,7 @@ from pointpillars_ov_ros.training.samples import (
     decorate_pillars,
     make_sample,
 )
+from pointpillars_ov_ros.training.scenes import Scene
 from pointpillars_ov_ros.training.settings import TrainingSettings, choose_architecture, configure
 from pointpillars_ov_ros.training.targets import Assigner
 
@@ -117,6 +122,39 @@ def test_worker_processes_give_the_same_in_the_same_order() -> None:
         for left, right in zip(a, b, strict=True):
             assert_same(left, right)
     feed.close()
+
+
+class DeadlyScenes(TinyScenes):
+    """Ends the process that asks for a scene."""
+
+    def scene(self, seed: int) -> Scene:
+        os._exit(3)
+
+
+def test_a_worker_that_dies_ends_the_feed_with_one_sentence() -> None:
+    made = maker(bank_scenes=0)
+    made.source = DeadlyScenes()
+    with pytest.raises(TrainingError, match="a process that makes samples died"):
+        next(feed_samples(made, 0, 1))
+
+
+def test_workers_leave_when_their_parent_is_killed() -> None:
+    script = """
+import multiprocessing, os, signal
+from test.training.test_samples import feed_samples, maker
+if __name__ == "__main__":
+    feed = feed_samples(maker(), 0, 2)
+    next(feed)
+    print(*(child.pid for child in multiprocessing.active_children()), flush=True)
+    os.kill(os.getpid(), signal.SIGKILL)
+"""
+    root = Path(__file__).resolve().parents[2]
+    with subprocess.Popen([sys.executable, "-c", script], cwd=root, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        # Read to its end, which comes when the last of the workers, who have it open too, is gone.
+        children = process.stdout.read().split()
+    assert len(children) == 2
+    assert not any(Path(f"/proc/{child}/cwd").exists() for child in children)
 
 
 def test_crops_that_do_not_fit_are_refused() -> None:

@@ -41,6 +41,16 @@ def test_kitti_frames_with_labels_are_scenes(tmp_path: Path) -> None:
     np.testing.assert_allclose(scene.boxes[1, [3, 4, 5, 6]], [3.9, 1.6, 1.5, 0.0], atol=1e-6)
 
 
+def test_a_split_chooses_frames_and_names_one_that_is_missing(tmp_path: Path) -> None:
+    folder, split = kitti_folder(tmp_path), tmp_path / "train.txt"
+    split.write_text("000001\n")
+    source = KittiScenes(folder, CLASSES, split)
+    assert [source.scene(seed).points[0, 0] for seed in range(3)] == [21.0] * 3
+    split.write_text("000001\n000002\n")
+    with pytest.raises(DatasetError, match=r"frame 000002 of .*train\.txt lacks cloud, labels or calibration"):
+        KittiScenes(folder, CLASSES, split)
+
+
 def test_a_folder_without_labels_is_told_so(tmp_path: Path) -> None:
     (tmp_path / "velodyne").mkdir()
     np.zeros((1, 4), np.float32).tofile(tmp_path / "velodyne" / "000000.bin")

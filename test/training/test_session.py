@@ -64,9 +64,7 @@ class TestRuns:
         assert log["settings"]["seed"] == 3
         assert (tmp_path / "curves.png").read_bytes().startswith(b"\x89PNG")
 
-    def test_an_interrupted_run_is_taken_up_where_it_was(
-        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
+    def test_an_interrupted_run_is_taken_up_where_it_was(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         from pointpillars_ov_ros.training import session
         from pointpillars_ov_ros.training.checkpoint import load_checkpoint
 
