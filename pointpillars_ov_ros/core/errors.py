@@ -37,6 +37,10 @@ class OutputError(InferenceError):
     """A network gave something that is no number."""
 
 
+class TrainingError(PointPillarsError):
+    """Training cannot begin, be taken up again or go on."""
+
+
 def missing_module(error: ModuleNotFoundError) -> str:
     """Say in one sentence how to get a Python module that is missing; raises `error` if it is one of our own."""
     name = (error.name or "").split(".")[0]

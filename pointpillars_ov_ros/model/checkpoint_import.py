@@ -49,8 +49,11 @@ def import_checkpoint(
     file = open_torch_file(path)
     state, notes = find_state(file)
     layout = find_layout(path, state)
+    origin = ""
     if description is None:
         description = describe_checkpoint(file, layout)
+        # How it was trained, which our own say of themselves.
+        origin = description.config.provenance and f"{description.config.provenance}; "
     config, sizes, more = description
     if sizes is None:
         sizes = infer_architecture(path, state, layout, config)
@@ -62,7 +65,7 @@ def import_checkpoint(
     check_fit(path, sizes, config)
     reader = WeightReader(file, state)
     linear = decorate_weights(reader.read(layers.pillar), layout, config)
-    provenance = f"{layout.title} checkpoint {path.resolve()}, sha256 {sha256(path)}"
+    provenance = f"{origin}{layout.title} checkpoint {path.resolve()}, sha256 {sha256(path)}"
     config = dataclasses.replace(config, provenance=provenance)
     bundle = save_bundle(config, build_pfe(config, linear), build_rpn(config, layers, reader), folder, fp16)
     return bundle, (*notes, *more, *describe_weights(sizes, layout))

@@ -17,6 +17,7 @@ COMMANDS = {
     "claims": "measure what is claimed of speed, as ratios within one run",
     "evaluate": "score detections as KITTI does: AP in 2D, BEV and 3D, and orientation",
     "compare": "put AP, latency and size of bundles and precisions side by side",
+    "train": "train a network on simulated scenes or KITTI; leaves a checkpoint and a model bundle",
     "simulate": "write frames of a simulated lidar in simulated streets, with ground truth, as a KITTI folder",
     "convert": "make a checked model bundle of IR files, ONNX files or a torch checkpoint",
     "quantize": "make an INT8 bundle of a float one, and compare their detections",

@@ -19,12 +19,15 @@ ROS = {"rclpy", "launch", "launch_ros", "ament_index_python"}
 MESSAGES = {f"{name}_msgs" for name in ("builtin", "sensor", "std", "vision", "visualization", "geometry")}
 HEAVY = {"nncf", "torch", "matplotlib", "onnx"}
 ANYTHING: set[str] = set()
+TORCHLESS = {"__init__", "augmentation", "feed", "geometry", "samples", "scenes", "settings", "targets"}
+"""Files of the training that are without torch: they make samples, in processes that would take long to load it."""
 FORBIDDEN = {
     "core": {"openvino", *ROS, *MESSAGES, "inference", "model", "kitti", "synthetic", "nodes", "tools"},
     "inference": {*ROS, *MESSAGES, "nodes", "tools"},
     "model": {*ROS, *MESSAGES, "nodes", "tools"},
     "kitti": {"openvino", *ROS, *MESSAGES, "nodes", "tools"},
     "synthetic": {"openvino", *ROS, *MESSAGES, "inference", "model", "kitti", "nodes", "tools"},
+    "training": {"openvino", *ROS, *MESSAGES, "nodes", "tools"},
     "nodes": {"tools"},
     "tools": ANYTHING,
 }
@@ -55,6 +58,11 @@ def imported_modules(nodes: Iterable[ast.AST], path: Path) -> Iterator[str]:
             base = absolute_base(node, path)
             yield base
             yield from (f"{base}.{alias.name}" for alias in node.names)
+
+
+def subpackage_of(path: Path) -> str:
+    """Give the subpackage that a file is in."""
+    return path.relative_to(ROOT / PACKAGE).parts[0]
 
 
 def short_name(module: str) -> str:
@@ -88,7 +96,23 @@ def test_no_file_imports_what_its_subpackage_must_not(path: Path) -> None:
 @every_file
 def test_heavy_packages_are_imported_only_inside_the_functions_that_need_them(path: Path) -> None:
     modules = imported_modules(outside_functions(parse(path)), path)
-    assert not {short_name(module) for module in modules} & HEAVY
+    allowed = {"torch"} if subpackage_of(path) == "training" and path.stem not in TORCHLESS else ANYTHING
+    assert not {short_name(module) for module in modules} & HEAVY - allowed
+
+
+@every_file
+def test_only_the_tool_for_it_imports_the_training(path: Path) -> None:
+    imported = {short_name(module) for module in imported_modules(ast.walk(parse(path)), path)}
+    is_allowed = subpackage_of(path) == "training" or path == ROOT / PACKAGE / "tools" / "train.py"
+    assert is_allowed or not imported & {"training", "torch"}
+
+
+@pytest.mark.parametrize("name", sorted(TORCHLESS))
+def test_what_worker_processes_import_is_free_of_torch(name: str) -> None:
+    path = ROOT / PACKAGE / "training" / f"{name}.py"
+    own = f"{PACKAGE}.training."
+    modules = list(imported_modules(outside_functions(parse(path)), path))
+    assert {module.removeprefix(own).split(".")[0] for module in modules if module.startswith(own)} <= TORCHLESS
 
 
 @every_file

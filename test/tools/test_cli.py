@@ -14,7 +14,7 @@ import pytest
 
 from pointpillars_ov_ros.tools import cli
 
-HEAVY = ("numpy", "numba", "openvino", "rclpy", "matplotlib", "rosbags", "tqdm", "yaml")
+HEAVY = ("numpy", "torch", "numba", "openvino", "rclpy", "matplotlib", "rosbags", "tqdm", "yaml")
 LIST_MODULES = """
 import sys
 from pointpillars_ov_ros.tools.cli import main

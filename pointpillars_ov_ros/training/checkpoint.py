@@ -1,0 +1,131 @@
+# Copyright 2026 The pointpillars_ov_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""Checkpoints: what `convert` takes, and beside it all that a run needs to go on as if it had never stopped."""
+
+from __future__ import annotations
+
+import io
+import os
+import pickle
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+import yaml
+from torch import Tensor, nn
+
+from pointpillars_ov_ros.core.config import ModelConfig
+from pointpillars_ov_ros.core.errors import ConfigError, TrainingError
+from pointpillars_ov_ros.core.mapping import from_mapping, to_mapping
+from pointpillars_ov_ros.model.architecture import Architecture
+from pointpillars_ov_ros.model.checkpoint_layouts import OWN_CONFIG_KEY, OWN_FORMAT, OWN_FORMAT_KEY
+from pointpillars_ov_ros.training.settings import TrainingSettings
+
+_WEIGHTS, _OPTIMIZER = "model_state", "optimizer_state"
+_NEEDED = (OWN_CONFIG_KEY, _WEIGHTS, _OPTIMIZER, "architecture", "settings", "source", "step", "elapsed_s", "records")
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """A run at one of its steps."""
+
+    config: ModelConfig
+    architecture: Architecture
+    settings: TrainingSettings
+    source: Mapping[str, str]
+    """Where the scenes come from, as the command line says it."""
+    step: int
+    elapsed_s: float
+    weights: Mapping[str, Tensor]
+    optimizer: Mapping[str, Any]
+    records: list[list[float]]
+    """Of each step so far, see `Record`."""
+
+
+def save_checkpoint(path: Path, checkpoint: Checkpoint) -> None:
+    """Write `path`, whole or not at all: where that fails (OSError), what was there is still there."""
+    content = {
+        OWN_FORMAT_KEY: OWN_FORMAT,
+        OWN_CONFIG_KEY: yaml.safe_dump(to_mapping(checkpoint.config), sort_keys=False, allow_unicode=True),
+        _WEIGHTS: dict(checkpoint.weights),
+        _OPTIMIZER: dict(checkpoint.optimizer),
+        "architecture": to_mapping(checkpoint.architecture),
+        "settings": to_mapping(checkpoint.settings),
+        "source": dict(checkpoint.source),
+        "step": checkpoint.step,
+        "elapsed_s": checkpoint.elapsed_s,
+        "records": checkpoint.records,
+    }
+    # To memory first: torch's own writer turns a full disk into errors of many kinds.
+    buffer = io.BytesIO()
+    torch.save(content, buffer)
+    write_durably(path, buffer.getbuffer())
+
+
+def write_durably(path: Path, data: bytes | memoryview) -> None:
+    """Write a file under another name, and rename it once the disk has it."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    fresh = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        with fresh.open("wb") as stream:
+            stream.write(data)
+            stream.flush()
+            os.fsync(stream.fileno())
+        fresh.replace(path)
+    finally:
+        fresh.unlink(missing_ok=True)
+    folder = os.open(path.parent, os.O_RDONLY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)
+
+
+def load_checkpoint(path: Path) -> Checkpoint:
+    """Read a checkpoint of our own, to the CPU.
+
+    TrainingError where it is damaged or another's, OSError where it cannot be opened.
+    """
+    # Before torch has it, whose errors in reading a damaged file are those of opening one, too.
+    data = io.BytesIO(path.read_bytes())
+    try:
+        content = torch.load(data, map_location="cpu", weights_only=True)
+    except (RuntimeError, EOFError, OSError, ValueError, KeyError, pickle.UnpicklingError) as error:
+        reason = " ".join(str(error).split())[:150]
+        raise TrainingError(f"{path} is damaged, or no checkpoint of this package ({reason})") from None
+    if not isinstance(content, dict) or content.get(OWN_FORMAT_KEY) != OWN_FORMAT:
+        raise TrainingError(f"{path} is no checkpoint of this package: it lacks {OWN_FORMAT_KEY!r}: {OWN_FORMAT!r}")
+    missing = [name for name in _NEEDED if name not in content]
+    if missing:
+        raise TrainingError(f"{path}: {missing[0]!r} is missing, so this checkpoint cannot be trained on")
+    try:
+        return Checkpoint(
+            config=from_mapping(ModelConfig, yaml.safe_load(content[OWN_CONFIG_KEY])),
+            architecture=from_mapping(Architecture, content["architecture"]),
+            settings=from_mapping(TrainingSettings, content["settings"]),
+            source=content["source"],
+            step=content["step"],
+            elapsed_s=content["elapsed_s"],
+            weights=content[_WEIGHTS],
+            optimizer=content[_OPTIMIZER],
+            records=content["records"],
+        )
+    except (ConfigError, yaml.YAMLError) as error:
+        raise TrainingError(f"{path}: {error}") from None
+
+
+def load_weights(network: nn.Module, weights: Mapping[str, Tensor], path: Path) -> None:
+    """Give a network the weights found in `path`; TrainingError names the first that does not fit."""
+    wanted = network.state_dict()
+    for name, tensor in wanted.items():
+        if name not in weights:
+            raise TrainingError(f"{path}: key {name!r} is missing; it is of another architecture")
+        if weights[name].shape != tensor.shape:
+            shapes = f"shape {tuple(weights[name].shape)}, the architecture needs {tuple(tensor.shape)}"
+            raise TrainingError(f"{path}: key {name!r} has {shapes}")
+    left = [name for name in weights if name not in wanted]
+    if left:
+        raise TrainingError(f"{path}: key {left[0]!r} is not of the architecture")
+    network.load_state_dict(dict(weights))

@@ -1,0 +1,57 @@
+# Copyright 2026 The pointpillars_ov_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""The picture of a training run: losses and learning rate over its steps."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from pointpillars_ov_ros.training.trainer import Record
+
+_LOSSES = {"loss": "#2b3138", "classes": "#c65a63", "boxes": "#4f8fd0", "directions": "#38a394"}
+_RATE, _GRID = "#e8983a", "#d7dbe0"
+_WINDOW = 50
+"""Steps that a mean is over; single ones scatter too much to see anything."""
+
+
+def draw_curves(path: Path, records: Sequence[Record], title: str) -> None:
+    """Draw to a PNG: each loss, faint as it is and strong as a running mean, and below them the learning rate."""
+    import matplotlib
+
+    matplotlib.use("Agg")
+    from matplotlib import pyplot
+
+    figure, (losses, rates) = pyplot.subplots(
+        2, 1, figsize=(10, 6.5), sharex=True, height_ratios=(4, 1), layout="constrained"
+    )
+    steps = [record.step for record in records]
+    for name, color in _LOSSES.items():
+        values = np.array([getattr(record, name) for record in records])
+        losses.plot(steps, values, color=color, alpha=0.2, linewidth=0.6)
+        losses.plot(steps, running_mean(values), color=color, label="weighted sum" if name == "loss" else name)
+    losses.set_yscale("log")
+    losses.set_ylabel("loss for each anchor with an object")
+    losses.set_title(title, fontsize=10, loc="left")
+    losses.legend(frameon=False, ncol=len(_LOSSES))
+    rates.plot(steps, [record.learning_rate for record in records], color=_RATE)
+    rates.set_ylabel("learning rate")
+    rates.set_xlabel("step")
+    for axes in (losses, rates):
+        axes.grid(color=_GRID, linewidth=0.6)
+        axes.spines[["top", "right"]].set_visible(False)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    figure.savefig(path, dpi=100, format="png")
+    pyplot.close(figure)
+
+
+def running_mean(values: np.ndarray) -> np.ndarray:
+    """Give the mean over the last `_WINDOW` values up to each, over fewer at the beginning."""
+    sums = np.concatenate([[0.0], np.cumsum(values)])
+    ends = np.arange(1, len(values) + 1)
+    begins = np.maximum(0, ends - _WINDOW)
+    return (sums[ends] - sums[begins]) / (ends - begins)

@@ -1,0 +1,98 @@
+# Copyright 2026 The pointpillars_ov_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""The samples of a run, step after step, made by worker processes while the network trains."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import signal
+import threading
+from collections import deque
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from itertools import count
+from typing import Any, TypeVar
+
+from pointpillars_ov_ros.core.errors import TrainingError
+from pointpillars_ov_ros.training.augmentation import Bank, make_bank
+from pointpillars_ov_ros.training.samples import Sample, SampleMaker, bank_seeds
+from pointpillars_ov_ros.training.scenes import Scene, SceneSource
+from pointpillars_ov_ros.training.settings import TrainingSettings
+
+T = TypeVar("T")
+
+_make: Callable[[int], object]
+"""What a worker process does with a number."""
+
+
+def feed_samples(maker: SampleMaker, first_step: int, workers: int) -> Iterator[list[Sample]]:
+    """Give the batches from `first_step` on, without end; the same whatever the number of `workers`.
+
+    `batch` scenes are used together, for `samples_per_scene` batches with one sample of each. Without workers,
+    samples are made when they are asked for. TrainingError where a worker dies.
+    """
+    batch, uses = maker.settings.batch, maker.settings.samples_per_scene
+    block = first_step // uses
+    made = _map(maker.make, count(block * batch), workers, batch + workers)
+    for step in count(first_step):
+        if step == first_step or step % uses == 0:
+            scenes = [next(made) for _ in range(batch)]
+        yield [samples[step % uses] for samples in scenes]
+
+
+def fill_bank(source: SceneSource, settings: TrainingSettings, classes: int, workers: int) -> Bank:
+    """Make the bank of objects to paste; none where nothing is pasted."""
+    if not any(settings.augmentation.paste):
+        return ()
+    scenes: Iterator[Scene] = _map(source.scene, iter(bank_seeds(settings)), workers, 2 * workers)
+    return make_bank(scenes, classes)
+
+
+def _map(make: Callable[[int], T], numbers: Iterator[int], workers: int, ahead: int) -> Iterator[T]:
+    """Give what `make` makes of `numbers`, in order; in worker processes, if any, which are `ahead` by so many."""
+    if not workers:
+        yield from map(make, numbers)
+        return
+    # Spawned: a fork would copy the locks of torch's and numba's threads in whatever state they are.
+    context = multiprocessing.get_context("spawn")
+    pool = ProcessPoolExecutor(workers, context, _start, (make,))
+    waiting: deque[Future[Any]] = deque()
+    try:
+        for number in numbers:
+            waiting.append(pool.submit(_work, number))
+            if len(waiting) > ahead:
+                yield _result(waiting.popleft())
+        while waiting:
+            yield _result(waiting.popleft())
+    finally:
+        pool.shutdown(wait=True, cancel_futures=True)
+
+
+def _result(future: Future[Any]) -> Any:
+    try:
+        return future.result()
+    except BrokenProcessPool as error:
+        raise TrainingError(f"a process that makes samples died ({error}); with --workers 0 it would say why") from None
+
+
+def _start(make: Callable[[int], object]) -> None:
+    """Make ready a worker process."""
+    global _make
+    _make = make
+    # It is ended by its parent, which saves first. Where that was killed, nobody would end it.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=_leave_with_parent, daemon=True).start()
+
+
+def _leave_with_parent() -> None:
+    """Wait for the end of the parent process, then leave at once."""
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)
+
+
+def _work(number: int) -> object:
+    return _make(number)

@@ -1,0 +1,172 @@
+# Copyright 2026 The pointpillars_ov_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""PointPillars in PyTorch, its weights under OpenPCDet's names."""
+
+from __future__ import annotations
+
+import math
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from pointpillars_ov_ros.model.architecture import Architecture
+from pointpillars_ov_ros.model.network_graph import BATCH_NORM_EPSILON
+
+_MOMENTUM = 0.03
+"""Of batch norms. OpenPCDet's 0.01 would leave runs of a few hundred steps with the statistics they began with."""
+_PRIOR = 0.01
+"""Score that every anchor begins with, or the background would drown all else (RetinaNet, 4.1)."""
+
+
+class Cloud(NamedTuple):
+    """The input: B crops, their P pillars and K points one after the other."""
+
+    decorated: Tensor
+    """(K, 9) float32."""
+    owners: Tensor
+    """(K,) int64: pillar of each point."""
+    cells: Tensor
+    """(P,) int64: (crop * rows + row) * columns + column."""
+    is_full: Tensor
+    """(P,) bool: no empty slot."""
+    shape: tuple[int, int, int]
+    """B, rows, columns of the canvases."""
+
+
+class Outputs(NamedTuple):
+    """The answer, as the exported networks give it."""
+
+    boxes: Tensor
+    """(B, rows, columns, anchors * 7)."""
+    scores: Tensor
+    """(B, rows, columns, anchors * classes): logits."""
+    directions: Tensor
+    """(B, rows, columns, anchors * 2): logits."""
+
+
+class PointPillars(nn.Module):
+    """The network of the paper."""
+
+    def __init__(self, sizes: Architecture) -> None:
+        """Draw the weights from torch's generator."""
+        super().__init__()
+        self.vfe = PillarEncoder(sizes.point_features, sizes.channels)
+        self.backbone_2d = Backbone(sizes)
+        self.dense_head = Head(sum(sizes.upsample_filters), sizes.anchors, sizes.classes)
+        # Any: the types of torch do not know this argument.
+        whole: Any = self
+        whole.to(memory_format=torch.channels_last)
+
+    def forward(self, cloud: Cloud) -> Outputs:
+        """Answer for every anchor."""
+        features = self.vfe(cloud)
+        outputs: Outputs = self.dense_head(self.backbone_2d(scatter(features, cloud)))
+        return outputs
+
+
+class PointLayer(nn.Module):
+    """Linear layer, batch norm and ReLU on points."""
+
+    def __init__(self, point_features: int, channels: int) -> None:
+        super().__init__()
+        self.linear = nn.Linear(point_features, channels, bias=False)
+        self.norm = nn.BatchNorm1d(channels, eps=BATCH_NORM_EPSILON, momentum=_MOMENTUM)
+
+    def forward(self, points: Tensor) -> Tensor:
+        """Give (K, C) of decorated points (K, 9)."""
+        return torch.relu(self.norm(self.linear(points)))
+
+
+class PillarEncoder(nn.Module):
+    """The pillar feature encoder: a layer on points, and the maximum over a pillar."""
+
+    def __init__(self, point_features: int, channels: int) -> None:
+        super().__init__()
+        # A list of one, for the sake of its name.
+        self.pfn_layers = nn.ModuleList([PointLayer(point_features, channels)])
+
+    def forward(self, cloud: Cloud) -> Tensor:
+        """Give the features of pillars, (P, C).
+
+        The slots without a point hold zeros and count as points do; one row of zeros stands for all of them.
+        """
+        empty = cloud.decorated.new_zeros(1, cloud.decorated.shape[1])
+        hidden = self.pfn_layers[0](torch.cat([cloud.decorated, empty]))
+        floor = torch.where(cloud.is_full[:, None], torch.zeros_like(hidden[-1:]), hidden[-1:])
+        index = cloud.owners[:, None].expand(-1, hidden.shape[1])
+        return floor.scatter_reduce(0, index, hidden[:-1], "amax", include_self=True)
+
+
+def scatter(features: Tensor, cloud: Cloud) -> Tensor:
+    """Give the canvases (B, C, rows, columns) of pillar features (P, C), channels last in memory."""
+    count, rows, columns = cloud.shape
+    canvas = features.new_zeros(count * rows * columns, features.shape[1])
+    canvas = canvas.index_copy(0, cloud.cells, features)
+    return canvas.view(count, rows, columns, -1).permute(0, 3, 1, 2)
+
+
+class Backbone(nn.Module):
+    """Blocks of convolutions, each upsampled to the size of the output."""
+
+    def __init__(self, sizes: Architecture) -> None:
+        super().__init__()
+        inputs = (sizes.channels, *sizes.filters)
+        self.blocks = nn.ModuleList(
+            make_block(inputs[b], filters, count, stride)
+            for b, (filters, count, stride) in enumerate(
+                zip(sizes.filters, sizes.convolutions, sizes.strides, strict=True)
+            )
+        )
+        self.deblocks = nn.ModuleList(
+            nn.Sequential(
+                nn.ConvTranspose2d(sizes.filters[b], filters, stride, stride, bias=False), make_norm(filters), nn.ReLU()
+            )
+            for b, (filters, stride) in enumerate(zip(sizes.upsample_filters, sizes.upsample_strides, strict=True))
+        )
+
+    def forward(self, data: Tensor) -> Tensor:
+        """Give (B, sum of upsample_filters, rows, columns)."""
+        upsampled = []
+        for block, deblock in zip(self.blocks, self.deblocks, strict=True):
+            data = block(data)
+            upsampled.append(deblock(data))
+        return torch.cat(upsampled, dim=1)
+
+
+def make_block(inputs: int, filters: int, count: int, stride: int) -> nn.Sequential:
+    """Make `count` convolutions, the first with the stride. A layer that pads has the first place, as OpenPCDet's."""
+    layers: list[nn.Module] = [nn.ZeroPad2d(1)]
+    for k in range(count):
+        convolution = nn.Conv2d(filters if k else inputs, filters, 3, 1 if k else stride, 1 if k else 0, bias=False)
+        layers += [convolution, make_norm(filters), nn.ReLU()]
+    return nn.Sequential(*layers)
+
+
+def make_norm(channels: int) -> nn.BatchNorm2d:
+    """Make a batch norm."""
+    return nn.BatchNorm2d(channels, eps=BATCH_NORM_EPSILON, momentum=_MOMENTUM)
+
+
+class Head(nn.Module):
+    """Residuals, scores and directions of every anchor."""
+
+    def __init__(self, inputs: int, anchors: int, classes: int) -> None:
+        super().__init__()
+        self.conv_box = nn.Conv2d(inputs, anchors * 7, 1)
+        self.conv_cls = nn.Conv2d(inputs, anchors * classes, 1)
+        self.conv_dir_cls = nn.Conv2d(inputs, anchors * 2, 1)
+        nn.init.normal_(self.conv_box.weight, std=0.001)
+        prior = torch.full((anchors * classes,), -math.log((1.0 - _PRIOR) / _PRIOR))
+        self.conv_cls.bias = nn.Parameter(prior)
+
+    def forward(self, data: Tensor) -> Outputs:
+        """Give float32, whatever comes in."""
+        heads = (self.conv_box, self.conv_cls, self.conv_dir_cls)
+        return Outputs(*(head(data).permute(0, 2, 3, 1).float() for head in heads))
+
+
+def as_tensor(array: np.ndarray, device: torch.device) -> Tensor:
+    """Bring an array to a device."""
+    return torch.from_numpy(array).to(device, non_blocking=True)

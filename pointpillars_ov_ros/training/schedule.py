@@ -1,0 +1,39 @@
+# Copyright 2026 The pointpillars_ov_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""The one-cycle schedule: the learning rate rises, then falls to nothing, and momentum does the opposite."""
+
+from __future__ import annotations
+
+import math
+from typing import NamedTuple
+
+_RISE = 0.4
+"""Share of the run in which the learning rate rises."""
+_FIRST, _LAST = 0.1, 1e-4
+"""Learning rates at the ends, as a share of the highest."""
+_HIGH, _LOW = 0.95, 0.85
+"""Momentum."""
+
+
+class Pace(NamedTuple):
+    """What AdamW is set to."""
+
+    learning_rate: float
+    momentum: float
+
+
+def one_cycle(progress: float, highest: float) -> Pace:
+    """Give the pace at `progress` of the run, 0..1; `highest` is the highest learning rate.
+
+    A function of progress rather than of steps, so that a run may be as long as some minutes.
+    """
+    if progress < _RISE:
+        share = _ease(progress / _RISE)
+        return Pace(highest * (_FIRST + (1.0 - _FIRST) * share), _HIGH + (_LOW - _HIGH) * share)
+    share = _ease(min(1.0, (progress - _RISE) / (1.0 - _RISE)))
+    return Pace(highest * (1.0 + (_LAST - 1.0) * share), _LOW + (_HIGH - _LOW) * share)
+
+
+def _ease(share: float) -> float:
+    """Go from 0 to 1 as half a cosine does."""
+    return (1.0 - math.cos(math.pi * share)) / 2.0

@@ -1,0 +1,141 @@
+# Copyright 2026 The pointpillars_ov_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""The training loop: batches in, a network that is better and a record of each step out."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import torch
+
+from pointpillars_ov_ros.core.errors import TrainingError
+from pointpillars_ov_ros.training.losses import Answers, compute_losses
+from pointpillars_ov_ros.training.network import Cloud, PointPillars, as_tensor
+from pointpillars_ov_ros.training.samples import Sample
+from pointpillars_ov_ros.training.schedule import one_cycle
+from pointpillars_ov_ros.training.settings import TrainingSettings
+
+_SECOND_BETA = 0.99
+_CLIP = 10.0
+"""Largest norm of a step's gradients."""
+
+
+class Record(NamedTuple):
+    """What a step was like."""
+
+    step: int
+    elapsed_s: float
+    learning_rate: float
+    loss: float
+    classes: float
+    boxes: float
+    directions: float
+    positives: int
+    """Anchors with an object."""
+
+
+class Trainer:
+    """A network and the state of its optimizer."""
+
+    def __init__(
+        self, network: PointPillars, settings: TrainingSettings, device: torch.device, half: bool = False
+    ) -> None:
+        """Move `network` to `device`; with `half`, its convolutions are computed in bf16."""
+        self.network = network.to(device)
+        self.settings = settings
+        self.optimizer = torch.optim.AdamW(
+            network.parameters(), lr=settings.learning_rate, weight_decay=settings.weight_decay
+        )
+        self.step = 0
+        self.elapsed_s = 0.0
+        self._device = device
+        self._half = half
+
+    @property
+    def progress(self) -> float:
+        """The part of the run that is done, 0..1."""
+        if self.settings.minutes:
+            return min(1.0, self.elapsed_s / (60.0 * self.settings.minutes))
+        return min(1.0, self.step / self.settings.steps)
+
+    def run(self, batches: Iterator[Sequence[Sample]], shape: tuple[int, int]) -> Iterator[Record]:
+        """Train to the end of the run, a record for each step; `shape` are rows and columns of the canvases."""
+        begin = time.monotonic() - self.elapsed_s
+        while self.progress < 1.0:
+            batch = next(batches)
+            self.elapsed_s = time.monotonic() - begin
+            record = self.advance(batch, shape)
+            self.elapsed_s = time.monotonic() - begin
+            yield record._replace(elapsed_s=round(self.elapsed_s, 3))
+
+    def advance(self, samples: Sequence[Sample], shape: tuple[int, int]) -> Record:
+        """Take one step; TrainingError where the loss is no number any more, the network then being as before."""
+        pace = one_cycle(self.progress, self.settings.learning_rate)
+        for group in self.optimizer.param_groups:
+            group["lr"], group["betas"] = pace.learning_rate, (pace.momentum, _SECOND_BETA)
+        cloud, answers = collate(samples, shape, self._device)
+        self.network.train()
+        with torch.autocast(self._device.type, torch.bfloat16, enabled=self._half):
+            outputs = self.network(cloud)
+        losses = compute_losses(outputs, answers)
+        total = losses.total()
+        loss = float(total.detach())
+        if not math.isfinite(loss):
+            raise TrainingError(f"the loss is {loss} in step {self.step + 1}; --learning-rate may be too high")
+        self.optimizer.zero_grad(set_to_none=True)
+        total.backward()
+        torch.nn.utils.clip_grad_norm_(self.network.parameters(), _CLIP)
+        self.optimizer.step()
+        self.step += 1
+        classes, boxes, directions = (float(part.detach()) for part in losses)
+        return Record(
+            self.step, self.elapsed_s, pace.learning_rate, loss, classes, boxes, directions, len(answers.positives)
+        )
+
+
+def collate(samples: Sequence[Sample], shape: tuple[int, int], device: torch.device) -> tuple[Cloud, Answers]:
+    """Join samples, whose crops have `shape` rows and columns; pillars, cells and anchors are numbered on."""
+    rows, columns = shape
+    anchors = len(samples[0].labels)
+    first_pillars = np.cumsum([0, *(len(sample.cells) for sample in samples)])
+    owners = [sample.owners + first for sample, first in zip(samples, first_pillars, strict=False)]
+    cells = [sample.cells + k * rows * columns for k, sample in enumerate(samples)]
+    positives = [sample.positives + k * anchors for k, sample in enumerate(samples)]
+
+    def join(arrays: Sequence[np.ndarray]) -> torch.Tensor:
+        return as_tensor(np.concatenate(arrays), device)
+
+    cloud = Cloud(
+        join([sample.decorated for sample in samples]),
+        join(owners),
+        join(cells),
+        join([sample.is_full for sample in samples]),
+        (len(samples), rows, columns),
+    )
+    answers = Answers(
+        join([sample.labels for sample in samples]).long(),
+        join(positives),
+        join([sample.residuals for sample in samples]),
+        join([sample.directions for sample in samples]),
+    )
+    return cloud, answers
+
+
+def choose_device() -> torch.device:
+    """Take the GPU where there is one."""
+    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+
+
+def helps_half(device: torch.device) -> bool:
+    """Tell whether bf16 is faster there: without matrix units for it, a CPU takes three times as long as in f32."""
+    if device.type == "cuda":
+        return torch.cuda.is_bf16_supported()
+    try:
+        return " amx_bf16" in Path("/proc/cpuinfo").read_text(encoding="utf-8")
+    except OSError:
+        return False
