@@ -130,7 +130,7 @@ def group_few(points: FloatArray, pillars: Pillars) -> None:
 def encode(encoder: Encoder, pillars: Pillars) -> FloatArray:
     """Run an encoder from beginning to end."""
     encoder.prepare(pillars)
-    encoder.start(lambda: None)
+    encoder.start()
     return encoder.finish()
 
 

@@ -23,7 +23,7 @@ class Encoder(Protocol):
     def prepare(self, pillars: Pillars) -> None:
         """Do what the host does before the device."""
 
-    def start(self, done: Callable[[], None]) -> None:
+    def start(self, done: Callable[[], None] | None = None) -> None:
         """Start the device's part; `done` is called at its end, maybe before this returns."""
 
     def is_finished(self) -> bool:
@@ -47,7 +47,7 @@ class DeviceEncoding:
         self._dense.fill(pillars)
         self._pillars = pillars.size
 
-    def start(self, done: Callable[[], None]) -> None:
+    def start(self, done: Callable[[], None] | None = None) -> None:
         """Start the requests."""
         self._stage.start(self._pillars, done)
 
@@ -73,9 +73,10 @@ class HostEncoding:
         """Encode."""
         self._features = self._encoder.encode(pillars)
 
-    def start(self, done: Callable[[], None]) -> None:
+    def start(self, done: Callable[[], None] | None = None) -> None:
         """Be done."""
-        done()
+        if done is not None:
+            done()
 
     def is_finished(self) -> bool:
         """Tell that nothing runs."""

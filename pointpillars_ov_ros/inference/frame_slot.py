@@ -51,7 +51,7 @@ class FrameSlot:
         self._pillars.group(points)
         self._encoder.prepare(self._pillars)
 
-    def start_pfe(self, done: Callable[[], None]) -> None:
+    def start_pfe(self, done: Callable[[], None] | None = None) -> None:
         """Start encoding the pillars; see `Request.start`."""
         self._encoder.start(done)
 
@@ -63,7 +63,7 @@ class FrameSlot:
         """Take the pillar features from the finished PFE onto the canvas."""
         self._canvas.scatter(self._encoder.finish(), self._pillars)
 
-    def start_rpn(self, done: Callable[[], None]) -> None:
+    def start_rpn(self, done: Callable[[], None] | None = None) -> None:
         """Start detecting on the canvas; see `Request.start`."""
         self._rpn.start(done)
 
@@ -90,20 +90,20 @@ class FrameSlot:
     def detect(self, points: FloatArray, settings: PostprocessConfig) -> Detections:
         """Take one cloud down the whole road, step after step; what the pipeline does with several at once."""
         self.prepare(points)
-        self.start_pfe(lambda: None)
+        self.start_pfe()
         self.scatter()
-        self.start_rpn(lambda: None)
+        self.start_rpn()
         return self.decode(settings)
 
     def examine(self, points: FloatArray) -> Answer:
         """Take one cloud as far as the RPN's outputs, and give copies of what the networks gave."""
         self.prepare(points)
-        self.start_pfe(lambda: None)
+        self.start_pfe()
         features = self._encoder.finish()
         self._canvas.scatter(features, self._pillars)
         # Blocks beside each other, without the padding of the last one.
         features = features.transpose(1, 0, 2).reshape(features.shape[1], -1)[:, : self.pillars].copy()
-        self.start_rpn(lambda: None)
+        self.start_rpn()
         self._rpn.finish()
         names = self._config.rpn
         boxes, scores, directions = (

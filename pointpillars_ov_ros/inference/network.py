@@ -26,50 +26,6 @@ REPORTED_PROPERTIES = (
 )
 
 
-_CALL_S, _LOOK_S = 1.0, 20e-6
-"""How long a callback may take after its inference has ended, and how often it is looked at meanwhile."""
-
-
-def _do_nothing() -> None:
-    """Stand for nothing to call."""
-
-
-class _Completion:
-    """What OpenVINO calls at the end of an inference that did not fail.
-
-    It does not know its request, and knows what to call only until then: Python cannot free a cycle through OpenVINO.
-    """
-
-    def __init__(self) -> None:
-        """Begin with nothing to call."""
-        self._done: Callable[[], None] = _do_nothing
-        self._is_over = True
-
-    def __call__(self, _userdata: object) -> None:
-        """Hand over; on a thread of OpenVINO's."""
-        self._done()
-        self._is_over = True
-
-    def expect(self, done: Callable[[], None]) -> None:
-        """Call `done` at the end of the inference that is started next."""
-        self._done, self._is_over = done, False
-
-    def let_end(self) -> None:
-        """Wait until the call is over.
-
-        A network that is freed joins its threads, with Python's lock held; a thread that still wants that lock for its
-        call would never end.
-        """
-        give_up_at = time.monotonic() + _CALL_S
-        while not self._is_over and time.monotonic() < give_up_at:
-            time.sleep(_LOOK_S)
-        self.forget()
-
-    def forget(self) -> None:
-        """Call nothing any more."""
-        self._done = _do_nothing
-
-
 class Request:
     """One inference request: its tensors are read and written in place; runs asynchronously.
 
@@ -80,12 +36,12 @@ class Request:
         """Wrap `request` of the network called `name` in messages, and let it use `tensors`."""
         self._request = request
         self._name = name
-        self._completion = _Completion()
+        self._done: Callable[[], None] | None = None
+        self._calls_back = False
         self._tensors: dict[str, ov.Tensor] = {}
         self._arrays: dict[str, FloatArray] = {}
         for port, tensor in tensors.items():
             self.bind(port, tensor)
-        request.set_callback(self._completion, None)
 
     def tensor(self, name: str) -> FloatArray:
         """Give the memory of the input or output tensor `name`, (shape of the network) of its type.
@@ -104,9 +60,19 @@ class Request:
         # Kept, since OpenVINO does not keep alive what it was given.
         self._tensors[name], self._arrays[name] = tensor, tensor.data
 
-    def start(self, done: Callable[[], None]) -> None:
-        """Start; `done` is called on a thread of OpenVINO's, where it must do next to nothing and never raise."""
-        self._completion.expect(done)
+    def start(self, done: Callable[[], None] | None = None) -> None:
+        """Start; `done` is called on a thread of OpenVINO's, where it must do next to nothing and never raise.
+
+        A request that was once started with one lives to the end of the process, and so does its network. One that
+        never was is freed as anything else.
+        """
+        self._done = done
+        if done is not None and not self._calls_back:
+            # The cycle through OpenVINO, which Python cannot free, is wanted: after the call OpenVINO's thread takes
+            # Python's lock once more, at a time that nothing tells. A network freed just then waits for that thread
+            # with the lock held, for ever.
+            self._request.set_callback(self._completed, None)
+            self._calls_back = True
         try:
             self._request.start_async()
         except RuntimeError as error:
@@ -124,9 +90,11 @@ class Request:
         try:
             self._request.wait()
         except RuntimeError as error:
-            self._completion.forget()
             raise InferenceError(f"{self._name} failed: {first_line(error)}") from None
-        self._completion.let_end()
+
+    def _completed(self, _userdata: object) -> None:
+        if self._done is not None:
+            self._done()
 
 
 class Network:

@@ -101,13 +101,14 @@ class PiecewiseEncoding:
         features = []
         for begin in begins:
             self._encoding.prepare(part_of(pillars, begin, min(begin + self._block, pillars.size)))
-            self._encoding.start(lambda: None)
+            self._encoding.start()
             features.append(self._encoding.finish().copy())
         self._features = np.concatenate(features)
 
-    def start(self, done: Callable[[], None]) -> None:
+    def start(self, done: Callable[[], None] | None = None) -> None:
         """Be done."""
-        done()
+        if done is not None:
+            done()
 
     def is_finished(self) -> bool:
         """Tell that nothing runs."""

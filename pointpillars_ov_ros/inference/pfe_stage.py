@@ -51,7 +51,7 @@ class PfeStage:
                 request.bind(self._output, self.features[index][None, :, :, None])
             self._requests.append(request)
 
-    def start(self, pillars: int, done: Callable[[], None]) -> None:
+    def start(self, pillars: int, done: Callable[[], None] | None = None) -> None:
         """Start the blocks that the first `pillars` pillars lie in; `done` is called when all are finished."""
         # A frame without a pillar runs one block all the same, so that it goes the way of all others.
         self._running = self._requests[: max(1, -(-pillars // self._block))]
@@ -61,12 +61,12 @@ class PfeStage:
         finished, last = count(1), len(self._running)
 
         def one_done() -> None:
-            if next(finished) == last:
+            if next(finished) == last and done is not None:
                 done()
 
         for index, request in enumerate(self._running):
             try:
-                request.start(one_done)
+                request.start(None if done is None else one_done)
             except InferenceError:
                 self._running = self._running[:index]
                 self.finish()

@@ -32,7 +32,7 @@ _HANGS_S = 60.0
 class Startable(Protocol):
     """What runs on a device: a request, or an encoder that is prepared."""
 
-    def start(self, done: Callable[[], None]) -> None:
+    def start(self, done: Callable[[], None] | None = None) -> None:
         """Start; `done` is called at the end."""
 
     def finish(self) -> object:
@@ -157,7 +157,7 @@ def make_bare_rpn(engine: Engine) -> Request:
 def run_bare(request: Startable) -> float:
     """Run a request by itself; gives its time (ms)."""
     begin = time.monotonic()
-    request.start(lambda: None)
+    request.start()
     request.finish()
     return (time.monotonic() - begin) * 1e3
 
