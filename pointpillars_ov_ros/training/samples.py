@@ -94,10 +94,20 @@ class SampleMaker:
         """Make a sample of a scene; `use` says which."""
         random = np.random.default_rng([self.settings.seed, _CROPS, number, use])
         points, boxes, labels = augment(scene, self.settings.augmentation, self.bank, random)
+        inside = is_in_range(boxes, self.config.grid)
+        boxes, labels = boxes[inside], labels[inside]
         seen = count_points(points, boxes) >= MIN_POINTS
         boxes, labels = boxes[seen], labels[seen]
         window = choose_window(self.config.grid, self.crop, boxes, self.alignment, random)
         return make_sample(points, boxes, labels, self.config, self._assigner, window)
+
+
+def is_in_range(boxes: FloatArray, grid: GridConfig) -> BoolArray:
+    """Tell which of `boxes` (M, 7) have their centre over the canvas: the others have no anchor to be found by."""
+    (x_low, x_high), (y_low, y_high) = grid.x_range, grid.y_range
+    x, y = boxes[:, 0], boxes[:, 1]
+    inside: BoolArray = (x >= x_low) & (x < x_high) & (y >= y_low) & (y < y_high)
+    return inside
 
 
 def draw_seed(seed: int, stream: int, number: int) -> int:

@@ -19,7 +19,7 @@ _LANES = 8
 
 @dataclass(frozen=True)
 class TrainingSettings:
-    """All that decides what comes out; the same settings give the same network, on one machine, unless `minutes` do.
+    """All that decides what comes out: on one CPU the same settings give the same network, unless they say `minutes`.
 
     It is stored in checkpoints, so that a run is taken up again as it was begun.
     """

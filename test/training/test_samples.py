@@ -99,6 +99,19 @@ def test_objects_with_few_points_are_no_targets() -> None:
     assert len(whole.cut(scene._replace(points=scene.points[180:]), 0, 0).positives) == 0
 
 
+def test_objects_beside_the_canvas_are_no_targets() -> None:
+    scene = TinyScenes().scene(6)
+    shift = np.array([7.75 - scene.boxes[2, 0], 0.0, 0.0], np.float32)
+    boxes, points = scene.boxes[2:].copy(), scene.points.copy()
+    boxes[:, :3] += shift
+    points[:, :3] += shift
+    whole = maker(crop=(0, 0), augmentation=NO_AUGMENTATION)
+    assert len(whole.cut(Scene(points, boxes, scene.labels[2:]), 0, 0).positives) == 0
+    boxes[:, 0] -= 0.2
+    points[:, 0] -= 0.2
+    assert len(whole.cut(Scene(points, boxes, scene.labels[2:]), 0, 0).positives) > 0
+
+
 def test_samples_depend_on_seed_and_number_alone() -> None:
     first, again, other = maker().make(3), maker().make(3), maker(seed=6).make(3)
     for a, b in zip(first, again, strict=True):
