@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import importlib
+import os
 import signal
 import sys
 from types import FrameType
@@ -40,7 +41,12 @@ def _run(module: str, node: str) -> int:
     except PointPillarsError as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
-    return int(runner.run_node(create))
+    code = int(runner.run_node(create))
+    # Python's own way out ends threads of OpenVINO that are on their way back from a callback, which now and then
+    # crashes the process after all its work is done.
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)
 
 
 def _leave(_number: int, _frame: FrameType | None) -> None:
