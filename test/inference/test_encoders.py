@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +17,7 @@ from pointpillars_ov_ros.core.config import ModelConfig
 from pointpillars_ov_ros.core.errors import BundleError
 from pointpillars_ov_ros.core.pillars import Pillars
 from pointpillars_ov_ros.core.runtime_config import EncoderChoice, PfeShape, RuntimeConfig
-from pointpillars_ov_ros.inference.encoder_choice import EncoderFactory, encode
+from pointpillars_ov_ros.inference.encoder_choice import EncoderFactory, encode, time_ms
 from pointpillars_ov_ros.inference.engine import warm_up_cloud
 from pointpillars_ov_ros.model.bundle import ModelBundle
 
@@ -121,3 +122,10 @@ def test_a_network_of_another_kind_is_refused_in_a_sentence(tmp_path: Path) -> N
     config = dataclasses.replace(bundle.config, rpn=dataclasses.replace(bundle.config.rpn, channels=5))
     with pytest.raises(BundleError, match="shape"):
         factory(ModelBundle(config, tmp_path), EncoderChoice.HOST)
+
+
+@pytest.mark.parametrize(("enough_ms", "rounds"), [(0.0, 1), (math.inf, 3)])
+def test_what_is_clearly_slow_is_timed_once(enough_ms: float, rounds: int) -> None:
+    calls: list[int] = []
+    time_ms(lambda: calls.append(1), enough_ms)
+    assert len(calls) == rounds
