@@ -32,8 +32,8 @@ class Augmentation:
     """Largest turn about the sensor (rad)."""
     scale: float = 0.05
     """Largest change of scale, as a share."""
-    paste: tuple[int, ...] = (6, 8, 8)
-    """Most objects pasted of each class; those that would collide are not."""
+    paste: tuple[int, ...] = (6, 6, 12)
+    """Most objects pasted of each class, more of those that streets have few of; those that would collide are not."""
 
 
 NO_AUGMENTATION = Augmentation(flip=0.0, rotation=0.0, scale=0.0, paste=())

@@ -24,8 +24,8 @@ from pointpillars_ov_ros.training.settings import TrainingSettings
 from pointpillars_ov_ros.training.targets import Assigner, LabelArray, direction_bins, encode_boxes
 
 _DECORATED = 9
-_NEAR_OBJECT = 0.75
-"""Share of crops that show an object for certain; the others are anywhere."""
+_NEAR_OBJECT = 0.9
+"""Share of crops that show an object for certain; the others are anywhere, and most of them all but empty."""
 _SCENES, _CROPS, _BANK = 1, 2, 3
 """Streams of random numbers that must not be each other's."""
 
