@@ -16,9 +16,13 @@ import numba
 import numpy as np
 
 from pointpillars_ov_ros import __version__
+from pointpillars_ov_ros.kitti.counting import Count
 from pointpillars_ov_ros.kitti.evaluation import Curve, best_possible
 from pointpillars_ov_ros.tools.tables import format_table
 
+FOUND_OVERLAP = 0.3
+"""BEV IoU of what counts as found: enough to brake for."""
+FOUND_SCORES = (0.3, 0.5)
 FEW_OBJECTS = 100
 """With fewer, one object is worth more than a point of AP."""
 
@@ -50,6 +54,17 @@ def format_counts(curves: Sequence[Curve]) -> str:
     return format_table(["objects that count", *names], rows)
 
 
+def format_found(counts: Sequence[Count]) -> str:
+    """Tabulate what is found, missed and made up at some scores."""
+    rows = []
+    for count in counts:
+        shares = [f"{100 * share:.1f}" if share == share else "-" for share in (count.precision, count.recall)]
+        name = f"{count.class_name} at score {count.score:g} or more"
+        rows.append([name, *map(str, (count.found, count.missed, count.false)), *shares])
+    header = [f"BEV IoU > {FOUND_OVERLAP:g}", "found", "missed", "false", "precision (%)", "recall (%)"]
+    return format_table(header, rows)
+
+
 def few_objects(curves: Sequence[Curve]) -> str:
     """Give a warning where too few objects count for AP to mean much; else nothing."""
     few = [
@@ -79,7 +94,14 @@ def count_objects(curves: Sequence[Curve]) -> dict[str, dict[str, int]]:
     return counts
 
 
-def make_report(title: str, frames: int, details: dict[str, Any], notes: Sequence[str], curves: Sequence[Curve]) -> Any:
+def make_report(
+    title: str,
+    frames: int,
+    details: dict[str, Any],
+    notes: Sequence[str],
+    curves: Sequence[Curve],
+    counts: Sequence[Count] = (),
+) -> Any:
     """Give everything that was found out, in plain values; AP is null where there is nothing to find."""
     return {
         "date": time.strftime("%Y-%m-%d"),
@@ -108,6 +130,7 @@ def make_report(title: str, frames: int, details: dict[str, Any], notes: Sequenc
             }
             for curve in curves
         ],
+        "found": [{"BEV IoU above": FOUND_OVERLAP, **count._asdict()} for count in counts],
     }
 
 

@@ -8,13 +8,17 @@ import argparse
 
 from tqdm import tqdm
 
+from pointpillars_ov_ros.kitti.counting import Count, count_found
 from pointpillars_ov_ros.kitti.evaluation import Curve, count_steps, evaluate
 from pointpillars_ov_ros.kitti.results import check_results_folder, write_results
 from pointpillars_ov_ros.tools.evaluate_picture import draw_curves
 from pointpillars_ov_ros.tools.evaluate_report import (
+    FOUND_OVERLAP,
+    FOUND_SCORES,
     few_objects,
     format_ap,
     format_counts,
+    format_found,
     make_report,
     write_json,
     write_whole,
@@ -35,6 +39,9 @@ def run_evaluate(options: argparse.Namespace) -> int:
     print(format_ap(curves))
     print()
     print(format_counts(curves))
+    counts = _count(source)
+    if counts:
+        print(f"\n{format_found(counts)}")
     for note in source.notes:
         print(f"note: {note}")
     if warning:
@@ -44,7 +51,7 @@ def run_evaluate(options: argparse.Namespace) -> int:
         print(f"results  {options.write_results}")
     if options.json is not None:
         notes = [*source.notes, *([warning] if warning else [])]
-        write_json(options.json, make_report(source.title, source.frames, source.details, notes, curves))
+        write_json(options.json, make_report(source.title, source.frames, source.details, notes, curves, counts))
         print(f"report   {options.json}")
     if options.picture is not None:
         write_whole(options.picture, lambda path: draw_curves(path, curves, f"{source.title}; {frames}"))
@@ -59,6 +66,14 @@ def _open(options: argparse.Namespace) -> Source:
 
         return score_bag(options)
     return score_model(options) if options.model is not None else score_results(options)
+
+
+def _count(source: Source) -> list[Count]:
+    """Count what is found, of all objects that any difficulty wants; nothing where detections have no 3D box."""
+    if len(source.found.kinds) and not source.found.has_box.any():
+        return []
+    hardest = source.difficulties[-1]
+    return count_found(source.truth, source.found, source.rules, FOUND_SCORES, FOUND_OVERLAP, hardest)
 
 
 def _score(source: Source, loose: bool) -> list[Curve]:

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from pathlib import Path
 from typing import Any
@@ -91,6 +92,12 @@ def test_result_files_are_scored_printed_and_written(tmp_path: Path, folders: Fo
         assert curve["AP R11 (%)"] == pytest.approx(slow.ap_r11(expected), abs=1e-6)
         text = f"{curve['AP R40 (%)']:.2f}"
         assert text in printed
+    assert [(one["class_name"], one["score"]) for one in document["found"]] == [
+        (name, score) for name in ("Car", "Pedestrian", "Cyclist") for score in (0.3, 0.5)
+    ]
+    for one in document["found"]:
+        numbers = " +".join(str(one[name]) for name in ("found", "missed", "false"))
+        assert re.search(rf"{one['class_name']} at score {one['score']:g} or more +{numbers} ", printed)
     assert picture.read_bytes().startswith(b"\x89PNG\r\n\x1a\n")
     assert sorted(path.name for path in report.parent.iterdir()) == ["curves.png", "report.json"]
 

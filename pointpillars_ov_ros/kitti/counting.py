@@ -1,0 +1,71 @@
+# Copyright 2026 The pointpillars_ov_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""Objects found, missed and made up at a score: what AP does not tell who asks how often a car is overlooked."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from pointpillars_ov_ros.kitti import evaluation_kernels as kernels
+from pointpillars_ov_ros.kitti.evaluation import compute_overlaps, found_states, truth_states
+from pointpillars_ov_ros.kitti.evaluation_data import ObjectArrays
+from pointpillars_ov_ros.kitti.evaluation_rules import DONT_CARE, ClassRule, Difficulty, Metric, kind_code
+
+
+class Count(NamedTuple):
+    """Objects of a class, at one score."""
+
+    class_name: str
+    score: float
+    """Detections with less are left out."""
+    found: int
+    missed: int
+    false: int
+    """Detections of no object; those in DontCare regions or of a neighbouring class are no fault."""
+
+    @property
+    def precision(self) -> float:
+        """Share of the detections that are right; NaN where there is none."""
+        return self.found / (self.found + self.false) if self.found + self.false else float("nan")
+
+    @property
+    def recall(self) -> float:
+        """Share of the objects that are found; NaN where there is none."""
+        return self.found / (self.found + self.missed) if self.found + self.missed else float("nan")
+
+
+def count_found(
+    truth: ObjectArrays,
+    found: ObjectArrays,
+    rules: Sequence[ClassRule],
+    scores: Sequence[float],
+    min_overlap: float,
+    difficulty: Difficulty,
+) -> list[Count]:
+    """Count, for each class of `rules` and each of `scores`, by BEV IoU above `min_overlap`.
+
+    `truth` and `found` are of the same frames; objects beyond `difficulty` need not be found. DontCare regions have no
+    box to be seen from above, so that they excuse what they cover in the image.
+    """
+    overlaps = compute_overlaps(truth, found)
+    regions = truth.kinds == kind_code(DONT_CARE)
+    bev, image = overlaps.by_metric[Metric.BEV], overlaps.by_metric[Metric.BOX_2D]
+    # Each object's row of pairs is as long as its frame has detections.
+    rows = np.repeat(regions, np.repeat(np.diff(found.starts), np.diff(truth.starts)))
+    pairs = np.where(rows, image, bev)
+    thresholds = np.array(scores, np.float64)
+    counts = []
+    for rule in rules:
+        wanted, offered = truth_states(truth, rule, difficulty), found_states(found, rule, difficulty)
+        totals = np.zeros((len(thresholds), 3))
+        kernels.count_matches(
+            truth.starts, wanted, regions, truth.alphas, found.starts, offered, found.alphas, found.scores,
+            overlaps.pair_starts, pairs, min_overlap, thresholds, totals,
+        )  # fmt: skip
+        objects = int((wanted == kernels.COUNTED).sum())
+        for score, (right, wrong, _) in zip(scores, totals, strict=True):
+            counts.append(Count(rule.name, score, int(right), objects - int(right), int(wrong)))
+    return counts
