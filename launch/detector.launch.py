@@ -17,7 +17,7 @@ SHARE = Path(get_package_share_directory("pointpillars_ov_ros"))
 
 ARGUMENTS = {
     "points": ("/velodyne_points", "topic of the clouds (sensor_msgs/PointCloud2)"),
-    "model_dir": ("", "folder of the model bundle; empty: the one in params_file"),
+    "model_dir": ("", "folder of the model bundle; empty: the one in params_file, else the one in the box"),
     "params_file": (str(SHARE / "config" / "velodyne.yaml"), "parameters of the nodes"),
     "namespace": ("", "namespace of both nodes and their topics"),
     "log_level": ("info", "debug, info, warn, error or fatal"),

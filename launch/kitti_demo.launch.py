@@ -26,7 +26,7 @@ SHARE = Path(get_package_share_directory("pointpillars_ov_ros"))
 
 ARGUMENTS = {
     "data": (None, "KITTI folder: the object set, a split, a raw drive or any folder of .bin clouds"),
-    "model": (None, "model bundle (made with `ros2 run pointpillars_ov_ros pointpillars_ov convert`)"),
+    "model": ("", "folder of the model bundle; empty: the one in the box"),
     "out": ("demo_output", "folder for the picture and the bag"),
     "rate": ("10.0", "clouds a second, at most"),
     "mode": ("latency", "latency, balanced or throughput"),
@@ -69,7 +69,9 @@ def start_nodes(context: LaunchContext) -> list[object]:
     }
     # Not as a Node: the tool is none, and takes no --ros-args.
     tool = Path(get_package_prefix("pointpillars_ov_ros")) / "lib" / "pointpillars_ov_ros" / "pointpillars_ov"
-    inputs = ["--data", given["data"], "--model", given["model"], "--out", given["out"]]
+    inputs = ["--data", given["data"], "--out", given["out"]]
+    if given["model"]:
+        inputs += ["--model", given["model"]]
     recorder = ExecuteProcess(cmd=[str(tool), "demo", "--attach", *inputs], output="screen")
     return [
         _node("pointpillars_detector", detector),

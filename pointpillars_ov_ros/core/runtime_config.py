@@ -115,7 +115,7 @@ def from_plain(cls: type[T], values: dict[str, Any]) -> T:
 class RuntimeConfig:
     """Settings of the detector."""
 
-    model_dir: str = setting("", "Folder of the model bundle (holding bundle.yaml)")
+    model_dir: str = setting("", "Folder of the model bundle (holding bundle.yaml); empty: the one in the box")
     pfe_device: str = setting("CPU", "OpenVINO device of the pillar feature encoder, e.g. CPU, GPU, AUTO:GPU,CPU")
     rpn_device: str = setting("CPU", "OpenVINO device of the backbone and head, e.g. CPU, GPU, AUTO:GPU,CPU")
     encoder: EncoderChoice = setting(

@@ -49,11 +49,12 @@ def import_checkpoint(
     file = open_torch_file(path)
     state, notes = find_state(file)
     layout = find_layout(path, state)
-    origin = ""
+    origin = f"{layout.title} checkpoint {path.resolve()}"
     if description is None:
         description = describe_checkpoint(file, layout)
-        # How it was trained, which our own say of themselves.
-        origin = description.config.provenance and f"{description.config.provenance}; "
+        if description.config.provenance:
+            # How it was trained, which our own say of themselves.
+            origin = f"{description.config.provenance}; checkpoint {path.name}"
     config, sizes, more = description
     if sizes is None:
         sizes = infer_architecture(path, state, layout, config)
@@ -65,8 +66,7 @@ def import_checkpoint(
     check_fit(path, sizes, config)
     reader = WeightReader(file, state)
     linear = decorate_weights(reader.read(layers.pillar), layout, config)
-    provenance = f"{origin}{layout.title} checkpoint {path.resolve()}, sha256 {sha256(path)}"
-    config = dataclasses.replace(config, provenance=provenance)
+    config = dataclasses.replace(config, provenance=f"{origin}, sha256 {sha256(path)}")
     bundle = save_bundle(config, build_pfe(config, linear), build_rpn(config, layers, reader), folder, fp16)
     return bundle, (*notes, *more, *describe_weights(sizes, layout))
 

@@ -34,6 +34,7 @@ from pointpillars_ov_ros.nodes.dds import transport_warning
 from pointpillars_ov_ros.nodes.detector_outputs import DetectorOutputs
 from pointpillars_ov_ros.nodes.parameters import declare_parameters
 from pointpillars_ov_ros.nodes.settings import DetectorNodeConfig
+from pointpillars_ov_ros.nodes.shipped import shipped_model
 
 _THROTTLE_S = 5.0
 _BRIGHT = 1.5
@@ -86,9 +87,8 @@ class DetectorNode(LifecycleNode):
         self.get_logger().info("loading and compiling the networks …")
         try:
             self._runtime, self._node_config = self._read(RuntimeConfig), self._read(DetectorNodeConfig)
-            if not self._runtime.model_dir:
-                raise ConfigError("model_dir: empty, must be the folder of a model bundle")
-            self._engine, parity = open_engine(load_bundle(Path(self._runtime.model_dir)), self._runtime)
+            folder = Path(self._runtime.model_dir) if self._runtime.model_dir else shipped_model()
+            self._engine, parity = open_engine(load_bundle(folder), self._runtime)
         except PointPillarsError as error:
             return self._fail("configure", error)
         self._outputs = DetectorOutputs(self, self._engine, parity.text)

@@ -8,7 +8,7 @@ import argparse
 from pathlib import Path
 
 from pointpillars_ov_ros.core.errors import PointPillarsError
-from pointpillars_ov_ros.tools.inputs import add_input_arguments, check_inputs, positive
+from pointpillars_ov_ros.tools.inputs import add_input_arguments, check_data, positive
 
 MATRIX = {
     "mode": ("latency", "balanced", "throughput"),
@@ -63,7 +63,7 @@ def run(options: argparse.Namespace) -> int:
         from pointpillars_ov_ros.tools.benchmark_networks import run_networks
 
         return run_networks(options)
-    check_inputs(options, "benchmark")
+    check_data(options, "benchmark")
     from pointpillars_ov_ros.tools.benchmark_session import run_benchmark
 
     return run_benchmark(options)

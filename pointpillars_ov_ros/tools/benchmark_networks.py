@@ -13,7 +13,6 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-from pointpillars_ov_ros.core.errors import PointPillarsError
 from pointpillars_ov_ros.core.runtime_config import PerformanceHint, RuntimeConfig
 from pointpillars_ov_ros.inference.network import Network, Request
 from pointpillars_ov_ros.inference.ports import pfe_ports, rpn_ports
@@ -96,8 +95,6 @@ class _Work:
 
 def run_networks(options: argparse.Namespace) -> int:
     """Measure, print, and write the report."""
-    if options.model is None:
-        raise PointPillarsError("--networks needs a model: --model BUNDLE_OR_IR_FOLDER")
     runtimes = _distinct(expand(options))
     with tempfile.TemporaryDirectory() as scratch:
         bundle = open_model(options.model, Path(scratch) / "bundle")

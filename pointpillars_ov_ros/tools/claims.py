@@ -7,7 +7,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from pointpillars_ov_ros.tools.inputs import add_input_arguments, check_inputs, positive
+from pointpillars_ov_ros.tools.inputs import add_input_arguments, check_data, positive
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -28,7 +28,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Measure, print a line a claim, write the report."""
-    check_inputs(options, "claims")
+    check_data(options, "claims")
     from pointpillars_ov_ros.tools.claims_session import run_claims
 
     return run_claims(options)

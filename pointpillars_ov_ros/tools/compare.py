@@ -21,7 +21,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--data", type=Path, metavar="FOLDER", help="KITTI folder with labels")
     parser.add_argument(
-        "--model", type=Path, nargs="+", metavar="BUNDLE", help="model bundles, or folders with the IR of PFE and RPN"
+        "--model",
+        type=Path,
+        nargs="+",
+        metavar="BUNDLE",
+        help="model bundles, or folders with the IR of PFE and RPN (default: those in the box)",
     )
     parser.add_argument(
         "--precision",
@@ -49,9 +53,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Score, measure and print."""
-    if options.model is None or options.data is None:
+    if options.data is None:
         raise PointPillarsError(
-            "compare needs models and labelled frames: --model BUNDLE [BUNDLE …] --data KITTI_FOLDER"
+            "compare needs labelled frames: --data KITTI_FOLDER (`pointpillars_ov simulate` makes one)"
         )
     from pointpillars_ov_ros.tools.compare_session import run_compare
 

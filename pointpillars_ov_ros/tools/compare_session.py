@@ -23,6 +23,7 @@ from pointpillars_ov_ros.kitti.evaluation import Curve, evaluate
 from pointpillars_ov_ros.kitti.evaluation_rules import DIFFICULTIES, Metric
 from pointpillars_ov_ros.model.bundle import ModelBundle
 from pointpillars_ov_ros.model.inspection import is_quantized
+from pointpillars_ov_ros.nodes.shipped import SHIPPED, shipped_model
 from pointpillars_ov_ros.tools.evaluate_report import few_objects, format_counts, write_json
 from pointpillars_ov_ros.tools.evaluate_sources import (
     Labelled,
@@ -71,8 +72,9 @@ class Candidate:
 def run_compare(options: argparse.Namespace) -> int:
     """Score every model in every precision, then time them in turn."""
     labelled = read_labelled(options)
+    models = options.model or [shipped_model(name) for name in SHIPPED]
     with tempfile.TemporaryDirectory() as scratch:
-        bundles = {path: open_model(path, Path(scratch) / str(i)) for i, path in enumerate(options.model)}
+        bundles = {path: open_model(path, Path(scratch) / str(i)) for i, path in enumerate(models)}
         precisions = list(dict.fromkeys(options.precision))
         pairs = [(path, precision) for path in bundles for precision in precisions]
         candidates = [_score(options, labelled, path, bundles[path], precision) for path, precision in pairs]

@@ -35,6 +35,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="FILE.yaml",
         help="what the networks are, as a bundle.yaml or as OpenPCDet's YAML of the model",
     )
+    parser.add_argument("--name", help="name of the network (default: as the source or the preset says)")
+    parser.add_argument("--licence", metavar="TEXT", help="licence of the weights, to be kept in bundle.yaml")
     parser.add_argument("--fp16", action="store_true", help="write weights in f16: half the size (default: as is)")
 
 

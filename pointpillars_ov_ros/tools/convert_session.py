@@ -5,12 +5,13 @@
 from __future__ import annotations
 
 import argparse
+import dataclasses
 from pathlib import Path
 
 from pointpillars_ov_ros.core.config import ModelConfig
 from pointpillars_ov_ros.core.errors import BundleError
 from pointpillars_ov_ros.core.head_config import AnchorConfig
-from pointpillars_ov_ros.model.bundle import CONFIG_NAME, ModelBundle, load_bundle
+from pointpillars_ov_ros.model.bundle import CONFIG_NAME, ModelBundle, load_bundle, write_bundle
 from pointpillars_ov_ros.model.checkpoint_import import check_preset, describe_file, describe_preset, import_checkpoint
 from pointpillars_ov_ros.model.importers import Graphs, Notes, find_onnx_preset, find_preset, import_ir, import_onnx
 from pointpillars_ov_ros.model.openpcdet_config import Description
@@ -31,12 +32,20 @@ def run_convert(options: argparse.Namespace) -> int:
         bundle, notes = _convert_folder(source, options.output, description, options.fp16)
     else:
         raise BundleError(f"{source} does not exist")
+    if options.name or options.licence:
+        bundle = _label(bundle, options.name or bundle.config.name, options.licence or bundle.config.licence)
     for line in (*notes, *summarise(bundle.config)):
         print(f"  {line}")
     megabytes = sum(path.stat().st_size for path in bundle.folder.iterdir()) / 1e6
     classes = ", ".join(bundle.config.classes)
     print(f"{bundle.folder}: {bundle.config.name} with {classes}, {megabytes:.1f} MB, files under their sha256")
     return 0
+
+
+def _label(bundle: ModelBundle, name: str, licence: str) -> ModelBundle:
+    """Write name and licence into a bundle."""
+    config = dataclasses.replace(bundle.config, name=name, licence=licence)
+    return write_bundle(config, {file: bundle.path(file) for file in config.sha256}, bundle.folder)
 
 
 def _convert_folder(

@@ -7,13 +7,12 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from pointpillars_ov_ros.core.errors import PointPillarsError
 from pointpillars_ov_ros.tools.inputs import add_input_arguments, positive
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the flags."""
-    parser.epilog = "Without --data, a drive through a simulated street is played."
+    parser.epilog = "Without --data, a drive through simulated streets is played."
     add_input_arguments(parser)
     parser.add_argument(
         "--out",
@@ -37,11 +36,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Play, record, draw, print."""
-    if options.model is None:
-        raise PointPillarsError(
-            "no model comes with this version yet, so demo needs one: --model BUNDLE_OR_IR_FOLDER "
-            "(with make: `make demo MODEL=…`)"
-        )
     # ROS is asked for only now, so that --help and a forgotten argument cost nothing.
     from pointpillars_ov_ros.tools.demo_session import run_demo
 

@@ -55,7 +55,7 @@ def run(options: argparse.Namespace) -> int:
 def _check(options: argparse.Namespace) -> None:
     """Raise one sentence unless the flags name one thing to score."""
     pairs = {
-        "--model with --data": (options.model, options.data),
+        "--data": (options.model or options.data, options.data),
         "--results with --labels": (options.results, options.labels),
         "--bag": (options.bag, options.bag),
     }
@@ -63,8 +63,8 @@ def _check(options: argparse.Namespace) -> None:
     whole = [name for name, pair in pairs.items() if all(pair)]
     if len(begun) != 1 or begun != whole:
         raise PointPillarsError(
-            "evaluate needs one thing to score: --model BUNDLE_OR_IR_FOLDER --data KITTI_FOLDER, "
+            "evaluate needs one thing to score: --data KITTI_FOLDER (of the model in the box, or --model BUNDLE), "
             "--results FOLDER --labels FOLDER, or --bag FOLDER"
         )
-    if options.write_results is not None and options.model is None:
-        raise PointPillarsError("--write-results writes what a model detects, so it needs --model and --data")
+    if options.write_results is not None and options.data is None:
+        raise PointPillarsError("--write-results writes what a model detects, so it needs --data")

@@ -65,7 +65,7 @@ def _open(options: argparse.Namespace) -> Source:
         from pointpillars_ov_ros.tools.evaluate_bag import score_bag
 
         return score_bag(options)
-    return score_model(options) if options.model is not None else score_results(options)
+    return score_model(options) if options.data is not None else score_results(options)
 
 
 def _count(source: Source) -> list[Count]:

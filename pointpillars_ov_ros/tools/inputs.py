@@ -18,7 +18,16 @@ if TYPE_CHECKING:
 def add_input_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare --data and --model."""
     parser.add_argument("--data", type=Path, help="KITTI folder: object set, split, raw drive or folder of .bin clouds")
-    parser.add_argument("--model", type=Path, help="model bundle, or a folder with the IR files of PFE and RPN")
+    add_model_argument(parser)
+
+
+def add_model_argument(parser: argparse.ArgumentParser) -> None:
+    """Declare --model."""
+    parser.add_argument(
+        "--model",
+        type=Path,
+        help="model bundle, or a folder with the IR files of PFE and RPN (default: the one in the box)",
+    )
 
 
 def positive(text: str) -> int:
@@ -28,20 +37,25 @@ def positive(text: str) -> int:
     return int(text)
 
 
-def check_inputs(options: argparse.Namespace, command: str) -> None:
-    """Raise one sentence unless both are given: no model is in the box yet, and figures want clouds that are named."""
-    if options.data is None or options.model is None:
+def check_data(options: argparse.Namespace, command: str) -> None:
+    """Raise one sentence unless clouds are given: figures want clouds that are named."""
+    if options.data is None:
         raise PointPillarsError(
-            f"{command} needs clouds and a model: --data KITTI_FOLDER (`pointpillars_ov simulate` makes one) "
-            f"--model BUNDLE_OR_IR_FOLDER; with make: `make bench DATA=… MODEL=…`"
+            f"{command} needs clouds: --data KITTI_FOLDER (`pointpillars_ov simulate` makes one); "
+            f"with make: `make bench DATA=…`"
         )
 
 
-def open_model(folder: Path, scratch: Path) -> ModelBundle:
-    """Load the bundle in `folder`; of a bare pair of IR files, make one in `scratch` first, and say so."""
+def open_model(folder: Path | None, scratch: Path) -> ModelBundle:
+    """Load the bundle in `folder`, or the one in the box; of a bare pair of IR files, make one in `scratch` first."""
     from pointpillars_ov_ros.model.bundle import CONFIG_NAME, load_bundle
     from pointpillars_ov_ros.model.importers import find_preset, import_ir
 
+    if folder is None:
+        # Only where ROS is, which knows where the package is installed.
+        from pointpillars_ov_ros.nodes.shipped import shipped_model
+
+        folder = shipped_model()
     if not (folder / CONFIG_NAME).is_file() and folder.is_dir() and any(folder.glob("*.xml")):
         preset = find_preset(folder)
         print(f"{folder} holds IR files without {CONFIG_NAME}: taken as {preset}, whose tensors they have")

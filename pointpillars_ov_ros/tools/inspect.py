@@ -10,7 +10,12 @@ from pathlib import Path
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the flags."""
-    parser.add_argument("bundle", type=Path, help="model bundle, or a folder with the IR files of PFE and RPN")
+    parser.add_argument(
+        "bundle",
+        type=Path,
+        nargs="?",
+        help="model bundle, or a folder with the IR files of PFE and RPN (default: the one in the box)",
+    )
     parser.add_argument("--layers", action="store_true", help="list every layer with weights, not only their kinds")
     parser.add_argument("--json", action="store_true", help="print JSON, for programs")
 

@@ -18,6 +18,7 @@ from pointpillars_ov_ros.core.config import ModelConfig
 from pointpillars_ov_ros.core.mapping import to_mapping
 from pointpillars_ov_ros.model.bundle import CONFIG_NAME
 from pointpillars_ov_ros.model.inspection import BundleSummary, LayerSummary, NetworkSummary, inspect_bundle
+from pointpillars_ov_ros.nodes.shipped import shipped_model
 from pointpillars_ov_ros.tools.inputs import open_model
 from pointpillars_ov_ros.tools.tables import format_table
 
@@ -26,14 +27,15 @@ _NOT_STATED = "not stated"
 
 def run_inspect(options: argparse.Namespace) -> int:
     """Look into the bundle and print."""
+    folder = options.bundle or shipped_model()
     with tempfile.TemporaryDirectory() as scratch, redirect_stdout(sys.stderr):
-        summary = inspect_bundle(open_model(options.bundle, Path(scratch) / "bundle"))
+        summary = inspect_bundle(open_model(folder, Path(scratch) / "bundle"))
     # The files of a bare pair have just been hashed themselves, which proves nothing.
-    verified = (options.bundle / CONFIG_NAME).is_file()
+    verified = (folder / CONFIG_NAME).is_file()
     if options.json:
         print(json.dumps(document(summary, verified), indent=2))
     else:
-        print(format_bundle(summary, options.bundle, verified, options.layers))
+        print(format_bundle(summary, folder, verified, options.layers))
     return 0
 
 

@@ -8,7 +8,7 @@ import argparse
 from pathlib import Path
 
 from pointpillars_ov_ros.core.errors import PointPillarsError
-from pointpillars_ov_ros.tools.inputs import positive
+from pointpillars_ov_ros.tools.inputs import add_model_argument, positive
 
 _EPILOG = (
     "The reference is the same bundle on CPU in f32 with its graphs untouched; of an INT8 bundle that is the INT8 "
@@ -21,7 +21,7 @@ _EPILOG = (
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the flags."""
     parser.epilog = _EPILOG
-    parser.add_argument("--model", type=Path, help="model bundle, or a folder with the IR files of PFE and RPN")
+    add_model_argument(parser)
     parser.add_argument("--device", help="OpenVINO device of both networks (default: CPU)")
     parser.add_argument("--pfe-device", metavar="DEVICE", help="OpenVINO device of the PFE alone")
     parser.add_argument("--rpn-device", metavar="DEVICE", help="OpenVINO device of the RPN alone")
@@ -48,8 +48,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Compare, print, and give the exit code."""
-    if options.model is None:
-        raise PointPillarsError("parity needs the networks to compare: --model BUNDLE_OR_IR_FOLDER")
     if options.frames and options.data is None:
         raise PointPillarsError("--frames counts clouds of --data, which is not given")
     from pointpillars_ov_ros.tools.parity_session import run_parity

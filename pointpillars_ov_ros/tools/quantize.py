@@ -50,11 +50,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Quantize, compare, and write the bundle."""
-    if options.model is None or (options.data is None) == (options.bag is None):
-        raise PointPillarsError(
-            "quantize needs a model and clouds: --model BUNDLE_OR_IR_FOLDER and one of "
-            "--data KITTI_FOLDER and --bag FOLDER"
-        )
+    if (options.data is None) == (options.bag is None):
+        raise PointPillarsError("quantize needs clouds: one of --data KITTI_FOLDER and --bag FOLDER")
+    if options.model is None:
+        from pointpillars_ov_ros.nodes.shipped import FLOAT, shipped_model
+
+        options.model = shipped_model(FLOAT)
     from pointpillars_ov_ros.tools.quantize_session import run_quantize
 
     return run_quantize(options)

@@ -7,7 +7,6 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from pointpillars_ov_ros.core.errors import PointPillarsError
 from pointpillars_ov_ros.tools.inputs import positive
 
 
@@ -45,8 +44,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Record and draw."""
-    if options.study != "draw" and options.model is None:
-        raise PointPillarsError("timeline needs a network: --model BUNDLE, a folder of IR files, or an .xml file")
     from pointpillars_ov_ros.tools.timeline_session import run_timeline
 
     return run_timeline(options)
@@ -55,7 +52,9 @@ def run(options: argparse.Namespace) -> int:
 def _add_recording(
     parser: argparse.ArgumentParser, device: str, requests: int, interval: float, at_once: int
 ) -> None:
-    parser.add_argument("--model", type=Path, help="model bundle, folder with IR files, or an .xml file")
+    parser.add_argument(
+        "--model", type=Path, help="model bundle, folder with IR files, or .xml (default: the one in the box)"
+    )
     parser.add_argument("--network", default="rpn", choices=("rpn", "pfe"), help="which of a bundle (%(default)s)")
     parser.add_argument("--device", default=device, help="OpenVINO device (default: %(default)s)")
     parser.add_argument("--requests", type=positive, default=requests, metavar="N", help="how many (%(default)s)")

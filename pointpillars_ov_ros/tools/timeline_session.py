@@ -72,9 +72,12 @@ def record(options: argparse.Namespace) -> Recording:
     return Recording(options.study, surroundings.line(), surroundings.date, {**asked, **properties}, tuple(runs))
 
 
-def find_network(model: Path, network: str, scratch: Path) -> tuple[Path, str]:
-    """Give the IR file that is meant, and a name for it: `model` is a bundle, a folder of IR files, or an IR file."""
-    if model.suffix == ".xml":
+def find_network(model: Path | None, network: str, scratch: Path) -> tuple[Path, str]:
+    """Give the IR file that is meant, and a name for it.
+
+    `model` is a bundle, a folder of IR files, or an IR file; None: the bundle in the box.
+    """
+    if model is not None and model.suffix == ".xml":
         return model, model.stem
     bundle = open_model(model, scratch / "bundle")
     file = bundle.config.rpn.file if network == "rpn" else bundle.config.pfe.file

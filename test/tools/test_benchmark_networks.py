@@ -41,9 +41,3 @@ def test_each_network_is_measured_alone_and_two_side_by_side(
     lines = capsys.readouterr().out.splitlines()
     for network in networks:
         assert sum(line.startswith(f"{network} ") for line in lines) == 2
-
-
-def test_without_a_model_there_is_one_sentence(capsys: pytest.CaptureFixture[str]) -> None:
-    assert benchmark() == 1
-    text = capsys.readouterr().err
-    assert text.count("\n") == 1 and "--model" in text

@@ -75,26 +75,11 @@ def test_every_command_has_its_own_help(name: str, capsys: pytest.CaptureFixture
 
 
 @pytest.mark.parametrize("name", ["benchmark", "claims"])
-def test_without_model_and_data_both_are_asked_for_in_one_line(name: str) -> None:
+def test_without_clouds_they_are_asked_for_in_one_line(name: str) -> None:
     result = pointpillars_ov(name)
     assert_one_line(result)
-    assert all(word in result.stderr for word in ("--data", "--model", "DATA=", "MODEL="))
+    assert all(word in result.stderr for word in ("--data", "simulate", "DATA="))
     assert result.stdout == ""
-
-
-def test_a_demo_without_a_model_asks_for_one() -> None:
-    result = pointpillars_ov("demo")
-    assert_one_line(result)
-    assert all(word in result.stderr for word in ("--model", "MODEL="))
-
-
-@pytest.mark.parametrize("given", [["--data", "/kitti"], ["--model", "/bundle"]])
-@pytest.mark.parametrize("name", ["benchmark", "claims"])
-def test_with_one_of_the_two_both_are_asked_for(
-    name: str, given: list[str], capsys: pytest.CaptureFixture[str]
-) -> None:
-    assert cli.main([name, *given]) == 1
-    assert "--data" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

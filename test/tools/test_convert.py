@@ -72,6 +72,14 @@ def test_onnx_files_become_a_bundle(tmp_path: Path, capsys: Capture) -> None:
     assert "tensor 'box' is taken for '184', by its shape" in text
 
 
+def test_name_and_licence_can_be_said(tmp_path: Path, capsys: Capture) -> None:
+    source, target = save_small("mmdet", tmp_path), tmp_path / "bundle"
+    assert convert(source, target, "--config", write_config(tmp_path), "--name", "mine", "--licence", "CC0-1.0") == 0
+    config = load_bundle(target).config
+    assert (config.name, config.licence) == ("mine", "CC0-1.0")
+    assert f"{target}: mine with" in capsys.readouterr().out
+
+
 def test_a_bundle_becomes_one_of_half_the_size_and_ir_files_one_again(tmp_path: Path, capsys: Capture) -> None:
     convert(save_small("mmdet", tmp_path), tmp_path / "first", "--config", write_config(tmp_path))
     assert convert(tmp_path / "first", tmp_path / "second", "--fp16") == 0

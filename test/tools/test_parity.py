@@ -92,7 +92,6 @@ def test_clouds_of_a_folder_are_compared_each(toy: ModelBundle, tmp_path: Path, 
 @pytest.mark.parametrize(
     ("arguments", "named"),
     [
-        ([], "--model"),
         (["--model", "/nowhere"], "/nowhere"),
         (["--model", "TOY", "--frames", "2"], "--data"),
         (["--model", "TOY", "--data", "/nowhere"], "/nowhere"),

@@ -190,9 +190,8 @@ def test_a_drop_that_is_too_great_writes_nothing(tmp_path: Path, capsys: Capture
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ("--model {model} --out {out}", "quantize needs a model and clouds: --model BUNDLE_OR_IR_FOLDER and one of "),
-        ("--data {data} --out {out}", "quantize needs a model and clouds: "),
-        ("--model {model} --data {data} --bag {data} --out {out}", "quantize needs a model and clouds: "),
+        ("--model {model} --out {out}", "quantize needs clouds: one of --data KITTI_FOLDER and --bag FOLDER"),
+        ("--model {model} --data {data} --bag {data} --out {out}", "quantize needs clouds: "),
         ("--model {model} --data {empty} --out {out}", "{empty}: no .bin cloud there, nor in "),
         ("--model {model} --bag {empty}/bag --out {out}", "{empty}/bag: there is no such bag"),
         ("--model {model} --bag {data} --out {out}", "{data}: cannot be read as a bag ("),

@@ -154,7 +154,6 @@ def test_a_property_that_there_is_not_is_named_with_those_that_there_are(toy: Pa
     ("flags", "named"),
     [
         (["auto-batch", "--model", "/nowhere"], "/nowhere"),
-        (["auto-batch"], "--model"),
         (["auto-batch", "--model", "{toy}", "--set", "NUM_STREAMS"], "NUM_STREAMS"),
         (["auto-batch", "--model", "{toy}", "--device", "TOASTER"], "TOASTER"),
         (["auto-switch", "--model", "{toy}", "--set", "NUM_STREAMS=many", "--device", "CPU"], "many"),
