@@ -9,6 +9,7 @@ import dataclasses
 import json
 import subprocess
 from collections.abc import Mapping
+from itertools import islice
 from pathlib import Path
 
 import torch
@@ -39,6 +40,8 @@ from pointpillars_ov_ros.training.trainer import Record, Trainer, choose_device,
 
 PRESET = "openpcdet_kitti_3class"
 CHECKPOINT, BUNDLE, LOG, CURVES = "checkpoint.pth", "bundle", "log.json", "curves.png"
+_SETTLING = 60
+"""Batches at the end that batch norms are settled on."""
 _STREAM_SHOWN = 20
 """Steps whose mean loss the progress bar shows."""
 
@@ -80,6 +83,7 @@ def run_training(options: argparse.Namespace, command: str) -> int:
         save(run, folder)
         print(f"stopped in step {run.trainer.step}; go on with --resume {folder / CHECKPOINT}")
         raise
+    settle(run, maker, options.workers)
     save(run, folder)
     bundle, _ = import_checkpoint(folder / CHECKPOINT, folder / BUNDLE)
     last = run.records[-_STREAM_SHOWN:]
@@ -143,6 +147,17 @@ def train(run: Run, maker: SampleMaker, folder: Path, options: argparse.Namespac
         finally:
             # Ends the worker processes.
             batches.close()  # type: ignore[attr-defined]
+
+
+def settle(run: Run, maker: SampleMaker, workers: int) -> None:
+    """Settle the batch norms of a run at its end, on samples that would have been next."""
+    batches = feed_samples(maker, run.trainer.step, workers)
+    columns, rows = maker.crop
+    try:
+        some = islice(batches, _SETTLING)
+        run.trainer.settle(tqdm(some, total=_SETTLING, unit="batch", desc="settling norms"), (rows, columns))
+    finally:
+        batches.close()  # type: ignore[attr-defined]
 
 
 def save(run: Run, folder: Path) -> None:

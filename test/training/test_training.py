@@ -26,7 +26,7 @@ from pointpillars_ov_ros.training.feed import feed_samples, fill_bank
 from pointpillars_ov_ros.training.network import PointPillars
 from pointpillars_ov_ros.training.samples import SampleMaker, scene_seed
 from pointpillars_ov_ros.training.settings import TrainingSettings
-from pointpillars_ov_ros.training.trainer import Record, Trainer, helps_half
+from pointpillars_ov_ros.training.trainer import Record, Trainer, collate, helps_half
 
 from .runs import CONFIG, CPU, checkpoint_of, tiny_trainer
 from .scenes import SETTINGS, TinyScenes, small_architecture
@@ -68,6 +68,29 @@ def test_a_tiny_network_learns_two_scenes_by_heart_and_the_detector_finds_their_
             overlaps = [iou_bev(found, box) for found in detections.boxes]
             assert max(overlaps) > 0.6
             assert detections.labels[int(np.argmax(overlaps))] == label
+
+
+def test_settled_norms_are_those_of_the_batches_and_of_no_training_before() -> None:
+    trainer, made = tiny_trainer(OVERFIT), maker(OVERFIT)
+    batch = next(feed_samples(made, 0, 0))
+    shape = (CONFIG.grid.ny, CONFIG.grid.nx)
+    list(islice(trainer.run(iter(lambda: batch, None), shape), 5))
+    weights = {name: value.clone() for name, value in trainer.network.named_parameters()}
+    cloud, _ = collate(batch, shape, CPU)
+
+    def difference() -> float:
+        with torch.no_grad():
+            trainer.network.eval()
+            settled = trainer.network(cloud).scores
+            trainer.network.train()
+            return float((trainer.network(cloud).scores - settled).abs().max())
+
+    trailing = difference()
+    trainer.settle([batch], shape)
+    # What remains is the variance's n / (n - 1).
+    assert difference() < 0.02 * trailing
+    assert all(torch.equal(weights[name], value) for name, value in trainer.network.named_parameters())
+    assert {module.momentum for module in trainer.network.modules() if hasattr(module, "momentum")} == {0.03}
 
 
 def losses(records: list[Record]) -> list[float]:
