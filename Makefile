@@ -8,7 +8,7 @@ RUN := $(VENV)/bin/ros-run
 OPTIONS = $(if $(MODEL),--model "$(MODEL)") $(if $(DATA),--data "$(DATA)") $(ARGS)
 
 .DEFAULT_GOAL := help
-.PHONY: help env test lint demo bench clean
+.PHONY: help env test lint demo bench images clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 14
@@ -28,6 +28,9 @@ demo: env ## set up, then detect and show (DATA= MODEL= ARGS=)
 
 bench: env ## set up, then measure what is claimed of speed into benchmarks/<date>/ (DATA= MODEL= ARGS=)
 	$(VENV)/bin/pointpillars_ov claims --out benchmarks/$$(date +%F) $(OPTIONS)
+
+images: env ## set up, then draw the pictures of docs/ again (minutes)
+	docs/draw_images.sh
 
 clean: ## remove all that make has set up or cached
 	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .hypothesis

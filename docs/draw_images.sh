@@ -1,0 +1,30 @@
+#!/bin/sh
+# Copyright 2026 The pointpillars_ov_ros authors
+# SPDX-License-Identifier: Apache-2.0
+# Draws every picture of docs/images again, on this machine and with the network in the box: `make images`.
+set -eu
+cd "$(dirname "$0")/.."
+tool=.venv/bin/pointpillars_ov
+images=docs/images
+scratch=$(mktemp -d)
+trap 'rm -rf "$scratch"' EXIT
+
+$tool demo --out "$scratch/demo"
+cp "$scratch/demo/birds_eye_view.png" $images/birds_eye_view.png
+$tool benchmark --data "$scratch/demo/drive" --mode all --picture $images/modes.png
+$tool benchmark --simulate config/simulations/tiger_lake_igpu.yaml --picture $images/tiger_lake.png
+$tool timeline auto-batch --device "BATCH:CPU(4)" --timeout 300 --json "$scratch/b.json" --picture $images/auto_batch.png
+$tool timeline auto-switch --device CPU --simulate 3:15 --cache-dir "$scratch/cache" --json "$scratch/s.json" \
+    --picture $images/auto_switch.png
+$tool latency_report "$scratch/demo/bag" --page "$scratch/report.html"
+
+# The one that is a page needs a browser to be a picture.
+for browser in chromium chromium-browser google-chrome; do
+    if command -v $browser > /dev/null; then
+        $browser --headless --no-sandbox --disable-gpu --hide-scrollbars --window-size=1150,1900 \
+            --user-data-dir="$scratch/profile" --screenshot=$images/latency_report.png \
+            "file://$scratch/report.html" > /dev/null 2>&1
+        break
+    fi
+done
+ls -l $images
