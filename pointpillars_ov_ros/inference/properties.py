@@ -140,9 +140,14 @@ def _typed(text: str, default: Any, name: str) -> Any:  # Any: each property has
     if isinstance(default, int | float):
         kind, wanted = (int, "a whole number") if isinstance(default, int) else (float, "a number")
         try:
-            return kind(text)
+            value = kind(text)
         except ValueError:
             raise ConfigError(f"{name}: {text!r} is not {wanted}") from None
+        # -1 streams are as many as the plugin likes; nothing else is counted below 0, and BATCH's own words on that
+        # do not say what they are about.
+        if value < 0 and name != "NUM_STREAMS":
+            raise ConfigError(f"{name}: {text!r} is below 0")
+        return value
     if members:
         if text not in members:
             raise ConfigError(f"{name}: {text!r} is not one of {', '.join(members)}")
