@@ -10,6 +10,7 @@ from typing import Any
 import openvino as ov
 
 from pointpillars_ov_ros.core.errors import ConfigError, InferenceError
+from pointpillars_ov_ros.core.mapping import convert
 from pointpillars_ov_ros.core.runtime_config import PerformanceHint, Precision, RuntimeConfig
 from pointpillars_ov_ros.inference.devices import parse_device
 from pointpillars_ov_ros.inference.effective import describe
@@ -32,20 +33,23 @@ def compile_properties(runtime: RuntimeConfig, device: str) -> dict[str, Any]:
     of a wrong type.
     """
     further = _further_properties(runtime, device)
-    hint = PerformanceHint(describe(further.pop("PERFORMANCE_HINT", runtime.effective_hint.value)))
+    asked_hint = describe(further.pop("PERFORMANCE_HINT", runtime.effective_hint.value))
+    hint: PerformanceHint = convert(PerformanceHint, asked_hint, "PERFORMANCE_HINT")
+    may_batch = further.get("ALLOW_AUTO_BATCHING", runtime.allow_auto_batching)
     properties: dict[str, Any] = {
         "PERFORMANCE_HINT": _hint(runtime, device, hint),
         # A batch that GPU plugins collect by themselves under the hint THROUGHPUT holds the last frames back.
-        "ALLOW_AUTO_BATCHING": runtime.allow_auto_batching,
+        "ALLOW_AUTO_BATCHING": may_batch,
     }
-    if runtime.allow_auto_batching or parse_device(device, "device").meta == "BATCH":
+    if may_batch or parse_device(device, "device").meta == "BATCH":
         # OpenVINO's own 1000 ms are ten clouds of a lidar.
         properties["AUTO_BATCH_TIMEOUT"] = runtime.auto_batch_timeout_ms
     if runtime.precision is not Precision.DEFAULT:
         properties["INFERENCE_PRECISION_HINT"] = runtime.precision.value
     if runtime.num_streams:
         properties["NUM_STREAMS"] = runtime.num_streams
-    if runtime.num_threads:
+    # Of the CPU alone; a GPU beside it would refuse to be told.
+    if runtime.num_threads and "INFERENCE_NUM_THREADS" in _known(ov.Core(), device):
         properties["INFERENCE_NUM_THREADS"] = runtime.num_threads
     if runtime.num_requests:
         properties["PERFORMANCE_HINT_NUM_REQUESTS"] = runtime.num_requests
