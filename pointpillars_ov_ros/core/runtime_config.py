@@ -82,6 +82,8 @@ class PerformanceHint(str, Enum):
     """THROUGHPUT where the detector starts in throughput mode, LATENCY otherwise."""
     LATENCY = "LATENCY"
     THROUGHPUT = "THROUGHPUT"
+    CUMULATIVE_THROUGHPUT = "CUMULATIVE_THROUGHPUT"
+    """All devices in the list of AUTO or MULTI work at a time; a network on another kind gets THROUGHPUT."""
 
 
 def setting(
@@ -116,8 +118,10 @@ class RuntimeConfig:
     """Settings of the detector."""
 
     model_dir: str = setting("", "Folder of the model bundle (holding bundle.yaml); empty: the one in the box")
-    pfe_device: str = setting("CPU", "OpenVINO device of the pillar feature encoder, e.g. CPU, GPU, AUTO:GPU,CPU")
-    rpn_device: str = setting("CPU", "OpenVINO device of the backbone and head, e.g. CPU, GPU, AUTO:GPU,CPU")
+    pfe_device: str = setting("CPU", "OpenVINO device of the pillar feature encoder; see rpn_device")
+    rpn_device: str = setting(
+        "CPU", "OpenVINO device of the backbone and head, e.g. CPU, GPU, AUTO, AUTO:GPU,CPU, BATCH:GPU(4)"
+    )
     encoder: EncoderChoice = setting(
         EncoderChoice.AUTO, "Where pillars are encoded; auto measures both ways at configure and takes the faster one"
     )
@@ -136,6 +140,18 @@ class RuntimeConfig:
     num_streams: int = setting(0, "OpenVINO NUM_STREAMS of both networks; 0: by the hint", low=0, high=256)
     num_requests: int = setting(
         0, "OpenVINO PERFORMANCE_HINT_NUM_REQUESTS of both networks; 0: not given", low=0, high=256
+    )
+    num_threads: int = setting(
+        0, "Threads of the CPU that each network may use (INFERENCE_NUM_THREADS); 0: all", low=0, high=1024
+    )
+    allow_auto_batching: bool = setting(
+        False, "Let the device join requests into batches as it likes; BATCH:GPU(4) as the device always does"
+    )
+    auto_batch_timeout_ms: int = setting(
+        20, "How long a request waits for others to be joined with (ms), where they are", low=0, high=60_000
+    )
+    device_properties: str = setting(
+        "", "Further OpenVINO properties by their own names, e.g. ENABLE_STARTUP_FALLBACK=false MODEL_PRIORITY=HIGH"
     )
     precision: Precision = setting(
         Precision.DEFAULT, "Inference precision asked of the device; default leaves it to the device"

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from pointpillars_ov_ros.core.arrays import FloatArray
 from pointpillars_ov_ros.core.errors import InferenceError
-from pointpillars_ov_ros.core.runtime_config import OnMismatch, Precision, RuntimeConfig
+from pointpillars_ov_ros.core.runtime_config import OnMismatch, PerformanceHint, Precision, RuntimeConfig
 from pointpillars_ov_ros.core.verdict import AGREES, NOT_CHECKED, Verdict
 from pointpillars_ov_ros.inference.engine import Engine
 from pointpillars_ov_ros.inference.parity import Comparison, Fate, Tolerances, compare_answers, figure
@@ -43,7 +43,16 @@ def open_engine(bundle: ModelBundle, runtime: RuntimeConfig, reference: ModelBun
     if runtime.on_mismatch is OnMismatch.ERROR:
         raise InferenceError(f"{parity.sentence} (on_mismatch is error)")
     del engine
-    safe = replace(runtime, pfe_device="CPU", rpn_device="CPU", precision=Precision.F32, lean_rpn=False)
+    safe = replace(
+        runtime,
+        pfe_device="CPU",
+        rpn_device="CPU",
+        precision=Precision.F32,
+        lean_rpn=False,
+        performance_hint=PerformanceHint.AUTO,
+        allow_auto_batching=False,
+        device_properties="",
+    )
     text = f"fell back to CPU in f32: {parity.text}"
     return CheckedEngine(Engine(bundle, safe), Verdict(text, f"{parity.sentence}; fell back to CPU in f32"))
 
@@ -77,7 +86,8 @@ def make_reference(engine: Engine) -> Reference:
 
 def is_reference(engine: Engine) -> bool:
     """Tell whether the engine runs nothing but the untouched graphs on CPU in f32."""
-    return _rpn_is_reference(engine) and _is_plain(engine.effective_settings()["pfe"])
+    is_plain = _is_plain(engine.runtime.pfe_device, engine.effective_settings()["pfe"])
+    return _rpn_is_reference(engine) and is_plain
 
 
 def subject(engine: Engine) -> str:
@@ -105,8 +115,10 @@ def summary(comparison: Comparison) -> str:
 
 
 def _rpn_is_reference(engine: Engine) -> bool:
-    return not engine.is_lean and _is_plain(engine.effective_settings()["rpn"])
+    return not engine.is_lean and _is_plain(engine.runtime.rpn_device, engine.effective_settings()["rpn"])
 
 
-def _is_plain(settings: dict[str, str]) -> bool:
-    return settings.get("EXECUTION_DEVICES") == "CPU" and settings.get("INFERENCE_PRECISION_HINT") == "f32"
+def _is_plain(device: str, settings: dict[str, str]) -> bool:
+    """Tell whether nothing stands between the host and the CPU in f32; AUTO and BATCH are not taken on trust."""
+    is_cpu = device == settings.get("EXECUTION_DEVICES") == "CPU"
+    return is_cpu and settings.get("INFERENCE_PRECISION_HINT") == "f32"

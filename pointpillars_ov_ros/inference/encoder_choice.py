@@ -61,7 +61,7 @@ class EncoderFactory:
                 self.reason = f"the host encoder cannot: {error}"
                 choice = EncoderChoice.OPENVINO
         if choice is not EncoderChoice.HOST:
-            self.network = self._compile(self._block())
+            self.network = self._compile(self._block(), self._runtime.pfe_device, self._properties)
         if choice is EncoderChoice.AUTO:
             self._take_faster()
         log.info("encoder: %s (%s)", self.kind.value, self.reason)
@@ -84,12 +84,12 @@ class EncoderFactory:
             return DYNAMIC
         return min(self._runtime.pfe_block or limit, limit)
 
-    def _compile(self, block: int, device: str = "", **properties: Any) -> Network:
+    def _compile(self, block: int, device: str, properties: dict[str, Any]) -> Network:
         config = self._bundle.config
         return Network(
             self._bundle.path(config.pfe.file),
-            device or self._runtime.pfe_device,
-            {**self._properties, **properties},
+            device,
+            properties,
             pfe_ports(config, config.grid.max_pillars),
             reshape=pfe_ports(config, block).inputs,
         )
@@ -102,7 +102,9 @@ class EncoderFactory:
         pillars = Pillars(config.grid)
         group_few(self._probe, pillars)
         block = min(_CHECKED_PILLARS, config.grid.max_pillars)
-        network = self._compile(block, "CPU", INFERENCE_PRECISION_HINT="f32")
+        # Nothing of what was asked for the PFE's device, which may be another one.
+        exact = {"INFERENCE_PRECISION_HINT": "f32", "CACHE_DIR": self._runtime.cache_dir}
+        network = self._compile(block, "CPU", exact)
         wanted = encode(DeviceEncoding(network, config, block), pillars)[0, :, : pillars.size]
         given = encode(HostEncoding(config.grid, weights), pillars)[0, :, : pillars.size]
         error = float(np.abs(wanted - given).max() / max(np.abs(wanted).max(), 1e-9))

@@ -9,7 +9,6 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
 import openvino as ov
@@ -20,13 +19,16 @@ from pointpillars_ov_ros.core.config import ModelConfig
 from pointpillars_ov_ros.core.decode import override_thresholds
 from pointpillars_ov_ros.core.errors import InferenceError, OutputError, PointPillarsError
 from pointpillars_ov_ros.core.points import clean_points
-from pointpillars_ov_ros.core.runtime_config import Mode, Precision, RuntimeConfig
+from pointpillars_ov_ros.core.runtime_config import Mode, RuntimeConfig
+from pointpillars_ov_ros.inference.costs import costs
+from pointpillars_ov_ros.inference.devices import fit_to_machine, is_cpu_alone
 from pointpillars_ov_ros.inference.encoder_choice import EncoderFactory
 from pointpillars_ov_ros.inference.frame_slot import FrameSlot
 from pointpillars_ov_ros.inference.frames import FrameResult, Slot
 from pointpillars_ov_ros.inference.network import Network, first_line
 from pointpillars_ov_ros.inference.pipeline import Pipeline
 from pointpillars_ov_ros.inference.ports import rpn_ports
+from pointpillars_ov_ros.inference.properties import compile_properties
 from pointpillars_ov_ros.inference.slot_pool import SlotPool
 from pointpillars_ov_ros.inference.timing import StageEvent
 from pointpillars_ov_ros.model.bundle import ModelBundle
@@ -41,21 +43,22 @@ class Engine:
     def __init__(self, bundle: ModelBundle, runtime: RuntimeConfig) -> None:
         """Compile and warm up; BundleError, InferenceError or ConfigError where that cannot be."""
         begin = time.monotonic()
+        runtime, self._reductions = fit_to_machine(runtime)
         self.bundle = bundle
         self.config: ModelConfig = bundle.config
         self.runtime = runtime
+        """As asked for, but for devices that are not here."""
         self.settings = override_thresholds(bundle.config.postprocess, runtime.score_threshold, runtime.nms_threshold)
-        properties = compile_properties(runtime)
         config = bundle.config
         points, _ = clean_points(warm_up_cloud(config), 1.0)
-        self.encoders = EncoderFactory(bundle, runtime, properties, points)
+        self.encoders = EncoderFactory(bundle, runtime, compile_properties(runtime, runtime.pfe_device), points)
         self._canvas = CanvasFormat()
-        self.is_lean = runtime.lean_rpn and runtime.rpn_device == "CPU"
+        self.is_lean = runtime.lean_rpn and is_cpu_alone(runtime.rpn_device)
         """The RPN's graph is rewritten. Elsewhere than on CPU nobody has yet seen what is faster, or if it is right."""
         self.rpn = Network(
             bundle.path(config.rpn.file),
             runtime.rpn_device,
-            properties,
+            compile_properties(runtime, runtime.rpn_device),
             rpn_ports(config),
             rewrite=self._make_lean if self.is_lean else None,
         )
@@ -63,6 +66,9 @@ class Engine:
         self._pipeline: Pipeline | None = None
         self._changing = threading.RLock()
         self._pool.take(runtime.mode)
+        self.warnings: tuple[str, ...] = ()
+        """What its user should know of the devices: lists that were reduced, and settings that cost time."""
+        self._warn()
         self.load_s = time.monotonic() - begin
 
     @property
@@ -84,6 +90,7 @@ class Engine:
         """
         with self._changing:
             runtime = self.runtime
+            self._warn()
             self._pipeline = Pipeline(
                 self._pool.take(runtime.mode),
                 runtime.mode,
@@ -106,12 +113,21 @@ class Engine:
             if self._pipeline is not None:
                 self._pipeline.set_mode(mode, slots)
             self.runtime = replace(self.runtime, mode=mode)
+            self._warn()
 
     def effective_settings(self) -> dict[str, dict[str, str]]:
         """Read back what the networks run with."""
         pfe = self.encoders.network
         host = {"EXECUTION_DEVICES": "host", "INFERENCE_PRECISION_HINT": "f32"}
         return {"pfe": host if pfe is None else pfe.effective_settings(), "rpn": self.rpn.effective_settings()}
+
+    def _warn(self) -> None:
+        """See what the settings cost by now, and log what was not said before: tools show it on stderr."""
+        before = self.warnings
+        self.warnings = (*self._reductions, *costs(self.runtime, self.rpn, self.encoders.network))
+        for warning in self.warnings:
+            if warning not in before:
+                log.warning("%s", warning)
 
     def _make_lean(self, model: ov.Model) -> ov.Model:
         lean = make_lean(model)
@@ -146,21 +162,6 @@ class Engine:
                 self.set_mode(self.runtime.mode)
             except PointPillarsError as error:
                 log.error("%s", error)
-
-
-def compile_properties(runtime: RuntimeConfig) -> dict[str, Any]:
-    """Give the OpenVINO properties that the settings ask for."""
-    # A batch that GPU plugins collect under the hint THROUGHPUT would hold the last frames back for a second.
-    properties: dict[str, Any] = {"PERFORMANCE_HINT": runtime.effective_hint.value, "ALLOW_AUTO_BATCHING": False}
-    if runtime.precision is not Precision.DEFAULT:
-        properties["INFERENCE_PRECISION_HINT"] = runtime.precision.value
-    if runtime.num_streams:
-        properties["NUM_STREAMS"] = runtime.num_streams
-    if runtime.num_requests:
-        properties["PERFORMANCE_HINT_NUM_REQUESTS"] = runtime.num_requests
-    if runtime.cache_dir:
-        properties["CACHE_DIR"] = runtime.cache_dir
-    return properties
 
 
 def warm_up_cloud(config: ModelConfig, points: int = 20_000, seed: int = 0) -> FloatArray:

@@ -13,17 +13,9 @@ import openvino as ov
 
 from pointpillars_ov_ros.core.arrays import FloatArray
 from pointpillars_ov_ros.core.errors import BundleError, InferenceError
+from pointpillars_ov_ros.inference.effective import Batching, describe, read_back, read_batching
 from pointpillars_ov_ros.inference.memory import shared_memory
 from pointpillars_ov_ros.inference.ports import Ports, Shape
-
-REPORTED_PROPERTIES = (
-    "EXECUTION_DEVICES",
-    "INFERENCE_PRECISION_HINT",
-    "PERFORMANCE_HINT",
-    "NUM_STREAMS",
-    "INFERENCE_NUM_THREADS",
-    "OPTIMAL_NUMBER_OF_INFER_REQUESTS",
-)
 
 
 class Request:
@@ -115,6 +107,7 @@ class Network:
         one, InferenceError where the device cannot take it.
         """
         self.name = path.stem
+        self._properties = dict(properties)
         core = ov.Core()
         model = read_model(core, path, ports)
         try:
@@ -123,7 +116,7 @@ class Network:
             if rewrite:
                 model = rewrite(model)
             begin = time.monotonic()
-            self._compiled = core.compile_model(model, device, dict(properties))
+            self._compiled = core.compile_model(model, device, self._properties)
             self.compile_s = time.monotonic() - begin
             """What compiling took, or loading from the cache (CACHE_DIR)."""
             self.memory = shared_memory(core, device)
@@ -150,10 +143,19 @@ class Network:
             return 1
         return max(1, int(self._compiled.get_property("OPTIMAL_NUMBER_OF_INFER_REQUESTS")))
 
+    @property
+    def hint(self) -> str:
+        """The PERFORMANCE_HINT that it was compiled with; MULTI reads it back as another one."""
+        return describe(self._properties.get("PERFORMANCE_HINT", ""))
+
+    @property
+    def batching(self) -> Batching | None:
+        """How requests are joined; None where they are not."""
+        return read_batching(self._compiled)
+
     def effective_settings(self) -> dict[str, str]:
-        """Read back from the compiled network what it runs with."""
-        supported = self._compiled.get_property("SUPPORTED_PROPERTIES")
-        return {name: describe(self._compiled.get_property(name)) for name in REPORTED_PROPERTIES if name in supported}
+        """Read back from the compiled network what it runs with; see `read_back`."""
+        return read_back(self._compiled, self._properties)
 
 
 def read_model(core: ov.Core, path: Path, ports: Ports) -> ov.Model:
@@ -179,15 +181,6 @@ def check_ports(path: Path, kind: str, ports: list[Any], wanted: Mapping[str, Sh
             raise BundleError(f"{path}: {kind} tensor {name!r} has shape {actual}, the bundle says {shape}")
         if port.element_type != ov.Type.f32:
             raise BundleError(f"{path}: {kind} tensor {name!r} is {port.element_type.to_string()}, not f32")
-
-
-def describe(value: object) -> str:
-    """Give a property value as people write it."""
-    if isinstance(value, ov.Type):
-        return str(value.to_string())
-    if isinstance(value, list | tuple):
-        return ", ".join(describe(item) for item in value)
-    return str(getattr(value, "name", value))
 
 
 def first_line(error: BaseException) -> str:

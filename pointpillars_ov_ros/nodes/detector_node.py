@@ -92,15 +92,19 @@ class DetectorNode(LifecycleNode):
         except PointPillarsError as error:
             return self._fail("configure", error)
         self._outputs = DetectorOutputs(self, self._engine, parity.text)
+        effective = self._engine.effective_settings()
         devices = {
             name: f"{settings.get('EXECUTION_DEVICES')} in {settings.get('INFERENCE_PRECISION_HINT')}"
-            for name, settings in self._engine.effective_settings().items()
+            for name, settings in effective.items()
         }
         self.get_logger().info(
             f"{self._engine.config.name} ready after {self._engine.load_s:.1f} s: PFE on {devices['pfe']} "
             f"({self._engine.encoders.reason}), RPN on {devices['rpn']}, {self._runtime.mode.value} mode, "
             f"{self._runtime.drop_policy.value}"
         )
+        for name, settings in effective.items():
+            told = ", ".join(f"{key} {value}" for key, value in settings.items())
+            self.get_logger().info(f"{name.upper()} as compiled: {told}")
         if parity.is_amiss:
             self.get_logger().warning(parity.sentence)
         else:

@@ -91,6 +91,7 @@ class DetectorOutputs:
             hung=len(self._engine.hung_slots),
             mode=runtime.mode.value,
             parity=self._parity,
+            warnings="; ".join(self._engine.warnings),
             pfe_device=self._settings["pfe"].get("EXECUTION_DEVICES", ""),
             rpn_device=self._settings["rpn"].get("EXECUTION_DEVICES", ""),
             pfe_precision=self._settings["pfe"].get("INFERENCE_PRECISION_HINT", ""),

@@ -20,7 +20,9 @@ DURATIONS = (
 _CLOCK_JITTER_S = 1.0
 _AMISS = ("dropped", "refused", "failed", "lost")
 _ACCOUNTS = ("received", "completed", *_AMISS)
-_DEVICE = ("mode", "pfe_device", "pfe_precision", "rpn_device", "rpn_precision", "parity", "failing", "hung")
+_DEVICE = (
+    "mode", "pfe_device", "pfe_precision", "rpn_device", "rpn_precision", "parity", "warnings", "failing", "hung",
+)  # fmt: skip
 
 
 class FrameWindow:
@@ -113,6 +115,9 @@ class FrameWindow:
         if is_amiss(latest.parity):
             status.level = max(status.level, DiagnosticStatus.WARN)
             troubles.append(f"parity: {latest.parity}")
+        if latest.warnings:
+            status.level = max(status.level, DiagnosticStatus.WARN)
+            troubles.append(latest.warnings)
         status.message = ", ".join(troubles) or f"PFE on {latest.pfe_device}, RPN on {latest.rpn_device}, {latest.mode}"
         status.values = [KeyValue(key=key, value=str(getattr(latest, key))) for key in _DEVICE]
         return status

@@ -15,6 +15,7 @@ from rclpy.node import Node
 from rclpy.signals import SignalHandlerOptions
 
 from pointpillars_ov_ros.core.errors import PointPillarsError
+from pointpillars_ov_ros.nodes.logs import RosHandler
 
 _WAKE_S = 0.1
 """The longest that a signal, or the node's own end, goes unnoticed."""
@@ -44,8 +45,10 @@ def run_node(create: Callable[[], Node], arguments: list[str] | None = None) -> 
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda received, _frame: stopping.append(received))
     node: Node | None = None
+    logs: RosHandler | None = None
     try:
         node = create()
+        logs = RosHandler(node.get_logger())
         node.start()
         executor = SingleThreadedExecutor()
         executor.add_node(node)
@@ -60,6 +63,8 @@ def run_node(create: Callable[[], Node], arguments: list[str] | None = None) -> 
             node.get_logger().fatal(str(error))
         return 1
     finally:
+        if logs is not None:
+            logs.close()
         if node is not None:
             node.destroy_node()
         rclpy.try_shutdown()

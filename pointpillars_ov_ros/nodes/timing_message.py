@@ -58,6 +58,8 @@ class FrameTiming:
     rpn_precision: str = ""
     parity: str = ""
     """`Verdict.text` of the check at configure."""
+    warnings: str = ""
+    """What the user should know of the devices; see `Engine.warnings`."""
 
     @property
     def is_failure(self) -> bool:

@@ -5,9 +5,9 @@
 from __future__ import annotations
 
 from pointpillars_ov_ros.core.runtime_config import RuntimeConfig
-from pointpillars_ov_ros.inference.engine import compile_properties
 from pointpillars_ov_ros.inference.network import Network, Request
 from pointpillars_ov_ros.inference.ports import pfe_ports, rpn_ports
+from pointpillars_ov_ros.inference.properties import compile_properties
 from pointpillars_ov_ros.model.bundle import ModelBundle
 from pointpillars_ov_ros.model.lean_rpn import make_lean
 
@@ -16,14 +16,15 @@ def compile_pfe(bundle: ModelBundle, runtime: RuntimeConfig, pillars: int) -> Ne
     """Compile the PFE for so many pillars."""
     config = bundle.config
     ports, shape = pfe_ports(config, config.grid.max_pillars), pfe_ports(config, pillars).inputs
-    return Network(bundle.path(config.pfe.file), runtime.pfe_device, compile_properties(runtime), ports, shape)
+    properties = compile_properties(runtime, runtime.pfe_device)
+    return Network(bundle.path(config.pfe.file), runtime.pfe_device, properties, ports, shape)
 
 
 def compile_rpn(bundle: ModelBundle, runtime: RuntimeConfig) -> Network:
     """Compile the RPN, rewritten where `runtime.lean_rpn` says so."""
     config = bundle.config
     rewrite = (lambda model: make_lean(model).model) if runtime.lean_rpn else None
-    properties = compile_properties(runtime)
+    properties = compile_properties(runtime, runtime.rpn_device)
     return Network(bundle.path(config.rpn.file), runtime.rpn_device, properties, rpn_ports(config), rewrite=rewrite)
 
 

@@ -8,7 +8,7 @@ import argparse
 from pathlib import Path
 
 from pointpillars_ov_ros.core.errors import PointPillarsError
-from pointpillars_ov_ros.tools.inputs import add_input_arguments, check_data, positive
+from pointpillars_ov_ros.tools.inputs import add_device_arguments, add_input_arguments, check_data, positive
 
 MATRIX = {
     "mode": ("latency", "balanced", "throughput"),
@@ -34,7 +34,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     _add_choices(parser, "--pfe-shape", "static", "input shapes of the PFE network, which `host` does without")
     _add_choices(parser, "--precision", "default", "inference precision asked of the device, `default` being its own")
     parser.add_argument("--pfe-block", type=int, metavar="N", help="pillars of one PFE request; 0: all, with padding")
-    parser.add_argument("--device", default="CPU", help="OpenVINO device of both networks (default: CPU)")
+    add_device_arguments(parser)
     parser.add_argument(
         "--baseline",
         choices=("origin",),

@@ -11,13 +11,13 @@ from typing import Any
 
 from pointpillars_ov_ros.core.runtime_config import DropPolicy, EncoderChoice, RuntimeConfig, from_plain
 from pointpillars_ov_ros.tools.benchmark import MATRIX
+from pointpillars_ov_ros.tools.inputs import device_settings
 
 
 def expand(options: argparse.Namespace) -> list[RuntimeConfig]:
     """Give every combination of the values asked for, once each; ConfigError where one is out of bounds."""
     common: dict[str, Any] = {
-        "pfe_device": options.device,
-        "rpn_device": options.device,
+        **device_settings(options),
         "drop_policy": DropPolicy.REPLAY.value,
     }
     if options.pfe_block is not None:

@@ -15,8 +15,9 @@ from sensor_msgs.msg import PointCloud2
 from pointpillars_ov_ros.core.pillars import Pillars
 from pointpillars_ov_ros.core.runtime_config import EncoderChoice, RuntimeConfig
 from pointpillars_ov_ros.inference.encoder_choice import EncoderFactory
-from pointpillars_ov_ros.inference.engine import Engine, compile_properties, warm_up_cloud
+from pointpillars_ov_ros.inference.engine import Engine, warm_up_cloud
 from pointpillars_ov_ros.inference.network import Network
+from pointpillars_ov_ros.inference.properties import compile_properties
 from pointpillars_ov_ros.inference.timing import StageEvent
 from pointpillars_ov_ros.model.bundle import ModelBundle, load_bundle
 from pointpillars_ov_ros.nodes.conversions import read_cloud
@@ -127,7 +128,7 @@ def measure(job: Job) -> Measurement:
     memory = read_memory()
     rpn = BareWork(engine.rpn, lambda: make_bare_rpn(engine), len(clouds))
     pfe = make_bare_pfe(engine, bundle, clouds)
-    origin = OriginWork(OriginRoad(bundle, job.runtime), clouds) if job.with_origin else None
+    origin = OriginWork(OriginRoad(bundle, engine.runtime), clouds) if job.with_origin else None
     rounds: list[Round] = []
     turns = [lambda: rounds.append(runner.run(clouds)), rpn.turn, pfe.turn, *([origin.turn] if origin else [])]
     for index in range(job.rounds):
@@ -164,7 +165,8 @@ def make_bare_pfe(engine: Engine, bundle: ModelBundle, clouds: Sequence[PointClo
     factory = engine.encoders
     if factory.network is None:
         on_device = replace(runtime, encoder=EncoderChoice.OPENVINO)
-        factory = EncoderFactory(bundle, on_device, compile_properties(runtime), warm_up_cloud(bundle.config))
+        properties = compile_properties(runtime, runtime.pfe_device)
+        factory = EncoderFactory(bundle, on_device, properties, warm_up_cloud(bundle.config))
     assert factory.network is not None
 
     def make() -> Startable:

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import argparse
+import logging
 import tempfile
 import time
 from collections.abc import Callable, Sequence
@@ -14,6 +15,7 @@ from statistics import median
 from typing import Any
 
 from pointpillars_ov_ros.core.runtime_config import PerformanceHint, RuntimeConfig
+from pointpillars_ov_ros.inference.devices import fit_to_machine, is_cpu_alone
 from pointpillars_ov_ros.inference.network import Network, Request
 from pointpillars_ov_ros.inference.ports import pfe_ports, rpn_ports
 from pointpillars_ov_ros.model.bundle import ModelBundle
@@ -24,6 +26,8 @@ from pointpillars_ov_ros.tools.inputs import open_model
 from pointpillars_ov_ros.tools.machine import look_around
 from pointpillars_ov_ros.tools.tables import format_table, summarize
 from pointpillars_ov_ros.tools.workloads import run_at_once, run_bare, run_side_by_side
+
+log = logging.getLogger(__name__)
 
 _INFERENCES = 8
 """Of each network in a round, either way."""
@@ -113,6 +117,9 @@ def run_networks(options: argparse.Namespace) -> int:
 
 def measure_networks(bundle: ModelBundle, runtime: RuntimeConfig, rounds: int) -> list[Figures]:
     """Measure every variant on the devices of `runtime`; all in turn within a round."""
+    runtime, warnings = fit_to_machine(runtime)
+    for warning in warnings:
+        log.warning("%s", warning)
     works = [_Work(variant) for variant in variants(bundle, runtime)]
     whole, lean = works[0], works[-1]
     beside: list[tuple[float, float]] = []
@@ -153,7 +160,7 @@ def variants(bundle: ModelBundle, runtime: RuntimeConfig) -> list[Variant]:
         return Variant(name, make)
 
     blocks = [pfe(block)] if block < limit else []
-    rewritten = [rpn("RPN, rewritten", True)] if runtime.rpn_device == "CPU" else []
+    rewritten = [rpn("RPN, rewritten", True)] if is_cpu_alone(runtime.rpn_device) else []
     return [pfe(limit), *blocks, rpn("RPN, as in its file", False), *rewritten]
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from pointpillars_ov_ros.tools.inputs import add_input_arguments, positive
+from pointpillars_ov_ros.tools.inputs import add_device_arguments, add_input_arguments, positive
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -22,7 +22,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--frames", type=positive, default=0, metavar="N", help="play only the first N frames")
     parser.add_argument("--rate", type=float, default=10.0, help="clouds a second, at most (default: %(default)s)")
-    parser.add_argument("--device", default="CPU", help="OpenVINO device of both networks (default: %(default)s)")
+    add_device_arguments(parser)
     parser.add_argument(
         "--mode",
         default="latency",

@@ -7,6 +7,7 @@ from __future__ import annotations
 import argparse
 import os
 import shutil
+import sys
 import time
 from pathlib import Path
 
@@ -23,7 +24,7 @@ from pointpillars_ov_ros.inference.timing import Stage
 from pointpillars_ov_ros.nodes.dds import profile_path, transport_warning, with_profile
 from pointpillars_ov_ros.nodes.kitti_player_node import can_crop
 from pointpillars_ov_ros.tools.bag import BagWriter
-from pointpillars_ov_ros.tools.inputs import open_frames, open_model
+from pointpillars_ov_ros.tools.inputs import device_settings, open_frames, open_model
 from pointpillars_ov_ros.tools.picture import draw_birds_eye_view
 from pointpillars_ov_ros.tools.processes import NodeProcesses
 from pointpillars_ov_ros.tools.recorder import TALLY_SCORE, Recorder
@@ -88,8 +89,7 @@ def start_nodes(nodes: NodeProcesses, options: argparse.Namespace, bundle: Path,
             "model_dir": str(bundle.resolve()),
             "drop_policy": "replay",
             "mode": mode.value,
-            "pfe_device": options.device,
-            "rpn_device": options.device,
+            **{name: value for name, value in device_settings(options).items() if value},
         },
     )
     nodes.start("pointpillars_diagnostics", {})
@@ -138,6 +138,8 @@ def report(recorder: Recorder, out: Path, config: ModelConfig, played: int) -> N
         durations["host"] = [timing.host_ms for timing in done]
         durations["total"] = [timing.total_ms for timing in done]
         last = done[-1]
+        if last.warnings:
+            print(f"warning: {last.warnings}", file=sys.stderr)
         print(f"\nPFE on {last.pfe_device} in {last.pfe_precision}, RPN on {last.rpn_device} in {last.rpn_precision}")
         print(format_durations("stage (ms)", durations))
     last = timings[-1]

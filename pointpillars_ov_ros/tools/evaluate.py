@@ -8,7 +8,7 @@ import argparse
 from pathlib import Path
 
 from pointpillars_ov_ros.core.errors import PointPillarsError
-from pointpillars_ov_ros.tools.inputs import add_input_arguments, positive
+from pointpillars_ov_ros.tools.inputs import add_device_arguments, add_input_arguments, positive
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -19,7 +19,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--bag", type=Path, metavar="FOLDER", help="score /detections of a bag with its /ground_truth")
     parser.add_argument("--split", type=Path, metavar="FILE", help="take the frames that this file names, one a line")
     parser.add_argument("--frames", type=positive, default=0, metavar="N", help="take only the first N labelled frames")
-    parser.add_argument("--device", default="CPU", help="OpenVINO device of both networks (default: %(default)s)")
+    add_device_arguments(parser)
     parser.add_argument(
         "--precision",
         default="default",

@@ -33,7 +33,7 @@ from pointpillars_ov_ros.kitti.frames import Frame
 from pointpillars_ov_ros.kitti.labels import KittiObject, read_labels, read_results
 from pointpillars_ov_ros.kitti.projection import to_results
 from pointpillars_ov_ros.kitti.results import find_label_files, find_result_files, read_split
-from pointpillars_ov_ros.tools.inputs import open_frames, open_model
+from pointpillars_ov_ros.tools.inputs import device_settings, open_frames, open_model
 
 SCORED = ", ".join(rule.name for rule in CLASS_RULES)
 
@@ -118,8 +118,7 @@ def score_model(options: argparse.Namespace) -> Source:
 def runtime_of(options: argparse.Namespace) -> RuntimeConfig:
     """Give the settings that the flags ask for; ConfigError names a bad value."""
     values = {
-        "pfe_device": options.device,
-        "rpn_device": options.device,
+        **device_settings(options),
         "precision": options.precision,
         "encoder": options.encoder,
         "score_threshold": options.score_threshold,
@@ -145,7 +144,7 @@ def score_engine(engine: Engine, options: argparse.Namespace, labelled: Labelled
     found = _detect(engine, views, crop=not options.no_crop)
     settings, threshold = engine.effective_settings(), engine.settings.score_threshold
     encoder = engine.encoders.kind.value
-    how = ", ".join(f"{n.upper()} {s['INFERENCE_PRECISION_HINT']}" for n, s in settings.items())
+    how = ", ".join(f"{n.upper()} {s.get('INFERENCE_PRECISION_HINT')}" for n, s in settings.items())
     details = {
         "model": engine.config.name,
         "data": str(options.data),

@@ -30,6 +30,28 @@ def add_model_argument(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def add_device_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare --device and --set."""
+    parser.add_argument("--device", default="CPU", help="OpenVINO device of both networks (default: %(default)s)")
+    add_set_argument(parser)
+
+
+def add_set_argument(parser: argparse.ArgumentParser) -> None:
+    """Declare --set."""
+    parser.add_argument(
+        "--set", nargs="+", default=[], metavar="NAME=VALUE", help="OpenVINO properties, by the names of the plugin"
+    )
+
+
+def device_settings(options: argparse.Namespace) -> dict[str, str]:
+    """Give the settings of a `RuntimeConfig` that the flags of `add_device_arguments` ask for."""
+    return {
+        "pfe_device": options.device,
+        "rpn_device": options.device,
+        "device_properties": " ".join(options.set),
+    }
+
+
 def positive(text: str) -> int:
     """Read a flag that is a count."""
     if not text.isdecimal() or int(text) < 1:

@@ -16,8 +16,8 @@ from pointpillars_ov_ros.core.dense_pfe import DensePfe, DensePfeInputs
 from pointpillars_ov_ros.core.detections import Detections
 from pointpillars_ov_ros.core.pillars import Pillars
 from pointpillars_ov_ros.core.runtime_config import RuntimeConfig
-from pointpillars_ov_ros.inference.engine import compile_properties
 from pointpillars_ov_ros.inference.ports import pfe_ports
+from pointpillars_ov_ros.inference.properties import compile_properties
 from pointpillars_ov_ros.model.bundle import ModelBundle
 from pointpillars_ov_ros.nodes.conversions import read_cloud, to_detection_array
 
@@ -29,9 +29,14 @@ class OriginRoad:
         """Compile; of `runtime` count the devices, the precision and what else OpenVINO is told."""
         self._config, self._runtime = bundle.config, runtime
         # One by one is what that hint is for, whatever the mode it is compared with.
-        core, properties = ov.Core(), {**compile_properties(runtime), "PERFORMANCE_HINT": "LATENCY"}
-        self._pfe = core.compile_model(bundle.path(bundle.config.pfe.file), runtime.pfe_device, properties)
-        self._rpn = core.compile_model(bundle.path(bundle.config.rpn.file), runtime.rpn_device, properties)
+        core = ov.Core()
+
+        def compile_for(device: str, file: str) -> ov.CompiledModel:
+            properties = {**compile_properties(runtime, device), "PERFORMANCE_HINT": "LATENCY"}
+            return core.compile_model(bundle.path(file), device, properties)
+
+        self._pfe = compile_for(runtime.pfe_device, bundle.config.pfe.file)
+        self._rpn = compile_for(runtime.rpn_device, bundle.config.rpn.file)
         self._decoder = Decoder(bundle.config)
 
     def run(self, message: PointCloud2) -> float:

@@ -8,7 +8,7 @@ import argparse
 from pathlib import Path
 
 from pointpillars_ov_ros.core.errors import PointPillarsError
-from pointpillars_ov_ros.tools.inputs import add_model_argument, positive
+from pointpillars_ov_ros.tools.inputs import add_model_argument, add_set_argument, positive
 
 _EPILOG = (
     "The reference is the same bundle on CPU in f32 with its graphs untouched; of an INT8 bundle that is the INT8 "
@@ -25,6 +25,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--device", help="OpenVINO device of both networks (default: CPU)")
     parser.add_argument("--pfe-device", metavar="DEVICE", help="OpenVINO device of the PFE alone")
     parser.add_argument("--rpn-device", metavar="DEVICE", help="OpenVINO device of the RPN alone")
+    add_set_argument(parser)
     parser.add_argument(
         "--precision",
         default="default",

@@ -66,6 +66,7 @@ def read_runtime(options: argparse.Namespace) -> RuntimeConfig:
     values = {
         "pfe_device": options.pfe_device or device,
         "rpn_device": options.rpn_device or device,
+        "device_properties": " ".join(options.set),
         "precision": options.precision,
         "encoder": options.encoder,
         "lean_rpn": not options.no_lean,

@@ -7,7 +7,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from pointpillars_ov_ros.tools.inputs import positive
+from pointpillars_ov_ros.tools.inputs import add_set_argument, positive
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -64,9 +64,7 @@ def _add_recording(
     parser.add_argument(
         "--at-once", type=positive, default=at_once, metavar="N", help="at most under way (%(default)s)"
     )
-    parser.add_argument(
-        "--set", nargs="+", default=[], metavar="NAME=VALUE", help="OpenVINO properties, by the names of the plugin"
-    )
+    add_set_argument(parser)
     parser.add_argument(
         "--json", type=Path, default=Path("timeline.json"), metavar="FILE", help="recording (%(default)s)"
     )

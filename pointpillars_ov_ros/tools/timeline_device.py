@@ -4,23 +4,26 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Protocol
 
 import openvino as ov
 
-from pointpillars_ov_ros.core.errors import BundleError, ConfigError, InferenceError
-from pointpillars_ov_ros.inference.network import describe, first_line
+from pointpillars_ov_ros.core.errors import BundleError, InferenceError
+from pointpillars_ov_ros.inference.devices import fit_device
+from pointpillars_ov_ros.inference.effective import describe
+from pointpillars_ov_ros.inference.network import first_line
+from pointpillars_ov_ros.inference.properties import check_properties
+
+log = logging.getLogger(__name__)
 
 Done = Callable[[str], None]
 """Called with what went wrong; empty: nothing."""
 
-_OF_THE_CORE = ("CACHE_DIR", "CACHE_MODE")
-"""What every device takes, and no plugin names."""
-_LISTING = ("AUTO", "MULTI", "HETERO")
 NO_READING = ("SUPPORTED_PROPERTIES", "DEVICE_PROPERTIES")
 
 
@@ -43,14 +46,17 @@ class OpenVinoDevice:
     def __init__(self, path: Path, device: str, properties: Mapping[str, str], requests: int) -> None:
         """Compile; BundleError, ConfigError or InferenceError where that cannot be."""
         core = ov.Core()
-        check_properties(core, device, properties)
+        device, warning = fit_device(device, "--device")
+        if warning:
+            log.warning("%s", warning)
+        checked = check_properties(core, device, properties)
         try:
             # Read first: for a path, compile_model would bypass automatic batching.
             model = core.read_model(path)
         except RuntimeError as error:
             raise BundleError(f"{path} is no network that OpenVINO reads: {first_line(error)}") from None
         try:
-            self._compiled = core.compile_model(model, device, dict(properties))
+            self._compiled = core.compile_model(model, device, checked)
             self._requests = [self._compiled.create_infer_request() for _ in range(requests)]
         except RuntimeError as error:
             raise InferenceError(
@@ -104,30 +110,6 @@ class SimulatedSwitch:
 
     def _is_ready(self) -> bool:
         return time.monotonic() >= self._ready_at
-
-
-def check_properties(core: ov.Core, device: str, properties: Mapping[str, str]) -> None:
-    """Raise ConfigError where a property is none that the device's plugins know, naming those that they do.
-
-    AUTO, BATCH and their like hand on what the devices behind them know, without naming it among their own.
-    """
-    known = set(_OF_THE_CORE)
-    for plugin in _plugins(device, core.available_devices):
-        try:
-            known.update(core.get_property(plugin, "SUPPORTED_PROPERTIES"))
-        except RuntimeError as error:
-            available = ", ".join(core.available_devices)
-            raise InferenceError(f"no device {plugin!r} ({first_line(error)}); available here: {available}") from None
-    for name in properties:
-        if name not in known:
-            raise ConfigError(f"{name}: no property of {device}, which knows {', '.join(sorted(known))}")
-
-
-def _plugins(device: str, available: Sequence[str]) -> list[str]:
-    """Name the plugins in a device string: AUTO:GPU.0,CPU gives AUTO, GPU and CPU; AUTO alone, all that there are."""
-    first, is_list, rest = device.partition(":")
-    names = rest.split(",") if is_list else available if first in _LISTING else []
-    return [name.partition("(")[0].partition(".")[0] for name in (first, *names)]
 
 
 def _wait(request: ov.InferRequest, done: Done) -> None:

@@ -10,7 +10,8 @@ import time
 from pathlib import Path
 from queue import Empty, SimpleQueue
 
-from pointpillars_ov_ros.core.errors import ConfigError, InferenceError
+from pointpillars_ov_ros.core.errors import InferenceError
+from pointpillars_ov_ros.inference.properties import parse_properties
 from pointpillars_ov_ros.tools.evaluate_report import write_whole
 from pointpillars_ov_ros.tools.inputs import open_model
 from pointpillars_ov_ros.tools.machine import look_around
@@ -86,12 +87,7 @@ def find_network(model: Path | None, network: str, scratch: Path) -> tuple[Path,
 
 def read_properties(options: argparse.Namespace) -> dict[str, str]:
     """Give the OpenVINO properties that the flags ask for; ConfigError where one is no NAME=VALUE."""
-    properties = {}
-    for text in options.set:
-        name, is_given, value = text.partition("=")
-        if not (name and is_given and value):
-            raise ConfigError(f"--set {text}: expected NAME=VALUE, such as PERFORMANCE_HINT=THROUGHPUT")
-        properties[name] = value
+    properties = parse_properties(" ".join(options.set), "--set")
     if options.study == "auto-batch" and options.timeout is not None:
         properties["AUTO_BATCH_TIMEOUT"] = str(options.timeout)
     return properties

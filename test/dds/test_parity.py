@@ -73,6 +73,17 @@ def test_where_nothing_is_amiss_the_log_has_one_line(tmp_path: Path, parameters:
     assert len(lines) == 1 and "INFO" in lines[0]
 
 
+def test_a_device_list_that_was_reduced_is_a_warning_everywhere_and_what_is_left_is_used(tmp_path: Path) -> None:
+    asked = "AUTO:TOASTER,CPU"
+    timing, device, log = run(tmp_path, encoder="openvino", pfe_device=asked, rpn_device=asked)
+    assert not timing.error and timing.rpn_device == "CPU"
+    assert timing.warnings.startswith(f"pfe_device, rpn_device: {asked!r} is reduced to 'AUTO:CPU', for TOASTER")
+    assert (device.level, device.message) == (DiagnosticStatus.WARN, timing.warnings)
+    (line,) = (line for line in log.splitlines() if timing.warnings in line)
+    assert "WARN" in line
+    assert "RPN as compiled: EXECUTION_DEVICES CPU" in log
+
+
 def test_on_error_it_ends_with_the_sentence(tmp_path: Path) -> None:
     model = save_float_bundle(tmp_path, pooling="maximum").folder
     command = [sys.executable, str(EXECUTABLE), "--ros-args", "-p", f"model_dir:={model}", "-p", "on_mismatch:=error"]

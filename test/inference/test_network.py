@@ -12,7 +12,8 @@ import openvino as ov
 import pytest
 
 from pointpillars_ov_ros.core.errors import BundleError, InferenceError
-from pointpillars_ov_ros.inference.network import Network, Request, describe, first_line
+from pointpillars_ov_ros.inference.effective import describe
+from pointpillars_ov_ros.inference.network import Network, Request, first_line
 from pointpillars_ov_ros.inference.ports import Ports, pfe_ports, rpn_ports
 
 from ..builders import tiny_config

@@ -15,7 +15,7 @@ import pytest
 
 from pointpillars_ov_ros.core.detections import Detections
 from pointpillars_ov_ros.core.errors import InferenceError
-from pointpillars_ov_ros.core.runtime_config import EncoderChoice, OnMismatch, Precision, RuntimeConfig
+from pointpillars_ov_ros.core.runtime_config import EncoderChoice, OnMismatch, PerformanceHint, Precision, RuntimeConfig
 from pointpillars_ov_ros.core.verdict import AGREES, NOT_CHECKED, is_amiss
 from pointpillars_ov_ros.inference.checked_engine import check_cloud, check_engine, make_reference, open_engine
 from pointpillars_ov_ros.inference.engine import Engine
@@ -108,7 +108,15 @@ def test_the_reference_itself_has_nothing_to_compare(toy: ModelBundle) -> None:
 @pytest.mark.parametrize("action", OnMismatch)
 def test_what_happens_on_a_mismatch_is_the_users_choice(toy: ModelBundle, tmp_path: Path, action: OnMismatch) -> None:
     wrong = tamper(toy, tmp_path / "wrong", weights(noisy))
-    runtime = dataclasses.replace(TOY, on_mismatch=action, precision=Precision.DEFAULT)
+    # What only AUTO takes must not keep the CPU from standing in.
+    runtime = dataclasses.replace(
+        TOY,
+        on_mismatch=action,
+        precision=Precision.DEFAULT,
+        rpn_device="AUTO:CPU",
+        performance_hint=PerformanceHint.CUMULATIVE_THROUGHPUT,
+        device_properties="ENABLE_STARTUP_FALLBACK=false",
+    )
     if action is OnMismatch.ERROR:
         with pytest.raises(InferenceError, match=r"parity mismatch of PFE .*boxes: correlation .*on_mismatch is error"):
             open_engine(wrong, runtime, toy)

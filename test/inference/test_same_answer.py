@@ -52,6 +52,8 @@ def run_pipeline(bundle: ModelBundle, clouds: list[np.ndarray], runtime: Runtime
 EXACT = RuntimeConfig(encoder=EncoderChoice.OPENVINO, precision=Precision.F32, lean_rpn=False)
 """Sets what is nothing but the same arithmetic in another order of events."""
 
+META = ("AUTO:CPU", "MULTI:CPU", "HETERO:CPU", "BATCH:CPU(4)")
+
 VARIANTS = [
     *(dataclasses.replace(EXACT, mode=mode) for mode in Mode),
     dataclasses.replace(EXACT, pfe_shape=PfeShape.DYNAMIC),
@@ -59,6 +61,9 @@ VARIANTS = [
     dataclasses.replace(EXACT, pfe_block=0),
     dataclasses.replace(EXACT, encoder=EncoderChoice.HOST),
     dataclasses.replace(EXACT, lean_rpn=True),
+    *(dataclasses.replace(EXACT, pfe_device=device, rpn_device=device, mode=Mode.THROUGHPUT) for device in META),
+    # The rewritten graph has another layout and type of its input, which a batch is joined of.
+    dataclasses.replace(EXACT, lean_rpn=True, rpn_device="BATCH:CPU(4)", mode=Mode.THROUGHPUT),
     # As a user gets it; on CPUs with bf16 that is the precision.
     *(RuntimeConfig(mode=mode) for mode in Mode),
 ]
@@ -67,7 +72,8 @@ VARIANTS = [
 def name(runtime: RuntimeConfig) -> str:
     """Say what sets a variant apart."""
     values = (runtime.mode, runtime.encoder, runtime.precision, runtime.pfe_shape)
-    return "-".join([*(value.value for value in values), str(runtime.pfe_block), "lean" * runtime.lean_rpn])
+    words = [*(value.value for value in values), str(runtime.pfe_block), "lean" * runtime.lean_rpn]
+    return "-".join([*words, runtime.rpn_device])
 
 
 @pytest.mark.parametrize("runtime", VARIANTS, ids=name)

@@ -302,6 +302,12 @@ def test_a_detector_configured_anew_without_the_mismatch_ends_the_warning() -> N
     assert report(window, 100.3)["device"].level == OK
 
 
+def test_what_the_detector_warns_of_is_a_warning_of_the_device_that_says_it() -> None:
+    text = "rpn_device: 'AUTO:GPU,CPU' is reduced to 'AUTO:CPU', for GPU is not available here"
+    status = report(filled(3, warnings=text), 100.3)["device"]
+    assert (status.level, status.message, values(status)["warnings"]) == (WARN, text, text)
+
+
 def test_a_mismatch_does_not_hide_that_frames_fail() -> None:
     window = filled(1, parity="boxes: NaN")
     window.add(FrameTiming(error="RPN failed", failing=3, failed=3, parity="boxes: NaN"), 100.1)

@@ -73,6 +73,11 @@ def test_devices_and_blocks_go_to_every_configuration() -> None:
         assert configuration.drop_policy is DropPolicy.REPLAY
 
 
+def test_properties_go_to_every_configuration() -> None:
+    for configuration in asked("--mode", "all", "--set", "NUM_STREAMS=2", "ENABLE_CPU_PINNING=false"):
+        assert configuration.device_properties == "NUM_STREAMS=2 ENABLE_CPU_PINNING=false"
+
+
 def test_a_value_out_of_bounds_is_named() -> None:
     with pytest.raises(ConfigError, match=r"pfe_block.*-3"):
         asked("--pfe-block", "-3")

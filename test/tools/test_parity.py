@@ -107,6 +107,34 @@ def test_a_bad_argument_is_one_sentence(toy: ModelBundle, capsys: Capture, argum
     assert line.startswith("error: ") and named in line
 
 
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (["--set", "TOASTER=1"], "error: TOASTER: no property of CPU, which knows "),
+        (["--set", "NUM_STREAMS=many"], "error: NUM_STREAMS: 'many' is not a whole number"),
+        (["--device", "BATCH:TOASTER(4)"], "error: pfe_device: nothing is left of 'BATCH:TOASTER(4)'"),
+    ],
+)
+def test_what_no_device_knows_is_one_sentence(
+    toy: ModelBundle, capsys: Capture, arguments: list[str], sentence: str
+) -> None:
+    assert parity("--model", toy.folder, *arguments) == 1
+    said = capsys.readouterr().err
+    assert said.startswith(sentence) and said.count("\n") == 1
+
+
+def test_a_list_is_reduced_with_a_warning_and_properties_are_taken(
+    toy: ModelBundle, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    flags = ("--device", "AUTO:TOASTER,CPU", "--set", "ENABLE_STARTUP_FALLBACK=false", "INFERENCE_NUM_THREADS=1")
+    assert parity("--model", toy.folder, *flags, "--encoder", "openvino", "--json", tmp_path / "out.json") == 0
+    assert [record.message.partition(", for")[0] for record in caplog.records] == [
+        "pfe_device, rpn_device: 'AUTO:TOASTER,CPU' is reduced to 'AUTO:CPU'"
+    ]
+    text = (tmp_path / "out.json").read_text()
+    assert '"ENABLE_STARTUP_FALLBACK": "False (as asked)"' in text and '"INFERENCE_NUM_THREADS": "1"' in text
+
+
 def test_the_exit_code_is_documented(capsys: Capture) -> None:
     with pytest.raises(SystemExit):
         parity("--help")

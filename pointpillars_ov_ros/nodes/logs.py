@@ -1,0 +1,43 @@
+# Copyright 2026 The pointpillars_ov_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""What core and inference say through `logging`, in the log of ROS."""
+
+from __future__ import annotations
+
+import logging
+from typing import Protocol
+
+PACKAGE = __name__.partition(".")[0]
+
+
+class RosLogger(Protocol):
+    """What of rclpy's logger is used here."""
+
+    def warning(self, message: str) -> bool:
+        """Log a warning."""
+
+    def error(self, message: str) -> bool:
+        """Log an error."""
+
+
+class RosHandler(logging.Handler):
+    """Hands warnings and errors of this package on to the logger of a node, from any thread."""
+
+    def __init__(self, logger: RosLogger) -> None:
+        """Begin with the next message, until `close`."""
+        super().__init__(logging.WARNING)
+        self._logger = logger
+        logging.getLogger(PACKAGE).addHandler(self)
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Log it; one line of the source for each level, since rclpy takes a line to be always of one."""
+        text = self.format(record)
+        if record.levelno >= logging.ERROR:
+            self._logger.error(text)
+        else:
+            self._logger.warning(text)
+
+    def close(self) -> None:
+        """Take it away."""
+        logging.getLogger(PACKAGE).removeHandler(self)
+        super().close()
