@@ -4,8 +4,12 @@
 
 from __future__ import annotations
 
+import time
+
 from diagnostic_msgs.msg import DiagnosticArray
+from rclpy.clock import Clock, ClockType
 from rclpy.lifecycle import LifecycleNode
+from rclpy.timer import Timer
 from std_msgs.msg import Header
 from vision_msgs.msg import Detection3DArray, LabelInfo
 from visualization_msgs.msg import MarkerArray
@@ -16,6 +20,8 @@ from pointpillars_ov_ros.nodes import qos
 from pointpillars_ov_ros.nodes.conversions import to_detection_array, to_label_info
 from pointpillars_ov_ros.nodes.markers import to_marker_array
 from pointpillars_ov_ros.nodes.timing_message import REFUSED, FrameTiming, stage_durations, to_message
+
+_LOOK_EVERY_S = 1.0
 
 
 class DetectorOutputs:
@@ -31,6 +37,12 @@ class DetectorOutputs:
         self._engine = engine
         self._classes = engine.config.classes
         self._settings = engine.effective_settings()
+        self._run = time.time_ns()
+        self._timer: Timer | None = None
+        if any("AUTO" in device for device in (engine.runtime.pfe_device, engine.runtime.rpn_device)):
+            # Which moves networks to another device, minutes after the start. All others stay where they are.
+            clock = Clock(clock_type=ClockType.STEADY_TIME)
+            self._timer = node.create_timer(_LOOK_EVERY_S, self._look_at_devices, clock=clock)
         self._detections = node.create_lifecycle_publisher(Detection3DArray, "detections", qos.OUTPUT)
         self._markers = node.create_lifecycle_publisher(MarkerArray, "markers", qos.OUTPUT)
         self._label_info = node.create_lifecycle_publisher(LabelInfo, "label_info", qos.LATCHED)
@@ -41,8 +53,13 @@ class DetectorOutputs:
 
     def destroy(self) -> None:
         """Take the publishers away."""
+        if self._timer is not None:
+            self._node.destroy_timer(self._timer)
         for publisher in (self._detections, self._markers, self._label_info, self._timing):
             self._node.destroy_lifecycle_publisher(publisher)
+
+    def _look_at_devices(self) -> None:
+        self._settings = self._engine.effective_settings()
 
     def publish_labels(self) -> None:
         """Say once what the classes are; late subscribers get it too."""
@@ -89,6 +106,7 @@ class DetectorOutputs:
             refused=self.refused,
             lost=self.lost,
             hung=len(self._engine.hung_slots),
+            run=self._run,
             mode=runtime.mode.value,
             parity=self._parity,
             warnings="; ".join(self._engine.warnings),

@@ -41,12 +41,20 @@ class DiagnosticsConfig:
 
     period: float = setting(1.0, "Between two diagnostics messages (s)", low=0.1, high=60.0)
     window: int = setting(200, "Frames that percentiles and rates are taken over", low=2, high=100_000)
-    stale_after: float = setting(2.0, "Without a frame for so long the detector is STALE (s)", low=0.1, high=600.0)
+    stale_after: float = setting(1.5, "Without a frame for so long the detector is STALE (s)", low=0.1, high=600.0)
+    recovery: int = setting(
+        3, "Messages in a row that must be better before a status leaves WARN or ERROR", low=1, high=1000
+    )
     warn_latency_ms: float = setting(200.0, "p90 from reception to detections that is a WARN (ms)", low=0.0, high=1e6)
     error_latency_ms: float = setting(
         1000.0, "p90 from reception to detections that is an ERROR (ms)", low=0.0, high=1e6
     )
+    warn_age_ms: float = setting(
+        0.0, "p90 from the stamp of a cloud to its detections that is a WARN (ms); 0: none", low=0.0, high=1e9
+    )
+    min_rate: float = setting(0.0, "Processed clouds a second below which it is a WARN; 0: none", low=0.0, high=1000.0)
     error_failures: int = setting(3, "Frames failed in a row that are an ERROR", low=1, high=1_000_000)
+    events: int = setting(20, "Events that are kept: changes of device and mode, mismatches, …", low=1, high=1000)
 
     def __post_init__(self) -> None:
         """Check the bounds."""

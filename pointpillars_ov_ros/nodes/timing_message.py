@@ -51,6 +51,8 @@ class FrameTiming:
     """Clouds that the middleware reported as lost before they reached the node."""
     hung: int = 0
     """Inferences that were given up and run on: each keeps a frame slot from use."""
+    run: int = 0
+    """When the detector was configured (ns since 1970); another number tells that it was configured anew."""
     mode: str = ""
     pfe_device: str = ""
     rpn_device: str = ""
@@ -72,6 +74,12 @@ class FrameTiming:
         return self.convert_ms + self.pillars_ms + self.scatter_ms + self.decode_ms
 
 
+_KINDS: dict[str, Callable[[str], Any]] = {
+    field.name: type(field.default) for field in dataclasses.fields(FrameTiming) if field.name != "error"
+}
+"""Of what is in a message, by name."""
+
+
 def stage_durations(times: StageTimes) -> dict[str, float]:
     """Give the `*_ms` fields of a `FrameTiming` that come from the frame's stages."""
     durations = {f"{stage.name.lower()}_ms": times.duration_ms(stage) for stage in Stage}
@@ -80,11 +88,7 @@ def stage_durations(times: StageTimes) -> dict[str, float]:
 
 def to_message(timing: FrameTiming, header: Header) -> DiagnosticArray:
     """Build the message; `header` is the cloud's."""
-    values = [
-        KeyValue(key=field.name, value=_format(getattr(timing, field.name)))
-        for field in dataclasses.fields(timing)
-        if field.name != "error"
-    ]
+    values = [KeyValue(key=name, value=_format(getattr(timing, name))) for name in _KINDS]
     status = DiagnosticStatus(
         level=DiagnosticStatus.WARN if timing.error else DiagnosticStatus.OK,
         name=STATUS_NAME,
@@ -99,13 +103,10 @@ def from_message(message: DiagnosticArray) -> FrameTiming:
     if len(message.status) != 1 or message.status[0].name != STATUS_NAME:
         raise CloudError(f"status: a timing message has one, called {STATUS_NAME!r}")
     status = message.status[0]
-    kinds: dict[str, Callable[[str], Any]] = {
-        field.name: type(field.default) for field in dataclasses.fields(FrameTiming) if field.name != "error"
-    }
     values = {}
     for pair in status.values:
         try:
-            values[pair.key] = kinds[pair.key](pair.value)
+            values[pair.key] = _KINDS[pair.key](pair.value)
         except (KeyError, ValueError):
             raise CloudError(f"{pair.key}: {pair.value!r} is not part of a timing message") from None
     return FrameTiming(error=status.message, **values)

@@ -93,9 +93,9 @@ def stamp_of(message: Any) -> tuple[int, int]:
     return message.header.stamp.sec, message.header.stamp.nanosec
 
 
-def call(sender: Peer, kind: type, name: str, request: object) -> Any:
-    """Give the answer of a service of the detector's."""
-    client = sender.create_client(kind, f"/pointpillars_detector/{name}")
+def call(sender: Peer, kind: type, name: str, request: object, node: str = "pointpillars_detector") -> Any:
+    """Give the answer of a service of a node's, the detector unless said otherwise."""
+    client = sender.create_client(kind, f"/{node}/{name}")
     sender.wait_until(client.service_is_ready, f"the service {name}")
     future = client.call_async(request)
     sender.wait_until(future.done, f"the answer of {name}")

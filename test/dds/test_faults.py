@@ -68,7 +68,9 @@ def bench(folder: Path, weakness: Weakness, **parameters: object) -> Iterator[Be
         # Devices in f32 are what the parity check compares with; whatever else the CPU likes is not asked here.
         settings["precision"] = "f32"
         processes.start("pointpillars_detector", {**settings, **parameters})
-        processes.start("pointpillars_diagnostics", {"period": 0.1, "stale_after": 1.0, "error_failures": 3})
+        processes.start(
+            "pointpillars_diagnostics", {"period": 0.1, "stale_after": 1.0, "error_failures": 3, "recovery": 1}
+        )
         running = Bench(sender, processes)
         # Diagnostics have to have found the detector, too.
         while not any(status.level == DiagnosticStatus.OK for status in running.said_of_device()):

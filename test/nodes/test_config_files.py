@@ -139,7 +139,7 @@ def test_the_aggregator_looks_for_what_the_diagnostics_are_called() -> None:
     document = yaml.safe_load((REPOSITORY / "config" / "diagnostics_aggregator.yaml").read_text())
     analyzer = document["/**"]["ros__parameters"]["pointpillars"]
     assert analyzer["startswith"] == ["pointpillars_detector"]
-    assert analyzer["num_items"] == 3
+    assert analyzer["num_items"] == 4
 
 
 @pytest.mark.parametrize("path", LAUNCH_FILES, ids=lambda path: path.name)

@@ -1,0 +1,75 @@
+# Copyright 2026 The pointpillars_ov_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""What the diagnostics node costs: its CPU time while frames are reported at a given rate.
+
+    python benchmarks/diagnostics_cpu.py [--rate 20] [--seconds 60]
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import tempfile
+from pathlib import Path
+
+import rclpy
+from diagnostic_msgs.msg import DiagnosticArray
+from rclpy.executors import SingleThreadedExecutor
+from std_msgs.msg import Header
+
+from pointpillars_ov_ros.nodes import qos
+from pointpillars_ov_ros.nodes.timing_message import FrameTiming, to_message
+from pointpillars_ov_ros.tools.processes import NodeProcesses
+
+
+def cpu_s(pid: int) -> float:
+    """Give the CPU time of all threads of a process (s)."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--rate", type=float, default=20.0, help="frames a second (default: %(default)s)")
+    parser.add_argument("--seconds", type=float, default=60.0, help="measured after the window is full")
+    options = parser.parse_args()
+    rclpy.init()
+    node = rclpy.create_node("pointpillars_detector")
+    publisher = node.create_publisher(DiagnosticArray, "timing", qos.TIMING)
+    reports: list[DiagnosticArray] = []
+    node.create_subscription(DiagnosticArray, "/diagnostics", reports.append, qos.keep_last(10))
+    sent = 0
+
+    def send() -> None:
+        nonlocal sent
+        sent += 1
+        timing = FrameTiming(received=sent, completed=sent, mode="latency", total_ms=20.0 + sent % 7)
+        publisher.publish(to_message(timing, Header()))
+
+    executor = SingleThreadedExecutor()
+    executor.add_node(node)
+    with tempfile.TemporaryDirectory() as folder, NodeProcesses(Path(folder), os.environ) as processes:
+        processes.start("pointpillars_diagnostics", {"window": 200})
+        while not publisher.get_subscription_count():
+            executor.spin_once(timeout_sec=0.1)
+        node.create_timer(1.0 / options.rate, send)
+
+        def spin(frames: int) -> None:
+            until = sent + frames
+            while sent < until:
+                executor.spin_once(timeout_sec=0.1)
+            processes.check()
+
+        spin(200)
+        pid = processes.pid("pointpillars_diagnostics")
+        before, begin = cpu_s(pid), node.get_clock().now()
+        heard = len(reports)
+        spin(int(options.rate * options.seconds))
+        took_s = (node.get_clock().now() - begin).nanoseconds / 1e9
+        share = 100.0 * (cpu_s(pid) - before) / took_s
+    print(f"{options.rate:g} frames a second, {len(reports) - heard} reports, {took_s:.0f} s: {share:.2f} % of a core")
+
+
+if __name__ == "__main__":
+    main()
