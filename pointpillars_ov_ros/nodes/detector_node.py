@@ -26,6 +26,7 @@ from pointpillars_ov_ros.inference.engine import Engine
 from pointpillars_ov_ros.inference.frames import FrameResult
 from pointpillars_ov_ros.inference.pipeline import Pipeline
 from pointpillars_ov_ros.inference.timing import Stage, StageTimes
+from pointpillars_ov_ros.inference.trace_file import TraceRecorder, open_trace
 from pointpillars_ov_ros.model.bundle import load_bundle
 from pointpillars_ov_ros.nodes import qos
 from pointpillars_ov_ros.nodes.cloud_input import CloudInput
@@ -53,6 +54,7 @@ class DetectorNode(LifecycleNode):
         declare_parameters(self, RuntimeConfig)
         declare_parameters(self, DetectorNodeConfig)
         self._pipeline: Pipeline | None = None
+        self._trace: TraceRecorder | None = None
         self._buffers = PointBuffers()
         self._switching = threading.Lock()
         self._starting = False
@@ -110,12 +112,13 @@ class DetectorNode(LifecycleNode):
     def on_activate(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Start the pipeline and subscribe; FAILURE where a device still has what was left on it."""
         self._take(self._read(RuntimeConfig), self._read(DetectorNodeConfig))
-        self._engine.runtime = replace(
-            self._engine.runtime, mode=self._runtime.mode, drop_policy=self._runtime.drop_policy
-        )
+        mode, policy = self._runtime.mode, self._runtime.drop_policy
+        self._engine.runtime = replace(self._engine.runtime, mode=mode, drop_policy=policy)
         try:
-            self._pipeline = self._engine.open_pipeline(self._on_result)
+            self._trace = open_trace(self._node_config.record_trace, self._engine)
+            self._pipeline = self._engine.open_pipeline(self._on_result, self._trace)
         except PointPillarsError as error:
+            self._close_pipeline()
             return self._fail("activate", error)
         result = super().on_activate(state)
         self._outputs.publish_labels()
@@ -151,6 +154,8 @@ class DetectorNode(LifecycleNode):
         if self._pipeline is not None:
             self._pipeline.close()
             self._pipeline = None
+        if self._trace is not None:
+            self._trace.close()
 
     def _on_cloud(self, message: PointCloud2) -> None:
         if self._pipeline is None:

@@ -22,6 +22,7 @@ COMMANDS = {
     "convert": "make a checked model bundle of IR files, ONNX files or a torch checkpoint",
     "quantize": "make an INT8 bundle of a float one, and compare their detections",
     "timeline": "record and draw when requests are taken and done: AUTO's change of device, automatic batching",
+    "trace": "draw recorded traces of a pipeline: what host, PFE and RPN were at, in each mode",
     "parity": "check that the networks as they run here give what they give on CPU in f32",
     "inspect": "say what a model bundle is: classes, grid, tensors, precision, size, arithmetic, origin",
 }

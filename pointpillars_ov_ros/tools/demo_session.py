@@ -90,6 +90,7 @@ def start_nodes(nodes: NodeProcesses, options: argparse.Namespace, bundle: Path,
             "mode": mode.value,
             "pfe_device": options.device,
             "rpn_device": options.device,
+            "record_trace": "" if options.record_trace is None else str(options.record_trace.resolve()),
         },
     )
     nodes.start("pointpillars_diagnostics", {})

@@ -85,6 +85,7 @@ def test_a_bad_bundle_is_one_sentence(
         ("rpn_device:=TOASTER", "'TOASTER'"),
         ("mode:=fast", "mode: 'fast' is not one of latency, balanced, throughput"),
         ("input_depth:=-1", "input_depth"),
+        ("record_trace:=/nowhere/trace.json", "record_trace: '/nowhere/trace.json' cannot be written"),
     ],
 )
 def test_a_bad_parameter_is_one_sentence(kitti_car: ModelBundle, parameter: str, named: str) -> None:
