@@ -7,6 +7,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import count
 
 from pointpillars_ov_ros.inference.frames import Slot
 from pointpillars_ov_ros.inference.intake import Cloud
@@ -20,6 +21,8 @@ class SlotInUse:
     """A slot, and the frame in it."""
 
     slot: Slot
+    number: int
+    """Another one for each slot of a pipeline."""
     state: State = State.IDLE
     sequence: int = -1
     cloud: Cloud | None = None
@@ -43,6 +46,7 @@ class Flights:
 
     def __init__(self) -> None:
         """Begin without slots."""
+        self._numbers = count()
         self.active: list[SlotInUse] = []
         self.hung: list[SlotInUse] = []
         """Set aside: their inference was given up, and still has the slot's memory."""
@@ -52,7 +56,9 @@ class Flights:
         known = [*self.active, *self.hung]
         for flight in known:
             flight.is_retired = not any(flight.slot is slot for slot in slots)
-        self.active += [SlotInUse(slot) for slot in slots if not any(flight.slot is slot for flight in known)]
+        for slot in slots:
+            if not any(flight.slot is slot for flight in known):
+                self.active.append(SlotInUse(slot, next(self._numbers)))
         self._let_retired_go()
 
     def running(self) -> list[SlotInUse]:

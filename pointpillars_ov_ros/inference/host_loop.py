@@ -189,6 +189,7 @@ class HostLoop:
         if cloud is None:
             return False
         flight.cloud, flight.sequence = cloud, cloud.sequence
+        cloud.slot = flight.number
         self._delivery.expect(cloud)
         begin_ns, end_ns = cloud.times.span_ns(Stage.QUEUE)
         self._trace(cloud, Stage.QUEUE, False, begin_ns)
@@ -208,4 +209,4 @@ class HostLoop:
 
     def _trace(self, cloud: Cloud, stage: Stage, is_end: bool, now_ns: int) -> None:
         if self._on_event is not None:
-            self._on_event(StageEvent(cloud.sequence, stage, is_end, now_ns))
+            self._on_event(StageEvent(cloud.sequence, stage, is_end, now_ns, cloud.slot))

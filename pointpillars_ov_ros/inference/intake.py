@@ -27,6 +27,8 @@ class Cloud:
     size: int
     """How many points."""
     pillars: int = 0
+    slot: int = 0
+    """Number of the slot that it is in."""
 
 
 class Intake:

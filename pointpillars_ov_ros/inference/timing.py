@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from enum import IntEnum
+from enum import Enum, IntEnum
 from typing import NamedTuple
 
 
@@ -24,6 +24,24 @@ HOST_STAGES = (Stage.CONVERT, Stage.PILLARS, Stage.SCATTER, Stage.DECODE)
 """The work of the host; QUEUE is waiting for a frame slot, PFE and RPN are the devices'."""
 
 
+class Row(Enum):
+    """Who works."""
+
+    HOST = 0
+    PFE = 1
+    RPN = 2
+
+
+ROWS = {
+    Stage.PILLARS: Row.HOST,
+    Stage.PFE: Row.PFE,
+    Stage.SCATTER: Row.HOST,
+    Stage.RPN: Row.RPN,
+    Stage.DECODE: Row.HOST,
+}
+"""Whose work a stage is. The wait for a slot is nobody's, and clouds are converted on the thread that sends them."""
+
+
 class StageEvent(NamedTuple):
     """A stage of a frame began or ended: one line of the trace of a pipeline."""
 
@@ -31,6 +49,8 @@ class StageEvent(NamedTuple):
     stage: Stage
     is_end: bool
     now_ns: int
+    slot: int = 0
+    """Number of the frame slot."""
 
 
 class StageTimes:

@@ -73,8 +73,9 @@ class DetectorEvents:
 
 
 def places(timing: FrameTiming) -> tuple[str, str]:
-    """Say where PFE and RPN run."""
-    return (
-        f"{timing.pfe_device} in {timing.pfe_precision}",
-        f"{timing.rpn_device} in {timing.rpn_precision}",
-    )
+    """Say where PFE and RPN run, and in which precision unless the device does not tell."""
+    return _place(timing.pfe_device, timing.pfe_precision), _place(timing.rpn_device, timing.rpn_precision)
+
+
+def _place(device: str, precision: str) -> str:
+    return f"{device} in {precision}" if precision else device

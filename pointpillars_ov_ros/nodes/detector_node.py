@@ -26,12 +26,13 @@ from pointpillars_ov_ros.inference.engine import Engine
 from pointpillars_ov_ros.inference.frames import FrameResult
 from pointpillars_ov_ros.inference.pipeline import Pipeline
 from pointpillars_ov_ros.inference.timing import Stage, StageTimes
+from pointpillars_ov_ros.inference.trace_file import TraceRecorder, open_trace
 from pointpillars_ov_ros.model.bundle import load_bundle
 from pointpillars_ov_ros.nodes import qos
 from pointpillars_ov_ros.nodes.cloud_input import CloudInput
 from pointpillars_ov_ros.nodes.conversions import Cloud, read_cloud
 from pointpillars_ov_ros.nodes.dds import transport_warning
-from pointpillars_ov_ros.nodes.detector_outputs import DetectorOutputs
+from pointpillars_ov_ros.nodes.detector_outputs import DetectorOutputs, describe_start
 from pointpillars_ov_ros.nodes.parameters import declare_parameters
 from pointpillars_ov_ros.nodes.settings import DetectorNodeConfig
 from pointpillars_ov_ros.nodes.shipped import shipped_model
@@ -54,6 +55,7 @@ class DetectorNode(LifecycleNode):
         declare_parameters(self, RuntimeConfig)
         declare_parameters(self, DetectorNodeConfig)
         self._pipeline: Pipeline | None = None
+        self._trace: TraceRecorder | None = None
         self._buffers = PointBuffers()
         self._switching = threading.Lock()
         self._starting = False
@@ -92,19 +94,8 @@ class DetectorNode(LifecycleNode):
         except PointPillarsError as error:
             return self._fail("configure", error)
         self._outputs = DetectorOutputs(self, self._engine, parity.text)
-        effective = self._engine.effective_settings()
-        devices = {
-            name: f"{settings.get('EXECUTION_DEVICES')} in {settings.get('INFERENCE_PRECISION_HINT')}"
-            for name, settings in effective.items()
-        }
-        self.get_logger().info(
-            f"{self._engine.config.name} ready after {self._engine.load_s:.1f} s: PFE on {devices['pfe']} "
-            f"({self._engine.encoders.reason}), RPN on {devices['rpn']}, {self._runtime.mode.value} mode, "
-            f"{self._runtime.drop_policy.value}"
-        )
-        for name, settings in effective.items():
-            told = ", ".join(f"{key} {value}" for key, value in settings.items())
-            self.get_logger().info(f"{name.upper()} as compiled: {told}")
+        for line in describe_start(self._engine):
+            self.get_logger().info(line)
         if parity.is_amiss:
             self.get_logger().warning(parity.sentence)
         else:
@@ -114,12 +105,13 @@ class DetectorNode(LifecycleNode):
     def on_activate(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Start the pipeline and subscribe; FAILURE where a device still has what was left on it."""
         self._take(self._read(RuntimeConfig), self._read(DetectorNodeConfig))
-        self._engine.runtime = replace(
-            self._engine.runtime, mode=self._runtime.mode, drop_policy=self._runtime.drop_policy
-        )
+        mode, policy = self._runtime.mode, self._runtime.drop_policy
+        self._engine.runtime = replace(self._engine.runtime, mode=mode, drop_policy=policy)
         try:
-            self._pipeline = self._engine.open_pipeline(self._on_result)
+            self._trace = open_trace(self._node_config.record_trace, self._engine)
+            self._pipeline = self._engine.open_pipeline(self._on_result, self._trace)
         except PointPillarsError as error:
+            self._close_pipeline()
             return self._fail("activate", error)
         result = super().on_activate(state)
         self._outputs.publish_labels()
@@ -155,6 +147,8 @@ class DetectorNode(LifecycleNode):
         if self._pipeline is not None:
             self._pipeline.close()
             self._pipeline = None
+        if self._trace is not None:
+            self._trace.close()
 
     def _on_cloud(self, message: PointCloud2) -> None:
         if self._pipeline is None:

@@ -117,3 +117,21 @@ class DetectorOutputs:
             **values,  # type: ignore[arg-type]
         )
         self._timing.publish(to_message(timing, header))
+
+
+def describe_start(engine: Engine) -> list[str]:
+    """Say what an engine has become: a line on the whole, and one on what each network was compiled with."""
+    effective, runtime = engine.effective_settings(), engine.runtime
+    places = {
+        name: f"{settings.get('EXECUTION_DEVICES')} in {settings.get('INFERENCE_PRECISION_HINT')}"
+        for name, settings in effective.items()
+    }
+    compiled = [
+        f"{name.upper()} as compiled: {', '.join(f'{key} {value}' for key, value in settings.items())}"
+        for name, settings in effective.items()
+    ]
+    return [
+        f"{engine.config.name} ready after {engine.load_s:.1f} s: PFE on {places['pfe']} ({engine.encoders.reason}), "
+        f"RPN on {places['rpn']}, {runtime.mode.value} mode, {runtime.drop_policy.value}",
+        *compiled,
+    ]

@@ -48,6 +48,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the report to this file, too")
     parser.add_argument(
+        "--record-trace", type=Path, metavar="FOLDER", help="write those few frames as traces for Perfetto, too"
+    )
+    parser.add_argument(
         "--picture", type=Path, metavar="FILE", help="draw stage times, and a few frames in each mode, to this PNG"
     )
 
@@ -87,6 +90,6 @@ def _add_choices(
 
 def _refuse_measuring(options: argparse.Namespace) -> None:
     """Raise one sentence where a flag asks for what a simulation has not got."""
-    for flag in ("model", "data", "baseline", "json"):
+    for flag in ("model", "data", "baseline", "json", "record_trace"):
         if getattr(options, flag) is not None:
-            raise PointPillarsError(f"--simulate measures nothing, so --{flag} does not go with it")
+            raise PointPillarsError(f"--simulate measures nothing, so --{flag.replace('_', '-')} does not go with it")

@@ -16,6 +16,7 @@ from statistics import median
 
 from pointpillars_ov_ros.core.errors import InferenceError
 from pointpillars_ov_ros.core.runtime_config import RuntimeConfig
+from pointpillars_ov_ros.inference.trace_file import write_trace
 from pointpillars_ov_ros.tools.benchmark_figures import WORK, Measurement
 from pointpillars_ov_ros.tools.benchmark_matrix import describe, encoder_name, expand
 from pointpillars_ov_ros.tools.benchmark_measure import Job, measure
@@ -51,6 +52,9 @@ def run_benchmark(options: argparse.Namespace) -> int:
         report = document(surroundings, len(points), int(median(points)), options.repeat, measurements)
         write_json(options.json, report)
         print(f"\nreport   {options.json}")
+    if options.record_trace is not None:
+        record(options.record_trace, bundle.config.name, measurements)
+        print(f"\ntraces   {options.record_trace}")
     if options.picture is not None:
         draw(options.picture, surroundings, measurements)
         print(f"\npicture  {options.picture}")
@@ -70,6 +74,15 @@ def draw(path: Path, surroundings: Surroundings, measurements: Sequence[Measurem
     """Draw stage times of every configuration, and for each encoder and precision a few frames in each mode."""
     title = f"{surroundings.model} on {surroundings.processor}, {surroundings.cores} cores"
     draw_benchmark(path, title, [make_stack(m) for m in measurements], make_groups(measurements))
+
+
+def record(folder: Path, model: str, measurements: Sequence[Measurement]) -> None:
+    """Write the trace of each configuration."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for number, m in enumerate(measurements, 1):
+        devices = (m.effective["pfe"]["EXECUTION_DEVICES"], m.effective["rpn"]["EXECUTION_DEVICES"])
+        title = f"{model}, {describe(m.runtime)}: {m.fps:.2f} FPS"
+        write_trace(folder / f"{number:02}_{m.runtime.mode.value}.json", title, devices, m.trace)
 
 
 def make_stack(measurement: Measurement) -> Stack:
@@ -101,7 +114,7 @@ def _job(options: argparse.Namespace, bundle: Path, runtime: RuntimeConfig) -> J
         rounds=options.repeat,
         runtime=runtime,
         with_origin=options.baseline is not None,
-        with_trace=options.picture is not None,
+        with_trace=options.picture is not None or options.record_trace is not None,
     )
 
 

@@ -23,6 +23,7 @@ COMMANDS = {
     "quantize": "make an INT8 bundle of a float one, and compare their detections",
     "timeline": "record and draw when requests are taken and done: AUTO's change of device, automatic batching",
     "latency_report": "show where the time of every cloud went, live or from a bag, as an HTML page",
+    "trace": "draw recorded traces of a pipeline: what host, PFE and RPN were at, in each mode",
     "parity": "check that the networks as they run here give what they give on CPU in f32",
     "inspect": "say what a model bundle is: classes, grid, tensors, precision, size, arithmetic, origin",
 }

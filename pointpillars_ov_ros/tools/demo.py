@@ -30,6 +30,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="default: %(default)s",
     )
     parser.add_argument(
+        "--record-trace", type=Path, metavar="FILE", help="record the stages of every frame as a trace for Perfetto"
+    )
+    parser.add_argument(
         "--attach", action="store_true", help="start no node; record those that kitti_demo.launch.py started"
     )
 

@@ -90,6 +90,7 @@ def start_nodes(nodes: NodeProcesses, options: argparse.Namespace, bundle: Path,
             "drop_policy": "replay",
             "mode": mode.value,
             **{name: value for name, value in device_settings(options).items() if value},
+            "record_trace": "" if options.record_trace is None else str(options.record_trace.resolve()),
         },
     )
     nodes.start("pointpillars_diagnostics", {})

@@ -5,28 +5,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from enum import Enum
 from typing import NamedTuple
 
-from pointpillars_ov_ros.inference.timing import Stage, StageEvent
-
-
-class Row(Enum):
-    """Who works."""
-
-    HOST = 0
-    PFE = 1
-    RPN = 2
-
-
-ROWS = {
-    Stage.PILLARS: Row.HOST,
-    Stage.PFE: Row.PFE,
-    Stage.SCATTER: Row.HOST,
-    Stage.RPN: Row.RPN,
-    Stage.DECODE: Row.HOST,
-}
-"""Whose work a stage is. The wait for a slot is nobody's, and clouds are converted on the thread that sends them."""
+from pointpillars_ov_ros.inference.timing import ROWS, Row, Stage, StageEvent
 
 
 class Bar(NamedTuple):
@@ -52,7 +33,7 @@ class Trace(NamedTuple):
         ordered = sorted(events, key=lambda event: event.now_ns)
         begun_ns: dict[tuple[int, Stage], int] = {}
         bars = []
-        for sequence, stage, is_end, now_ns in ordered:
+        for sequence, stage, is_end, now_ns, _ in ordered:
             if stage not in ROWS:
                 continue
             now_ns -= ordered[0].now_ns

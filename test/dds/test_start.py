@@ -89,6 +89,7 @@ def test_a_bad_bundle_is_one_sentence(
         ("performance_hint:=CUMULATIVE_THROUGHPUT", "performance_hint: CUMULATIVE_THROUGHPUT is for AUTO and MULTI"),
         ("mode:=fast", "mode: 'fast' is not one of latency, balanced, throughput"),
         ("input_depth:=-1", "input_depth"),
+        ("record_trace:=/nowhere/trace.json", "record_trace: '/nowhere/trace.json' cannot be written"),
     ],
 )
 def test_a_bad_parameter_is_one_sentence(kitti_car: ModelBundle, parameter: str, named: str) -> None:

@@ -37,6 +37,7 @@ def test_frames_of_one_kind_are_no_event() -> None:
     [
         ({"mode": "balanced"}, EventKind.MODE, "mode changed from latency to balanced"),
         ({"rpn_device": "GPU.0"}, EventKind.DEVICE, "RPN moved from CPU in f32 to GPU.0 in f32"),
+        ({"rpn_device": "GPU.0", "rpn_precision": ""}, EventKind.DEVICE, "RPN moved from CPU in f32 to GPU.0"),
         ({"pfe_precision": "f16"}, EventKind.DEVICE, "PFE moved from CPU in f32 to CPU in f16"),
         ({"parity": "boxes: NaN"}, EventKind.PARITY, "parity: boxes: NaN"),
         ({"parity": "fell back to CPU in f32: NaN"}, EventKind.PARITY, "parity: fell back to CPU in f32: NaN"),

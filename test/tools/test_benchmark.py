@@ -11,6 +11,8 @@ from typing import Any
 import pytest
 
 from pointpillars_ov_ros.core.runtime_config import Mode
+from pointpillars_ov_ros.inference.timing import ROWS
+from pointpillars_ov_ros.inference.trace_reading import read_trace
 from pointpillars_ov_ros.tools import cli
 from pointpillars_ov_ros.tools.tables import PERCENTILES
 
@@ -20,6 +22,7 @@ from ..shared_data import KITTI, KITTI_CAR, needs_shared_data
 TIGER_LAKE = Path(__file__).parents[2] / "config" / "simulations" / "tiger_lake_igpu.yaml"
 STAGES = ("convert", "queue", "pillars", "pfe", "scatter", "rpn", "decode", "message", "host", "in flight", "total")
 FRAMES = 2
+TRACES = ["--record-trace", "folder"]
 
 
 def save_clouds(folder: Path, bright: int = -1) -> Path:
@@ -64,7 +67,12 @@ def test_every_mode_is_measured_beside_the_origins_way_and_drawn(
     assert benchmark(
         "--model", bundle, "--data", data, "--repeat", 2, "--mode", "all", "--encoder", "openvino",
         "--precision", "f32", "--baseline", "origin", "--json", report, "--picture", picture,
+        "--record-trace", tmp_path / "traces",
     ) == 0  # fmt: skip
+    for number, mode in enumerate(Mode, 1):
+        trace = read_trace(tmp_path / "traces" / f"{number:02}_{mode.value}.json")
+        assert f", {mode.value}, openvino static, f32" in trace.title and trace.devices == ("CPU", "CPU")
+        assert len(trace.events) >= 2 * len(ROWS) * FRAMES and not trace.warning
     document = json.loads(report.read_text())
     assert document["data"] == {"frames": FRAMES, "median_points": 60, "rounds": 2}
     assert document["versions"]["openvino"]
@@ -113,7 +121,7 @@ def test_a_frame_that_fails_is_one_sentence_and_no_figure(tmp_path: Path, capsys
     assert not report.exists()
 
 
-@pytest.mark.parametrize("flag", [["--model", "m"], ["--data", "d"], ["--json", "j"], ["--baseline", "origin"]])
+@pytest.mark.parametrize("flag", [["--model", "m"], ["--data", "d"], ["--json", "j"], ["--baseline", "origin"], TRACES])
 def test_what_a_simulation_has_not_got_is_refused(flag: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     assert benchmark("--simulate", TIGER_LAKE, *flag) == 1
     text = capsys.readouterr().err
