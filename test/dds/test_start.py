@@ -15,6 +15,7 @@ import pytest
 from ament_index_python.packages import get_package_prefix
 from lifecycle_msgs.msg import State, Transition
 from lifecycle_msgs.srv import ChangeState, GetState
+from rclpy.duration import Duration
 
 from pointpillars_ov_ros.kitti.frames import read_points
 from pointpillars_ov_ros.model.bundle import CONFIG_NAME, ModelBundle, write_bundle
@@ -149,7 +150,8 @@ def test_a_signal_ends_it_in_order_and_what_is_in_flight_is_published(tmp_path: 
         sender.connect(toy_cloud(0), processes)
         cloud = sender.make_cloud(toy_cloud(1, bright=True))
         sender.clouds.publish(cloud)
-        # Answered by the thread that takes the clouds, so the one before has been taken.
+        assert sender.clouds.wait_for_all_acked(Duration(seconds=20))
+        # Answered by the thread that takes the clouds, so the one that had come before has been taken.
         for _ in range(3):
             state(sender)
         os.kill(processes.pid("pointpillars_detector"), number)
