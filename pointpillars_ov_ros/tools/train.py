@@ -16,7 +16,10 @@ from pointpillars_ov_ros.tools.inputs import positive
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the flags."""
-    parser.epilog = "Leaves checkpoint.pth, bundle/ (for the detector), log.json and curves.png in the folder of --out."
+    parser.epilog = (
+        "Leaves checkpoint.pth (to --resume), weights.pth (for --from), bundle/ (for the detector), log.json and "
+        "curves.png in the folder of --out."
+    )
     parser.add_argument("--out", type=Path, metavar="FOLDER", help="folder for what is made (default: training)")
     scenes = parser.add_mutually_exclusive_group()
     scenes.add_argument(

@@ -39,7 +39,7 @@ from pointpillars_ov_ros.training.settings import TrainingSettings, choose_archi
 from pointpillars_ov_ros.training.trainer import Record, Trainer, choose_device, helps_half
 
 PRESET = "openpcdet_kitti_3class"
-CHECKPOINT, BUNDLE, LOG, CURVES = "checkpoint.pth", "bundle", "log.json", "curves.png"
+CHECKPOINT, WEIGHTS, BUNDLE, LOG, CURVES = "checkpoint.pth", "weights.pth", "bundle", "log.json", "curves.png"
 _SETTLING = 60
 """Batches at the end that batch norms are settled on."""
 _STREAM_SHOWN = 20
@@ -85,6 +85,8 @@ def run_training(options: argparse.Namespace, command: str) -> int:
         raise
     settle(run, maker, options.workers)
     save(run, folder)
+    # All that --from needs, at a third of the size.
+    save_checkpoint(folder / WEIGHTS, dataclasses.replace(run.checkpoint(), optimizer={}, records=[]))
     bundle, _ = import_checkpoint(folder / CHECKPOINT, folder / BUNDLE)
     last = run.records[-_STREAM_SHOWN:]
     if last:

@@ -56,7 +56,7 @@ class TestRuns:
 
         assert self.begin(tmp_path, "--steps", "4", "--seed", "3") == 0
         made = {path.name for path in tmp_path.iterdir()}
-        assert made == {"bundle", "checkpoint.pth", "curves.png", "log.json"}
+        assert made == {"bundle", "checkpoint.pth", "curves.png", "log.json", "weights.pth"}
         provenance = load_bundle(tmp_path / "bundle").config.provenance
         assert all(words in provenance for words in ("trained by `pointpillars_ov", "seed 3", "git commit "))
         log = json.loads((tmp_path / "log.json").read_text())
