@@ -6,10 +6,12 @@ from __future__ import annotations
 
 import signal
 import sys
+import time
 from collections.abc import Callable
 from typing import Protocol
 
 import rclpy
+from rclpy.duration import Duration
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
 from rclpy.signals import SignalHandlerOptions
@@ -19,6 +21,8 @@ from pointpillars_ov_ros.nodes.logs import RosHandler
 
 _WAKE_S = 0.25
 """The longest that a signal, or the node's own end, goes unnoticed; each time costs half a millisecond of CPU."""
+_HAND_OVER_S = 1.0
+"""Someone who listens and is slower than this goes without the last messages."""
 
 
 class Runnable(Protocol):
@@ -55,6 +59,7 @@ def run_node(create: Callable[[], Node], arguments: list[str] | None = None) -> 
         while not stopping and not node.is_finished():
             executor.spin_once(timeout_sec=_WAKE_S)
         node.stop()
+        hand_over(node)
         return 0
     except PointPillarsError as error:
         if node is None:
@@ -68,3 +73,14 @@ def run_node(create: Callable[[], Node], arguments: list[str] | None = None) -> 
         if node is not None:
             node.destroy_node()
         rclpy.try_shutdown()
+
+
+def hand_over(node: Node) -> None:
+    """Wait, not for long, until those who listen reliably have what was published: the rest dies with the process."""
+    end = time.monotonic() + _HAND_OVER_S
+    for publisher in node.publishers:
+        try:
+            publisher.wait_for_all_acked(Duration(seconds=max(0.0, end - time.monotonic())))
+        except RuntimeError:
+            # Not every middleware can tell.
+            return
