@@ -34,6 +34,8 @@ _SILENCE_S = 120.0
 """Without any result for so long, something is wrong; loading and compiling take seconds."""
 _DIAGNOSTICS_S = 5.0
 _SIMULATED_FRAMES = 40
+_PICTURED_SCORE = 0.3
+"""Models are scored from 0.1 on, which is more than anybody wants to look at."""
 
 
 def run_demo(options: argparse.Namespace) -> int:
@@ -159,9 +161,10 @@ def report(recorder: Recorder, out: Path, config: ModelConfig, played: int) -> N
     if recorder.best is not None:
         scene = recorder.best
         picture = out / "birds_eye_view.png"
-        score = config.postprocess.score_threshold
-        title = f"{config.name}: {len(scene.detections)} detections at score {score:g} or more"
-        draw_birds_eye_view(picture, scene.points, scene.detections, scene.truth, config.classes, config.grid, title)
+        score = max(_PICTURED_SCORE, config.postprocess.score_threshold)
+        pictured = scene.detections.above(score)
+        title = f"{config.name}: {len(pictured)} detections at score {score:g} or more"
+        draw_birds_eye_view(picture, scene.points, pictured, scene.truth, config.classes, config.grid, title)
         print(f"\npicture  {picture}")
     print(f"bag      {out / 'bag'} (MCAP: Foxglove, `ros2 bag info`)")
     print(f"logs     {out / 'logs'}")
