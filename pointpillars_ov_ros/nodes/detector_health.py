@@ -14,13 +14,11 @@ from pointpillars_ov_ros.nodes.detector_events import DetectorEvents, EventKind
 from pointpillars_ov_ros.nodes.frame_window import DURATIONS, FrameWindow
 from pointpillars_ov_ros.nodes.held_level import HeldLevel
 from pointpillars_ov_ros.nodes.settings import DiagnosticsConfig
-from pointpillars_ov_ros.nodes.timing_message import FrameTiming
+from pointpillars_ov_ros.nodes.timing_message import AMISS, COUNTERS, FrameTiming, counts_anew
 
 DETECTOR = "pointpillars_detector"
 OK, WARN, ERROR, STALE = DiagnosticStatus.OK, DiagnosticStatus.WARN, DiagnosticStatus.ERROR, DiagnosticStatus.STALE
 _PERCENTILES = (50, 90, 99, 100)
-_AMISS = ("dropped", "refused", "failed", "lost")
-_ACCOUNTS = ("received", "completed", *_AMISS)
 _DEVICE = (
     "mode", "pfe_device", "pfe_precision", "rpn_device", "rpn_precision", "parity", "warnings", "failing", "hung",
 )  # fmt: skip
@@ -101,10 +99,9 @@ class DetectorHealth:
     def _clouds(self, latest: FrameTiming) -> DiagnosticStatus:
         rate, before = self._window.rate, self._reported
         status = _status("clouds", OK, f"{rate:.1f} Hz")
-        # Counters that went down are those of a detector started anew.
-        if any(getattr(latest, name) < getattr(before, name) for name in _ACCOUNTS):
+        if counts_anew(before, latest):
             before = FrameTiming()
-        amiss = {name: getattr(latest, name) - getattr(before, name) for name in _AMISS}
+        amiss = {name: getattr(latest, name) - getattr(before, name) for name in AMISS}
         if any(amiss.values()):
             status.level = WARN
             status.message += "".join(f", {count} {name}" for name, count in amiss.items() if count)
@@ -112,7 +109,7 @@ class DetectorHealth:
             status.level = WARN
             status.message += f", below {self._config.min_rate:g} Hz"
         status.values = [KeyValue(key="rate (Hz)", value=f"{rate:.3f}")]
-        status.values += [KeyValue(key=name, value=str(getattr(latest, name))) for name in _ACCOUNTS]
+        status.values += [KeyValue(key=name, value=str(getattr(latest, name))) for name in COUNTERS]
         status.values.append(KeyValue(key="last error", value=self._last_error))
         return status
 

@@ -18,6 +18,9 @@ from pointpillars_ov_ros.inference.timing import Stage, StageTimes
 STATUS_NAME = "pointpillars_detector: frame"
 REFUSED = "cloud refused: "
 """What the error of a cloud begins with that could not be read, so that no frame came of it."""
+AMISS = ("dropped", "refused", "failed", "lost")
+"""Counters of clouds without detections."""
+COUNTERS = ("received", "completed", *AMISS)
 
 
 @dataclass(frozen=True)
@@ -78,6 +81,11 @@ _KINDS: dict[str, Callable[[str], Any]] = {
     field.name: type(field.default) for field in dataclasses.fields(FrameTiming) if field.name != "error"
 }
 """Of what is in a message, by name."""
+
+
+def counts_anew(before: FrameTiming, after: FrameTiming) -> bool:
+    """Tell whether a counter went down: they are those of a detector started anew."""
+    return any(getattr(after, name) < getattr(before, name) for name in COUNTERS)
 
 
 def stage_durations(times: StageTimes) -> dict[str, float]:

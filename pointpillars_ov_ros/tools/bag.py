@@ -1,14 +1,17 @@
 # Copyright 2026 The pointpillars_ov_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Recording to a rosbag2 (MCAP) with `rosbags`, which needs no ROS."""
+"""Reading bags, and recording to a rosbag2 (MCAP), with `rosbags`, which needs no ROS."""
 
 from __future__ import annotations
 
 import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 
 from ament_index_python.packages import get_package_share_directory
+from rosbags.highlevel import AnyReader, AnyReaderError
 from rosbags.interfaces import (
     Connection,
     Qos,
@@ -22,7 +25,7 @@ from rosbags.rosbag2 import StoragePlugin, Writer
 from rosbags.typesys import Stores, get_types_from_msg, get_typestore
 from rosbags.typesys.store import Typestore
 
-from pointpillars_ov_ros.core.errors import PointPillarsError
+from pointpillars_ov_ros.core.errors import DatasetError, PointPillarsError
 
 
 class BagWriter:
@@ -75,6 +78,16 @@ def _quality(latched: bool) -> Qos:
         liveliness_lease_duration=endless,
         avoid_ros_namespace_conventions=False,
     )
+
+
+@contextmanager
+def open_bag(folder: Path) -> Iterator[AnyReader]:
+    """Open a bag to read, of ROS 1 or 2; DatasetError where it, or what is read of it, is none."""
+    try:
+        with AnyReader([folder], default_typestore=typestore()) as reader:
+            yield reader
+    except (AnyReaderError, OSError) as error:
+        raise DatasetError(f"{folder}: cannot be read as a bag ({error})") from None
 
 
 def typestore() -> Typestore:

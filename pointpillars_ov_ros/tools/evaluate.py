@@ -8,7 +8,12 @@ import argparse
 from pathlib import Path
 
 from pointpillars_ov_ros.core.errors import PointPillarsError
-from pointpillars_ov_ros.tools.inputs import add_device_arguments, add_input_arguments, positive
+from pointpillars_ov_ros.tools.inputs import (
+    add_device_arguments,
+    add_input_arguments,
+    add_precision_arguments,
+    positive,
+)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -20,18 +25,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--split", type=Path, metavar="FILE", help="take the frames that this file names, one a line")
     parser.add_argument("--frames", type=positive, default=0, metavar="N", help="take only the first N labelled frames")
     add_device_arguments(parser)
-    parser.add_argument(
-        "--precision",
-        default="default",
-        choices=("default", "f32", "f16", "bf16"),
-        help="inference precision asked of the device (default: what the device likes)",
-    )
-    parser.add_argument(
-        "--encoder",
-        default="auto",
-        choices=("auto", "openvino", "host"),
-        help="where pillars are encoded (default: auto)",
-    )
+    add_precision_arguments(parser)
     parser.add_argument(
         "--score-threshold", type=float, default=0.0, metavar="S", help="least score (default: the model's own)"
     )

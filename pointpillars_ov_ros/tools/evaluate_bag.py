@@ -8,14 +8,12 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from rosbags.highlevel import AnyReader, AnyReaderError
-
 from pointpillars_ov_ros.core.detections import Detections
 from pointpillars_ov_ros.core.errors import DatasetError
 from pointpillars_ov_ros.kitti.evaluation_data import ObjectArrays, pack_lidar_boxes
 from pointpillars_ov_ros.kitti.evaluation_rules import ANY_DIFFICULTY, CLASS_RULES, Metric, find_rule
 from pointpillars_ov_ros.nodes.conversions import from_detection_array
-from pointpillars_ov_ros.tools.bag import typestore
+from pointpillars_ov_ros.tools.bag import open_bag
 from pointpillars_ov_ros.tools.evaluate_sources import SCORED, Source
 
 TRUTH, FOUND = "ground_truth", "detections"
@@ -59,17 +57,14 @@ def score_bag(options: argparse.Namespace) -> Source:
 def _read(bag: Path) -> dict[str, dict[tuple[int, int], Labelled]]:
     """Give the messages of both topics by stamp; a topic may be in any namespace."""
     found: dict[str, dict[tuple[int, int], Labelled]] = {TRUTH: {}, FOUND: {}}
-    try:
-        with AnyReader([bag], default_typestore=typestore()) as reader:
-            chosen = [c for c in reader.connections if c.msgtype == _TYPE and c.topic.rpartition("/")[2] in found]
-            for topic in found:
-                if not any(c.topic.rpartition("/")[2] == topic for c in chosen):
-                    raise DatasetError(f"{bag}: no topic {topic} of {_TYPE}")
-            for connection, _, data in reader.messages(connections=chosen):
-                message = reader.deserialize(data, connection.msgtype)
-                found[connection.topic.rpartition("/")[2]][_stamp(message)] = _labelled(message)
-    except (AnyReaderError, OSError) as error:
-        raise DatasetError(f"{bag}: cannot be read as a bag ({error})") from None
+    with open_bag(bag) as reader:
+        chosen = [c for c in reader.connections if c.msgtype == _TYPE and c.topic.rpartition("/")[2] in found]
+        for topic in found:
+            if not any(c.topic.rpartition("/")[2] == topic for c in chosen):
+                raise DatasetError(f"{bag}: no topic {topic} of {_TYPE}")
+        for connection, _, data in reader.messages(connections=chosen):
+            message = reader.deserialize(data, connection.msgtype)
+            found[connection.topic.rpartition("/")[2]][_stamp(message)] = _labelled(message)
     return found
 
 

@@ -43,6 +43,22 @@ def add_set_argument(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def add_precision_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare --precision and --encoder, for a tool that takes one of each."""
+    parser.add_argument(
+        "--precision",
+        default="default",
+        choices=("default", "f32", "f16", "bf16"),
+        help="inference precision asked of the device (default: what the device likes)",
+    )
+    parser.add_argument(
+        "--encoder",
+        default="auto",
+        choices=("auto", "openvino", "host"),
+        help="where pillars are encoded (default: auto)",
+    )
+
+
 def device_settings(options: argparse.Namespace) -> dict[str, str]:
     """Give the settings of a `RuntimeConfig` that the flags of `add_device_arguments` ask for."""
     return {

@@ -10,8 +10,8 @@ from typing import Any
 
 import numpy as np
 
+from pointpillars_ov_ros.nodes.timing_message import AMISS
 from pointpillars_ov_ros.tools.latency_runs import (
-    AMISS,
     PERCENTILES,
     LatencyRun,
     added,

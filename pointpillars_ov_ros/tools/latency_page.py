@@ -7,8 +7,9 @@ from __future__ import annotations
 import html
 from collections.abc import Sequence
 
+from pointpillars_ov_ros.nodes.timing_message import AMISS
 from pointpillars_ov_ros.tools.latency_figures import draw_budgets, draw_histogram, draw_losses, draw_over_time
-from pointpillars_ov_ros.tools.latency_runs import AMISS, LatencyRun, accounts, events
+from pointpillars_ov_ros.tools.latency_runs import LatencyRun, accounts, events
 from pointpillars_ov_ros.tools.latency_table import Row, make_rows
 
 _SHOWN_EVENTS = 200

@@ -11,12 +11,11 @@ from typing import NamedTuple
 
 import numpy as np
 
-from pointpillars_ov_ros.nodes.timing_message import FrameTiming
+from pointpillars_ov_ros.nodes.timing_message import AMISS, FrameTiming, counts_anew
 
 STAGES = ("convert", "queue", "pillars", "pfe", "scatter", "rpn", "decode")
 """In the order of a frame; `queue` is waiting, all others are work."""
-ACCOUNTS = ("completed", "dropped", "refused", "failed", "lost")
-AMISS = ACCOUNTS[1:]
+ACCOUNTS = ("completed", *AMISS)
 PERCENTILES = (50, 90, 99)
 _SETTINGS = ("mode", "pfe_device", "pfe_precision", "rpn_device", "rpn_precision", "parity")
 _BINS, _FRAMES_IN_BIN = 60, 10
@@ -112,7 +111,7 @@ def added(run: LatencyRun) -> list[tuple[float, dict[str, int]]]:
     steps = []
     for before, after in pairwise(run.heard):
         old, new = before.timing, after.timing
-        if is_new(old, new):
+        if counts_anew(old, new):
             old = FrameTiming()
         steps.append((after.at_s, {name: getattr(new, name) - getattr(old, name) for name in ACCOUNTS}))
     return steps
@@ -128,7 +127,7 @@ def events(run: LatencyRun) -> list[Event]:
     found = []
     for before, after in pairwise(run.heard):
         old, new = before.timing, after.timing
-        if is_new(old, new):
+        if counts_anew(old, new):
             found.append(Event(after.at_s, "detector started anew"))
         for name in _SETTINGS:
             was, became = getattr(old, name), getattr(new, name)
@@ -143,8 +142,3 @@ def events(run: LatencyRun) -> list[Event]:
             said.add(each.timing.error)
             found.append(Event(each.at_s, each.timing.error))
     return sorted(found, key=lambda event: event.at_s)
-
-
-def is_new(old: FrameTiming, new: FrameTiming) -> bool:
-    """Tell whether a message is of another detector than the one before: a counter went down."""
-    return any(getattr(new, name) < getattr(old, name) for name in ("received", *ACCOUNTS))

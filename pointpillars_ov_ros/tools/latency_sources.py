@@ -9,14 +9,13 @@ import time
 from pathlib import Path
 from typing import Any
 
-from rosbags.highlevel import AnyReader, AnyReaderError
-
-from pointpillars_ov_ros.core.errors import CloudError, ConfigError, DatasetError
-from pointpillars_ov_ros.core.mapping import from_mapping, to_mapping
+from pointpillars_ov_ros.core.errors import CloudError, DatasetError
+from pointpillars_ov_ros.core.mapping import to_mapping
 from pointpillars_ov_ros.nodes.timing_message import from_message
-from pointpillars_ov_ros.tools.bag import typestore
+from pointpillars_ov_ros.tools.bag import open_bag
 from pointpillars_ov_ros.tools.evaluate_report import write_whole
 from pointpillars_ov_ros.tools.latency_runs import Heard, LatencyRun
+from pointpillars_ov_ros.tools.recordings import read_json
 
 _TYPE = "diagnostic_msgs/msg/DiagnosticArray"
 
@@ -32,7 +31,7 @@ def read_run(path: Path, topic: str) -> LatencyRun:
 def read_bag(path: Path, topic: str) -> LatencyRun:
     """Read the timing messages of one topic of a bag; a `topic` without / may be in any namespace."""
     try:
-        with AnyReader([path], default_typestore=typestore()) as reader:
+        with open_bag(path) as reader:
             candidates = sorted({c.topic for c in reader.connections if c.msgtype == _TYPE})
             chosen = [name for name in candidates if topic in (name, name.rpartition("/")[2])]
             if len(chosen) != 1:
@@ -46,21 +45,12 @@ def read_bag(path: Path, topic: str) -> LatencyRun:
             ]
     except CloudError as error:
         raise DatasetError(f"{path}: {chosen[0]} holds something else than timing messages ({error})") from None
-    except (AnyReaderError, OSError) as error:
-        raise DatasetError(f"{path}: cannot be read as a bag ({error})") from None
     return make_run(f"{path}, {chosen[0]}", heard)
 
 
 def read_recording(path: Path) -> LatencyRun:
     """Read what `write_recording` wrote."""
-    try:
-        return from_mapping(LatencyRun, json.loads(path.read_text(encoding="utf-8")))
-    except (OSError, UnicodeDecodeError) as error:
-        raise DatasetError(f"{path} cannot be read ({error})") from None
-    except json.JSONDecodeError as error:
-        raise DatasetError(f"{path}:{error.lineno}: this is no whole recording ({error.msg})") from None
-    except ConfigError as error:
-        raise DatasetError(f"{path} is no recording of `latency_report`: {error}") from None
+    return read_json(LatencyRun, path, "latency_report")
 
 
 def write_recording(path: Path, run: LatencyRun) -> None:

@@ -8,7 +8,7 @@ import argparse
 from pathlib import Path
 
 from pointpillars_ov_ros.core.errors import PointPillarsError
-from pointpillars_ov_ros.tools.inputs import add_model_argument, add_set_argument, positive
+from pointpillars_ov_ros.tools.inputs import add_model_argument, add_precision_arguments, add_set_argument, positive
 
 _EPILOG = (
     "The reference is the same bundle on CPU in f32 with its graphs untouched; of an INT8 bundle that is the INT8 "
@@ -26,18 +26,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--pfe-device", metavar="DEVICE", help="OpenVINO device of the PFE alone")
     parser.add_argument("--rpn-device", metavar="DEVICE", help="OpenVINO device of the RPN alone")
     add_set_argument(parser)
-    parser.add_argument(
-        "--precision",
-        default="default",
-        choices=("default", "f32", "f16", "bf16"),
-        help="inference precision asked of the device (default: what the device likes)",
-    )
-    parser.add_argument(
-        "--encoder",
-        default="auto",
-        choices=("auto", "openvino", "host"),
-        help="where pillars are encoded (default: auto)",
-    )
+    add_precision_arguments(parser)
     parser.add_argument("--no-lean", action="store_true", help="take the RPN's graph as it is in the file on CPU, too")
     parser.add_argument("--data", type=Path, help="compare with these clouds of a KITTI folder, not the built-in one")
     parser.add_argument("--frames", type=positive, default=0, metavar="N", help="only the first N clouds of --data")

@@ -11,8 +11,9 @@ from itertools import pairwise
 from pathlib import Path
 from statistics import median
 
-from pointpillars_ov_ros.core.errors import ConfigError, DatasetError
-from pointpillars_ov_ros.core.mapping import from_mapping, to_mapping
+from pointpillars_ov_ros.core.errors import DatasetError
+from pointpillars_ov_ros.core.mapping import to_mapping
+from pointpillars_ov_ros.tools.recordings import read_json
 
 KINDS = ("auto-switch", "auto-batch")
 TOGETHER_MS, TOGETHER_SHARE = 3.0, 0.01
@@ -114,16 +115,7 @@ def dump(recording: Recording) -> str:
 
 def read_recording(path: Path) -> Recording:
     """Read a recording; DatasetError names the file and what is wrong with it."""
-    try:
-        tree = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError) as error:
-        raise DatasetError(f"{path} cannot be read ({error})") from None
-    except json.JSONDecodeError as error:
-        raise DatasetError(f"{path}:{error.lineno}: this is no whole recording ({error.msg})") from None
-    try:
-        recording = from_mapping(Recording, tree)
-    except ConfigError as error:
-        raise DatasetError(f"{path} is no recording of `timeline`: {error}") from None
+    recording = read_json(Recording, path, "timeline")
     if recording.kind not in KINDS or not recording.runs or not all(run.requests for run in recording.runs):
         raise DatasetError(f"{path} is no recording of `timeline`: kind {recording.kind!r}, or a run without requests")
     return recording
