@@ -12,6 +12,7 @@ from pointpillars_ov_ros.synthetic.randomness import Dice
 from pointpillars_ov_ros.synthetic.road import CHUNK, MOUTH_WIDTH, SIDES, Road
 from pointpillars_ov_ros.synthetic.shapes.bicycles import Rider, parked_bicycle
 from pointpillars_ov_ros.synthetic.shapes.cars import car, van
+from pointpillars_ov_ros.synthetic.shapes.clutter import CLUTTER
 from pointpillars_ov_ros.synthetic.shapes.people import STANDING, person, pose
 from pointpillars_ov_ros.synthetic.shapes.plants import tree
 from pointpillars_ov_ros.synthetic.shapes.street import FURNITURE
@@ -47,6 +48,17 @@ def furnish(site: Site, crossing: bool) -> None:
                 _park(site, side, low + 1.0, high - 1.0)
             _line_with(site, side, low + 0.5, high - 0.5)
             _stand(site, side, low + 1.0, high - 1.0)
+
+
+def strew(site: Site, crossing: bool) -> None:
+    """Put clutter where the land of a chunk is still free, more of it near the pavement than far from it."""
+    dice = site.dice
+    for side in SIDES:
+        for low, high in stretches(site, crossing):
+            for _ in range(round((high - low) * site.road.style.clutter * dice.between(0.3, 1.7))):
+                x, out = dice.between(low, high), 0.3 + 15.0 * dice.unit() ** 2
+                shape = dice.choose(CLUTTER)(dice)
+                site.put(shape, x, side * (site.road.edge_offset(side) + out), dice.between(-math.pi, math.pi))
 
 
 def strip_offset(road: Road, side: int) -> float:

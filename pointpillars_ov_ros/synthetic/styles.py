@@ -59,32 +59,34 @@ class Style:
     """Density."""
     crossings: float
     """Probability of a side street per chunk."""
+    clutter: float
+    """Shrubs, boards, rails and the like, on the land as far as 15 m behind the pavement (density)."""
 
 
 CITY = Style(
     "city", (1, 1, 2), (3.0, 3.4), 0.7, (3.8, 6.0), (3.0, 12.0),
     {Use.BUILDING: 7, Use.WALL: 1, Use.CAR_PARK: 1, Use.PARK: 1, Use.HOUSE: 1},
-    0.7, 0.5, 0.2, 0.2, 0.03, 0.05, 0.09, 0.35,
+    0.7, 0.5, 0.2, 0.2, 0.03, 0.05, 0.09, 0.35, 0.3,
 )  # fmt: skip
 RESIDENTIAL = Style(
     "residential", (1,), (2.6, 3.1), 0.8, (1.8, 3.2), (4.0, 10.0),
     {Use.HOUSE: 7, Use.BUILDING: 2, Use.WALL: 1, Use.OPEN: 1, Use.CAR_PARK: 1},
-    0.75, 0.3, 0.1, 0.12, 0.02, 0.05, 0.06, 0.4,
+    0.75, 0.3, 0.1, 0.12, 0.02, 0.05, 0.06, 0.4, 0.5,
 )  # fmt: skip
 AVENUE = Style(
     "avenue", (2,), (3.1, 3.6), 0.4, (3.0, 5.0), (8.0, 15.0),
     {Use.PARK: 3, Use.BUILDING: 3, Use.CAR_PARK: 3, Use.OPEN: 2, Use.WALL: 1},
-    0.6, 0.6, 0.1, 0.2, 0.02, 0.09, 0.07, 0.3,
+    0.6, 0.6, 0.1, 0.2, 0.02, 0.09, 0.07, 0.3, 0.4,
 )  # fmt: skip
 COUNTRY = Style(
     "country", (1,), (3.0, 3.7), 0.0, (0.6, 1.2), (11.0, 20.0),
     {Use.OPEN: 6, Use.WALL: 1, Use.HOUSE: 1, Use.PARK: 2},
-    0.0, 0.45, 0.04, 0.12, 0.005, 0.03, 0.03, 0.12,
+    0.0, 0.45, 0.04, 0.12, 0.005, 0.03, 0.03, 0.12, 0.3,
 )  # fmt: skip
 CAMPUS = Style(
     "campus", (1,), (2.8, 3.2), 0.3, (3.8, 6.5), (2.0, 7.0),
     {Use.PARK: 4, Use.BUILDING: 4, Use.CAR_PARK: 2, Use.OPEN: 1},
-    0.6, 0.15, 0.35, 0.35, 0.06, 0.06, 0.09, 0.3,
+    0.6, 0.15, 0.35, 0.35, 0.06, 0.06, 0.09, 0.3, 0.4,
 )  # fmt: skip
 STYLES = (CITY, RESIDENTIAL, AVENUE, COUNTRY, CAMPUS)
 _WEIGHTS = (4, 4, 2, 1, 2)

@@ -11,7 +11,7 @@ import numpy as np
 
 from pointpillars_ov_ros.synthetic.crossing import add_side_streets
 from pointpillars_ov_ros.synthetic.ground import View, heights_at
-from pointpillars_ov_ros.synthetic.kerbside import furnish
+from pointpillars_ov_ros.synthetic.kerbside import furnish, strew
 from pointpillars_ov_ros.synthetic.parcels import build_up
 from pointpillars_ov_ros.synthetic.randomness import Dice
 from pointpillars_ov_ros.synthetic.road import CHUNK, draw_road
@@ -97,4 +97,5 @@ class World:
             add_side_streets(site)
         furnish(site, crossing)
         build_up(site, crossing)
+        strew(site, crossing)
         return site.finish()

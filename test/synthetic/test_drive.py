@@ -14,7 +14,9 @@ import pytest
 from pointpillars_ov_ros.core.errors import ConfigError
 from pointpillars_ov_ros.core.nms import iou_bev
 from pointpillars_ov_ros.synthetic import SENSORS, Drive, SimulatedFrame, load_sensor, simulate
+from pointpillars_ov_ros.synthetic.ground import View
 from pointpillars_ov_ros.synthetic.styles import AVENUE, CITY, STYLES, Style
+from pointpillars_ov_ros.synthetic.world import World
 
 
 def local(points: np.ndarray, box: np.ndarray) -> np.ndarray:
@@ -97,6 +99,14 @@ def test_objects_do_not_overlap() -> None:
         boxes = labels.boxes[[name in ("Car", "Van", "Truck") for name in labels.names]]
         worst = max((iou_bev(a, b) for k, a in enumerate(boxes) for b in boxes[:k]), default=0.0)
         assert worst < 0.01
+
+
+def test_clutter_adds_background_and_leaves_the_objects_where_they_are() -> None:
+    tidy = dataclasses.replace(CITY, clutter=0.0)
+    plain, cluttered = (World(6, style).scene(0.0, View(0, 0, 1.7, 1, 0, 0, 0), 60.0) for style in (tidy, CITY))
+    np.testing.assert_array_equal(plain.boxes, cluttered.boxes)
+    background = [int((scene.primitives["object"] < 0).sum()) for scene in (plain, cluttered)]
+    assert background[0] < background[1]
 
 
 def world_of(frame: SimulatedFrame) -> dict[int, tuple[str, np.ndarray, np.ndarray, np.ndarray]]:

@@ -11,7 +11,7 @@ import pytest
 
 from pointpillars_ov_ros.synthetic.primitives import Material, Shape, Surface, assemble, box, place
 from pointpillars_ov_ros.synthetic.randomness import Dice
-from pointpillars_ov_ros.synthetic.shapes import buildings, plants, street
+from pointpillars_ov_ros.synthetic.shapes import buildings, clutter, plants, street
 from pointpillars_ov_ros.synthetic.shapes.bicycles import PHASES, Rider
 from pointpillars_ov_ros.synthetic.shapes.cars import car, van
 from pointpillars_ov_ros.synthetic.shapes.people import person, pose
@@ -63,7 +63,7 @@ def test_a_car_has_wheels_windows_and_paint() -> None:
     assert {int(Surface.SOLID), int(Surface.POROUS), int(Surface.GLOSSY)} == set(surfaces)
 
 
-@pytest.mark.parametrize("draw", [plants.tree, plants.conifer, plants.bush, *street.FURNITURE])
+@pytest.mark.parametrize("draw", [plants.tree, plants.conifer, plants.bush, *street.FURNITURE, *clutter.CLUTTER])
 def test_what_stands_beside_a_street_reaches_into_the_ground(draw: Callable[[Dice], Shape]) -> None:
     for k in range(10):
         shape = draw(Dice(52, k))
