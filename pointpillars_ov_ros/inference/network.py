@@ -16,6 +16,7 @@ from pointpillars_ov_ros.core.errors import BundleError, InferenceError
 from pointpillars_ov_ros.inference.effective import Batching, describe, read_back, read_batching
 from pointpillars_ov_ros.inference.memory import shared_memory
 from pointpillars_ov_ros.inference.ports import Ports, Shape
+from pointpillars_ov_ros.inference.watcher import Watcher
 
 
 class Request:
@@ -28,8 +29,7 @@ class Request:
         """Wrap `request` of the network called `name` in messages, and let it use `tensors`."""
         self._request = request
         self._name = name
-        self._done: Callable[[], None] | None = None
-        self._calls_back = False
+        self._watcher = Watcher()
         self._tensors: dict[str, ov.Tensor] = {}
         self._arrays: dict[str, FloatArray] = {}
         for port, tensor in tensors.items():
@@ -53,25 +53,23 @@ class Request:
         self._tensors[name], self._arrays[name] = tensor, tensor.data
 
     def start(self, done: Callable[[], None] | None = None) -> None:
-        """Start; `done` is called on a thread of OpenVINO's, where it must do next to nothing and never raise.
+        """Start; `done` is called on a thread that waits for the end, also of an inference that fails.
 
-        A request that was once started with one lives to the end of the process, and so does its network. One that
-        never was is freed as anything else.
+        It must do next to nothing there, and never raise.
         """
-        self._done = done
-        if done is not None and not self._calls_back:
-            # The cycle through OpenVINO, which Python cannot free, is wanted: after the call OpenVINO's thread takes
-            # Python's lock once more, at a time that nothing tells. A network freed just then waits for that thread
-            # with the lock held, for ever.
-            self._request.set_callback(self._completed, None)
-            self._calls_back = True
         try:
             self._request.start_async()
         except RuntimeError as error:
             raise InferenceError(f"{self._name} could not be started: {first_line(error)}") from None
+        if done is not None:
+            self._watcher.watch([self.wait], done)
+
+    def wait(self) -> None:
+        """Wait for the end of the inference; RuntimeError where it failed."""
+        self._request.wait()
 
     def is_finished(self) -> bool:
-        """Tell whether nothing runs any more: after a failed inference OpenVINO does not call back."""
+        """Tell whether nothing runs any more, because the inference is through or failed."""
         try:
             return bool(self._request.wait_for(0))
         except RuntimeError:
@@ -80,13 +78,9 @@ class Request:
     def finish(self) -> None:
         """Wait for the end of the inference (at once after `done`); InferenceError where it failed."""
         try:
-            self._request.wait()
+            self.wait()
         except RuntimeError as error:
             raise InferenceError(f"{self._name} failed: {first_line(error)}") from None
-
-    def _completed(self, _userdata: object) -> None:
-        if self._done is not None:
-            self._done()
 
 
 class Network:

@@ -10,7 +10,6 @@ not run at all. The numbers are the same: no pillar sees another one.
 from __future__ import annotations
 
 from collections.abc import Callable
-from itertools import count
 
 import openvino as ov
 
@@ -19,6 +18,7 @@ from pointpillars_ov_ros.core.config import ModelConfig
 from pointpillars_ov_ros.core.dense_pfe import DensePfeInputs
 from pointpillars_ov_ros.core.errors import InferenceError
 from pointpillars_ov_ros.inference.network import Network, Request
+from pointpillars_ov_ros.inference.watcher import Watcher
 
 DYNAMIC = -1
 """In place of a block size: one request of as many pillars as the frame has, for a network of dynamic shape."""
@@ -44,6 +44,7 @@ class PfeStage:
         self._block = block
         self._requests: list[Request] = []
         self._running: list[Request] = []
+        self._watcher = Watcher()
         for index in range(blocks):
             request = network.create_request()
             if not self._is_dynamic:
@@ -57,20 +58,15 @@ class PfeStage:
         self._running = self._requests[: max(1, -(-pillars // self._block))]
         if self._is_dynamic:
             self._bind_inputs(self._running[0], slice(0, max(1, pillars)))
-        # next() on a count is one step of the interpreter: callbacks come from several threads.
-        finished, last = count(1), len(self._running)
-
-        def one_done() -> None:
-            if next(finished) == last and done is not None:
-                done()
-
         for index, request in enumerate(self._running):
             try:
-                request.start(None if done is None else one_done)
+                request.start()
             except InferenceError:
                 self._running = self._running[:index]
                 self.finish()
                 raise
+        if done is not None:
+            self._watcher.watch([request.wait for request in self._running], done)
 
     def is_finished(self) -> bool:
         """Tell whether no block runs any more; see `Request.is_finished`."""

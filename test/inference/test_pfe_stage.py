@@ -4,8 +4,8 @@
 
 from __future__ import annotations
 
+import itertools
 import threading
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -105,30 +105,34 @@ class FakeRequest:
     def __init__(self) -> None:
         self.fails_to_start = False
         self.fails = False
-        self.running = False
         self.waited = 0
-        self.done: Callable[[], None] = lambda: None
+        self._ended = threading.Event()
+        self._ended.set()
 
     def bind(self, name: str, array: npt.NDArray[np.float32]) -> None:
         pass
 
-    def start(self, done: Callable[[], None]) -> None:
+    def start(self) -> None:
         if self.fails_to_start:
             raise InferenceError("no start")
-        self.done, self.running = done, True
+        self._ended.clear()
+
+    def wait(self) -> None:
+        assert self._ended.wait(PATIENCE_S)
+        if self.fails:
+            raise RuntimeError("no end")
 
     def is_finished(self) -> bool:
-        return not self.running
+        return self._ended.is_set()
 
     def finish(self) -> None:
-        self.running = False
+        self._ended.set()
         self.waited += 1
         if self.fails:
             raise InferenceError("no end")
 
     def end(self) -> None:
-        self.running = False
-        self.done()
+        self._ended.set()
 
 
 class FakeNetwork:
@@ -149,52 +153,54 @@ def fake_stage(config: ModelConfig = CONFIG) -> tuple[PfeStage, list[FakeRequest
     return stage, network.requests
 
 
-def test_the_stage_is_done_with_the_last_block_whichever_that_is() -> None:
+class Calls:
+    """Counts what a stage tells, and whether any block still ran then."""
+
+    def __init__(self, stage: PfeStage) -> None:
+        self._stage = stage
+        self.too_early = self.count = 0
+        self._called = threading.Event()
+
+    def __call__(self) -> None:
+        self.too_early += not self._stage.is_finished()
+        self.count += 1
+        self._called.set()
+
+    def wait(self) -> None:
+        assert self._called.wait(PATIENCE_S)
+
+
+@pytest.mark.parametrize("order", itertools.permutations(range(3)))
+@pytest.mark.parametrize("failing", [None, 0, 1, 2])
+def test_the_stage_is_done_once_with_the_last_block(order: tuple[int, ...], failing: int | None) -> None:
     stage, requests = fake_stage()
-    for order in ((0, 1, 2), (2, 0, 1), (1, 2, 0)):
-        calls: list[None] = []
-        stage.start(60, lambda calls=calls: calls.append(None))  # type: ignore[misc]
-        for position, index in enumerate(order):
+    for _ in range(5):
+        calls = Calls(stage)
+        stage.start(60, calls)
+        for index in order:
             assert not stage.is_finished()
-            assert calls == []
+            assert calls.count == 0
+            requests[index].fails = index == failing
             requests[index].end()
-            assert len(calls) == (position == 2)
+        calls.wait()
         assert stage.is_finished()
-        stage.finish()
-
-
-def end_all_at_once(requests: list[FakeRequest]) -> None:
-    gate = threading.Barrier(len(requests))
-
-    def end(request: FakeRequest) -> None:
-        gate.wait(PATIENCE_S)
-        request.end()
-
-    threads = [threading.Thread(target=end, args=(request,)) for request in requests]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join(PATIENCE_S)
-
-
-def test_blocks_that_end_on_several_threads_at_once_are_done_exactly_once() -> None:
-    stage, requests = fake_stage()
-    for _ in range(50):
-        calls: list[None] = []
-        stage.start(60, lambda calls=calls: calls.append(None))  # type: ignore[misc]
-        end_all_at_once(requests)
-        assert len(calls) == 1
+        if failing is None:
+            stage.finish()
+        else:
+            with pytest.raises(InferenceError, match=r"^no end$"):
+                stage.finish()
+        assert (calls.count, calls.too_early) == (1, 0)
 
 
 def test_a_failed_block_is_raised_after_all_others_have_ended() -> None:
     stage, requests = fake_stage()
     requests[0].fails = True
-    stage.start(60, lambda: None)
+    stage.start(60)
     with pytest.raises(InferenceError, match=r"^no end$"):
         stage.finish()
     assert [request.waited for request in requests] == [1, 1, 1]
     requests[0].fails = False
-    stage.start(60, lambda: None)
+    stage.start(60)
     stage.finish()
 
 
@@ -206,5 +212,11 @@ def test_a_block_that_does_not_start_leaves_none_running_and_is_never_done() -> 
         stage.start(60, lambda: calls.append(None))
     assert [request.waited for request in requests] == [1, 0, 0]
     assert stage.is_finished()
-    requests[0].end()
+    # The next start waits behind it.
+    requests[1].fails_to_start = False
+    last = Calls(stage)
+    stage.start(60, last)
+    for request in requests:
+        request.end()
+    last.wait()
     assert calls == []
