@@ -4,11 +4,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from pointpillars_ov_ros.core.arrays import FloatArray, IntArray
+from pointpillars_ov_ros.core.arrays import BoolArray, FloatArray, IntArray
+from pointpillars_ov_ros.core.errors import require
 
 
 @dataclass(frozen=True)
@@ -34,3 +36,20 @@ class Detections:
         """Keep those with at least this score."""
         keep = self.scores >= score
         return Detections(self.boxes[keep], self.scores[keep], self.labels[keep])
+
+    def of(self, classes: BoolArray) -> Detections:
+        """Keep those of the classes for which `classes` (number of classes,) is true."""
+        keep = classes[self.labels]
+        return Detections(self.boxes[keep], self.scores[keep], self.labels[keep])
+
+
+def choose_classes(names: str, known: Sequence[str]) -> BoolArray:
+    """Give for each of `known` whether it is among `names`, separated by commas; all are where there is none."""
+    wanted = [name.strip() for name in names.split(",") if name.strip()]
+    return np.array([not wanted or name in wanted for name in known], np.bool_)
+
+
+def check_classes(names: str, known: Sequence[str]) -> None:
+    """Raise ConfigError where one of `names`, separated by commas, is none of `known`."""
+    for name in filter(None, map(str.strip, names.split(","))):
+        require(name in known, "classes", name, f"one of {', '.join(known)}")

@@ -9,6 +9,7 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import replace
+from itertools import pairwise
 
 import numpy as np
 import openvino as ov
@@ -50,8 +51,8 @@ class Engine:
         """As asked for, but for devices that are not here."""
         self.settings = override_thresholds(bundle.config.postprocess, runtime.score_threshold, runtime.nms_threshold)
         config = bundle.config
-        points, _ = clean_points(warm_up_cloud(config), 1.0)
-        self.encoders = EncoderFactory(bundle, runtime, compile_properties(runtime, runtime.pfe_device), points)
+        self._points, _ = clean_points(warm_up_cloud(config), 1.0)
+        self.encoders = EncoderFactory(bundle, runtime, compile_properties(runtime, runtime.pfe_device), self._points)
         self._canvas = CanvasFormat()
         self.is_lean = runtime.lean_rpn and is_cpu_alone(runtime.rpn_device)
         """The RPN's graph is rewritten. Elsewhere than on CPU nobody has yet seen what is faster, or if it is right."""
@@ -62,7 +63,7 @@ class Engine:
             rpn_ports(config),
             rewrite=self._make_lean if self.is_lean else None,
         )
-        self._pool = SlotPool(self._make_slot, lambda slot: self._warm_up(slot, points), self.rpn.optimal_requests)
+        self._pool = SlotPool(self._make_slot, self._warm_up, self.rpn.optimal_requests)
         self._pipeline: Pipeline | None = None
         self._changing = threading.RLock()
         self._pool.take(runtime.mode)
@@ -115,6 +116,20 @@ class Engine:
             self.runtime = replace(self.runtime, mode=mode)
             self._warn()
 
+    def warm_up(self) -> list[float]:
+        """Let every slot of the mode infer once, and give how long each took (s); nothing else runs meanwhile.
+
+        InferenceError where it fails, and while a pipeline is open.
+        """
+        with self._changing:
+            if self._pipeline is not None and not self._pipeline.is_closed:
+                raise InferenceError("clouds are being processed, which keeps the networks warm")
+            times = [time.monotonic()]
+            for slot in self._pool.take(self.runtime.mode):
+                self._warm_up(slot)
+                times.append(time.monotonic())
+            return [end - begin for begin, end in pairwise(times)]
+
     def effective_settings(self) -> dict[str, dict[str, str]]:
         """Read back what the networks run with."""
         pfe = self.encoders.network
@@ -140,9 +155,9 @@ class Engine:
         except RuntimeError as error:
             raise InferenceError(f"no request could be made: {first_line(error)}") from None
 
-    def _warm_up(self, slot: FrameSlot, points: FloatArray) -> None:
+    def _warm_up(self, slot: FrameSlot) -> None:
         try:
-            slot.detect(points, self.settings)
+            slot.detect(self._points, self.settings)
         except OutputError:
             # The parity check says it, too, and what is to be done then is its user's choice.
             if not self.runtime.parity_check:

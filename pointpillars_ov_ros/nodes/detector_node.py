@@ -4,12 +4,12 @@
 
 from __future__ import annotations
 
-import threading
+import gc
 import time
 from collections.abc import Sequence
-from dataclasses import fields, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 from rcl_interfaces.msg import SetParametersResult
 from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
@@ -17,23 +17,22 @@ from rclpy.parameter import Parameter
 from rclpy.qos import QoSProfile
 from sensor_msgs.msg import PointCloud2
 
-from pointpillars_ov_ros.core.decode import override_thresholds
+from pointpillars_ov_ros.core.detections import check_classes
 from pointpillars_ov_ros.core.errors import CloudError, ConfigError, InferenceError, PointPillarsError
 from pointpillars_ov_ros.core.points import PointBuffers
-from pointpillars_ov_ros.core.runtime_config import RuntimeConfig, from_plain
-from pointpillars_ov_ros.inference.checked_engine import open_engine
-from pointpillars_ov_ros.inference.engine import Engine
+from pointpillars_ov_ros.core.runtime_config import RuntimeConfig
+from pointpillars_ov_ros.inference.checked_engine import CheckedEngine, open_engine
 from pointpillars_ov_ros.inference.frames import FrameResult
-from pointpillars_ov_ros.inference.pipeline import Pipeline
 from pointpillars_ov_ros.inference.timing import Stage, StageTimes
-from pointpillars_ov_ros.inference.trace_file import TraceRecorder, open_trace
 from pointpillars_ov_ros.model.bundle import load_bundle
 from pointpillars_ov_ros.nodes import qos
 from pointpillars_ov_ros.nodes.cloud_input import CloudInput
 from pointpillars_ov_ros.nodes.conversions import Cloud, read_cloud
 from pointpillars_ov_ros.nodes.dds import transport_warning
-from pointpillars_ov_ros.nodes.detector_outputs import DetectorOutputs, describe_start
-from pointpillars_ov_ros.nodes.parameters import declare_parameters
+from pointpillars_ov_ros.nodes.detector_outputs import DetectorOutputs, describe_start, describe_times
+from pointpillars_ov_ros.nodes.errand import Errand
+from pointpillars_ov_ros.nodes.live_engine import LiveEngine
+from pointpillars_ov_ros.nodes.parameters import declare_parameters, read_parameters
 from pointpillars_ov_ros.nodes.settings import DetectorNodeConfig
 from pointpillars_ov_ros.nodes.shipped import shipped_model
 
@@ -41,9 +40,7 @@ _THROTTLE_S = 5.0
 _BRIGHT = 1.5
 """Scaled intensities above this are not of the 0..1 that networks are trained with."""
 _LIVE = ("mode", "drop_policy", "score_threshold", "nms_threshold")
-"""Settings of `RuntimeConfig` that take effect at once; so do those of the subscription."""
-
-T = TypeVar("T")
+"""Settings of `RuntimeConfig` that take effect at once; so do those of the subscription, and `classes`."""
 
 
 class DetectorNode(LifecycleNode):
@@ -54,12 +51,13 @@ class DetectorNode(LifecycleNode):
         super().__init__("pointpillars_detector", **options)
         declare_parameters(self, RuntimeConfig)
         declare_parameters(self, DetectorNodeConfig)
-        self._pipeline: Pipeline | None = None
-        self._trace: TraceRecorder | None = None
+        self._live: LiveEngine | None = None
+        """None: not configured."""
         self._buffers = PointBuffers()
-        self._switching = threading.Lock()
         self._starting = False
         self._failure = ""
+        Errand(self, "~/reload", self._reload, self._switch_over)
+        Errand(self, "~/warm_up", self._warm_up, describe_times)
         self.add_on_set_parameters_callback(self._on_set_parameters)
 
     def start(self) -> None:
@@ -82,36 +80,28 @@ class DetectorNode(LifecycleNode):
 
     def stop(self) -> None:
         """Publish what is in flight."""
-        self._close_pipeline()
+        if self._live is not None:
+            self._live.close()
 
     def on_configure(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Load the bundle, compile, warm up, create the publishers; FAILURE leaves the node unconfigured."""
         self.get_logger().info("loading and compiling the networks …")
         try:
-            self._runtime, self._node_config = self._read(RuntimeConfig), self._read(DetectorNodeConfig)
-            folder = Path(self._runtime.model_dir) if self._runtime.model_dir else shipped_model()
-            self._engine, parity = open_engine(load_bundle(folder), self._runtime)
+            loaded = self._load()
         except PointPillarsError as error:
             return self._fail("configure", error)
-        self._outputs = DetectorOutputs(self, self._engine, parity.text)
-        for line in describe_start(self._engine):
-            self.get_logger().info(line)
-        if parity.is_amiss:
-            self.get_logger().warning(parity.sentence)
-        else:
-            self.get_logger().info(parity.sentence)
+        self._outputs = DetectorOutputs(self, loaded.engine, loaded.parity.text)
+        self._live = LiveEngine(loaded.engine, self._on_result, self.get_logger())
+        self._take_over(loaded)
         return TransitionCallbackReturn.SUCCESS
 
     def on_activate(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Start the pipeline and subscribe; FAILURE where a device still has what was left on it."""
-        self._take(self._read(RuntimeConfig), self._read(DetectorNodeConfig))
-        mode, policy = self._runtime.mode, self._runtime.drop_policy
-        self._engine.runtime = replace(self._engine.runtime, mode=mode, drop_policy=policy)
+        assert self._live is not None
+        self._take(read_parameters(self, RuntimeConfig), read_parameters(self, DetectorNodeConfig))
         try:
-            self._trace = open_trace(self._node_config.record_trace, self._engine)
-            self._pipeline = self._engine.open_pipeline(self._on_result, self._trace)
+            self._live.open(self._runtime, self._node_config.record_trace)
         except PointPillarsError as error:
-            self._close_pipeline()
             return self._fail("activate", error)
         result = super().on_activate(state)
         self._outputs.publish_labels()
@@ -123,19 +113,58 @@ class DetectorNode(LifecycleNode):
     def on_deactivate(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Unsubscribe and publish what is in flight."""
         self._input.destroy()
-        self._close_pipeline()
+        self.stop()
         return super().on_deactivate(state)
 
     def on_cleanup(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Give networks and buffers back."""
         self._outputs.destroy()
-        del self._outputs, self._engine
+        del self._outputs
+        self._live = None
+        self._buffers = PointBuffers()
+        # Pools and their callbacks hold each other, which Python would only come across some day.
+        gc.collect()
         return TransitionCallbackReturn.SUCCESS
 
     def on_shutdown(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Publish what is in flight."""
-        self._close_pipeline()
+        self.stop()
         return TransitionCallbackReturn.SUCCESS
+
+    def _load(self) -> CheckedEngine:
+        """Load what the parameters name by now; from any thread."""
+        runtime, node_config = read_parameters(self, RuntimeConfig), read_parameters(self, DetectorNodeConfig)
+        bundle = load_bundle(Path(runtime.model_dir) if runtime.model_dir else shipped_model())
+        check_classes(node_config.classes, bundle.config.classes)
+        return open_engine(bundle, runtime)
+
+    def _take_over(self, loaded: CheckedEngine) -> None:
+        """Take the settings over that an engine was loaded with, and say what it is."""
+        self._runtime = loaded.engine.runtime
+        self._take(read_parameters(self, RuntimeConfig), read_parameters(self, DetectorNodeConfig))
+        for line in describe_start(loaded.engine):
+            self.get_logger().info(line)
+        if loaded.parity.is_amiss:
+            self.get_logger().warning(loaded.parity.sentence)
+        else:
+            self.get_logger().info(loaded.parity.sentence)
+
+    def _reload(self) -> CheckedEngine:
+        if self._live is None:
+            raise InferenceError("the node is not configured, so there is nothing to reload")
+        return self._load()
+
+    def _switch_over(self, loaded: CheckedEngine) -> str:
+        if self._live is None:
+            raise InferenceError("the node was cleaned up while the networks were loaded")
+        self._take_over(loaded)
+        self._live.replace(loaded.engine, lambda: self._outputs.take(loaded.engine, loaded.parity.text))
+        return f"{loaded.engine.config.name} from now on; parity: {loaded.parity.text}"
+
+    def _warm_up(self) -> list[float]:
+        if self._live is None:
+            raise InferenceError("the node is not configured, so there is nothing to warm up")
+        return self._live.engine.warm_up()
 
     def _fail(self, transition: str, error: PointPillarsError) -> TransitionCallbackReturn:
         self._failure = str(error)
@@ -143,15 +172,8 @@ class DetectorNode(LifecycleNode):
             self.get_logger().error(f"{transition} failed: {error}")
         return TransitionCallbackReturn.FAILURE
 
-    def _close_pipeline(self) -> None:
-        if self._pipeline is not None:
-            self._pipeline.close()
-            self._pipeline = None
-        if self._trace is not None:
-            self._trace.close()
-
     def _on_cloud(self, message: PointCloud2) -> None:
-        if self._pipeline is None:
+        if self._live is None or not self._live.is_open:
             return
         times = StageTimes()
         times.begin(Stage.CONVERT, time.monotonic_ns())
@@ -160,11 +182,11 @@ class DetectorNode(LifecycleNode):
             cloud = read_cloud(message, self._runtime.intensity_field, self._runtime.intensity_scale, self._buffers)
         except CloudError as error:
             self.get_logger().warning(f"cloud refused: {error}", throttle_duration_sec=_THROTTLE_S)
-            self._outputs.publish_refusal(message.header, str(error), self._pipeline.counts)
+            self._outputs.publish_refusal(message.header, str(error), self._live.counts)
             return
         times.end(Stage.CONVERT, time.monotonic_ns())
         self._check_intensity(cloud, message)
-        self._pipeline.submit(cloud.points, message.header, times)
+        self._live.submit(cloud.points, message.header, times)
 
     def _on_result(self, result: FrameResult) -> None:
         """Publish; called on the pipeline's thread, in input order."""
@@ -177,50 +199,32 @@ class DetectorNode(LifecycleNode):
                 f"clouds are processed again, after {failing} that were not", throttle_duration_sec=_THROTTLE_S
             )
 
-    def _on_set_parameters(self, parameters: list[Parameter]) -> SetParametersResult:
+    def _on_set_parameters(self, parameters: Sequence[Parameter]) -> SetParametersResult:
         """Check values; those of `_LIVE` and of the subscription take effect at once, others at the next configure."""
+        live = self._live
         try:
-            runtime, node_config = self._read(RuntimeConfig, parameters), self._read(DetectorNodeConfig, parameters)
-            refusal = "" if self._pipeline is None else self._input.refusal(input_profile(runtime, node_config))
+            runtime = read_parameters(self, RuntimeConfig, parameters)
+            node_config = read_parameters(self, DetectorNodeConfig, parameters)
+            if live is not None:
+                check_classes(node_config.classes, live.engine.config.classes)
+            is_open = live is not None and live.is_open
+            refusal = self._input.refusal(input_profile(runtime, node_config)) if is_open else ""
             if refusal:
                 raise ConfigError(f"{', '.join(p.name for p in parameters)}: {refusal}; see input_reliability")
         except PointPillarsError as error:
             return SetParametersResult(successful=False, reason=str(error))
-        if self._pipeline is not None:
+        if is_open:
             self._take(runtime, node_config)
-            self._pipeline.settings = self._engine.settings
-            self._pipeline.set_policy(self._runtime.drop_policy)
             self._input.change(input_profile(self._runtime, self._node_config))
-            # Apart from the callbacks: another slot takes a moment to make, and meanwhile clouds must not wait.
-            threading.Thread(target=self._switch_mode, args=(self._engine,), daemon=True).start()
         return SetParametersResult(successful=True)
-
-    def _read(self, settings: type[T], changes: Sequence[Parameter] = ()) -> T:
-        """Give the settings as the parameters will be with `changes`; ConfigError names a bad value."""
-        names = [field.name for field in fields(settings)]  # type: ignore[arg-type]
-        values = {name: self.get_parameter(name).value for name in names}
-        return from_plain(settings, {**values, **{p.name: p.value for p in changes if p.name in values}})
 
     def _take(self, runtime: RuntimeConfig, node_config: DetectorNodeConfig) -> None:
         """Take those settings over that may change between two configures."""
+        assert self._live is not None
         self._runtime = replace(self._runtime, **{name: getattr(runtime, name) for name in _LIVE})
         self._node_config = node_config
-        self._engine.settings = override_thresholds(
-            self._engine.config.postprocess, runtime.score_threshold, runtime.nms_threshold
-        )
-
-    def _switch_mode(self, engine: Engine) -> None:
-        """Switch to the mode that is wanted by now, which a later change may have made another one."""
-        with self._switching:
-            mode = self._runtime.mode
-            if mode is engine.runtime.mode:
-                return
-            try:
-                engine.set_mode(mode)
-            except PointPillarsError as error:
-                self.get_logger().error(f"still in {engine.runtime.mode.value} mode: {error}")
-            else:
-                self.get_logger().info(f"{mode.value} mode from now on")
+        self._outputs.choose(node_config.classes)
+        self._live.change(self._runtime)
 
     def _check_intensity(self, cloud: Cloud, message: PointCloud2) -> None:
         if not cloud.has_intensity:

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 
 from diagnostic_msgs.msg import DiagnosticArray
 from rclpy.clock import Clock, ClockType
@@ -14,6 +15,7 @@ from std_msgs.msg import Header
 from vision_msgs.msg import Detection3DArray, LabelInfo
 from visualization_msgs.msg import MarkerArray
 
+from pointpillars_ov_ros.core.detections import choose_classes
 from pointpillars_ov_ros.inference.engine import Engine
 from pointpillars_ov_ros.inference.frames import Counts, FrameResult
 from pointpillars_ov_ros.nodes import qos
@@ -33,16 +35,8 @@ class DetectorOutputs:
     def __init__(self, node: LifecycleNode, engine: Engine, parity: str) -> None:
         """Create the publishers; they are silent until the node is active. `parity` is `Verdict.text`."""
         self._node = node
-        self._parity = parity
-        self._engine = engine
-        self._classes = engine.config.classes
-        self._settings = engine.effective_settings()
         self._run = time.time_ns()
         self._timer: Timer | None = None
-        if any("AUTO" in device for device in (engine.runtime.pfe_device, engine.runtime.rpn_device)):
-            # Which moves networks to another device, minutes after the start. All others stay where they are.
-            clock = Clock(clock_type=ClockType.STEADY_TIME)
-            self._timer = node.create_timer(_LOOK_EVERY_S, self._look_at_devices, clock=clock)
         self._detections = node.create_lifecycle_publisher(Detection3DArray, "detections", qos.OUTPUT)
         self._markers = node.create_lifecycle_publisher(MarkerArray, "markers", qos.OUTPUT)
         self._label_info = node.create_lifecycle_publisher(LabelInfo, "label_info", qos.LATCHED)
@@ -50,6 +44,27 @@ class DetectorOutputs:
         self.received = self.refused = self.lost = 0
         self.failing = 0
         """Frames failed in a row, up to the last one."""
+        self._chosen = ""
+        self.take(engine, parity)
+
+    def take(self, engine: Engine, parity: str) -> None:
+        """Publish what comes of `engine` from now on."""
+        self._engine, self._parity = engine, parity
+        self._classes = engine.config.classes
+        self._settings = engine.effective_settings()
+        if self._label_info.is_activated:
+            self.publish_labels()
+        if self._timer is not None:
+            self._node.destroy_timer(self._timer)
+            self._timer = None
+        if any("AUTO" in device for device in (engine.runtime.pfe_device, engine.runtime.rpn_device)):
+            # Which moves networks to another device, minutes after the start. All others stay where they are.
+            clock = Clock(clock_type=ClockType.STEADY_TIME)
+            self._timer = self._node.create_timer(_LOOK_EVERY_S, self._look_at_devices, clock=clock)
+
+    def choose(self, classes: str) -> None:
+        """Publish detections of these classes only, names separated by commas; empty: of all."""
+        self._chosen = classes
 
     def destroy(self) -> None:
         """Take the publishers away."""
@@ -73,17 +88,20 @@ class DetectorOutputs:
         """Publish the detections of a frame with the header of its cloud, and its timing."""
         header = result.token
         self.failing = self.failing + 1 if result.error else 0
+        detections = result.detections
+        if self._chosen:
+            detections = detections.of(choose_classes(self._chosen, self._classes))
         if not result.error:
-            self._detections.publish(to_detection_array(result.detections, self._classes, header))
+            self._detections.publish(to_detection_array(detections, self._classes, header))
             if self._markers.get_subscription_count():
-                self._markers.publish(to_marker_array(result.detections, self._classes, header))
+                self._markers.publish(to_marker_array(detections, self._classes, header))
         self._publish_timing(
             header,
             result.counts,
             error=result.error,
             points=result.points,
             pillars=result.pillars,
-            detections=len(result.detections),
+            detections=len(detections),
             **stage_durations(result.times),
         )
 
@@ -135,3 +153,8 @@ def describe_start(engine: Engine) -> list[str]:
         f"RPN on {places['rpn']}, {runtime.mode.value} mode, {runtime.drop_policy.value}",
         *compiled,
     ]
+
+
+def describe_times(times_s: Sequence[float]) -> str:
+    """Say how long each slot took to warm up."""
+    return f"{len(times_s)} slots took {', '.join(f'{time_s * 1e3:.1f}' for time_s in times_s)} ms"

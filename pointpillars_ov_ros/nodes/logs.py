@@ -13,6 +13,9 @@ PACKAGE = __name__.partition(".")[0]
 class RosLogger(Protocol):
     """What of rclpy's logger is used here."""
 
+    def info(self, message: str) -> bool:
+        """Log what is as it should be."""
+
     def warning(self, message: str) -> bool:
         """Log a warning."""
 

@@ -5,12 +5,14 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Sequence
 from enum import Enum
 from typing import Any, TypeVar
 
 from rcl_interfaces.msg import FloatingPointRange, IntegerRange, ParameterDescriptor
 from rclpy.exceptions import InvalidParameterTypeException, InvalidParameterValueException
 from rclpy.node import Node
+from rclpy.parameter import Parameter
 
 from pointpillars_ov_ros.core.errors import ConfigError
 from pointpillars_ov_ros.core.runtime_config import from_plain
@@ -28,10 +30,11 @@ def declare_parameters(node: Node, settings: type[Any]) -> None:
             raise ConfigError(f"{field.name}: {_reason(error, default)}") from None
 
 
-def read_parameters(node: Node, settings: type[T]) -> T:
-    """Build `settings` from the node's parameters; ConfigError names field and value."""
-    fields = dataclasses.fields(settings)  # type: ignore[arg-type]
-    return from_plain(settings, {field.name: node.get_parameter(field.name).value for field in fields})
+def read_parameters(node: Node, settings: type[T], changes: Sequence[Parameter] = ()) -> T:
+    """Build `settings` from the node's parameters as they will be with `changes`; ConfigError names field and value."""
+    names = {field.name for field in dataclasses.fields(settings)}  # type: ignore[arg-type]
+    values = {name: node.get_parameter(name).value for name in names}
+    return from_plain(settings, {**values, **{p.name: p.value for p in changes if p.name in names}})
 
 
 def _reason(error: Exception, default: object) -> str:

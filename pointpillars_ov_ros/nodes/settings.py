@@ -28,6 +28,7 @@ class DetectorNodeConfig:
         "Reliability of the cloud subscription; auto: best effort live, reliable in replay",
     )
     input_depth: int = setting(0, "Queue depth of the cloud subscription; 0: 1 live, 32 in replay", low=0, high=1000)
+    classes: str = setting("", "Classes to publish, separated by commas; empty: all that the network knows")
     record_trace: str = setting(
         "", "File to record every frame's stages to, as a trace for Perfetto, from the next activate on; empty: none"
     )

@@ -16,6 +16,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 from diagnostic_msgs.msg import DiagnosticArray
+from lifecycle_msgs.msg import Transition
+from lifecycle_msgs.srv import ChangeState
 from rcl_interfaces.srv import SetParameters
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
@@ -108,6 +110,20 @@ def set_parameter(sender: Peer, name: str, value: object) -> tuple[bool, str]:
     request = SetParameters.Request(parameters=[Parameter(name, value=value).to_parameter_msg()])
     result = call(sender, SetParameters, "set_parameters", request).results[0]
     return result.successful, result.reason
+
+
+def change_state(sender: Peer, transition: int) -> bool:
+    """Lead the detector through a transition; tell whether it went."""
+    request = ChangeState.Request(transition=Transition(id=transition))
+    return bool(call(sender, ChangeState, "change_state", request).success)
+
+
+def rss_mb(pid: int) -> float:
+    """Give the memory of a process (MB)."""
+    for line in Path(f"/proc/{pid}/status").read_text().splitlines():
+        if line.startswith("VmRSS:"):
+            return int(line.split()[1]) / 1024
+    raise AssertionError(f"process {pid} has no VmRSS")
 
 
 @contextmanager

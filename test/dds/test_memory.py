@@ -13,19 +13,12 @@ from pointpillars_ov_ros.kitti.frames import find_frames
 from pointpillars_ov_ros.model.bundle import ModelBundle
 
 from ..shared_data import KITTI, needs_shared_data
-from .peers import nodes, peer
+from .peers import nodes, peer, rss_mb
 
 pytestmark = [needs_shared_data, pytest.mark.usefixtures("ros"), pytest.mark.slow]
 
 FRAMES = 500
 LIMIT_MB = 700
-
-
-def rss_mb(pid: int) -> float:
-    for line in Path(f"/proc/{pid}/status").read_text().splitlines():
-        if line.startswith("VmRSS:"):
-            return int(line.split()[1]) / 1024
-    raise AssertionError(f"process {pid} has no VmRSS")
 
 
 def test_memory_is_bounded_and_does_not_grow(kitti_car: ModelBundle, tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 from ament_index_python.packages import get_package_prefix
 from lifecycle_msgs.msg import State, Transition
-from lifecycle_msgs.srv import ChangeState, GetState
+from lifecycle_msgs.srv import GetState
 from rclpy.duration import Duration
 
 from pointpillars_ov_ros.kitti.frames import read_points
@@ -22,7 +22,7 @@ from pointpillars_ov_ros.model.bundle import CONFIG_NAME, ModelBundle, write_bun
 
 from ..inference.toy_bundle import Trouble, Weakness, save_toy_bundle, toy_cloud
 from ..shared_data import KITTI, needs_shared_data
-from .peers import PATIENCE_S, Peer, call, nodes, peer, set_parameter, stamp_of
+from .peers import PATIENCE_S, Peer, call, change_state, nodes, peer, set_parameter, stamp_of
 
 pytestmark = [needs_shared_data, pytest.mark.usefixtures("ros")]
 
@@ -106,11 +106,6 @@ def assert_fails_in_one_sentence(ended: subprocess.CompletedProcess[str], named:
     assert len(failures) == 1, said
 
 
-def change(sender: Peer, transition: int) -> bool:
-    request = ChangeState.Request(transition=Transition(id=transition))
-    return call(sender, ChangeState, "change_state", request).success  # type: ignore[attr-defined]
-
-
 def state(sender: Peer) -> int:
     return call(sender, GetState, "get_state", GetState.Request()).current_state.id  # type: ignore[attr-defined]
 
@@ -119,22 +114,22 @@ def test_a_lifecycle_manager_leads_it_all_the_way_round(kitti_car: ModelBundle, 
     with peer() as manager, nodes(tmp_path) as processes:
         processes.start("pointpillars_detector", {"model_dir": "/nowhere", "autostart": False})
         assert state(manager) == State.PRIMARY_STATE_UNCONFIGURED
-        assert not change(manager, Transition.TRANSITION_CONFIGURE)
+        assert not change_state(manager, Transition.TRANSITION_CONFIGURE)
         assert state(manager) == State.PRIMARY_STATE_UNCONFIGURED, "a failed configure leaves a half-alive node"
         assert set_parameter(manager, "model_dir", str(kitti_car.folder)) == (True, "")
         for _ in range(2):
-            assert change(manager, Transition.TRANSITION_CONFIGURE)
+            assert change_state(manager, Transition.TRANSITION_CONFIGURE)
             assert manager.clouds.get_subscription_count() == 0, "subscribed before it is active"
-            assert change(manager, Transition.TRANSITION_ACTIVATE)
+            assert change_state(manager, Transition.TRANSITION_ACTIVATE)
             manager.wait_until(lambda: manager.clouds.get_subscription_count() == 1, "the subscription", processes)
             before = len(manager.timings)
             manager.connect(read_points(GOOD), processes)
             manager.wait_until(lambda: len(manager.detections) == len(manager.timings), "the detections", processes)
             assert len(manager.timings) > before
             assert [stamp_of(array) for array in manager.detections] == list(manager.timing_of)
-            assert change(manager, Transition.TRANSITION_DEACTIVATE)
+            assert change_state(manager, Transition.TRANSITION_DEACTIVATE)
             manager.wait_until(lambda: manager.clouds.get_subscription_count() == 0, "the end of it", processes)
-            assert change(manager, Transition.TRANSITION_CLEANUP)
+            assert change_state(manager, Transition.TRANSITION_CLEANUP)
         assert state(manager) == State.PRIMARY_STATE_UNCONFIGURED
 
 

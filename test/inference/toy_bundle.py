@@ -44,15 +44,15 @@ class Weakness(NamedTuple):
     trouble: Trouble
 
 
-def save_toy_bundle(folder: Path, weakness: Weakness | None = None) -> ModelBundle:
-    """Write the bundle of the tiny model."""
-    config = tiny_config()
+def save_toy_bundle(folder: Path, weakness: Weakness | None = None, seed: int = 5) -> ModelBundle:
+    """Write the bundle of the tiny model; other seeds give RPNs of other weights, under other names."""
+    config = dataclasses.replace(tiny_config(), name=f"toy_{seed}")
     sources = folder / "sources"
     sources.mkdir(parents=True)
     core = ov.Core()
     plain = dataclasses.replace(config, pfe=dataclasses.replace(config.pfe, file="plain.xml"))
     pfe = core.read_model(save_toy_pfe(sources, plain))
-    rpn = toy_rpn(config)
+    rpn = toy_rpn(config, seed)
     if weakness is not None:
         model, watched = (pfe, config.pfe.inputs.intensity) if weakness.network == "pfe" else (rpn, config.rpn.input)
         weaken(model, watched, weakness.trouble)
@@ -68,11 +68,11 @@ def toy_cloud(number: int, bright: bool = False) -> Points:
     return cloud
 
 
-def toy_rpn(config: ModelConfig) -> ov.Model:
+def toy_rpn(config: ModelConfig, seed: int = 5) -> ov.Model:
     """Give an RPN that weighs the cells that an output cell covers."""
     ports, stride = rpn_ports(config), config.rpn.stride
     canvas = parameter(config.rpn.input, config.canvas_shape)
-    random, results = np.random.default_rng(5), []
+    random, results = np.random.default_rng(seed), []
     for name, shape in ports.outputs.items():
         weights = random.normal(0.0, 0.01, (shape[3], config.rpn.channels, stride, stride)).astype(np.float32)
         head = ops.convolution(canvas, weights, [stride] * 2, [0, 0], [0, 0], [1, 1])

@@ -1,0 +1,166 @@
+# Copyright 2026 The pointpillars_ov_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""What is changed while the detector runs: its networks, its classes; and what cleanup gives back."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import groupby
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import pytest
+from lifecycle_msgs.msg import Transition
+from std_srvs.srv import Trigger
+from vision_msgs.msg import Detection3DArray
+
+from pointpillars_ov_ros.core.runtime_config import EncoderChoice, RuntimeConfig
+from pointpillars_ov_ros.inference.engine import Engine
+from pointpillars_ov_ros.model.bundle import ModelBundle
+from pointpillars_ov_ros.nodes.conversions import from_detection_array
+from pointpillars_ov_ros.tools.processes import NodeProcesses
+
+from ..inference.toy_bundle import save_toy_bundle, toy_cloud
+from .peers import Peer, call, change_state, nodes, peer, rss_mb, set_parameter, stamp_of
+
+pytestmark = pytest.mark.usefixtures("ros")
+
+DETECTOR = "pointpillars_detector"
+THRESHOLD = 0.5
+
+
+class Running(NamedTuple):
+    """A detector of toy networks, in replay, that has answered."""
+
+    sender: Peer
+    processes: NodeProcesses
+    bundle: ModelBundle
+
+
+@pytest.fixture
+def running(tmp_path: Path) -> Iterator[Running]:
+    bundle = save_toy_bundle(tmp_path / "first")
+    with peer() as sender, nodes(tmp_path / "logs") as processes:
+        processes.start(
+            DETECTOR,
+            {
+                "model_dir": str(bundle.folder),
+                "drop_policy": "replay",
+                "encoder": "openvino",
+                "lean_rpn": False,
+                "score_threshold": THRESHOLD,
+            },
+        )
+        sender.connect(toy_cloud(0), processes)
+        sender.wait_until(lambda: len(sender.detections) == len(sender.timings), "the detections", processes)
+        yield Running(sender, processes, bundle)
+
+
+def trigger(sender: Peer, name: str) -> tuple[bool, str]:
+    answer = call(sender, Trigger, name, Trigger.Request())
+    return answer.success, answer.message
+
+
+def send(sender: Peer) -> tuple[int, int]:
+    cloud = sender.make_cloud(toy_cloud(0))
+    sender.clouds.publish(cloud)
+    return stamp_of(cloud)
+
+
+def scores(array: Detection3DArray) -> tuple[float, ...]:
+    return tuple(detection.results[0].hypothesis.score for detection in array.detections)
+
+
+def expected(bundle: ModelBundle) -> list[float]:
+    """Give the scores of the one cloud that is sent, straight from the engine."""
+    settings = RuntimeConfig(encoder=EncoderChoice.OPENVINO, lean_rpn=False, score_threshold=THRESHOLD)
+    engine = Engine(bundle, settings)
+    return engine.slots[0].detect(toy_cloud(0), engine.settings).scores.tolist()
+
+
+def test_another_bundle_takes_over_while_clouds_come_and_none_is_lost(running: Running, tmp_path: Path) -> None:
+    sender, processes, first = running
+    second = save_toy_bundle(tmp_path / "second", seed=6)
+    before = sender.timings[-1]
+    assert set_parameter(sender, "model_dir", str(second.folder)) == (True, "")
+    client = sender.create_client(Trigger, f"/{DETECTOR}/reload")
+    sender.wait_until(client.service_is_ready, "the service")
+    start = len(sender.detections)
+    future, sent, after = client.call_async(Trigger.Request()), [], 0
+    while after < 5:
+        sent.append(send(sender))
+        sender.wait_until(lambda: len(sender.timings) >= start + len(sent) - 3, "a result", processes)
+        after += future.done()
+    assert (future.result().success, future.result().message) == (True, "toy_6 from now on; parity: agrees")
+    sender.wait_until(lambda: len(sender.detections) == start + len(sent), "all results", processes)
+    sender.wait_until(lambda: len(sender.timings) == start + len(sent), "all reports", processes)
+    assert [stamp_of(array) for array in sender.detections[start:]] == sent
+    answers = [scores(array) for array, _ in groupby(sender.detections[start:], scores)]
+    wanted = [expected(first), expected(second)]
+    assert len(wanted[0]) and len(wanted[1]) and wanted[0] != wanted[1]
+    assert len(answers) == 2, "the networks changed back and forth, or not at all"
+    for answer, scores_wanted in zip(answers, wanted, strict=True):
+        np.testing.assert_allclose(answer, scores_wanted, rtol=1e-5)
+    last = sender.timings[-1]
+    assert last.completed == before.completed + len(sent)
+    assert (last.failed, last.dropped, last.refused, last.lost) == (0, 0, 0, 0)
+
+
+def test_a_bundle_that_does_not_load_leaves_the_one_at_work(running: Running) -> None:
+    sender, processes, first = running
+    assert set_parameter(sender, "model_dir", "/nowhere") == (True, "")
+    succeeded, said = trigger(sender, "reload")
+    assert not succeeded and "/nowhere" in said
+    stamp = send(sender)
+    sender.wait_until(lambda: stamp_of(sender.detections[-1]) == stamp, "the detections", processes)
+    np.testing.assert_allclose(scores(sender.detections[-1]), expected(first), rtol=1e-5)
+
+
+def test_classes_are_chosen_while_it_runs(running: Running) -> None:
+    sender, processes, first = running
+    known = first.config.classes
+    everything = from_detection_array(sender.detections[-1], known)
+    name = known[int(everything.labels[0])]
+    accepted, reason = set_parameter(sender, "classes", "Unicorn")
+    assert not accepted and reason == f"classes: 'Unicorn' is not one of {', '.join(known)}"
+    for choice, count in ((name, int((everything.labels == everything.labels[0]).sum())), ("", len(everything))):
+        assert set_parameter(sender, "classes", choice) == (True, "")
+        stamp = send(sender)
+        sender.wait_until(lambda wanted=stamp: stamp_of(sender.detections[-1]) == wanted, "detections", processes)  # type: ignore[misc]
+        found = from_detection_array(sender.detections[-1], known)
+        assert len(found) == count
+        assert not choice or {known[label] for label in found.labels} == {choice}
+
+
+def test_warming_up_is_for_a_detector_that_waits(running: Running) -> None:
+    sender, _, _ = running
+    succeeded, said = trigger(sender, "warm_up")
+    assert not succeeded and said == "clouds are being processed, which keeps the networks warm"
+    assert change_state(sender, Transition.TRANSITION_DEACTIVATE)
+    succeeded, said = trigger(sender, "warm_up")
+    assert succeeded and said.startswith("1 slots took ") and said.endswith(" ms")
+    assert change_state(sender, Transition.TRANSITION_CLEANUP)
+    for name in ("warm_up", "reload"):
+        succeeded, said = trigger(sender, name)
+        assert not succeeded and said.startswith("the node is not configured")
+
+
+def test_cleanup_gives_the_memory_back(tmp_path: Path) -> None:
+    """With the networks in the box: more than a hundred MB, of which libraries stay."""
+    readings = []
+    with peer() as manager, nodes(tmp_path) as processes:
+        processes.start(DETECTOR, {"autostart": False, "parity_check": False, "encoder": "host"})
+        for _ in range(4):
+            assert change_state(manager, Transition.TRANSITION_CONFIGURE)
+            assert change_state(manager, Transition.TRANSITION_ACTIVATE)
+            manager.connect(toy_cloud(0), processes)
+            at_work = rss_mb(processes.pid(DETECTOR))
+            assert change_state(manager, Transition.TRANSITION_DEACTIVATE)
+            assert change_state(manager, Transition.TRANSITION_CLEANUP)
+            readings.append((at_work, rss_mb(processes.pid(DETECTOR))))
+    said = ", ".join(f"{at_work:.0f} MB at work and {left:.0f} MB after cleanup" for at_work, left in readings)
+    print(f"\nRSS {said}")
+    assert all(at_work - left > 100.0 for at_work, left in readings), said
+    # The first round loads libraries, and compiles.
+    assert readings[-1][0] - readings[1][0] < 30.0, said
