@@ -21,6 +21,7 @@ COMMANDS = {
     "simulate": "write frames of a simulated lidar in simulated streets, with ground truth, as a KITTI folder",
     "kitti_to_bag": "write a KITTI folder to a rosbag2: clouds, ground truth, transforms, images",
     "detect_bag": "add detections to a bag, of ROS 2 or ROS 1, or to a folder of frames, without a ROS graph",
+    "detect_bags": "detect_bag over many bags or folders of frames, here or on workers of Ray",
     "convert": "make a checked model bundle of IR files, ONNX files or a torch checkpoint",
     "quantize": "make an INT8 bundle of a float one, and compare their detections",
     "timeline": "record and draw when requests are taken and done: AUTO's change of device, automatic batching",
