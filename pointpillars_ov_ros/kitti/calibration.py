@@ -26,6 +26,15 @@ class Calibration:
     T_camera_lidar: DoubleArray
     """(4, 4): lidar frame to rectified camera coordinates (R0_rect * Tr_velo_to_cam)."""
 
+    def pinhole(self) -> tuple[DoubleArray, DoubleArray]:
+        """Give the left colour camera by itself: its matrix K, (3, 3), and T_camera_lidar, (4, 4), into its own frame.
+
+        P2 holds the way from the grey camera, whose frame the rectified coordinates are in, in its last column.
+        """
+        matrix, T_color_lidar = self.projection[:, :3], self.T_camera_lidar.copy()
+        T_color_lidar[:3, 3] += np.linalg.solve(matrix, self.projection[:, 3])
+        return matrix, T_color_lidar
+
     def to_lidar(self, positions: DoubleArray) -> DoubleArray:
         """Transform (N, 3) rectified camera coordinates (m) to the lidar frame."""
         rotation, translation = self.T_camera_lidar[:3, :3], self.T_camera_lidar[:3, 3]
@@ -56,23 +65,37 @@ def format_calibration(calibration: Calibration) -> str:
 
 def read_calibration(path: Path) -> Calibration:
     """Read a calib/*.txt file; DatasetError names file and line."""
+    rows = read_rows(path, {"P2": 12, "R0_rect": 9, "Tr_velo_to_cam": 12})
+    return make_calibration(rows["P2"], rows["R0_rect"], rows["Tr_velo_to_cam"].reshape(3, 4))
+
+
+def make_calibration(projection: DoubleArray, rectification: DoubleArray, lidar_to_camera: DoubleArray) -> Calibration:
+    """Make a calibration of P2 (12), R0_rect (9) and Tr_velo_to_cam (3, 4)."""
+    T_rect_camera, T_camera_lidar = np.eye(4), np.eye(4)
+    T_rect_camera[:3, :3] = rectification.reshape(3, 3)
+    T_camera_lidar[:3] = lidar_to_camera
+    return Calibration(projection.reshape(3, 4), T_rect_camera @ T_camera_lidar)
+
+
+def read_rows(path: Path, sizes: dict[str, int]) -> dict[str, DoubleArray]:
+    """Read the lines `KEY: numbers` of a file, of which those of `sizes` must have so many numbers.
+
+    DatasetError names file and line. Lines that KITTI keeps dates in (calib_time) are left out.
+    """
     rows: dict[str, DoubleArray] = {}
     try:
         lines = path.read_text(encoding="ascii").splitlines()
     except (OSError, UnicodeDecodeError) as error:
         raise DatasetError(f"{path}: cannot be read as a KITTI calibration ({error})") from None
     for number, line in enumerate(lines, start=1):
-        if not line.strip():
-            continue
         key, _, numbers = line.partition(":")
+        if not line.strip() or key.strip() == "calib_time":
+            continue
         try:
             rows[key.strip()] = np.array([float(text) for text in numbers.split()])
         except ValueError:
             raise DatasetError(f"{path}:{number}: {key.strip()} holds something that is no number") from None
-    for key, size in (("P2", 12), ("R0_rect", 9), ("Tr_velo_to_cam", 12)):
+    for key, size in sizes.items():
         if key not in rows or rows[key].size != size:
             raise DatasetError(f"{path}: {key} must have {size} numbers, has {rows.get(key, np.empty(0)).size}")
-    rectification, lidar_to_camera = np.eye(4), np.eye(4)
-    rectification[:3, :3] = rows["R0_rect"].reshape(3, 3)
-    lidar_to_camera[:3] = rows["Tr_velo_to_cam"].reshape(3, 4)
-    return Calibration(rows["P2"].reshape(3, 4), rectification @ lidar_to_camera)
+    return rows

@@ -6,14 +6,16 @@ from __future__ import annotations
 
 import struct
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 
 from pointpillars_ov_ros.core.arrays import FloatArray
 from pointpillars_ov_ros.core.errors import DatasetError
-from pointpillars_ov_ros.kitti.calibration import Calibration, read_calibration
+from pointpillars_ov_ros.kitti.calibration import IMAGE_SIZE, Calibration, read_calibration
 from pointpillars_ov_ros.kitti.labels import KittiObject, read_labels
+from pointpillars_ov_ros.kitti.raw import CAMERAS, TIMES, read_raw_calibration
 
 CROPPED = "velodyne_reduced"
 """Folder of clouds cut to the camera's view, as second.pytorch and its kin name it."""
@@ -28,19 +30,31 @@ class Frame:
     labels: Path | None = None
     calibration: Path | None = None
     image: Path | None = None
+    times: Path | None = None
+    """Of the clouds of a raw drive; this frame's is in the line after as many as its name says."""
 
     @property
     def is_cropped(self) -> bool:
         """Tell whether the file already holds only what the camera sees."""
         return self.cloud.parent.name == CROPPED
 
-    def read_points(self) -> FloatArray:
-        """Give (N, 4) float32: x y z (m, lidar frame), intensity 0..1."""
-        return read_points(self.cloud)
+    def read_points(self, crop: bool = False) -> FloatArray:
+        """Give (N, 4) float32: x y z (m, lidar frame), intensity 0..1.
+
+        With `crop` only what the camera sees, where that is known.
+        """
+        points = read_points(self.cloud)
+        calibration = self.read_calibration() if crop and not self.is_cropped else None
+        if calibration is None:
+            return points
+        return points[calibration.in_image(points, self.read_image_size() or IMAGE_SIZE)]
 
     def read_calibration(self) -> Calibration | None:
         """Give the calibration, None where there is none."""
-        return None if self.calibration is None else read_calibration(self.calibration)
+        if self.calibration is None:
+            return None
+        is_raw = self.calibration.name == CAMERAS
+        return read_raw_calibration(self.calibration) if is_raw else read_calibration(self.calibration)
 
     def read_labels(self) -> list[KittiObject] | None:
         """Give the labels, None where there are none (an empty list: labelled, and nothing there)."""
@@ -90,7 +104,9 @@ def find_frames(folder: Path) -> list[Frame]:
     ):
         paths = {path.stem: path for group in reversed(groups) for path in group.glob("*.bin")}
         if paths:
-            return [_frame(paths[name], groups[0].parent) for name in sorted(paths)]
+            is_raw = next(iter(paths.values())).parent.parts[-2:] == ("velodyne_points", "data")
+            make = _raw_frame if is_raw else partial(_frame, split=groups[0].parent)
+            return [make(paths[name]) for name in sorted(paths)]
     raise DatasetError(
         f"{folder}: no .bin cloud there, nor in training/velodyne, velodyne or velodyne_points/data below it"
     )
@@ -106,4 +122,18 @@ def _frame(cloud: Path, split: Path) -> Frame:
         labels=labels if labels.is_file() else None,
         calibration=calibration if calibration.is_file() else None,
         image=image if image.is_file() else None,
+    )
+
+
+def _raw_frame(cloud: Path) -> Frame:
+    sensor = cloud.parent.parent
+    drive = sensor.parent
+    calibration, times = drive.parent / CAMERAS, sensor / TIMES
+    image = drive / "image_02" / "data" / f"{cloud.stem}.png"
+    return Frame(
+        name=cloud.stem,
+        cloud=cloud,
+        calibration=calibration if calibration.is_file() else None,
+        image=image if image.is_file() else None,
+        times=times if times.is_file() else None,
     )

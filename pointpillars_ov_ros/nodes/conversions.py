@@ -31,6 +31,10 @@ FIELD_TYPES = {
 }
 
 
+BRIGHT = 1.5
+"""Scaled intensities above this are not of the 0..1 that networks are trained with."""
+
+
 class Cloud(NamedTuple):
     """What was read from a PointCloud2."""
 

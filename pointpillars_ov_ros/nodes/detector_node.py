@@ -27,7 +27,7 @@ from pointpillars_ov_ros.inference.timing import Stage, StageTimes
 from pointpillars_ov_ros.model.bundle import load_bundle
 from pointpillars_ov_ros.nodes import qos
 from pointpillars_ov_ros.nodes.cloud_input import CloudInput
-from pointpillars_ov_ros.nodes.conversions import Cloud, read_cloud
+from pointpillars_ov_ros.nodes.conversions import BRIGHT, Cloud, read_cloud
 from pointpillars_ov_ros.nodes.dds import transport_warning
 from pointpillars_ov_ros.nodes.detector_outputs import DetectorOutputs, describe_start, describe_times
 from pointpillars_ov_ros.nodes.errand import Errand
@@ -37,8 +37,6 @@ from pointpillars_ov_ros.nodes.settings import DetectorNodeConfig
 from pointpillars_ov_ros.nodes.shipped import shipped_model
 
 _THROTTLE_S = 5.0
-_BRIGHT = 1.5
-"""Scaled intensities above this are not of the 0..1 that networks are trained with."""
 _LIVE = ("mode", "drop_policy", "score_threshold", "nms_threshold")
 """Settings of `RuntimeConfig` that take effect at once; so do those of the subscription, and `classes`."""
 
@@ -234,7 +232,7 @@ class DetectorNode(LifecycleNode):
                 "costs accuracy; the parameter intensity_field names the one to use",
                 once=True,
             )
-        elif cloud.brightest > _BRIGHT:
+        elif cloud.brightest > BRIGHT:
             self.get_logger().warning(
                 f"intensity reaches {cloud.brightest:.4g} after intensity_scale {self._runtime.intensity_scale:.4g}, "
                 "but the network expects 0 to 1; for clouds of 0 to 255 set intensity_scale to 0.0039216 (1/255)",

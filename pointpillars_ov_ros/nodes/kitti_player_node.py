@@ -7,31 +7,20 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from diagnostic_msgs.msg import DiagnosticArray
-from geometry_msgs.msg import TransformStamped
 from rclpy.duration import Duration
 from rclpy.node import Node
-from sensor_msgs.msg import PointCloud2, PointField
-from sensor_msgs_py.point_cloud2 import create_cloud
+from sensor_msgs.msg import PointCloud2
 from std_msgs.msg import Header
 from tf2_msgs.msg import TFMessage
 from vision_msgs.msg import Detection3DArray
 
-from pointpillars_ov_ros.core.detections import Detections
 from pointpillars_ov_ros.core.errors import ConfigError, DatasetError
 from pointpillars_ov_ros.kitti.frames import Frame, find_frames
-from pointpillars_ov_ros.kitti.labels import lidar_boxes
 from pointpillars_ov_ros.nodes import qos
-from pointpillars_ov_ros.nodes.conversions import to_detection_array
+from pointpillars_ov_ros.nodes.kitti_messages import lidar_transform, to_cloud, to_ground_truth
 from pointpillars_ov_ros.nodes.parameters import declare_parameters, read_parameters
 from pointpillars_ov_ros.nodes.settings import PlayerConfig
-
-# The fields of velodyne_pointcloud without ring and time, which KITTI's files do not have.
-FIELDS = [
-    PointField(name=name, offset=4 * index, datatype=PointField.FLOAT32, count=1)
-    for index, name in enumerate(("x", "y", "z", "intensity"))
-]
 
 
 class KittiPlayerNode(Node):
@@ -56,7 +45,8 @@ class KittiPlayerNode(Node):
         self._clouds = self.create_publisher(PointCloud2, "points", qos.OUTPUT)
         self._truth = self.create_publisher(Detection3DArray, "ground_truth", qos.OUTPUT)
         self._transforms = self.create_publisher(TFMessage, "/tf_static", qos.LATCHED)
-        self._transforms.publish(TFMessage(transforms=[self._static_transform()]))
+        base = Header(stamp=self.get_clock().now().to_msg(), frame_id=config.base_frame_id)
+        self._transforms.publish(TFMessage(transforms=[lidar_transform(base, config.frame_id, config.sensor_height)]))
         self._reports = self.create_subscription(DiagnosticArray, "timing", self._on_report, qos.TIMING)
         self._timer = self.create_timer(1.0 / config.rate, self._tick)
         self.get_logger().info(f"{len(self._frames)} frames of {config.data_dir} at {config.rate:g} Hz")
@@ -84,20 +74,10 @@ class KittiPlayerNode(Node):
 
     def _play(self, frame: Frame) -> None:
         header = Header(stamp=self.get_clock().now().to_msg(), frame_id=self._config.frame_id)
-        points, calibration = frame.read_points(), frame.read_calibration()
-        if self._config.crop_to_image and calibration is not None and not frame.is_cropped:
-            points = points[calibration.in_image(points)]
-        objects = frame.read_labels()
-        if objects is not None and calibration is not None:
-            labelled = [o for o in objects if o.type != "DontCare"]
-            classes = tuple(sorted({o.type for o in labelled}))
-            truth = Detections(
-                lidar_boxes(labelled, calibration),
-                np.ones(len(labelled), np.float32),
-                np.array([classes.index(o.type) for o in labelled], np.int32),
-            )
-            self._truth.publish(to_detection_array(truth, classes, header))
-        self._clouds.publish(create_cloud(header, FIELDS, points))
+        truth = to_ground_truth(frame, header)
+        if truth is not None:
+            self._truth.publish(truth)
+        self._clouds.publish(to_cloud(frame, header, self._config.crop_to_image))
 
     def _finish(self) -> None:
         if not self._finished:
@@ -107,14 +87,6 @@ class KittiPlayerNode(Node):
 
     def _on_report(self, message: DiagnosticArray) -> None:
         self._reported += 1
-
-    def _static_transform(self) -> TransformStamped:
-        transform = TransformStamped(
-            header=Header(stamp=self.get_clock().now().to_msg(), frame_id=self._config.base_frame_id),
-            child_frame_id=self._config.frame_id,
-        )
-        transform.transform.translation.z = self._config.sensor_height
-        return transform
 
 
 def can_crop(frame: Frame) -> bool:

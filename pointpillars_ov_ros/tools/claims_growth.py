@@ -13,7 +13,7 @@ from std_msgs.msg import Header
 
 from pointpillars_ov_ros.core.runtime_config import DropPolicy, RuntimeConfig
 from pointpillars_ov_ros.inference.engine import Engine, warm_up_cloud
-from pointpillars_ov_ros.nodes.kitti_player_node import FIELDS
+from pointpillars_ov_ros.nodes.kitti_messages import FIELDS
 from pointpillars_ov_ros.tools.claims_figures import Claim, growth_by_step
 from pointpillars_ov_ros.tools.claims_inputs import Inputs
 from pointpillars_ov_ros.tools.workloads import Runner

@@ -13,7 +13,7 @@ from pointpillars_ov_ros.core.errors import DatasetError
 from pointpillars_ov_ros.kitti.evaluation_data import ObjectArrays, pack_lidar_boxes
 from pointpillars_ov_ros.kitti.evaluation_rules import ANY_DIFFICULTY, CLASS_RULES, Metric, find_rule
 from pointpillars_ov_ros.nodes.conversions import from_detection_array
-from pointpillars_ov_ros.tools.bag import open_bag
+from pointpillars_ov_ros.tools.bag import open_bag, read_messages
 from pointpillars_ov_ros.tools.evaluate_sources import SCORED, Source
 
 TRUTH, FOUND = "ground_truth", "detections"
@@ -62,7 +62,7 @@ def _read(bag: Path) -> dict[str, dict[tuple[int, int], Labelled]]:
         for topic in found:
             if not any(c.topic.rpartition("/")[2] == topic for c in chosen):
                 raise DatasetError(f"{bag}: no topic {topic} of {_TYPE}")
-        for connection, _, data in reader.messages(connections=chosen):
+        for connection, _, data in read_messages(reader, bag, chosen):
             message = reader.deserialize(data, connection.msgtype)
             found[connection.topic.rpartition("/")[2]][_stamp(message)] = _labelled(message)
     return found

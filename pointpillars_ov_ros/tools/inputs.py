@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import argparse
+import math
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -66,6 +67,28 @@ def device_settings(options: argparse.Namespace) -> dict[str, str]:
         "rpn_device": options.device,
         "device_properties": " ".join(options.set),
     }
+
+
+def add_storage_argument(parser: argparse.ArgumentParser, default: str | None) -> None:
+    """Declare --storage; `default` None: as the input has it."""
+    parser.add_argument(
+        "--storage",
+        choices=("mcap", "sqlite3"),
+        default=default,
+        help=f"of the bag that is written (default: {default or 'as the input, mcap where that is no rosbag2'}); "
+        "killed in between, mcap can be read up to there",
+    )
+
+
+def positive_number(text: str) -> float:
+    """Read a flag that is a quantity."""
+    try:
+        number = float(text)
+    except ValueError:
+        number = math.nan
+    if not 0 < number < math.inf:
+        raise argparse.ArgumentTypeError(f"{text!r} is no number above 0")
+    return number
 
 
 def positive(text: str) -> int:

@@ -12,7 +12,7 @@ from typing import Any
 from pointpillars_ov_ros.core.errors import CloudError, DatasetError
 from pointpillars_ov_ros.core.mapping import to_mapping
 from pointpillars_ov_ros.nodes.timing_message import from_message
-from pointpillars_ov_ros.tools.bag import open_bag
+from pointpillars_ov_ros.tools.bag import open_bag, read_messages
 from pointpillars_ov_ros.tools.evaluate_report import write_whole
 from pointpillars_ov_ros.tools.latency_runs import Heard, LatencyRun
 from pointpillars_ov_ros.tools.recordings import read_json
@@ -41,7 +41,7 @@ def read_bag(path: Path, topic: str) -> LatencyRun:
             connections = [c for c in reader.connections if c.topic == chosen[0]]
             heard = [
                 (stamp_ns / 1e9, from_message(reader.deserialize(data, connection.msgtype)))
-                for connection, stamp_ns, data in reader.messages(connections=connections)
+                for connection, stamp_ns, data in read_messages(reader, path, connections)
             ]
     except CloudError as error:
         raise DatasetError(f"{path}: {chosen[0]} holds something else than timing messages ({error})") from None
@@ -95,4 +95,3 @@ def make_run(title: str, heard: list[tuple[float, Any]]) -> LatencyRun:
     """Make a run of times on any clock (s) and timings."""
     first = heard[0][0] if heard else 0.0
     return LatencyRun(title, tuple(Heard(round(at - first, 6), timing) for at, timing in heard))
-

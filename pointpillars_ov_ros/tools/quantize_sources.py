@@ -9,10 +9,8 @@ from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
-from pointpillars_ov_ros.core.arrays import FloatArray
 from pointpillars_ov_ros.core.errors import CloudError, DatasetError
-from pointpillars_ov_ros.kitti.calibration import IMAGE_SIZE
-from pointpillars_ov_ros.kitti.frames import Frame, read_points
+from pointpillars_ov_ros.kitti.frames import read_points
 from pointpillars_ov_ros.model.quantization import Clouds
 from pointpillars_ov_ros.model.quantization_data import Cloud, spread
 from pointpillars_ov_ros.tools.inputs import open_frames
@@ -34,7 +32,7 @@ def choose_clouds(options: argparse.Namespace, scratch: Path) -> Chosen:
         every: list[Cloud] = _unpack(options, scratch)
         origin = f"{options.bag.resolve()}, topic {options.topic}"
     else:
-        every = [partial(read_frame, frame, crop=not options.no_crop) for frame in open_frames(options.data)]
+        every = [partial(frame.read_points, crop=not options.no_crop) for frame in open_frames(options.data)]
         origin = str(options.data.resolve())
     calibration = spread(len(every), options.subset)
     left = sorted(set(range(len(every))) - set(calibration))
@@ -43,15 +41,6 @@ def choose_clouds(options: argparse.Namespace, scratch: Path) -> Chosen:
     checks = [pool[i] for i in spread(len(pool), options.check)]
     clouds = Clouds([every[i] for i in calibration], [every[i] for i in checks], origin)
     return Chosen(clouds, len(set(calibration) & set(checks)))
-
-
-def read_frame(frame: Frame, crop: bool) -> FloatArray:
-    """Read a cloud, cut to what the camera sees where that is known and wanted."""
-    points = frame.read_points()
-    calibration = frame.read_calibration() if crop and not frame.is_cropped else None
-    if calibration is None:
-        return points
-    return points[calibration.in_image(points, frame.read_image_size() or IMAGE_SIZE)]
 
 
 def _unpack(options: argparse.Namespace, scratch: Path) -> list[Cloud]:

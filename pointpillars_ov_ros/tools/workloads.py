@@ -23,7 +23,7 @@ from pointpillars_ov_ros.inference.frames import FrameResult
 from pointpillars_ov_ros.inference.network import Request
 from pointpillars_ov_ros.inference.timing import Stage, StageEvent, StageTimes
 from pointpillars_ov_ros.nodes.conversions import read_cloud, to_detection_array
-from pointpillars_ov_ros.nodes.kitti_player_node import FIELDS
+from pointpillars_ov_ros.nodes.kitti_messages import FIELDS
 from pointpillars_ov_ros.tools.inputs import open_frames
 
 _HANGS_S = 60.0

@@ -28,7 +28,7 @@ from std_msgs.msg import Header
 from vision_msgs.msg import Detection3DArray
 
 from pointpillars_ov_ros.nodes import qos
-from pointpillars_ov_ros.nodes.kitti_player_node import FIELDS
+from pointpillars_ov_ros.nodes.kitti_messages import FIELDS
 from pointpillars_ov_ros.nodes.timing_message import FrameTiming, from_message
 from pointpillars_ov_ros.tools.processes import NodeProcesses
 

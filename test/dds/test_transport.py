@@ -28,7 +28,7 @@ from sensor_msgs.msg import PointCloud2
 from sensor_msgs_py.point_cloud2 import create_cloud
 from std_msgs.msg import Header
 from pointpillars_ov_ros.nodes import qos
-from pointpillars_ov_ros.nodes.kitti_player_node import FIELDS
+from pointpillars_ov_ros.nodes.kitti_messages import FIELDS
 
 rclpy.init()
 node = Node("sender")

@@ -18,7 +18,7 @@ from pointpillars_ov_ros.inference.frames import FrameResult
 from pointpillars_ov_ros.kitti.frames import find_frames
 from pointpillars_ov_ros.model.bundle import ModelBundle
 from pointpillars_ov_ros.nodes.conversions import read_cloud, to_detection_array
-from pointpillars_ov_ros.nodes.kitti_player_node import FIELDS
+from pointpillars_ov_ros.nodes.kitti_messages import FIELDS
 
 from ..shared_data import KITTI, needs_shared_data
 

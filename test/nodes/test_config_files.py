@@ -38,7 +38,7 @@ ROSDEP_KEYS = {
     "tqdm": "python3-tqdm",
     "yaml": "python3-yaml",
 }
-PIP_ONLY = {"nncf", "openvino", "rosbags", "torch"}
+PIP_ONLY = {"nncf", "openvino", "ray", "rosbags", "torch"}
 MANIFEST = REPOSITORY / "package.xml"
 
 
@@ -214,5 +214,6 @@ def test_the_manifest_names_every_package_that_is_imported(module: str) -> None:
 
 
 def test_what_has_no_rosdep_key_is_in_a_requirements_file() -> None:
-    text = "".join((REPOSITORY / f"requirements{part}.txt").read_text() for part in ("", "-workshop", "-training"))
+    parts = ("", "-workshop", "-training", "-fleet")
+    text = "".join((REPOSITORY / f"requirements{part}.txt").read_text() for part in parts)
     assert all(name in text for name in PIP_ONLY)

@@ -14,7 +14,8 @@ from std_msgs.msg import Header
 from pointpillars_ov_ros.core.errors import DatasetError
 from pointpillars_ov_ros.kitti.frames import CROPPED, Frame
 from pointpillars_ov_ros.nodes.conversions import read_cloud
-from pointpillars_ov_ros.nodes.kitti_player_node import FIELDS, can_crop, choose_frames
+from pointpillars_ov_ros.nodes.kitti_messages import FIELDS
+from pointpillars_ov_ros.nodes.kitti_player_node import can_crop, choose_frames
 
 FRAMES = [Frame(name, Path(f"/kitti/velodyne/{name}.bin")) for name in ("000001", "000002", "000134")]
 

@@ -25,7 +25,7 @@ from pointpillars_ov_ros.tools import cli, quantize_compare
 from pointpillars_ov_ros.tools.bag import BagWriter
 from pointpillars_ov_ros.tools.quantize_compare import Speed
 from pointpillars_ov_ros.tools.quantize_report import format_change, format_speed
-from pointpillars_ov_ros.tools.quantize_sources import choose_clouds, read_frame
+from pointpillars_ov_ros.tools.quantize_sources import choose_clouds
 from pointpillars_ov_ros.tools.ratios import estimate
 
 from ..kitti.files import calibration_text
@@ -173,7 +173,7 @@ def test_whole_clouds_are_cut_to_what_the_camera_sees(
     calibration.write_text(calibration_text())
     read_calibration(calibration)
     frame = Frame("000000", cloud, calibration=calibration if calibrated else None)
-    np.testing.assert_array_equal(read_frame(frame, crop), points[kept])
+    np.testing.assert_array_equal(frame.read_points(crop), points[kept])
 
 
 def test_a_drop_that_is_too_great_writes_nothing(tmp_path: Path, capsys: Capture) -> None:

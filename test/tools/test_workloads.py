@@ -19,7 +19,7 @@ from pointpillars_ov_ros.core.runtime_config import DropPolicy, Mode, RuntimeCon
 from pointpillars_ov_ros.inference.engine import Engine
 from pointpillars_ov_ros.inference.timing import Stage, StageEvent
 from pointpillars_ov_ros.model.bundle import ModelBundle
-from pointpillars_ov_ros.nodes.kitti_player_node import FIELDS
+from pointpillars_ov_ros.nodes.kitti_messages import FIELDS
 from pointpillars_ov_ros.tools import workloads
 from pointpillars_ov_ros.tools.workloads import Runner, run_at_once, run_side_by_side
 
