@@ -39,6 +39,7 @@ ARGUMENTS = {
 
 
 def generate_launch_description() -> LaunchDescription:
+    """Say what is launched."""
     profile = with_profile(os.environ, profile_path(SHARE))
     return LaunchDescription(
         [

@@ -29,6 +29,7 @@ ARGUMENTS = {
 
 
 def generate_launch_description() -> LaunchDescription:
+    """Say what is launched."""
     detector = PythonLaunchDescriptionSource(str(Path(__file__).with_name("detector.launch.py")))
     return LaunchDescription(
         [
