@@ -3,10 +3,9 @@
 """A client of the detector on another vendor's DDS, without ROS: a process of its own, since both load a DDS library.
 
 `cyclone_peer.py CLOUD.npy COUNT` publishes the points (N, 4) COUNT times on the topic `points`, and prints what comes
-back on `detections` as lines of JSON: seconds of the stamp, frame, and for each detection class, score, box and yaw.
+back on `detections` as lines of JSON: seconds of the stamp, frame, and for each detection class, score, box and turn.
+Without `from __future__ import annotations`: cyclonedds makes its types of the annotations, and wants no strings.
 """
-
-from __future__ import annotations
 
 import json
 import os

@@ -51,7 +51,9 @@ def test_a_program_on_another_dds_reads_what_our_own_subscriber_does(tmp_path: P
     np.save(tmp_path / "cloud.npy", points)
     with peer() as listener, nodes(tmp_path / "logs") as processes:
         processes.start("pointpillars_detector", {"drop_policy": "replay", "encoder": "host", "parity_check": False})
-        listener.connect(points, processes)
+        listener.wait_until(listener.clouds.get_subscription_count, "a subscriber of clouds", processes)
+        listener.clouds.publish(listener.make_cloud(points))
+        listener.wait_until(lambda: bool(listener.detections), "detections for ourselves", processes)
         listener.detections.clear()
         command = [sys.executable, str(Path(__file__).with_name("cyclone_peer.py"))]
         with subprocess.Popen(
