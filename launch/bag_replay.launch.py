@@ -11,7 +11,7 @@ from launch.substitutions import LaunchConfiguration
 from launch_ros.event_handlers import OnStateTransition
 
 from launch import LaunchContext, LaunchDescription
-from pointpillars_ov_ros.nodes.launching import Argument, declare, package_share, switch
+from pointpillars_ov_ros.nodes.launching import Argument, declare, package_share, rehearsal, switch
 
 CLOCK_HZ = "100"
 
@@ -29,7 +29,12 @@ def generate_launch_description() -> LaunchDescription:
     """Say what is launched."""
     detector = PythonLaunchDescriptionSource(str(Path(__file__).with_name("detector.launch.py")))
     return LaunchDescription(
-        [*declare(ARGUMENTS), IncludeLaunchDescription(detector), OpaqueFunction(function=play_once_active)]
+        [
+            *declare(ARGUMENTS),
+            OpaqueFunction(function=rehearsal(play_once_active)),
+            IncludeLaunchDescription(detector),
+            OpaqueFunction(function=play_once_active),
+        ]
     )
 
 

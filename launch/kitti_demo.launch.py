@@ -13,7 +13,7 @@ from launch.substitutions import LaunchConfiguration
 from launch_ros.actions import Node
 
 from launch import LaunchContext, LaunchDescription
-from pointpillars_ov_ros.nodes.launching import Argument, declare, switch
+from pointpillars_ov_ros.nodes.launching import Argument, declare, rehearsal, switch
 
 ARGUMENTS = {
     "data": Argument(None, "KITTI folder: the object set, a split, a raw drive or any folder of .bin clouds"),
@@ -33,7 +33,12 @@ def generate_launch_description() -> LaunchDescription:
     """Say what is launched."""
     detector = PythonLaunchDescriptionSource(str(Path(__file__).with_name("detector.launch.py")))
     return LaunchDescription(
-        [*declare(ARGUMENTS), IncludeLaunchDescription(detector), OpaqueFunction(function=start_player_and_recorder)]
+        [
+            *declare(ARGUMENTS),
+            OpaqueFunction(function=rehearsal(start_player_and_recorder)),
+            IncludeLaunchDescription(detector),
+            OpaqueFunction(function=start_player_and_recorder),
+        ]
     )
 
 

@@ -12,7 +12,7 @@ from launch.substitutions import LaunchConfiguration
 from launch_ros.actions import Node
 
 from launch import LaunchContext, LaunchDescription
-from pointpillars_ov_ros.nodes.launching import Argument, declare, package_share, switch
+from pointpillars_ov_ros.nodes.launching import Argument, declare, package_share, rehearsal, switch
 
 SHARE = Path(get_package_share_directory("pointpillars_ov_ros"))
 
@@ -34,6 +34,7 @@ def generate_launch_description() -> LaunchDescription:
     return LaunchDescription(
         [
             *declare(ARGUMENTS),
+            OpaqueFunction(function=rehearsal(start_drivers)),
             # Before the drivers, which need the DDS profile that it sets, too.
             IncludeLaunchDescription(detector),
             OpaqueFunction(function=start_drivers),
@@ -43,7 +44,7 @@ def generate_launch_description() -> LaunchDescription:
 
 def start_drivers(context: LaunchContext) -> list[Node]:
     """Make the driver's nodes, unless they run already; ConfigError where they are not installed."""
-    given = {name: LaunchConfiguration(name).perform(context) for name in (*ARGUMENTS, "namespace", "points")}
+    given = {name: LaunchConfiguration(name).perform(context) for name in ARGUMENTS}
     if given["driver"] == "false":
         return []
     address = {"device_ip": given["lidar_ip"], "port": int(given["lidar_port"]), "frame_id": given["frame_id"]}
@@ -51,7 +52,7 @@ def start_drivers(context: LaunchContext) -> list[Node]:
     clouds = driver_parameters("velodyne_pointcloud", "velodyne_transform_node", given["lidar"])
     # Which its own file names without the folder.
     calibration = package_share("velodyne_pointcloud", "driver:=true") / "params" / str(clouds["calibration"])
-    common = {"namespace": given["namespace"], "output": "screen"}
+    common = {"namespace": LaunchConfiguration("namespace"), "output": "screen"}
     return [
         Node(
             package="velodyne_driver",
@@ -63,7 +64,7 @@ def start_drivers(context: LaunchContext) -> list[Node]:
             package="velodyne_pointcloud",
             executable="velodyne_transform_node",
             parameters=[{**clouds, "calibration": str(calibration)}],
-            remappings=[("velodyne_points", given["points"])],
+            remappings=[("velodyne_points", LaunchConfiguration("points"))],
             **common,
         ),
     ]

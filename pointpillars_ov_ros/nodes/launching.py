@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -38,6 +38,19 @@ def declare(arguments: Mapping[str, Argument]) -> list[Any]:
         )
         for name, argument in arguments.items()
     ]
+
+
+def rehearsal(function: Callable[[Any], list[Any]]) -> Callable[[Any], list[Any]]:
+    """Give what only finds out whether `function` of an OpaqueFunction can do its work.
+
+    It is for the begin of a launch file: after an error, launch leaves those nodes running that it has started already.
+    """
+
+    def rehearse(context: Any) -> list[Any]:
+        function(context)
+        return []
+
+    return rehearse
 
 
 def package_share(package: str, reason: str) -> Path:

@@ -66,8 +66,13 @@ class LaunchFile:
     def perform(self, arguments: dict[str, str]) -> list[Any]:
         """Give what it does with these arguments and all the defaults."""
         context = {**self.defaults(), **arguments}
-        included = [action for file in self.included for action in file.perform(context)]
-        return included + [a for said in self.of("OpaqueFunction") for a in said.named["function"](context)]
+        done = []
+        for action, kind in ((action, type(action).__name__) for action in self.actions):
+            if kind == "OpaqueFunction":
+                done += action.named["function"](context)
+            elif kind == "IncludeLaunchDescription":
+                done += [each for file in self.included for each in file.perform(context)]
+        return done
 
     def started(self, **arguments: str) -> dict[str, Said]:
         """Give the nodes that it starts, by executable."""

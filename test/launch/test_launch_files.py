@@ -75,7 +75,18 @@ def test_whatever_starts_nodes_of_its_own_does_so_after_the_profile_is_set(
 ) -> None:
     kinds = [type(action).__name__ for action in LaunchFile(path, monkeypatch).actions]
     setter = "SetEnvironmentVariable" if path == DETECTOR else "IncludeLaunchDescription"
-    assert kinds.index(setter) < kinds.index("OpaqueFunction")
+    assert kinds.index(setter) < len(kinds) - 1
+    assert kinds[-1] == "OpaqueFunction"
+
+
+@pytest.mark.parametrize("path", [path for path in LAUNCH_FILES if path != DETECTOR], ids=lambda path: path.name)
+def test_what_may_fail_is_rehearsed_before_anything_is_started(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    actions = LaunchFile(path, monkeypatch).actions
+    kinds = [type(action).__name__ for action in actions]
+    rehearsal, work = (action.named["function"] for action in actions if type(action).__name__ == "OpaqueFunction")
+    assert kinds.index("OpaqueFunction") < kinds.index("IncludeLaunchDescription")
+    assert rehearsal.__closure__[0].cell_contents is work
+    assert launching.rehearsal(lambda context: ["a node"])(None) == []
 
 
 @every_file
@@ -141,13 +152,14 @@ def test_a_velodyne_is_started_from_its_own_parameters_and_the_arguments(
     monkeypatch: pytest.MonkeyPatch, installed: Path
 ) -> None:
     file = LaunchFile(REPOSITORY / "launch" / "velodyne.launch.py", monkeypatch)
-    nodes = file.started(lidar_ip="10.0.0.7", lidar_port="2369", frame_id="top", namespace="front", points="clouds")
+    nodes = file.started(lidar_ip="10.0.0.7", lidar_port="2369", frame_id="top")
     (packets,) = nodes["velodyne_driver_node"].named["parameters"]
     assert packets == {"model": "VLP16", "device_ip": "10.0.0.7", "rpm": 600.0, "port": 2369, "frame_id": "top"}
     (clouds,) = nodes["velodyne_transform_node"].named["parameters"]
     assert clouds["calibration"] == str(installed / "params" / "VLP16db.yaml")
-    assert nodes["velodyne_transform_node"].named["remappings"] == [("velodyne_points", "clouds")]
-    assert nodes["velodyne_driver_node"].named["namespace"] == "front"
+    ((topic, argument),) = nodes["velodyne_transform_node"].named["remappings"]
+    assert (topic, argument.positional) == ("velodyne_points", ("points",))
+    assert nodes["velodyne_driver_node"].named["namespace"].positional == ("namespace",)
     assert "velodyne.yaml" in str(nodes["pointpillars_detector"].named["parameters"])
 
 

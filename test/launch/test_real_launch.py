@@ -10,10 +10,11 @@ import shutil
 import signal
 import subprocess
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
+from ament_index_python.packages import get_packages_with_prefixes
 
 from ..dds.peers import PATIENCE_S, Peer, peer, stamp_of
 from ..inference.toy_bundle import save_toy_bundle, toy_cloud
@@ -79,20 +80,36 @@ def test_without_autostart_the_detector_waits_for_a_lifecycle_manager(tmp_path: 
 
 
 @pytest.mark.parametrize(
-    ("argument", "sentence"),
+    ("name", "arguments", "sentence"),
     [
-        ("rviz:=true", "rviz:=true needs rviz2, which is not installed"),
-        ("mode:=fast", 'provided value "fast" is not in'),
+        ("detector", ["mode:=fast"], 'Argument "mode" provided value "fast" is not valid'),
+        ("detector", ["rviz:=true"], "rviz:=true needs rviz2, which is not installed"),
+        ("velodyne", [], "driver:=true needs velodyne_driver, which is not installed"),
+        ("bag_replay", ["bag:=/bag"], "playing a bag needs ros2bag, which is not installed"),
     ],
 )
-def test_what_cannot_be_is_one_sentence(argument: str, sentence: str, tmp_path: Path) -> None:
-    if argument == "rviz:=true" and shutil.which("rviz2"):
-        pytest.skip("RViz is installed here")
-    with launched(tmp_path / "log", str(DETECTOR), argument) as process:
+def test_what_cannot_be_is_one_sentence_and_leaves_no_node_behind(
+    name: str, arguments: list[str], sentence: str, tmp_path: Path
+) -> None:
+    package = sentence.removesuffix(", which is not installed").rpartition(" ")[2]
+    if package in get_packages_with_prefixes():
+        pytest.skip(f"{package} is installed here")
+    with launched(tmp_path / "log", str(DETECTOR.with_name(f"{name}.launch.py")), *arguments) as process:
         process.wait(PATIENCE_S)
     text = (tmp_path / "log").read_text()
     assert process.returncode == 1
     assert sentence in text and "Traceback" not in text
+    assert "process started" not in text and not leftovers(tmp_path)
+
+
+def leftovers(log_folder: Path) -> list[str]:
+    """Give the commands of processes that a launch with its log there has left: they have its environment."""
+    mark, found = f"ROS_LOG_DIR={log_folder}".encode(), []
+    for environ in Path("/proc").glob("[0-9]*/environ"):
+        with suppress(OSError):
+            if mark in environ.read_bytes().split(b"\0"):
+                found.append(environ.with_name("cmdline").read_text())
+    return found
 
 
 def subscribe(listener: Peer, topic: str) -> list[object]:
