@@ -1,37 +1,49 @@
 # Copyright 2026 The pointpillars_ov_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Starts the detector and its diagnostics on a cloud topic."""
+"""Starts the detector and its diagnostics on a cloud topic, and RViz where it is asked for."""
 
 import os
 from pathlib import Path
 
 from ament_index_python.packages import get_package_share_directory
-from launch.actions import DeclareLaunchArgument, OpaqueFunction, SetEnvironmentVariable
+from launch.actions import OpaqueFunction, SetEnvironmentVariable
 from launch.substitutions import LaunchConfiguration
-from launch_ros.actions import Node
+from launch_ros.actions import LifecycleNode, Node
 
 from launch import LaunchContext, LaunchDescription
 from pointpillars_ov_ros.nodes.dds import PROFILE_VARIABLES, profile_path, with_profile
+from pointpillars_ov_ros.nodes.launching import Argument, declare, package_share, switch
 
 SHARE = Path(get_package_share_directory("pointpillars_ov_ros"))
+RESPAWN_DELAY_S = 2.0
 
 ARGUMENTS = {
-    "points": ("/velodyne_points", "topic of the clouds (sensor_msgs/PointCloud2)"),
-    "model_dir": ("", "folder of the model bundle; empty: the one in params_file, else the one in the box"),
-    "params_file": (str(SHARE / "config" / "velodyne.yaml"), "parameters of the nodes"),
-    "namespace": ("", "namespace of both nodes and their topics"),
-    "log_level": ("info", "debug, info, warn, error or fatal"),
-}
+    "namespace": Argument("", "namespace of the nodes and of every topic that is not absolute: one for each LiDAR"),
+    "points": Argument("velodyne_points", "topic of the clouds (sensor_msgs/PointCloud2)"),
+    "detections": Argument("detections", "topic of the detections (vision_msgs/Detection3DArray)"),
+    "markers": Argument("markers", "topic of what RViz shows of them (visualization_msgs/MarkerArray)"),
+    "machine": Argument("cpu", "parameters for such a machine, config/NAME.yaml", ("cpu", "igpu", "auto", "low_power")),
+    "params_file": Argument("", "file with further parameters of the nodes, which win over those of machine"),
+    "model": Argument("", "folder of the model bundle; empty: the one in params_file, else the one in the box"),
+    "device": Argument("", "OpenVINO device of both networks, e.g. CPU, GPU, AUTO:GPU,CPU; empty: as in the files"),
+    "mode": Argument("", "pipeline mode; empty: as in the files", ("", "latency", "balanced", "throughput")),
+    "drop_policy": Argument("", "live: newest cloud first, replay: every cloud; empty: as in the files",
+                            ("", "live", "replay")),
+    "autostart": switch(True, "configure and activate at start; false leaves that to a lifecycle manager"),
+    "respawn": switch(False, f"start a node that died again, after {RESPAWN_DELAY_S:g} s"),
+    "use_sim_time": switch(False, "take the time from /clock"),
+    "rviz": switch(False, "start RViz, too"),
+    "fixed_frame": Argument("velodyne", "fixed frame of RViz; without TF, the frame of the clouds"),
+    "log_level": Argument("info", "of the nodes", ("debug", "info", "warn", "error", "fatal")),
+}  # fmt: skip
 
 
 def generate_launch_description() -> LaunchDescription:
+    """Say what is launched."""
     profile = with_profile(os.environ, profile_path(SHARE))
     return LaunchDescription(
         [
-            *(
-                DeclareLaunchArgument(name, default_value=default, description=text)
-                for name, (default, text) in ARGUMENTS.items()
-            ),
+            *declare(ARGUMENTS),
             *(SetEnvironmentVariable(name, profile[name]) for name in PROFILE_VARIABLES),
             OpaqueFunction(function=start_nodes),
         ]
@@ -39,23 +51,53 @@ def generate_launch_description() -> LaunchDescription:
 
 
 def start_nodes(context: LaunchContext) -> list[Node]:
-    """Make the nodes; an argument that is empty leaves the value of the parameter file alone."""
+    """Make the nodes."""
     given = {name: LaunchConfiguration(name).perform(context) for name in ARGUMENTS}
-    parameters: list[object] = [given["params_file"]]
-    if given["model_dir"]:
-        parameters.append({"model_dir": given["model_dir"]})
+    clock = {"use_sim_time": given["use_sim_time"] == "true"}
+    files = [str(SHARE / "config" / f"{given['machine']}.yaml"), *filter(None, [given["params_file"]])]
     common = {
         "package": "pointpillars_ov_ros",
         "namespace": given["namespace"],
         "output": "screen",
+        "respawn": given["respawn"] == "true",
+        "respawn_delay": RESPAWN_DELAY_S,
         "ros_arguments": ["--log-level", given["log_level"]],
     }
-    return [
-        Node(
-            executable="pointpillars_detector",
-            parameters=parameters,
-            remappings=[("points", given["points"])],
-            **common,
-        ),
-        Node(executable="pointpillars_diagnostics", parameters=[given["params_file"]], **common),
-    ]
+    detector = LifecycleNode(
+        name="pointpillars_detector",
+        executable="pointpillars_detector",
+        parameters=[*files, {**detector_parameters(given), **clock}],
+        remappings=[(name, given[name]) for name in ("points", "detections", "markers")],
+        **common,
+    )
+    diagnostics = Node(executable="pointpillars_diagnostics", parameters=[*files, clock], **common)
+    return [detector, diagnostics, *([rviz(given, clock)] if given["rviz"] == "true" else [])]
+
+
+def detector_parameters(given: dict[str, str]) -> dict[str, object]:
+    """Give what the arguments say; one that is empty leaves the value of the files alone."""
+    values = {
+        "model_dir": given["model"],
+        "pfe_device": given["device"],
+        "rpn_device": given["device"],
+        "mode": given["mode"],
+        "drop_policy": given["drop_policy"],
+    }
+    said = {name: value for name, value in values.items() if value}
+    # True is the node's own default, which a file may have changed.
+    return {**said, "autostart": False} if given["autostart"] == "false" else said
+
+
+def rviz(given: dict[str, str], clock: dict[str, bool]) -> Node:
+    """Make RViz; ConfigError where it is not installed."""
+    package_share("rviz2", "rviz:=true")
+    return Node(
+        package="rviz2",
+        executable="rviz2",
+        namespace=given["namespace"],
+        arguments=["-d", str(SHARE / "config" / "pointpillars.rviz"), "-f", given["fixed_frame"]],
+        parameters=[clock],
+        # The topics of the RViz file are absolute, so that it also serves where no launch file started it.
+        remappings=[(f"/{name}", given[name]) for name in ("points", "detections", "markers")],
+        output="log",
+    )

@@ -21,6 +21,7 @@ from pointpillars_ov_ros.inference.frames import Counts, FrameResult
 from pointpillars_ov_ros.nodes import qos
 from pointpillars_ov_ros.nodes.conversions import to_detection_array, to_label_info
 from pointpillars_ov_ros.nodes.markers import to_marker_array
+from pointpillars_ov_ros.nodes.overlay import Overlay
 from pointpillars_ov_ros.nodes.timing_message import REFUSED, FrameTiming, stage_durations, to_message
 
 _LOOK_EVERY_S = 1.0
@@ -36,6 +37,7 @@ class DetectorOutputs:
         """Create the publishers; they are silent until the node is active. `parity` is `Verdict.text`."""
         self._node = node
         self._run = time.time_ns()
+        self._overlay = Overlay()
         self._timer: Timer | None = None
         self._detections = node.create_lifecycle_publisher(Detection3DArray, "detections", qos.OUTPUT)
         self._markers = node.create_lifecycle_publisher(MarkerArray, "markers", qos.OUTPUT)
@@ -93,9 +95,7 @@ class DetectorOutputs:
             detections = detections.of(choose_classes(self._chosen, self._classes))
         if not result.error:
             self._detections.publish(to_detection_array(detections, self._classes, header))
-            if self._markers.get_subscription_count():
-                self._markers.publish(to_marker_array(detections, self._classes, header))
-        self._publish_timing(
+        timing = self._publish_timing(
             header,
             result.counts,
             error=result.error,
@@ -104,13 +104,19 @@ class DetectorOutputs:
             detections=len(detections),
             **stage_durations(result.times),
         )
+        now_s = self._now_s()
+        self._overlay.add(timing, now_s)
+        # Last, since it is only to be looked at, and takes a while.
+        if not result.error and self._markers.get_subscription_count():
+            text, lifetime_s = self._overlay.text(timing, now_s), self._overlay.lifetime_s
+            self._markers.publish(to_marker_array(detections, self._classes, header, text, lifetime_s))
 
     def publish_refusal(self, header: Header, reason: str, counts: Counts) -> None:
         """Count a cloud that could not be read, and say why."""
         self.refused += 1
         self._publish_timing(header, counts, error=REFUSED + reason)
 
-    def _publish_timing(self, header: Header, counts: Counts, **values: object) -> None:
+    def _publish_timing(self, header: Header, counts: Counts, **values: object) -> FrameTiming:
         runtime = self._engine.runtime
         # By hand, since rclpy's Time refuses the negative stamps that a driver without a clock may give.
         stamp_ns = header.stamp.sec * 1_000_000_000 + header.stamp.nanosec
@@ -135,6 +141,12 @@ class DetectorOutputs:
             **values,  # type: ignore[arg-type]
         )
         self._timing.publish(to_message(timing, header))
+        return timing
+
+    def _now_s(self) -> float:
+        """Give the time of the overlay: simulated where RViz counts the lifetime of markers in it, else steady."""
+        clock = self._node.get_clock()
+        return clock.now().nanoseconds / 1e9 if clock.ros_time_is_active else time.monotonic()
 
 
 def describe_start(engine: Engine) -> list[str]:

@@ -41,6 +41,9 @@ class DiagnosticsNode(Node):
         config = read_parameters(self, DiagnosticsConfig)
         self._health = DetectorHealth(config, lambda: self.get_clock().now().nanoseconds / 1e9)
         self._was_silent = True
+        # So that the statuses of several detectors can be told apart.
+        namespace = self.get_namespace().strip("/")
+        self._prefix = f"{namespace}/" if namespace else ""
         self._take_every_s = min(_TAKE_EVERY_S, config.period)
         self._publisher = self.create_publisher(DiagnosticArray, "/diagnostics", qos.OUTPUT)
         self._apart = _NotWaitedFor()
@@ -82,6 +85,8 @@ class DiagnosticsNode(Node):
         self._take_frames(now_s)
         self._was_silent = self._health.is_silent(now_s)
         self._message = DiagnosticArray(status=self._health.statuses(now_s))
+        for status in self._message.status:
+            status.name = self._prefix + status.name
         self._message.header.stamp = self.get_clock().now().to_msg()
         self._publisher.publish(self._message)
 

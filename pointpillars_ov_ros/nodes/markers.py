@@ -1,10 +1,11 @@
 # Copyright 2026 The pointpillars_ov_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Detections as RViz markers: boxes as edges with a line for the heading, class and score above them."""
+"""Detections as RViz markers: boxes as edges with an arrow for the heading, class and score above them."""
 
 from __future__ import annotations
 
 import numpy as np
+from builtin_interfaces.msg import Duration
 from geometry_msgs.msg import Point, Pose, Vector3
 from std_msgs.msg import ColorRGBA, Header
 from visualization_msgs.msg import Marker, MarkerArray
@@ -14,6 +15,10 @@ from pointpillars_ov_ros.core.detections import Detections
 
 _EDGE_WIDTH = 0.06
 _TEXT_HEIGHT = 0.8
+_OVERLAY_HEIGHT_M = 2.0
+_OVERLAY = "latency"
+_ARROW = 0.4
+"""Of a box's half length: how far the arrow stands out in front, and how wide its head is to either side."""
 COLORS = ((0.15, 0.85, 0.35), (1.0, 0.75, 0.1), (0.25, 0.6, 1.0), (1.0, 0.35, 0.6), (0.7, 0.5, 1.0))
 """Red, green, blue of label 0, 1, …, from the first again after the last."""
 
@@ -24,8 +29,13 @@ _EDGES = np.array(
 )
 
 
-def to_marker_array(detections: Detections, classes: tuple[str, ...], header: Header) -> MarkerArray:
-    """Build the message: first DELETEALL, so that no box of an earlier cloud stays, then edges and texts."""
+def to_marker_array(
+    detections: Detections, classes: tuple[str, ...], header: Header, overlay: str = "", lifetime_s: float = 0.0
+) -> MarkerArray:
+    """Build the message: first DELETEALL, so that no box of an earlier cloud stays, then edges and texts.
+
+    `overlay` is a line of text above the sensor. All of it goes after `lifetime_s` (0: never) without a next message.
+    """
     markers = [Marker(header=header, action=Marker.DELETEALL)]
     for label, name in enumerate(classes):
         boxes = detections.boxes[detections.labels == label]
@@ -35,6 +45,11 @@ def to_marker_array(detections: Detections, classes: tuple[str, ...], header: He
         zip(detections.boxes, detections.scores, detections.labels, strict=True)
     ):
         markers.append(_text_marker(header, index, box, classes[label], float(score), label))
+    if overlay:
+        markers.append(_overlay_marker(header, overlay))
+    lifetime = Duration(sec=int(lifetime_s), nanosec=int(lifetime_s % 1.0 * 1e9))
+    for marker in markers[1:]:
+        marker.lifetime = lifetime
     return MarkerArray(markers=markers)
 
 
@@ -53,8 +68,11 @@ def _edges_marker(header: Header, name: str, label: int, boxes: FloatArray) -> M
     corners = box_corners(boxes)
     front = corners[:, (0, 1)].mean(axis=1)
     center = corners[:, :4].mean(axis=1)
-    heading = np.stack([center, front + (front - center) * 0.4], axis=1)
-    lines = np.concatenate([corners[:, _EDGES.ravel()], heading], axis=1).reshape(-1, 3)
+    ahead = (front - center) * _ARROW
+    aside = ahead[:, (1, 0, 2)] * (-1.0, 1.0, 1.0)
+    tip = front + ahead
+    arrow = np.stack([center, tip, tip, front + aside, tip, front - aside], axis=1)
+    lines = np.concatenate([corners[:, _EDGES.ravel()], arrow], axis=1).reshape(-1, 3)
     return Marker(
         header=header,
         ns=name,
@@ -78,6 +96,13 @@ def _text_marker(header: Header, index: int, box: FloatArray, name: str, score: 
         text=f"{name} {score:.2f}",
     )
     marker.pose.position = Point(x=float(box[0]), y=float(box[1]), z=float(box[2] + box[5] / 2 + _TEXT_HEIGHT))
+    return marker
+
+
+def _overlay_marker(header: Header, text: str) -> Marker:
+    white = ColorRGBA(r=1.0, g=1.0, b=1.0, a=1.0)
+    marker = Marker(header=header, ns=_OVERLAY, type=Marker.TEXT_VIEW_FACING, color=white, text=text)
+    marker.scale.z, marker.pose.position.z = _TEXT_HEIGHT, _OVERLAY_HEIGHT_M
     return marker
 
 

@@ -19,6 +19,7 @@ from rclpy.signals import SignalHandlerOptions
 from pointpillars_ov_ros.core.errors import PointPillarsError
 from pointpillars_ov_ros.nodes.logs import RosHandler
 
+_STOPPING = {signal.SIGINT, signal.SIGTERM}
 _WAKE_S = 0.25
 """The longest that a signal, or the node's own end, goes unnoticed; each time costs half a millisecond of CPU."""
 _HAND_OVER_S = 1.0
@@ -46,8 +47,11 @@ def run_node(create: Callable[[], Node], arguments: list[str] | None = None) -> 
     # ROS's own handlers would shut the context down at once, and results in flight could not leave any more.
     rclpy.init(args=arguments, signal_handler_options=SignalHandlerOptions.NO)
     stopping: list[int] = []
-    for number in (signal.SIGINT, signal.SIGTERM):
+    for number in _STOPPING:
         signal.signal(number, lambda received, _frame: stopping.append(received))
+    # From now on they wait, and are looked for: of several OpenVINO cores, the last to go may leave this thread with a
+    # signal stack (sigaltstack) that is unmapped already, on which any handler would crash.
+    signal.pthread_sigmask(signal.SIG_BLOCK, _STOPPING)
     node: Node | None = None
     logs: RosHandler | None = None
     try:
@@ -56,7 +60,7 @@ def run_node(create: Callable[[], Node], arguments: list[str] | None = None) -> 
         node.start()
         executor = SingleThreadedExecutor()
         executor.add_node(node)
-        while not stopping and not node.is_finished():
+        while not (stopping or signal.sigpending() & _STOPPING or node.is_finished()):
             executor.spin_once(timeout_sec=_WAKE_S)
         node.stop()
         hand_over(node)

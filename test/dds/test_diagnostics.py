@@ -13,9 +13,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 from diagnostic_msgs.msg import DiagnosticStatus
+from rclpy.executors import SingleThreadedExecutor
 from std_srvs.srv import Trigger
 
 from pointpillars_ov_ros.nodes.detector_health import DETECTOR
+from pointpillars_ov_ros.nodes.diagnostics_node import DiagnosticsNode
 from pointpillars_ov_ros.tools.processes import NodeProcesses
 
 from ..inference.toy_bundle import save_toy_bundle, toy_cloud
@@ -132,3 +134,22 @@ def sends_until_mode(listener: Listener, mode: str) -> bool:
     """Send one cloud more; tell whether diagnostics know the mode."""
     listener.sender.clouds.publish(listener.sender.make_cloud(toy_cloud(0)))
     return listener.values("device").get("mode") == mode
+
+
+def test_the_statuses_of_a_namespace_say_which() -> None:
+    node = DiagnosticsNode(namespace="front")
+    executor = SingleThreadedExecutor()
+    executor.add_node(node)
+    try:
+        with peer() as listener:
+            node.start()
+
+            def is_heard() -> bool:
+                executor.spin_once(timeout_sec=0.05)
+                return bool(listener.diagnostics)
+
+            listener.wait_until(is_heard, "diagnostics")
+            names = [status.name for status in listener.diagnostics[0].status]
+    finally:
+        node.destroy_node()
+    assert names == [f"front/{DETECTOR}: {task}" for task in TASKS]

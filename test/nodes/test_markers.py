@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from rclpy.serialization import serialize_message
 from std_msgs.msg import Header
-from visualization_msgs.msg import Marker, MarkerArray
+from visualization_msgs.msg import Marker
 
 from pointpillars_ov_ros.core.detections import Detections
 from pointpillars_ov_ros.nodes.markers import COLORS, box_corners, to_marker_array
@@ -77,10 +77,10 @@ def test_no_detections_leave_the_deletion_alone() -> None:
 
 
 @pytest.mark.parametrize("yaw", [0.0, 0.7, -2.5])
-def test_the_edges_are_the_twelve_of_the_box_and_one_heading(yaw: float) -> None:
+def test_the_edges_are_the_twelve_of_the_box_and_an_arrow(yaw: float) -> None:
     box = (*BOX[:6], yaw)
     drawn = lines(markers([box], [0])[1])
-    assert len(drawn) == 13
+    assert len(drawn) == 15
     assert {frozenset(line) for line in drawn[:12]} == edges(box)
 
 
@@ -93,10 +93,22 @@ def test_the_heading_goes_from_the_middle_out_of_the_front(yaw: float) -> None:
     assert math.atan2(direction[1], direction[0]) == pytest.approx(yaw, abs=1e-2)
 
 
+@pytest.mark.parametrize("yaw", [0.0, 0.7, -2.5])
+def test_the_head_of_the_arrow_opens_backwards_to_both_sides(yaw: float) -> None:
+    drawn = lines(markers([(*BOX[:6], yaw)], [0])[1])
+    tip = drawn[12][1]
+    for (begin, end), side in zip(drawn[13:], (1, -1), strict=True):
+        assert begin == tip
+        back = np.array(end[:2]) - tip[:2]
+        turned = math.atan2(back[1], back[0]) - yaw
+        assert math.cos(turned) == pytest.approx(-math.sqrt(0.5), abs=1e-2)
+        assert math.sin(turned) == pytest.approx(side * math.sqrt(0.5), abs=1e-2)
+
+
 def test_each_class_has_one_marker_of_edges_and_each_box_a_text() -> None:
     array = markers([BOX] * 5, [0, 1, 0, 0, 1])
     drawn = {marker.ns: len(marker.points) for marker in array if marker.type == Marker.LINE_LIST and marker.points}
-    assert drawn == {"Car": 3 * 26, "Pedestrian": 2 * 26}
+    assert drawn == {"Car": 3 * 30, "Pedestrian": 2 * 30}
     assert sum(marker.type == Marker.TEXT_VIEW_FACING for marker in array) == 5
 
 
@@ -129,5 +141,20 @@ def test_with_more_classes_than_colours_they_begin_again() -> None:
     assert len(set(colors)) == len(COLORS)
 
 
+def test_the_overlay_is_a_text_above_the_sensor() -> None:
+    array = to_marker_array(make([BOX], [0]), CLASSES, HEADER, overlay="latency 31 ms").markers
+    (overlay,) = [marker for marker in array if marker.ns == "latency"]
+    assert (overlay.type, overlay.text, overlay.header) == (Marker.TEXT_VIEW_FACING, "latency 31 ms", HEADER)
+    assert (overlay.pose.position.x, overlay.pose.position.y) == (0.0, 0.0)
+    assert overlay.pose.position.z > 0 and overlay.scale.z > 0 and overlay.color.a == 1.0
+    assert not [marker for marker in markers([BOX], [0]) if marker.ns == "latency"]
+
+
+@pytest.mark.parametrize("lifetime_s", [0.0, 0.25, 1.5])
+def test_everything_that_is_drawn_vanishes_after_its_lifetime(lifetime_s: float) -> None:
+    array = to_marker_array(make([BOX] * 2, [0, 1]), CLASSES, HEADER, "text", lifetime_s).markers
+    assert {marker.lifetime.sec + marker.lifetime.nanosec / 1e9 for marker in array[1:]} == {lifetime_s}
+
+
 def test_the_message_can_be_sent() -> None:
-    assert serialize_message(MarkerArray(markers=markers([BOX] * 3, [0, 1, 0])))
+    assert serialize_message(to_marker_array(make([BOX] * 3, [0, 1, 0]), CLASSES, HEADER, "text", 0.3))

@@ -1,0 +1,205 @@
+# Copyright 2026 The pointpillars_ov_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""What the launch files say, by stand-ins for `launch`; test_real_launch.py has the rest."""
+
+from __future__ import annotations
+
+import xml.etree.ElementTree as ElementTree
+from pathlib import Path
+
+import pytest
+import yaml
+
+from pointpillars_ov_ros.core.errors import ConfigError
+from pointpillars_ov_ros.core.runtime_config import from_plain
+from pointpillars_ov_ros.nodes import launching
+
+from ..nodes.test_config_files import SETTINGS, fields_of
+from .stand_ins import DETECTOR, LAUNCH_FILES, REPOSITORY, LaunchFile
+
+# What has to be given, or differs from the default, so that as much as possible is started.
+GIVEN = {
+    "data": "/kitti",
+    "bag": "/bag",
+    "model": "/bundle",
+    "device": "AUTO",
+    "autostart": "false",
+    "rviz": "true",
+}
+every_file = pytest.mark.parametrize("path", LAUNCH_FILES, ids=lambda path: path.name)
+
+
+@pytest.fixture
+def installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Have every package that may be missing, with the parameter files of a Velodyne's driver."""
+    for node, parameters in (
+        ("velodyne_driver_node", {"model": "VLP16", "device_ip": "192.168.1.201", "rpm": 600.0}),
+        ("velodyne_transform_node", {"model": "VLP16", "calibration": "VLP16db.yaml"}),
+    ):
+        path = tmp_path / "config" / f"VLP16-{node}-params.yaml"
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(yaml.safe_dump({node: {"ros__parameters": parameters}}))
+    monkeypatch.setattr(launching, "package_share", lambda package, reason: tmp_path)
+    return tmp_path
+
+
+def test_there_is_a_file_for_each_way_to_begin() -> None:
+    names = [path.name.removesuffix(".launch.py") for path in LAUNCH_FILES]
+    assert names == ["bag_replay", "detector", "kitti_demo", "velodyne"]
+
+
+@every_file
+def test_every_argument_is_described_and_its_default_is_a_choice(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    declared = LaunchFile(path, monkeypatch).of("DeclareLaunchArgument")
+    assert len(declared) >= 5
+    for argument in declared:
+        default, choices = argument.named["default_value"], argument.named["choices"]
+        assert len(argument.named["description"]) > 8
+        assert default is None or isinstance(default, str)
+        assert choices is None or default in choices
+
+
+@every_file
+def test_the_profile_is_set_for_every_distribution(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("FASTRTPS_DEFAULT_PROFILES_FILE", "FASTDDS_DEFAULT_PROFILES_FILE"):
+        monkeypatch.delenv(name, raising=False)
+    file = LaunchFile(path, monkeypatch)
+    variables = [said.positional for each in (file, *file.included) for said in each.of("SetEnvironmentVariable")]
+    assert [name for name, _ in variables] == ["FASTRTPS_DEFAULT_PROFILES_FILE", "FASTDDS_DEFAULT_PROFILES_FILE"]
+    assert all(Path(value).is_file() for _, value in variables)
+
+
+@every_file
+def test_whatever_starts_nodes_of_its_own_does_so_after_the_profile_is_set(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kinds = [type(action).__name__ for action in LaunchFile(path, monkeypatch).actions]
+    setter = "SetEnvironmentVariable" if path == DETECTOR else "IncludeLaunchDescription"
+    assert kinds.index(setter) < len(kinds) - 1
+    assert kinds[-1] == "OpaqueFunction"
+
+
+@pytest.mark.parametrize("path", [path for path in LAUNCH_FILES if path != DETECTOR], ids=lambda path: path.name)
+def test_what_may_fail_is_rehearsed_before_anything_is_started(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    actions = LaunchFile(path, monkeypatch).actions
+    kinds = [type(action).__name__ for action in actions]
+    rehearsal, work = (action.named["function"] for action in actions if type(action).__name__ == "OpaqueFunction")
+    assert kinds.index("OpaqueFunction") < kinds.index("IncludeLaunchDescription")
+    assert rehearsal.__closure__[0].cell_contents is work
+    assert launching.rehearsal(lambda context: ["a node"])(None) == []
+
+
+@every_file
+def test_nodes_get_parameters_that_they_have(path: Path, monkeypatch: pytest.MonkeyPatch, installed: Path) -> None:
+    nodes = LaunchFile(path, monkeypatch).started(**GIVEN)
+    assert {"pointpillars_detector", "pointpillars_diagnostics", "rviz2"} <= set(nodes)
+    for executable in set(nodes) & set(SETTINGS):
+        assert nodes[executable].named["package"] == "pointpillars_ov_ros"
+        for group in nodes[executable].named["parameters"]:
+            if isinstance(group, dict):
+                own = {name: value for name, value in group.items() if name != "use_sim_time"}
+                assert set(own) <= set(fields_of(executable))
+                for settings in SETTINGS[executable]:
+                    from_plain(settings, own)
+            else:
+                assert (REPOSITORY / "config" / Path(group).name).is_file()
+
+
+@every_file
+def test_the_manifest_names_what_is_always_started(
+    path: Path, monkeypatch: pytest.MonkeyPatch, installed: Path
+) -> None:
+    root = ElementTree.parse(REPOSITORY / "package.xml").getroot()
+    named = {"pointpillars_ov_ros"} | {element.text for element in root.iter("exec_depend")}
+    optional = {"velodyne_driver", "velodyne_pointcloud"}
+    started = LaunchFile(path, monkeypatch).started(**GIVEN)
+    assert {node.named["package"] for node in started.values()} - optional <= named
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        ({}, {"use_sim_time": False}),
+        ({"model": "/bundle"}, {"use_sim_time": False, "model_dir": "/bundle"}),
+        ({"device": "GPU"}, {"use_sim_time": False, "pfe_device": "GPU", "rpn_device": "GPU"}),
+        ({"autostart": "false", "mode": "balanced"}, {"use_sim_time": False, "autostart": False, "mode": "balanced"}),
+        ({"use_sim_time": "true"}, {"use_sim_time": True}),
+    ],
+)
+def test_an_argument_that_is_not_given_leaves_the_parameter_files_alone(
+    monkeypatch: pytest.MonkeyPatch, arguments: dict[str, str], expected: dict[str, object]
+) -> None:
+    (*files, own) = LaunchFile(DETECTOR, monkeypatch).started(**arguments)["pointpillars_detector"].named["parameters"]
+    assert [Path(file).name for file in files] == ["cpu.yaml"]
+    assert own == expected
+
+
+def test_a_parameter_file_comes_after_that_of_the_machine(monkeypatch: pytest.MonkeyPatch) -> None:
+    nodes = LaunchFile(DETECTOR, monkeypatch).started(machine="igpu", params_file="/own.yaml")
+    for node in nodes.values():
+        assert [Path(file).name for file in node.named["parameters"][:2]] == ["igpu.yaml", "own.yaml"]
+
+
+def test_topics_are_mapped_for_the_detector_and_for_rviz(monkeypatch: pytest.MonkeyPatch, installed: Path) -> None:
+    topics = {"points": "/a", "detections": "/b", "markers": "/c"}
+    nodes = LaunchFile(DETECTOR, monkeypatch).started(rviz="true", namespace="front", **topics)
+    assert dict(nodes["pointpillars_detector"].named["remappings"]) == topics
+    assert dict(nodes["rviz2"].named["remappings"]) == {f"/{name}": topic for name, topic in topics.items()}
+    assert {node.named["namespace"] for node in nodes.values()} == {"front"}
+
+
+def test_a_velodyne_is_started_from_its_own_parameters_and_the_arguments(
+    monkeypatch: pytest.MonkeyPatch, installed: Path
+) -> None:
+    file = LaunchFile(REPOSITORY / "launch" / "velodyne.launch.py", monkeypatch)
+    nodes = file.started(lidar_ip="10.0.0.7", lidar_port="2369", frame_id="top")
+    (packets,) = nodes["velodyne_driver_node"].named["parameters"]
+    assert packets == {"model": "VLP16", "device_ip": "10.0.0.7", "rpm": 600.0, "port": 2369, "frame_id": "top"}
+    (clouds,) = nodes["velodyne_transform_node"].named["parameters"]
+    assert clouds["calibration"] == str(installed / "params" / "VLP16db.yaml")
+    ((topic, argument),) = nodes["velodyne_transform_node"].named["remappings"]
+    assert (topic, argument.positional) == ("velodyne_points", ("points",))
+    assert nodes["velodyne_driver_node"].named["namespace"].positional == ("namespace",)
+    assert "velodyne.yaml" in str(nodes["pointpillars_detector"].named["parameters"])
+
+
+def test_without_the_driver_only_the_detector_is_started(monkeypatch: pytest.MonkeyPatch) -> None:
+    file = LaunchFile(REPOSITORY / "launch" / "velodyne.launch.py", monkeypatch)
+    assert set(file.started(driver="false")) == {"pointpillars_detector", "pointpillars_diagnostics"}
+
+
+def test_a_bag_is_played_with_its_clock_once_the_detector_is_active(
+    monkeypatch: pytest.MonkeyPatch, installed: Path
+) -> None:
+    file = LaunchFile(REPOSITORY / "launch" / "bag_replay.launch.py", monkeypatch)
+    handlers = [a for a in file.perform({"bag": "/bag", "rate": "0.5"}) if type(a).__name__ == "RegisterEventHandler"]
+    condition = handlers[0].positional[0].named
+    assert condition["goal_state"] == "active" and condition["handle_once"]
+    (player,) = condition["entities"]
+    assert player.named["cmd"] == ["ros2", "bag", "play", "/bag", "--clock", "100", "--rate", "0.5"]
+    detector = file.started(bag="/bag")["pointpillars_detector"].named["parameters"][-1]
+    assert detector == {"use_sim_time": True, "drop_policy": "replay"}
+
+
+@pytest.mark.parametrize(
+    ("name", "arguments", "package"),
+    [
+        ("detector", {"rviz": "true"}, "rviz2"),
+        ("velodyne", {}, "velodyne_driver"),
+        ("bag_replay", {"bag": "/bag", "rviz": "false"}, "ros2bag"),
+    ],
+)
+def test_a_package_that_is_missing_is_one_sentence(
+    name: str, arguments: dict[str, str], package: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AMENT_PREFIX_PATH", str(REPOSITORY / "nowhere"))
+    with pytest.raises(ConfigError, match=f"needs {package}, which is not installed: `sudo apt install ros-.*`"):
+        LaunchFile.perform(loaded(name, monkeypatch), arguments)
+
+
+def loaded(name: str, patch: pytest.MonkeyPatch) -> LaunchFile:
+    """Load a file whose own package is found, whatever the environment is."""
+    with pytest.MonkeyPatch.context() as inner:
+        inner.undo()
+        inner.setattr("ament_index_python.packages.get_package_share_directory", lambda package: str(REPOSITORY))
+        return LaunchFile(REPOSITORY / "launch" / f"{name}.launch.py", patch)

@@ -1,0 +1,3 @@
+# Copyright 2026 The pointpillars_ov_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""The checks that `ament_lint_auto` would run."""
