@@ -48,7 +48,7 @@ def read_cloud(
 
     Any numeric type and order of fields, any point_step and padding, organised clouds with any row_step,
     either byte order. A cloud of one row whose row_step is not width x point_step lies about one of them, and
-    is refused. Points with a coordinate that is not finite are left out; a missing intensity is 0.
+    is refused. Points without an echo (not finite, or 0 0 0) are left out; a missing intensity is 0.
     The points lie in memory of `buffers` where those are given. CloudError names the field and the value for which a
     message cannot be read.
     """
@@ -72,7 +72,7 @@ def read_cloud(
         points[:, 3] = 0.0
     kept, brightest = clean_points(points, intensity_scale)
     if not len(kept):
-        raise CloudError(f"x, y, z: no finite point among {len(points)}")
+        raise CloudError(f"x, y, z: no finite point away from the origin among {len(points)}")
     return Cloud(kept, has_intensity, brightest)
 
 

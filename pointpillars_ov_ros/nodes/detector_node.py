@@ -5,7 +5,6 @@
 from __future__ import annotations
 
 import threading
-import time
 from collections.abc import Sequence
 from dataclasses import fields, replace
 from pathlib import Path
@@ -18,28 +17,25 @@ from rclpy.qos import QoSProfile
 from sensor_msgs.msg import PointCloud2
 
 from pointpillars_ov_ros.core.decode import override_thresholds
-from pointpillars_ov_ros.core.errors import CloudError, ConfigError, InferenceError, PointPillarsError
+from pointpillars_ov_ros.core.errors import ConfigError, InferenceError, PointPillarsError
 from pointpillars_ov_ros.core.points import PointBuffers
 from pointpillars_ov_ros.core.runtime_config import RuntimeConfig, from_plain
 from pointpillars_ov_ros.inference.checked_engine import open_engine
 from pointpillars_ov_ros.inference.engine import Engine
 from pointpillars_ov_ros.inference.frames import FrameResult
 from pointpillars_ov_ros.inference.pipeline import Pipeline
-from pointpillars_ov_ros.inference.timing import Stage, StageTimes
 from pointpillars_ov_ros.inference.trace_file import TraceRecorder, open_trace
 from pointpillars_ov_ros.model.bundle import load_bundle
 from pointpillars_ov_ros.nodes import qos
 from pointpillars_ov_ros.nodes.cloud_input import CloudInput
-from pointpillars_ov_ros.nodes.conversions import Cloud, read_cloud
 from pointpillars_ov_ros.nodes.dds import transport_warning
 from pointpillars_ov_ros.nodes.detector_outputs import DetectorOutputs, describe_start
 from pointpillars_ov_ros.nodes.parameters import declare_parameters
+from pointpillars_ov_ros.nodes.sensor_input import SensorInput
 from pointpillars_ov_ros.nodes.settings import DetectorNodeConfig
 from pointpillars_ov_ros.nodes.shipped import shipped_model
 
 _THROTTLE_S = 5.0
-_BRIGHT = 1.5
-"""Scaled intensities above this are not of the 0..1 that networks are trained with."""
 _LIVE = ("mode", "drop_policy", "score_threshold", "nms_threshold")
 """Settings of `RuntimeConfig` that take effect at once; so do those of the subscription."""
 
@@ -113,6 +109,7 @@ class DetectorNode(LifecycleNode):
         except PointPillarsError as error:
             self._close_pipeline()
             return self._fail("activate", error)
+        self._sensor = SensorInput(self, self._runtime, self._buffers, self._pipeline, self._outputs)
         result = super().on_activate(state)
         self._outputs.publish_labels()
         profile = input_profile(self._runtime, self._node_config)
@@ -151,20 +148,8 @@ class DetectorNode(LifecycleNode):
             self._trace.close()
 
     def _on_cloud(self, message: PointCloud2) -> None:
-        if self._pipeline is None:
-            return
-        times = StageTimes()
-        times.begin(Stage.CONVERT, time.monotonic_ns())
-        self._outputs.received += 1
-        try:
-            cloud = read_cloud(message, self._runtime.intensity_field, self._runtime.intensity_scale, self._buffers)
-        except CloudError as error:
-            self.get_logger().warning(f"cloud refused: {error}", throttle_duration_sec=_THROTTLE_S)
-            self._outputs.publish_refusal(message.header, str(error), self._pipeline.counts)
-            return
-        times.end(Stage.CONVERT, time.monotonic_ns())
-        self._check_intensity(cloud, message)
-        self._pipeline.submit(cloud.points, message.header, times)
+        if self._pipeline is not None:
+            self._sensor.take(message)
 
     def _on_result(self, result: FrameResult) -> None:
         """Publish; called on the pipeline's thread, in input order."""
@@ -221,21 +206,6 @@ class DetectorNode(LifecycleNode):
                 self.get_logger().error(f"still in {engine.runtime.mode.value} mode: {error}")
             else:
                 self.get_logger().info(f"{mode.value} mode from now on")
-
-    def _check_intensity(self, cloud: Cloud, message: PointCloud2) -> None:
-        if not cloud.has_intensity:
-            names = ", ".join(field.name for field in message.fields)
-            self.get_logger().warning(
-                f"no field {self._runtime.intensity_field!r} among {names}: intensity is taken as 0, which "
-                "costs accuracy; the parameter intensity_field names the one to use",
-                once=True,
-            )
-        elif cloud.brightest > _BRIGHT:
-            self.get_logger().warning(
-                f"intensity reaches {cloud.brightest:.4g} after intensity_scale {self._runtime.intensity_scale:.4g}, "
-                "but the network expects 0 to 1; for clouds of 0 to 255 set intensity_scale to 0.0039216 (1/255)",
-                once=True,
-            )
 
 
 def input_profile(runtime: RuntimeConfig, config: DetectorNodeConfig) -> QoSProfile:
