@@ -8,6 +8,7 @@ The ROS parameters and the command-line flags are made from these fields; there 
 from __future__ import annotations
 
 import dataclasses
+import typing
 from dataclasses import dataclass
 from enum import Enum
 from typing import Any, TypeVar
@@ -120,12 +121,9 @@ def validate(settings: object) -> None:
 
 def from_plain(cls: type[T], values: dict[str, Any]) -> T:
     """Build a dataclass of `setting`s from plain values (ROS parameters, flags); enums come as their strings."""
-    arguments = {}
-    for field in dataclasses.fields(cls):  # type: ignore[arg-type]
-        if field.name in values:
-            value = values[field.name]
-            arguments[field.name] = convert(type(field.default), value, field.name)
-    return cls(**arguments)
+    hints = typing.get_type_hints(cls)
+    names = [field.name for field in dataclasses.fields(cls) if field.name in values]  # type: ignore[arg-type]
+    return cls(**{name: convert(hints[name], values[name], name) for name in names})
 
 
 @dataclass(frozen=True)

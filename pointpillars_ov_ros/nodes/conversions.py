@@ -18,6 +18,7 @@ from pointpillars_ov_ros.core.arrays import FloatArray
 from pointpillars_ov_ros.core.detections import Detections
 from pointpillars_ov_ros.core.errors import CloudError
 from pointpillars_ov_ros.core.points import PointBuffers, clean_points
+from pointpillars_ov_ros.core.transform import Transform, multiply
 
 FIELD_TYPES = {
     PointField.INT8: "i1",
@@ -115,14 +116,16 @@ def _field_view(message: PointCloud2, field: PointField) -> npt.NDArray[np.gener
     )
 
 
-def to_detection_array(detections: Detections, classes: tuple[str, ...], header: Header) -> Detection3DArray:
-    """Build the message; `header` is that of the cloud, in the frame of whose points the boxes are."""
+def to_detection_array(
+    detections: Detections, classes: tuple[str, ...], header: Header, T_header_boxes: Transform | None = None
+) -> Detection3DArray:
+    """Build the message; boxes are in the frame of `header` unless a transform takes them there."""
     array = Detection3DArray(header=header)
     for box, score, label in zip(
         detections.boxes.tolist(), detections.scores.tolist(), detections.labels.tolist(), strict=True
     ):
         detection = Detection3D(header=header)
-        detection.bbox.center = to_pose(box)
+        detection.bbox.center = to_pose(box, T_header_boxes)
         detection.bbox.size = Vector3(x=box[3], y=box[4], z=box[5])
         result = ObjectHypothesisWithPose()
         result.hypothesis.class_id = classes[label]
@@ -133,11 +136,20 @@ def to_detection_array(detections: Detections, classes: tuple[str, ...], header:
     return array
 
 
-def to_pose(box: list[float]) -> Pose:
-    """Give the pose of a box: its geometric centre, turned by its yaw about z."""
+def to_pose(box: list[float], T_target_box: Transform | None = None) -> Pose:
+    """Give the pose of a box: its geometric centre, turned by its yaw about z; in another frame where one is given."""
+    yaw = (0.0, 0.0, math.sin(box[6] / 2), math.cos(box[6] / 2))
+    if T_target_box is None:
+        return make_pose(box[:3], yaw)
+    center = T_target_box.rotation @ np.array(box[:3]) + T_target_box.translation
+    return make_pose(center.tolist(), multiply(T_target_box.quaternion, yaw))
+
+
+def make_pose(position: list[float], orientation: tuple[float, float, float, float]) -> Pose:
+    """Give the message of a position (m) and a quaternion x y z w."""
+    x, y, z, w = orientation
     return Pose(
-        position=Point(x=box[0], y=box[1], z=box[2]),
-        orientation=Quaternion(z=math.sin(box[6] / 2), w=math.cos(box[6] / 2)),
+        position=Point(x=position[0], y=position[1], z=position[2]), orientation=Quaternion(x=x, y=y, z=z, w=w)
     )
 
 

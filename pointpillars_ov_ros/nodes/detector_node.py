@@ -18,7 +18,6 @@ from sensor_msgs.msg import PointCloud2
 
 from pointpillars_ov_ros.core.decode import override_thresholds
 from pointpillars_ov_ros.core.errors import ConfigError, InferenceError, PointPillarsError
-from pointpillars_ov_ros.core.points import PointBuffers
 from pointpillars_ov_ros.core.runtime_config import RuntimeConfig, from_plain
 from pointpillars_ov_ros.inference.checked_engine import open_engine
 from pointpillars_ov_ros.inference.engine import Engine
@@ -52,7 +51,6 @@ class DetectorNode(LifecycleNode):
         declare_parameters(self, DetectorNodeConfig)
         self._pipeline: Pipeline | None = None
         self._trace: TraceRecorder | None = None
-        self._buffers = PointBuffers()
         self._switching = threading.Lock()
         self._starting = False
         self._failure = ""
@@ -109,7 +107,9 @@ class DetectorNode(LifecycleNode):
         except PointPillarsError as error:
             self._close_pipeline()
             return self._fail("activate", error)
-        self._sensor = SensorInput(self, self._runtime, self._buffers, self._pipeline, self._outputs)
+        self._sensor = SensorInput(
+            self, self._runtime, self._node_config, self._engine.config, self._pipeline, self._outputs
+        )
         result = super().on_activate(state)
         self._outputs.publish_labels()
         profile = input_profile(self._runtime, self._node_config)

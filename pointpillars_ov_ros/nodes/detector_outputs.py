@@ -14,6 +14,7 @@ from std_msgs.msg import Header
 from vision_msgs.msg import Detection3DArray, LabelInfo
 from visualization_msgs.msg import MarkerArray
 
+from pointpillars_ov_ros.core.transform import Transform
 from pointpillars_ov_ros.inference.engine import Engine
 from pointpillars_ov_ros.inference.frames import Counts, FrameResult
 from pointpillars_ov_ros.nodes import qos
@@ -47,6 +48,10 @@ class DetectorOutputs:
         self._markers = node.create_lifecycle_publisher(MarkerArray, "markers", qos.OUTPUT)
         self._label_info = node.create_lifecycle_publisher(LabelInfo, "label_info", qos.LATCHED)
         self._timing = node.create_lifecycle_publisher(DiagnosticArray, "timing", qos.TIMING)
+        self.T_header_model: Transform | None = None
+        """Where boxes are published in another frame than they were found in."""
+        self.sensor = ""
+        """What the user should know of the clouds."""
         self.received = self.refused = self.lost = 0
         self.failing = 0
         """Frames failed in a row, up to the last one."""
@@ -74,9 +79,11 @@ class DetectorOutputs:
         header = result.token
         self.failing = self.failing + 1 if result.error else 0
         if not result.error:
-            self._detections.publish(to_detection_array(result.detections, self._classes, header))
+            self._detections.publish(to_detection_array(result.detections, self._classes, header, self.T_header_model))
             if self._markers.get_subscription_count():
-                self._markers.publish(to_marker_array(result.detections, self._classes, header))
+                self._markers.publish(
+                    to_marker_array(result.detections, self._classes, header, self.T_header_model)
+                )
         self._publish_timing(
             header,
             result.counts,
@@ -110,6 +117,7 @@ class DetectorOutputs:
             mode=runtime.mode.value,
             parity=self._parity,
             warnings="; ".join(self._engine.warnings),
+            sensor=self.sensor,
             pfe_device=self._settings["pfe"].get("EXECUTION_DEVICES", ""),
             rpn_device=self._settings["rpn"].get("EXECUTION_DEVICES", ""),
             pfe_precision=self._settings["pfe"].get("INFERENCE_PRECISION_HINT", ""),

@@ -6,33 +6,59 @@ from __future__ import annotations
 
 import time
 
+import numpy as np
 from rclpy.node import Node
 from sensor_msgs.msg import PointCloud2
 from std_msgs.msg import Header
 
+from pointpillars_ov_ros.core.arrays import FloatArray
+from pointpillars_ov_ros.core.config import ModelConfig
 from pointpillars_ov_ros.core.errors import CloudError
+from pointpillars_ov_ros.core.ground import GroundWatch
 from pointpillars_ov_ros.core.points import PointBuffers
 from pointpillars_ov_ros.core.runtime_config import RuntimeConfig
+from pointpillars_ov_ros.core.transform import Transform
 from pointpillars_ov_ros.inference.pipeline import Pipeline
 from pointpillars_ov_ros.inference.timing import Stage, StageTimes
 from pointpillars_ov_ros.nodes.cloud_reader import CloudReader, Reading
 from pointpillars_ov_ros.nodes.conversions import Cloud
 from pointpillars_ov_ros.nodes.detector_outputs import DetectorOutputs
+from pointpillars_ov_ros.nodes.ground_check import say_ground
 from pointpillars_ov_ros.nodes.layouts import BRIGHT
+from pointpillars_ov_ros.nodes.settings import DetectorNodeConfig
 
 _THROTTLE_S = 5.0
 
 
 class SensorInput:
-    """Reads and submits, and says what is odd about the clouds. Used from the executor's thread only."""
+    """Reads clouds, takes them to the network's frame and submits; says what is odd about them.
+
+    Used from the executor's thread only.
+    """
 
     def __init__(
-        self, node: Node, runtime: RuntimeConfig, buffers: PointBuffers, pipeline: Pipeline, outputs: DetectorOutputs
+        self,
+        node: Node,
+        runtime: RuntimeConfig,
+        config: DetectorNodeConfig,
+        model: ModelConfig,
+        pipeline: Pipeline,
+        outputs: DetectorOutputs,
     ) -> None:
         """Begin before the first cloud; `pipeline` gets what can be read, `outputs` the others."""
         self._logger = node.get_logger()
+        self._pose, self._expected_height = config.sensor_pose, model.sensor.height
         self._pipeline, self._outputs = pipeline, outputs
-        self._reader = CloudReader(runtime, buffers, self._say_layout)
+        self._reader = CloudReader(runtime, PointBuffers(), self._say_layout)
+        self._ground = GroundWatch()
+        self._frame = ""
+        self._warnings: dict[str, str] = {}
+        T_model_sensor = Transform.from_pose(*config.sensor_pose)
+        self._T_model_sensor = None if T_model_sensor.is_identity else T_model_sensor
+        outputs.T_header_model = None if T_model_sensor.is_identity else T_model_sensor.inverse
+        outputs.sensor = ""
+        # Compiled now, and not while the first cloud waits.
+        T_model_sensor.move(np.zeros((1, 4), np.float32))
 
     def take(self, message: PointCloud2) -> None:
         """Take the next cloud."""
@@ -44,13 +70,31 @@ class SensorInput:
         except CloudError as error:
             self._refuse(message.header, str(error))
             return
+        if self._T_model_sensor is not None:
+            self._T_model_sensor.move(cloud.points)
         times.end(Stage.CONVERT, time.monotonic_ns())
-        self._check_intensity(cloud, message)
+        self._look(cloud, message)
         self._pipeline.submit(cloud.points, message.header, times)
 
     def _refuse(self, header: Header, reason: str) -> None:
         self._logger.warning(f"cloud refused: {reason}", throttle_duration_sec=_THROTTLE_S)
         self._outputs.publish_refusal(header, reason, self._pipeline.counts)
+
+    def _look(self, cloud: Cloud, message: PointCloud2) -> None:
+        """See what its user should know of a cloud."""
+        if self._frame != message.header.frame_id:
+            self._say_frame(message.header.frame_id)
+        if not cloud.has_intensity or cloud.brightest > BRIGHT:
+            self._say_intensity(cloud)
+        if not self._ground.is_over:
+            self._look_for_ground(cloud.points)
+
+    def _warn(self, about: str, text: str) -> None:
+        """Warn once, in the log, and in diagnostics as long as the detector is active."""
+        if about not in self._warnings:
+            self._warnings[about] = text
+            self._outputs.sensor = "; ".join(self._warnings.values())
+            self._logger.warning(text)
 
     def _say_layout(self, reading: Reading, is_change: bool) -> None:
         if is_change:
@@ -58,24 +102,44 @@ class SensorInput:
         else:
             self._logger.info(reading.sentence)
         if reading.is_dim:
-            self._logger.warning(
-                f"that is hardly anything in the first cloud, whose {reading.intensity_field!r} seems to be of 0 to 1 "
-                "already: if so, set intensity_scale to 1.0",
-                throttle_duration_sec=_THROTTLE_S,
+            self._warn(
+                "dim",
+                f"no intensity of the first cloud reaches 0.01 after that: {reading.intensity_field!r} seems to be "
+                "of 0 to 1 already; if so, set intensity_scale to 1.0",
             )
 
-    def _check_intensity(self, cloud: Cloud, message: PointCloud2) -> None:
+    def _say_frame(self, frame: str) -> None:
+        if self._frame:
+            self._logger.warning(
+                f"clouds are in frame {frame!r} now, and were in {self._frame!r}: so are the detections",
+                throttle_duration_sec=_THROTTLE_S,
+            )
+        self._frame = frame
+
+    def _say_intensity(self, cloud: Cloud) -> None:
         reading = self._reader.reading
         if not cloud.has_intensity:
-            names = ", ".join(field.name for field in message.fields)
-            self._logger.warning(
-                f"no field {reading.intensity_field!r} among {names}: intensity is taken as 0, which "
-                "costs accuracy; the parameter intensity_field names the one to use",
-                once=True,
+            self._warn(
+                "missing",
+                f"no field {reading.intensity_field!r} among {', '.join(reading.names)}: intensity is taken as 0, "
+                "which costs accuracy; the parameter intensity_field names the one to use",
             )
-        elif cloud.brightest > BRIGHT:
-            self._logger.warning(
-                f"intensity reaches {cloud.brightest:.4g} after intensity_scale {reading.intensity_scale:.4g}, "
-                "but the network expects 0 to 1; for clouds of 0 to 255 set intensity_scale to 0.0039216 (1/255)",
-                once=True,
+        else:
+            self._warn(
+                "bright",
+                f"intensity reaches {cloud.brightest:.4g} after intensity_scale {reading.intensity_scale:.4g}, but the "
+                "network expects 0 to 1; for clouds of 0 to 255 set intensity_scale to 0.0039216 (1/255)",
+            )
+
+    def _look_for_ground(self, points: FloatArray) -> None:
+        ground_z = self._ground.look(points)
+        if ground_z is None:
+            return
+        trouble = say_ground(ground_z, self._expected_height, self._pose, "the sensor")
+        if trouble:
+            self._warn("ground", trouble)
+        else:
+            self._logger.info(
+                f"the ground lies {-ground_z:.2f} m below the network's frame, which expects it at "
+                f"{self._expected_height:.2f} m"
             )

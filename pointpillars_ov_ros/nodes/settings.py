@@ -4,10 +4,15 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from enum import Enum
 
+from pointpillars_ov_ros.core.errors import require
 from pointpillars_ov_ros.core.runtime_config import setting, validate
+
+Pose = tuple[float, float, float, float, float, float]
+"""x y z (m), roll pitch yaw (rad)."""
 
 
 class InputReliability(str, Enum):
@@ -28,6 +33,10 @@ class DetectorNodeConfig:
         "Reliability of the cloud subscription; auto: best effort live, reliable in replay",
     )
     input_depth: int = setting(0, "Queue depth of the cloud subscription; 0: 1 live, 32 in replay", low=0, high=1000)
+    sensor_pose: Pose = setting(
+        (0.0, 0.0, 0.0, 0.0, 0.0, 0.0),
+        "Pose of the sensor in the frame that the network was trained in: x y z (m) roll pitch yaw (rad)",
+    )
     record_trace: str = setting(
         "", "File to record every frame's stages to, as a trace for Perfetto, from the next activate on; empty: none"
     )
@@ -36,6 +45,7 @@ class DetectorNodeConfig:
     def __post_init__(self) -> None:
         """Check the bounds."""
         validate(self)
+        require(all(map(math.isfinite, self.sensor_pose)), "sensor_pose", list(self.sensor_pose), "six finite numbers")
 
 
 @dataclass(frozen=True)
