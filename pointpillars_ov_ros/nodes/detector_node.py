@@ -120,6 +120,7 @@ class DetectorNode(LifecycleNode):
     def on_deactivate(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Unsubscribe and publish what is in flight."""
         self._input.destroy()
+        self._sensor.destroy()
         self._close_pipeline()
         return super().on_deactivate(state)
 

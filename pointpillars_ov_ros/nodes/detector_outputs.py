@@ -53,6 +53,8 @@ class DetectorOutputs:
         self.sensor = ""
         """What the user should know of the clouds."""
         self.received = self.refused = self.lost = 0
+        self.displaced = 0
+        """Clouds dropped for a newer one before they reached the pipeline: they waited for a transform."""
         self.failing = 0
         """Frames failed in a row, up to the last one."""
 
@@ -108,7 +110,7 @@ class DetectorOutputs:
             received=self.received,
             completed=counts.completed,
             failed=counts.failed,
-            dropped=counts.dropped,
+            dropped=counts.dropped + self.displaced,
             failing=self.failing,
             refused=self.refused,
             lost=self.lost,

@@ -16,10 +16,11 @@ from pointpillars_ov_ros.core.config import ModelConfig
 from pointpillars_ov_ros.core.errors import CloudError
 from pointpillars_ov_ros.core.ground import GroundWatch
 from pointpillars_ov_ros.core.points import PointBuffers
-from pointpillars_ov_ros.core.runtime_config import RuntimeConfig
+from pointpillars_ov_ros.core.runtime_config import DropPolicy, RuntimeConfig
 from pointpillars_ov_ros.core.transform import Transform
 from pointpillars_ov_ros.inference.pipeline import Pipeline
 from pointpillars_ov_ros.inference.timing import Stage, StageTimes
+from pointpillars_ov_ros.nodes.cloud_placement import CloudPlacement
 from pointpillars_ov_ros.nodes.cloud_reader import CloudReader, Reading
 from pointpillars_ov_ros.nodes.conversions import Cloud
 from pointpillars_ov_ros.nodes.detector_outputs import DetectorOutputs
@@ -47,7 +48,7 @@ class SensorInput:
     ) -> None:
         """Begin before the first cloud; `pipeline` gets what can be read, `outputs` the others."""
         self._logger = node.get_logger()
-        self._pose, self._expected_height = config.sensor_pose, model.sensor.height
+        self._pose, self._target, self._expected_height = config.sensor_pose, config.target_frame, model.sensor.height
         self._pipeline, self._outputs = pipeline, outputs
         self._reader = CloudReader(runtime, PointBuffers(), self._say_layout)
         self._ground = GroundWatch()
@@ -57,6 +58,15 @@ class SensorInput:
         self._T_model_sensor = None if T_model_sensor.is_identity else T_model_sensor
         outputs.T_header_model = None if T_model_sensor.is_identity else T_model_sensor.inverse
         outputs.sensor = ""
+        self._placement: CloudPlacement | None = None
+        if config.target_frame:
+            self._placement = CloudPlacement(
+                node,
+                config.target_frame,
+                config.tf_timeout_ms,
+                lambda cloud, T: self._process(cloud.message, cloud.times, T_model_sensor.after(T)),
+                lambda cloud, reason: self._refuse(cloud.message.header, reason),
+            )
         # Compiled now, and not while the first cloud waits.
         T_model_sensor.move(np.zeros((1, 4), np.float32))
 
@@ -65,16 +75,31 @@ class SensorInput:
         times = StageTimes()
         times.begin(Stage.CONVERT, time.monotonic_ns())
         self._outputs.received += 1
+        if self._placement is None:
+            self._process(message, times, self._T_model_sensor)
+        else:
+            is_live = self._pipeline.policy is DropPolicy.LIVE
+            self._outputs.displaced += self._placement.put(message, times, only_newest=is_live)
+
+    def destroy(self) -> None:
+        """Stop to listen to TF; clouds that wait for it are gone."""
+        if self._placement is not None:
+            self._placement.destroy()
+
+    def _process(self, message: PointCloud2, times: StageTimes, T_model_cloud: Transform | None) -> None:
         try:
             cloud = self._reader.read(message)
         except CloudError as error:
             self._refuse(message.header, str(error))
             return
-        if self._T_model_sensor is not None:
-            self._T_model_sensor.move(cloud.points)
+        if T_model_cloud is not None:
+            T_model_cloud.move(cloud.points)
         times.end(Stage.CONVERT, time.monotonic_ns())
         self._look(cloud, message)
-        self._pipeline.submit(cloud.points, message.header, times)
+        header = message.header
+        if self._target:
+            header = Header(stamp=header.stamp, frame_id=self._target)
+        self._pipeline.submit(cloud.points, header, times)
 
     def _refuse(self, header: Header, reason: str) -> None:
         self._logger.warning(f"cloud refused: {reason}", throttle_duration_sec=_THROTTLE_S)
@@ -82,7 +107,7 @@ class SensorInput:
 
     def _look(self, cloud: Cloud, message: PointCloud2) -> None:
         """See what its user should know of a cloud."""
-        if self._frame != message.header.frame_id:
+        if self._frame != message.header.frame_id and not self._target:
             self._say_frame(message.header.frame_id)
         if not cloud.has_intensity or cloud.brightest > BRIGHT:
             self._say_intensity(cloud)
@@ -135,7 +160,7 @@ class SensorInput:
         ground_z = self._ground.look(points)
         if ground_z is None:
             return
-        trouble = say_ground(ground_z, self._expected_height, self._pose, "the sensor")
+        trouble = say_ground(ground_z, self._expected_height, self._pose, self._target or "the sensor")
         if trouble:
             self._warn("ground", trouble)
         else:

@@ -35,7 +35,14 @@ class DetectorNodeConfig:
     input_depth: int = setting(0, "Queue depth of the cloud subscription; 0: 1 live, 32 in replay", low=0, high=1000)
     sensor_pose: Pose = setting(
         (0.0, 0.0, 0.0, 0.0, 0.0, 0.0),
-        "Pose of the sensor in the frame that the network was trained in: x y z (m) roll pitch yaw (rad)",
+        "Pose of the sensor (of target_frame, where there is one) in the frame that the network was trained in: "
+        "x y z (m) roll pitch yaw (rad)",
+    )
+    target_frame: str = setting(
+        "", "Frame that TF takes clouds to, at their stamps, and detections are published in; empty: the cloud's own"
+    )
+    tf_timeout_ms: int = setting(
+        200, "How long a cloud waits for its transform before it is refused (ms)", low=0, high=60_000
     )
     record_trace: str = setting(
         "", "File to record every frame's stages to, as a trace for Perfetto, from the next activate on; empty: none"
