@@ -12,6 +12,7 @@ from typing import NamedTuple
 from rclpy.clock import Clock, ClockType
 from rclpy.node import Node
 from sensor_msgs.msg import PointCloud2
+from std_msgs.msg import Header
 
 from pointpillars_ov_ros.core.transform import Transform
 from pointpillars_ov_ros.core.transform_buffer import Missing
@@ -30,19 +31,33 @@ class Waiting(NamedTuple):
     until_ns: int
 
 
+class Place(NamedTuple):
+    """Where a cloud was taken."""
+
+    T_target_cloud: Transform
+    T_odom_cloud: Transform | None
+    trouble: str
+    """Why there is no T_odom_cloud; empty where there is one, or none was asked for."""
+
+
 class CloudPlacement:
-    """Finds the transform of each cloud to `target_frame` at its stamp. Used from the executor's thread only."""
+    """Finds the transforms of each cloud at its stamp. Used from the executor's thread only."""
 
     def __init__(
         self,
         node: Node,
         target_frame: str,
+        odom_frame: str,
         timeout_ms: int,
-        on_placed: Callable[[Waiting, Transform], None],
+        on_placed: Callable[[Waiting, Place], None],
         on_missing: Callable[[Waiting, str], None],
     ) -> None:
-        """Listen to TF; a cloud goes to `on_placed`, or after `timeout_ms` to `on_missing` with the reason."""
-        self._node, self._target = node, target_frame
+        """Listen to TF; a cloud goes to `on_placed`, or after `timeout_ms` to `on_missing` with the reason.
+
+        An empty `target_frame` is the cloud's own. Without the transform to `odom_frame`, which nobody asks for where
+        that is empty, a cloud is waited for as long, and goes on.
+        """
+        self._node, self._target, self._odom = node, target_frame, odom_frame
         self._timeout_ns = timeout_ms * 1_000_000
         self._on_placed, self._on_missing = on_placed, on_missing
         self._waiting: deque[Waiting] = deque()
@@ -71,18 +86,33 @@ class CloudPlacement:
         """Let go what need not wait any more, the oldest first."""
         while self._waiting:
             cloud = self._waiting[0]
-            header = cloud.message.header
-            stamp_ns = header.stamp.sec * 1_000_000_000 + header.stamp.nanosec
-            found = self._listener.buffer.find(self._target, header.frame_id, stamp_ns)
-            if isinstance(found, Missing) and found.may_come and time.monotonic_ns() < cloud.until_ns:
+            target, odom = self._find(cloud, self._target), self._find(cloud, self._odom)
+            may_come = any(isinstance(found, Missing) and found.may_come for found in (target, odom))
+            if may_come and time.monotonic_ns() < cloud.until_ns:
                 break
             self._waiting.popleft()
-            if isinstance(found, Missing):
-                at = f"from {header.frame_id!r} to {self._target!r} at {stamp_ns / 1e9:.3f} s"
-                self._on_missing(cloud, f"no transform {at}: {found.reason}")
+            if isinstance(target, Missing):
+                self._on_missing(cloud, target.reason)
+            elif isinstance(odom, Missing):
+                self._on_placed(cloud, Place(target, None, odom.reason))
             else:
-                self._on_placed(cloud, found)
+                self._on_placed(cloud, Place(target, odom, ""))
         if not self._waiting:
             self._timer.cancel()
         elif self._timer.is_canceled():
             self._timer.reset()
+
+    def _find(self, cloud: Waiting, target: str) -> Transform | Missing:
+        """Give the transform to a frame, the cloud's own where there is no `target`."""
+        header = cloud.message.header
+        stamp_ns = stamp_to_ns(header)
+        found = self._listener.buffer.find(target or header.frame_id, header.frame_id, stamp_ns)
+        if isinstance(found, Missing):
+            at = f"from {header.frame_id!r} to {target!r} at {stamp_ns / 1e9:.3f} s"
+            return found._replace(reason=f"no transform {at}: {found.reason}")
+        return found
+
+
+def stamp_to_ns(header: Header) -> int:
+    """Give a stamp as one number; by hand, since rclpy's Time refuses negative ones."""
+    return int(header.stamp.sec) * 1_000_000_000 + int(header.stamp.nanosec)

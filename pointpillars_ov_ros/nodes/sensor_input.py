@@ -17,10 +17,11 @@ from pointpillars_ov_ros.core.errors import CloudError
 from pointpillars_ov_ros.core.ground import GroundWatch
 from pointpillars_ov_ros.core.points import PointBuffers
 from pointpillars_ov_ros.core.runtime_config import DropPolicy, RuntimeConfig
+from pointpillars_ov_ros.core.sweeps import Sweeps
 from pointpillars_ov_ros.core.transform import Transform
 from pointpillars_ov_ros.inference.pipeline import Pipeline
 from pointpillars_ov_ros.inference.timing import Stage, StageTimes
-from pointpillars_ov_ros.nodes.cloud_placement import CloudPlacement
+from pointpillars_ov_ros.nodes.cloud_placement import CloudPlacement, Place, stamp_to_ns
 from pointpillars_ov_ros.nodes.cloud_reader import CloudReader, Reading
 from pointpillars_ov_ros.nodes.conversions import Cloud
 from pointpillars_ov_ros.nodes.detector_outputs import DetectorOutputs
@@ -50,7 +51,8 @@ class SensorInput:
         self._logger = node.get_logger()
         self._pose, self._target, self._expected_height = config.sensor_pose, config.target_frame, model.sensor.height
         self._pipeline, self._outputs = pipeline, outputs
-        self._reader = CloudReader(runtime, PointBuffers(), self._say_layout)
+        buffers = PointBuffers()
+        self._reader = CloudReader(runtime, buffers, self._say_layout)
         self._ground = GroundWatch()
         self._frame = ""
         self._warnings: dict[str, str] = {}
@@ -59,12 +61,16 @@ class SensorInput:
         outputs.T_header_model = None if T_model_sensor.is_identity else T_model_sensor.inverse
         outputs.sensor = ""
         self._placement: CloudPlacement | None = None
-        if config.target_frame:
+        self._sweeps = Sweeps(config.sweeps, config.sweep_age, buffers) if config.sweeps > 1 else None
+        if config.target_frame or self._sweeps is not None:
             self._placement = CloudPlacement(
                 node,
                 config.target_frame,
+                "" if self._sweeps is None else config.odom_frame,
                 config.tf_timeout_ms,
-                lambda cloud, T: self._process(cloud.message, cloud.times, T_model_sensor.after(T)),
+                lambda cloud, place: self._process(
+                    cloud.message, cloud.times, T_model_sensor.after(place.T_target_cloud), place
+                ),
                 lambda cloud, reason: self._refuse(cloud.message.header, reason),
             )
         # Compiled now, and not while the first cloud waits.
@@ -86,12 +92,16 @@ class SensorInput:
         if self._placement is not None:
             self._placement.destroy()
 
-    def _process(self, message: PointCloud2, times: StageTimes, T_model_cloud: Transform | None) -> None:
+    def _process(
+        self, message: PointCloud2, times: StageTimes, T_model_cloud: Transform | None, place: Place | None = None
+    ) -> None:
         try:
             cloud = self._reader.read(message)
         except CloudError as error:
             self._refuse(message.header, str(error))
             return
+        if self._sweeps is not None and place is not None:
+            cloud = cloud._replace(points=self._join(self._sweeps, cloud.points, message.header, place))
         if T_model_cloud is not None:
             T_model_cloud.move(cloud.points)
         times.end(Stage.CONVERT, time.monotonic_ns())
@@ -100,6 +110,12 @@ class SensorInput:
         if self._target:
             header = Header(stamp=header.stamp, frame_id=self._target)
         self._pipeline.submit(cloud.points, header, times)
+
+    def _join(self, sweeps: Sweeps, points: FloatArray, header: Header, place: Place) -> FloatArray:
+        if place.T_odom_cloud is None:
+            self._logger.warning(f"a cloud stays alone: {place.trouble}", throttle_duration_sec=_THROTTLE_S)
+            return points
+        return sweeps.join(points, place.T_odom_cloud, stamp_to_ns(header))
 
     def _refuse(self, header: Header, reason: str) -> None:
         self._logger.warning(f"cloud refused: {reason}", throttle_duration_sec=_THROTTLE_S)

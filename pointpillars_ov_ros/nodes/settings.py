@@ -44,6 +44,13 @@ class DetectorNodeConfig:
     tf_timeout_ms: int = setting(
         200, "How long a cloud waits for its transform before it is refused (ms)", low=0, high=60_000
     )
+    sweeps: int = setting(
+        1, "Clouds that are joined, the newest included, for sparse LiDARs; 1: each by itself", low=1, high=10
+    )
+    sweep_age: float = setting(
+        0.5, "Clouds older than the newest by more than this are not joined with it (s)", low=0.0, high=10.0
+    )
+    odom_frame: str = setting("odom", "Frame that stands still, in which TF says where each sweep was taken")
     record_trace: str = setting(
         "", "File to record every frame's stages to, as a trace for Perfetto, from the next activate on; empty: none"
     )

@@ -77,6 +77,17 @@ def start(sender: Peer, processes: NodeProcesses, folder: Path, **parameters: ob
     return road
 
 
+def say(sender: Peer, parent: str, T_parent_velodyne: Transform) -> None:
+    """Say on /tf_static where the sensor is."""
+    said = TransformStamped(child_frame_id="velodyne")
+    said.header.frame_id = parent
+    t, q = said.transform.translation, said.transform.rotation
+    t.x, t.y, t.z = T_parent_velodyne.translation.tolist()
+    q.x, q.y, q.z, q.w = T_parent_velodyne.quaternion
+    broadcaster = sender.create_publisher(TFMessage, "/tf_static", qos.LATCHED)
+    broadcaster.publish(TFMessage(transforms=[said]))
+
+
 def level_ground(below: float) -> np.ndarray:
     rng = np.random.default_rng(1)
     x, y = rng.uniform(0, 25, 5000), rng.uniform(-10, 10, 5000)
@@ -92,13 +103,7 @@ def test_boxes_come_back_from_the_networks_frame_in_the_frame_that_was_asked_for
     T_model_base = Transform.from_pose(*T_MODEL_BASE)
     seen = moved(points, T_model_base.after(T_BASE_VELODYNE).inverse)
     with peer() as sender, nodes(tmp_path / "robot" / "logs") as processes:
-        said = TransformStamped(child_frame_id="velodyne")
-        said.header.frame_id = "base_link"
-        t, q = said.transform.translation, said.transform.rotation
-        t.x, t.y, t.z = T_BASE_VELODYNE.translation.tolist()
-        q.x, q.y, q.z, q.w = T_BASE_VELODYNE.quaternion
-        broadcaster = sender.create_publisher(TFMessage, "/tf_static", qos.LATCHED)
-        broadcaster.publish(TFMessage(transforms=[said]))
+        say(sender, "base_link", T_BASE_VELODYNE)
         pose = {"sensor_pose": list(T_MODEL_BASE), "target_frame": "base_link", "tf_timeout_ms": 3000}
         road = start(sender, processes, tmp_path / "robot", **pose)
         array = road.detect(seen)
@@ -145,3 +150,17 @@ def test_what_is_odd_about_a_sensor_is_said_in_the_log_and_in_diagnostics(tmp_pa
     ):
         (line,) = (line for line in log.splitlines() if text in line)
         assert level in line
+
+
+def test_of_a_robot_that_stands_three_sweeps_are_three_times_the_points(tmp_path: Path) -> None:
+    with peer() as sender, nodes(tmp_path / "logs") as processes:
+        say(sender, "odom", T_BASE_VELODYNE)
+        # Clouds of a peer are a second apart.
+        road = start(sender, processes, tmp_path, sweeps=3, sweep_age=10.0, tf_timeout_ms=3000)
+        for _ in range(4):
+            assert road.detect(toy_cloud(3)).header.frame_id == "velodyne"
+        lost = sender.make_cloud(toy_cloud(3))
+        lost.header.frame_id = "ouster"
+        assert road.answer(lost).header.frame_id == "ouster"
+        assert [timing.points for timing in sender.timings] == [60, 120, 180, 180, 60]
+        assert "a cloud stays alone: no transform from 'ouster' to 'odom' at " in road.log.read_text()

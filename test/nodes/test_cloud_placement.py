@@ -17,7 +17,7 @@ from tf2_msgs.msg import TFMessage
 from pointpillars_ov_ros.core.transform import Transform
 from pointpillars_ov_ros.inference.timing import StageTimes
 from pointpillars_ov_ros.nodes import qos
-from pointpillars_ov_ros.nodes.cloud_placement import CloudPlacement
+from pointpillars_ov_ros.nodes.cloud_placement import CloudPlacement, Place
 
 PATIENCE_S = 60.0
 FOREVER_MS = 60_000
@@ -35,14 +35,20 @@ class Scene:
         self.executor.add_node(self.detector)
         self.placed: list[tuple[int, float]] = []
         """Second of the stamp, and where along x."""
+        self.places: list[Place] = []
         self.refused: list[tuple[int, str]] = []
 
-    def begin(self, timeout_ms: int) -> CloudPlacement:
+    def take_in(self, second: int, place: Place) -> None:
+        self.placed.append((second, float(place.T_target_cloud.translation[0])))
+        self.places.append(place)
+
+    def begin(self, timeout_ms: int, target: str = "odom", odom: str = "") -> CloudPlacement:
         self.placement = CloudPlacement(
             self.detector,
-            "odom",
+            target,
+            odom,
             timeout_ms,
-            lambda cloud, T: self.placed.append((cloud.message.header.stamp.sec, float(T.translation[0]))),
+            lambda cloud, place: self.take_in(cloud.message.header.stamp.sec, place),
             lambda cloud, reason: self.refused.append((cloud.message.header.stamp.sec, reason)),
         )
         self.say("base_link", "velodyne", 0, 1.0, self.tf_static)
@@ -166,3 +172,28 @@ def test_nothing_wakes_the_executor_where_nothing_waits(scene: Scene) -> None:
     assert not placement._timer.is_canceled()
     scene.spin_until(lambda: bool(scene.refused))
     assert placement._timer.is_canceled()
+
+
+def test_for_sweeps_a_cloud_is_placed_in_odom_too_and_stays_in_its_own_frame(scene: Scene) -> None:
+    scene.begin(FOREVER_MS, target="", odom="odom")
+    scene.drive_to(10)
+    scene.take(11)
+    assert scene.placed == []
+    scene.drive_to(12)
+    scene.spin_until(lambda: bool(scene.places))
+    (place,) = scene.places
+    assert place.T_target_cloud.is_identity and place.trouble == ""
+    assert place.T_odom_cloud is not None and place.T_odom_cloud.translation[0] == pytest.approx(12.0)
+
+
+def test_without_odometry_a_cloud_goes_on_alone_after_its_time(scene: Scene) -> None:
+    scene.begin(30, target="base_link", odom="map")
+    scene.drive_to(10)
+    scene.take(11)
+    scene.spin_until(lambda: bool(scene.places))
+    (place,) = scene.places
+    assert place.T_odom_cloud is None and scene.refused == []
+    assert place.trouble == (
+        "no transform from 'velodyne' to 'map' at 11.000 s: nobody speaks of 'map' on /tf or /tf_static"
+    )
+    assert place.T_target_cloud.translation[0] == pytest.approx(1.0)
