@@ -1,6 +1,6 @@
 # Copyright 2026 The pointpillars_ov_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Where the ground is, from the first clouds: a network finds nothing with a sensor at another height than in training.
+"""Where the ground is, from the first clouds: a network finds less with a sensor at another height than in training.
 
 Rather no answer than a wrong one: a plane must hold much of what is low in front of the sensor, with next to nothing
 below it, hardly tilted, and several clouds must agree.
