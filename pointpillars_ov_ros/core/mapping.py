@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import array
 import dataclasses
 import enum
 import types
@@ -84,7 +85,8 @@ def _convert_enum(hint: type[enum.Enum], value: object, where: str) -> enum.Enum
 
 
 def _convert_tuple(arguments: tuple[Any, ...], value: object, where: str) -> tuple[Any, ...]:
-    if not isinstance(value, list | tuple):
+    # Lists of numbers from ROS parameters come as arrays.
+    if not isinstance(value, list | tuple | array.array):
         raise ConfigError(f"{where}: expected a list, got {value!r}")
     if arguments[-1] is Ellipsis:
         kinds = [arguments[0]] * len(value)

@@ -1,6 +1,6 @@
 # Copyright 2026 The pointpillars_ov_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Clean points, those with finite coordinates and intensity scaled to 0..1, and memory to keep clouds in."""
+"""Clean points, those of an echo and with the intensity scaled to 0..1, and memory to keep clouds in."""
 
 from __future__ import annotations
 
@@ -51,6 +51,7 @@ class _Loan:
 def clean_points(points: FloatArray, intensity_scale: float) -> tuple[FloatArray, float]:
     """Move the points with finite x y z to the front of `points` (N, 4), in place and in order.
 
+    Points at 0 0 0 are left out, too: so do Ouster's and Livox' drivers write a beam without an echo.
     Intensity is multiplied by `intensity_scale`; one that is not finite becomes 0. Gives the view of the
     points kept, (M, 4), and the greatest intensity among them (0 where there is none).
     """
@@ -66,6 +67,8 @@ def compact_finite(points: FloatArray, scale: np.float32) -> tuple[int, np.float
     for i in range(points.shape[0]):
         x, y, z, intensity = points[i, 0], points[i, 1], points[i, 2], points[i, 3] * scale
         if not (np.isfinite(x) and np.isfinite(y) and np.isfinite(z)):
+            continue
+        if x == 0.0 and y == 0.0 and z == 0.0:
             continue
         if not np.isfinite(intensity):
             intensity = np.float32(0.0)

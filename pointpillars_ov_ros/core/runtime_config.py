@@ -8,6 +8,7 @@ The ROS parameters and the command-line flags are made from these fields; there 
 from __future__ import annotations
 
 import dataclasses
+import typing
 from dataclasses import dataclass
 from enum import Enum
 from typing import Any, TypeVar
@@ -75,6 +76,21 @@ class OnMismatch(str, Enum):
     """It starts on CPU in f32 with the graphs as they are, and says so."""
 
 
+class Sensor(str, Enum):
+    """Whose clouds they are: which field is the intensity, and of which range."""
+
+    AUTO = "auto"
+    """By the names of the fields of the first cloud."""
+    VELODYNE = "velodyne"
+    OUSTER = "ouster"
+    HESAI = "hesai"
+    ROBOSENSE = "robosense"
+    LIVOX = "livox"
+    AUTOWARE = "autoware"
+    NUSCENES = "nuscenes"
+    KITTI = "kitti"
+
+
 class PerformanceHint(str, Enum):
     """OpenVINO's PERFORMANCE_HINT."""
 
@@ -105,12 +121,9 @@ def validate(settings: object) -> None:
 
 def from_plain(cls: type[T], values: dict[str, Any]) -> T:
     """Build a dataclass of `setting`s from plain values (ROS parameters, flags); enums come as their strings."""
-    arguments = {}
-    for field in dataclasses.fields(cls):  # type: ignore[arg-type]
-        if field.name in values:
-            value = values[field.name]
-            arguments[field.name] = convert(type(field.default), value, field.name)
-    return cls(**arguments)
+    hints = typing.get_type_hints(cls)
+    names = [field.name for field in dataclasses.fields(cls) if field.name in values]  # type: ignore[arg-type]
+    return cls(**{name: convert(hints[name], values[name], name) for name in names})
 
 
 @dataclass(frozen=True)
@@ -193,10 +206,13 @@ class RuntimeConfig:
         0.0, "Rotated BEV IoU above which the lower-scored of two boxes is dropped; 0: the model's own",
         low=0.0, high=1.0,
     )  # fmt: skip
-    intensity_field: str = setting("intensity", "Field of the cloud that holds the intensity")
+    sensor: Sensor = setting(
+        Sensor.AUTO, "Whose clouds they are, which tells where their intensity is; auto: by the names of their fields"
+    )
+    intensity_field: str = setting("", "Field of the cloud that holds the intensity; empty: the one of the sensor")
     intensity_scale: float = setting(
-        1.0, "Factor that brings the cloud's intensity to 0..1: 1 for KITTI, 0.0039216 (1/255) for Velodyne drivers",
-        low=1e-9, high=1e9,
+        0.0, "Factor that brings the cloud's intensity to 0..1, e.g. 0.0039216 (1/255); 0: the one of the sensor",
+        low=0.0, high=1e9,
     )  # fmt: skip
 
     def __post_init__(self) -> None:

@@ -18,6 +18,7 @@ from pointpillars_ov_ros.core.arrays import FloatArray
 from pointpillars_ov_ros.core.detections import Detections
 from pointpillars_ov_ros.core.errors import CloudError
 from pointpillars_ov_ros.core.points import PointBuffers, clean_points
+from pointpillars_ov_ros.core.transform import Transform, multiply
 
 FIELD_TYPES = {
     PointField.INT8: "i1",
@@ -29,10 +30,6 @@ FIELD_TYPES = {
     PointField.FLOAT32: "f4",
     PointField.FLOAT64: "f8",
 }
-
-
-BRIGHT = 1.5
-"""Scaled intensities above this are not of the 0..1 that networks are trained with."""
 
 
 class Cloud(NamedTuple):
@@ -52,7 +49,7 @@ def read_cloud(
 
     Any numeric type and order of fields, any point_step and padding, organised clouds with any row_step,
     either byte order. A cloud of one row whose row_step is not width x point_step lies about one of them, and
-    is refused. Points with a coordinate that is not finite are left out; a missing intensity is 0.
+    is refused. Points without an echo (not finite, or 0 0 0) are left out; a missing intensity is 0.
     The points lie in memory of `buffers` where those are given. CloudError names the field and the value for which a
     message cannot be read.
     """
@@ -76,7 +73,7 @@ def read_cloud(
         points[:, 3] = 0.0
     kept, brightest = clean_points(points, intensity_scale)
     if not len(kept):
-        raise CloudError(f"x, y, z: no finite point among {len(points)}")
+        raise CloudError(f"x, y, z: no finite point away from the origin among {len(points)}")
     return Cloud(kept, has_intensity, brightest)
 
 
@@ -119,14 +116,16 @@ def _field_view(message: PointCloud2, field: PointField) -> npt.NDArray[np.gener
     )
 
 
-def to_detection_array(detections: Detections, classes: tuple[str, ...], header: Header) -> Detection3DArray:
-    """Build the message; `header` is that of the cloud, in the frame of whose points the boxes are."""
+def to_detection_array(
+    detections: Detections, classes: tuple[str, ...], header: Header, T_header_boxes: Transform | None = None
+) -> Detection3DArray:
+    """Build the message; boxes are in the frame of `header` unless a transform takes them there."""
     array = Detection3DArray(header=header)
     for box, score, label in zip(
         detections.boxes.tolist(), detections.scores.tolist(), detections.labels.tolist(), strict=True
     ):
         detection = Detection3D(header=header)
-        detection.bbox.center = to_pose(box)
+        detection.bbox.center = to_pose(box, T_header_boxes)
         detection.bbox.size = Vector3(x=box[3], y=box[4], z=box[5])
         result = ObjectHypothesisWithPose()
         result.hypothesis.class_id = classes[label]
@@ -137,11 +136,20 @@ def to_detection_array(detections: Detections, classes: tuple[str, ...], header:
     return array
 
 
-def to_pose(box: list[float]) -> Pose:
-    """Give the pose of a box: its geometric centre, turned by its yaw about z."""
+def to_pose(box: list[float], T_target_box: Transform | None = None) -> Pose:
+    """Give the pose of a box: its geometric centre, turned by its yaw about z; in another frame where one is given."""
+    yaw = (0.0, 0.0, math.sin(box[6] / 2), math.cos(box[6] / 2))
+    if T_target_box is None:
+        return make_pose(box[:3], yaw)
+    center = T_target_box.rotation @ np.array(box[:3]) + T_target_box.translation
+    return make_pose(center.tolist(), multiply(T_target_box.quaternion, yaw))
+
+
+def make_pose(position: list[float], orientation: tuple[float, float, float, float]) -> Pose:
+    """Give the message of a position (m) and a quaternion x y z w."""
+    x, y, z, w = orientation
     return Pose(
-        position=Point(x=box[0], y=box[1], z=box[2]),
-        orientation=Quaternion(z=math.sin(box[6] / 2), w=math.cos(box[6] / 2)),
+        position=Point(x=position[0], y=position[1], z=position[2]), orientation=Quaternion(x=x, y=y, z=z, w=w)
     )
 
 

@@ -108,6 +108,9 @@ class DetectorHealth:
         if 0.0 < rate < self._config.min_rate:
             status.level = WARN
             status.message += f", below {self._config.min_rate:g} Hz"
+        if latest.sensor:
+            status.level = WARN
+            status.message += f", {latest.sensor}"
         status.values = [KeyValue(key="rate (Hz)", value=f"{rate:.3f}")]
         status.values += [KeyValue(key=name, value=str(getattr(latest, name))) for name in COUNTERS]
         status.values.append(KeyValue(key="last error", value=self._last_error))

@@ -5,7 +5,6 @@
 from __future__ import annotations
 
 import gc
-import time
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -18,21 +17,19 @@ from rclpy.qos import QoSProfile
 from sensor_msgs.msg import PointCloud2
 
 from pointpillars_ov_ros.core.detections import check_classes
-from pointpillars_ov_ros.core.errors import CloudError, ConfigError, InferenceError, PointPillarsError
-from pointpillars_ov_ros.core.points import PointBuffers
+from pointpillars_ov_ros.core.errors import ConfigError, InferenceError, PointPillarsError
 from pointpillars_ov_ros.core.runtime_config import RuntimeConfig
 from pointpillars_ov_ros.inference.checked_engine import CheckedEngine, open_engine
 from pointpillars_ov_ros.inference.frames import FrameResult
-from pointpillars_ov_ros.inference.timing import Stage, StageTimes
 from pointpillars_ov_ros.model.bundle import load_bundle
 from pointpillars_ov_ros.nodes import qos
 from pointpillars_ov_ros.nodes.cloud_input import CloudInput
-from pointpillars_ov_ros.nodes.conversions import BRIGHT, Cloud, read_cloud
 from pointpillars_ov_ros.nodes.dds import transport_warning
 from pointpillars_ov_ros.nodes.detector_outputs import DetectorOutputs, describe_start, describe_times
 from pointpillars_ov_ros.nodes.errand import Errand
 from pointpillars_ov_ros.nodes.live_engine import LiveEngine
 from pointpillars_ov_ros.nodes.parameters import declare_parameters, read_parameters
+from pointpillars_ov_ros.nodes.sensor_input import SensorInput
 from pointpillars_ov_ros.nodes.settings import DetectorNodeConfig
 from pointpillars_ov_ros.nodes.shipped import shipped_model
 
@@ -51,7 +48,6 @@ class DetectorNode(LifecycleNode):
         declare_parameters(self, DetectorNodeConfig)
         self._live: LiveEngine | None = None
         """None: not configured."""
-        self._buffers = PointBuffers()
         self._starting = False
         self._failure = ""
         Errand(self, "~/reload", self._reload, self._switch_over)
@@ -101,6 +97,7 @@ class DetectorNode(LifecycleNode):
             self._live.open(self._runtime, self._node_config.record_trace)
         except PointPillarsError as error:
             return self._fail("activate", error)
+        self._sensor = SensorInput(self, self._runtime, self._node_config, self._live, self._outputs)
         result = super().on_activate(state)
         self._outputs.publish_labels()
         profile = input_profile(self._runtime, self._node_config)
@@ -111,6 +108,7 @@ class DetectorNode(LifecycleNode):
     def on_deactivate(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Unsubscribe and publish what is in flight."""
         self._input.destroy()
+        self._sensor.destroy()
         self.stop()
         return super().on_deactivate(state)
 
@@ -119,7 +117,6 @@ class DetectorNode(LifecycleNode):
         self._outputs.destroy()
         del self._outputs
         self._live = None
-        self._buffers = PointBuffers()
         # Pools and their callbacks hold each other, which Python would only come across some day.
         gc.collect()
         return TransitionCallbackReturn.SUCCESS
@@ -171,20 +168,8 @@ class DetectorNode(LifecycleNode):
         return TransitionCallbackReturn.FAILURE
 
     def _on_cloud(self, message: PointCloud2) -> None:
-        if self._live is None or not self._live.is_open:
-            return
-        times = StageTimes()
-        times.begin(Stage.CONVERT, time.monotonic_ns())
-        self._outputs.received += 1
-        try:
-            cloud = read_cloud(message, self._runtime.intensity_field, self._runtime.intensity_scale, self._buffers)
-        except CloudError as error:
-            self.get_logger().warning(f"cloud refused: {error}", throttle_duration_sec=_THROTTLE_S)
-            self._outputs.publish_refusal(message.header, str(error), self._live.counts)
-            return
-        times.end(Stage.CONVERT, time.monotonic_ns())
-        self._check_intensity(cloud, message)
-        self._live.submit(cloud.points, message.header, times)
+        if self._live is not None and self._live.is_open:
+            self._sensor.take(message)
 
     def _on_result(self, result: FrameResult) -> None:
         """Publish; called on the pipeline's thread, in input order."""
@@ -223,21 +208,6 @@ class DetectorNode(LifecycleNode):
         self._node_config = node_config
         self._outputs.choose(node_config.classes)
         self._live.change(self._runtime)
-
-    def _check_intensity(self, cloud: Cloud, message: PointCloud2) -> None:
-        if not cloud.has_intensity:
-            names = ", ".join(field.name for field in message.fields)
-            self.get_logger().warning(
-                f"no field {self._runtime.intensity_field!r} among {names}: intensity is taken as 0, which "
-                "costs accuracy; the parameter intensity_field names the one to use",
-                once=True,
-            )
-        elif cloud.brightest > BRIGHT:
-            self.get_logger().warning(
-                f"intensity reaches {cloud.brightest:.4g} after intensity_scale {self._runtime.intensity_scale:.4g}, "
-                "but the network expects 0 to 1; for clouds of 0 to 255 set intensity_scale to 0.0039216 (1/255)",
-                once=True,
-            )
 
 
 def input_profile(runtime: RuntimeConfig, config: DetectorNodeConfig) -> QoSProfile:

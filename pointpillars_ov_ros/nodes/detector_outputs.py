@@ -16,6 +16,7 @@ from vision_msgs.msg import Detection3DArray, LabelInfo
 from visualization_msgs.msg import MarkerArray
 
 from pointpillars_ov_ros.core.detections import choose_classes
+from pointpillars_ov_ros.core.transform import Transform
 from pointpillars_ov_ros.inference.engine import Engine
 from pointpillars_ov_ros.inference.frames import Counts, FrameResult
 from pointpillars_ov_ros.nodes import qos
@@ -43,7 +44,13 @@ class DetectorOutputs:
         self._markers = node.create_lifecycle_publisher(MarkerArray, "markers", qos.OUTPUT)
         self._label_info = node.create_lifecycle_publisher(LabelInfo, "label_info", qos.LATCHED)
         self._timing = node.create_lifecycle_publisher(DiagnosticArray, "timing", qos.TIMING)
+        self.T_header_model: Transform | None = None
+        """Where boxes are published in another frame than they were found in."""
+        self.sensor = ""
+        """What the user should know of the clouds."""
         self.received = self.refused = self.lost = 0
+        self.displaced = 0
+        """Clouds dropped for a newer one before they reached the pipeline: they waited for a transform."""
         self.failing = 0
         """Frames failed in a row, up to the last one."""
         self._chosen = ""
@@ -94,7 +101,7 @@ class DetectorOutputs:
         if self._chosen:
             detections = detections.of(choose_classes(self._chosen, self._classes))
         if not result.error:
-            self._detections.publish(to_detection_array(detections, self._classes, header))
+            self._detections.publish(to_detection_array(detections, self._classes, header, self.T_header_model))
         timing = self._publish_timing(
             header,
             result.counts,
@@ -109,7 +116,8 @@ class DetectorOutputs:
         # Last, since it is only to be looked at, and takes a while.
         if not result.error and self._markers.get_subscription_count():
             text, lifetime_s = self._overlay.text(timing, now_s), self._overlay.lifetime_s
-            self._markers.publish(to_marker_array(detections, self._classes, header, text, lifetime_s))
+            arguments = (detections, self._classes, header, self.T_header_model, text, lifetime_s)
+            self._markers.publish(to_marker_array(*arguments))
 
     def publish_refusal(self, header: Header, reason: str, counts: Counts) -> None:
         """Count a cloud that could not be read, and say why."""
@@ -125,7 +133,7 @@ class DetectorOutputs:
             received=self.received,
             completed=counts.completed,
             failed=counts.failed,
-            dropped=counts.dropped,
+            dropped=counts.dropped + self.displaced,
             failing=self.failing,
             refused=self.refused,
             lost=self.lost,
@@ -134,6 +142,7 @@ class DetectorOutputs:
             mode=runtime.mode.value,
             parity=self._parity,
             warnings="; ".join(self._engine.warnings),
+            sensor=self.sensor,
             pfe_device=self._settings["pfe"].get("EXECUTION_DEVICES", ""),
             rpn_device=self._settings["rpn"].get("EXECUTION_DEVICES", ""),
             pfe_precision=self._settings["pfe"].get("INFERENCE_PRECISION_HINT", ""),

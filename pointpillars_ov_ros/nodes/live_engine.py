@@ -14,7 +14,7 @@ from std_msgs.msg import Header
 from pointpillars_ov_ros.core.arrays import FloatArray
 from pointpillars_ov_ros.core.decode import override_thresholds
 from pointpillars_ov_ros.core.errors import PointPillarsError
-from pointpillars_ov_ros.core.runtime_config import RuntimeConfig
+from pointpillars_ov_ros.core.runtime_config import DropPolicy, RuntimeConfig
 from pointpillars_ov_ros.inference.engine import Engine
 from pointpillars_ov_ros.inference.frames import Counts, FrameResult
 from pointpillars_ov_ros.inference.pipeline import CLOSE_TIMEOUT_S, Pipeline
@@ -45,6 +45,11 @@ class LiveEngine:
     def is_open(self) -> bool:
         """Tell whether clouds are taken."""
         return self._pipeline is not None
+
+    @property
+    def policy(self) -> DropPolicy:
+        """What happens to clouds that come too fast."""
+        return self._runtime.drop_policy
 
     @property
     def counts(self) -> Counts:

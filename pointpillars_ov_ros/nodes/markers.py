@@ -6,12 +6,14 @@ from __future__ import annotations
 
 import numpy as np
 from builtin_interfaces.msg import Duration
-from geometry_msgs.msg import Point, Pose, Vector3
+from geometry_msgs.msg import Point, Vector3
 from std_msgs.msg import ColorRGBA, Header
 from visualization_msgs.msg import Marker, MarkerArray
 
 from pointpillars_ov_ros.core.arrays import DoubleArray, FloatArray
 from pointpillars_ov_ros.core.detections import Detections
+from pointpillars_ov_ros.core.transform import Transform
+from pointpillars_ov_ros.nodes.conversions import make_pose
 
 _EDGE_WIDTH = 0.06
 _TEXT_HEIGHT = 0.8
@@ -30,21 +32,28 @@ _EDGES = np.array(
 
 
 def to_marker_array(
-    detections: Detections, classes: tuple[str, ...], header: Header, overlay: str = "", lifetime_s: float = 0.0
+    detections: Detections,
+    classes: tuple[str, ...],
+    header: Header,
+    T_header_boxes: Transform | None = None,
+    overlay: str = "",
+    lifetime_s: float = 0.0,
 ) -> MarkerArray:
     """Build the message: first DELETEALL, so that no box of an earlier cloud stays, then edges and texts.
 
-    `overlay` is a line of text above the sensor. All of it goes after `lifetime_s` (0: never) without a next message.
+    Boxes are in the frame of `header` unless a transform takes them there. `overlay` is a line of text above the
+    sensor. All of it goes after `lifetime_s` (0: never) without a next message.
     """
+    T = T_header_boxes or Transform.identity()
     markers = [Marker(header=header, action=Marker.DELETEALL)]
     for label, name in enumerate(classes):
         boxes = detections.boxes[detections.labels == label]
         if len(boxes):
-            markers.append(_edges_marker(header, name, label, boxes))
+            markers.append(_edges_marker(header, T, name, label, boxes))
     for index, (box, score, label) in enumerate(
         zip(detections.boxes, detections.scores, detections.labels, strict=True)
     ):
-        markers.append(_text_marker(header, index, box, classes[label], float(score), label))
+        markers.append(_text_marker(header, T, index, box, classes[label], float(score), label))
     if overlay:
         markers.append(_overlay_marker(header, overlay))
     lifetime = Duration(sec=int(lifetime_s), nanosec=int(lifetime_s % 1.0 * 1e9))
@@ -64,7 +73,7 @@ def box_corners(boxes: FloatArray) -> DoubleArray:
     return np.asarray(turned + boxes[:, None, :3], np.float64)
 
 
-def _edges_marker(header: Header, name: str, label: int, boxes: FloatArray) -> Marker:
+def _edges_marker(header: Header, T: Transform, name: str, label: int, boxes: FloatArray) -> Marker:
     corners = box_corners(boxes)
     front = corners[:, (0, 1)].mean(axis=1)
     center = corners[:, :4].mean(axis=1)
@@ -80,12 +89,14 @@ def _edges_marker(header: Header, name: str, label: int, boxes: FloatArray) -> M
         type=Marker.LINE_LIST,
         scale=Vector3(x=_EDGE_WIDTH),
         color=_color(label),
-        pose=Pose(),
+        pose=make_pose(T.translation.tolist(), T.quaternion),
         points=[Point(x=x, y=y, z=z) for x, y, z in lines.tolist()],
     )
 
 
-def _text_marker(header: Header, index: int, box: FloatArray, name: str, score: float, label: int) -> Marker:
+def _text_marker(
+    header: Header, T: Transform, index: int, box: FloatArray, name: str, score: float, label: int
+) -> Marker:
     marker = Marker(
         header=header,
         ns=f"{name}: score",
@@ -95,7 +106,8 @@ def _text_marker(header: Header, index: int, box: FloatArray, name: str, score: 
         color=_color(label),
         text=f"{name} {score:.2f}",
     )
-    marker.pose.position = Point(x=float(box[0]), y=float(box[1]), z=float(box[2] + box[5] / 2 + _TEXT_HEIGHT))
+    x, y, z = T.rotation @ (box[0], box[1], box[2] + box[5] / 2 + _TEXT_HEIGHT) + T.translation
+    marker.pose.position = Point(x=float(x), y=float(y), z=float(z))
     return marker
 
 

@@ -40,8 +40,9 @@ def read_parameters(node: Node, settings: type[T], changes: Sequence[Parameter] 
 def _reason(error: Exception, default: object) -> str:
     """Say what was wrong with an override, in a few words."""
     if isinstance(error, InvalidParameterTypeException):
-        hint = ", so write 1.0 and not 1" if isinstance(default, float) else ""
-        return f"a {type(default).__name__} is needed{hint} ({error})"
+        kind = f"list of {len(default)} floats" if isinstance(default, tuple) else type(default).__name__
+        hint = ", so write 1.0 and not 1" if isinstance(default, float | tuple) else ""
+        return f"a {kind} is needed{hint} ({error})"
     return " ".join(str(error).split())
 
 

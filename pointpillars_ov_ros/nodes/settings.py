@@ -4,10 +4,15 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from enum import Enum
 
+from pointpillars_ov_ros.core.errors import require
 from pointpillars_ov_ros.core.runtime_config import setting, validate
+
+Pose = tuple[float, float, float, float, float, float]
+"""x y z (m), roll pitch yaw (rad)."""
 
 
 class InputReliability(str, Enum):
@@ -29,6 +34,24 @@ class DetectorNodeConfig:
     )
     input_depth: int = setting(0, "Queue depth of the cloud subscription; 0: 1 live, 32 in replay", low=0, high=1000)
     classes: str = setting("", "Classes to publish, separated by commas; empty: all that the network knows")
+    sensor_pose: Pose = setting(
+        (0.0, 0.0, 0.0, 0.0, 0.0, 0.0),
+        "Pose of the sensor (of target_frame, where there is one) in the frame that the network was trained in: "
+        "x y z (m) roll pitch yaw (rad)",
+    )
+    target_frame: str = setting(
+        "", "Frame that TF takes clouds to, at their stamps, and detections are published in; empty: the cloud's own"
+    )
+    tf_timeout_ms: int = setting(
+        200, "How long a cloud waits for its transform before it is refused (ms)", low=0, high=60_000
+    )
+    sweeps: int = setting(
+        1, "Clouds that are joined, the newest included, for sparse LiDARs; 1: each by itself", low=1, high=10
+    )
+    sweep_age: float = setting(
+        0.5, "Clouds older than the newest by more than this are not joined with it (s)", low=0.0, high=10.0
+    )
+    odom_frame: str = setting("odom", "Frame that stands still, in which TF says where each sweep was taken")
     record_trace: str = setting(
         "", "File to record every frame's stages to, as a trace for Perfetto, from the next activate on; empty: none"
     )
@@ -37,6 +60,7 @@ class DetectorNodeConfig:
     def __post_init__(self) -> None:
         """Check the bounds."""
         validate(self)
+        require(all(map(math.isfinite, self.sensor_pose)), "sensor_pose", list(self.sensor_pose), "six finite numbers")
 
 
 @dataclass(frozen=True)

@@ -65,6 +65,8 @@ class FrameTiming:
     """`Verdict.text` of the check at configure."""
     warnings: str = ""
     """What the user should know of the devices; see `Engine.warnings`."""
+    sensor: str = ""
+    """What the user should know of the clouds: their intensity, where the ground is."""
 
     @property
     def is_failure(self) -> bool:

@@ -20,7 +20,7 @@ from pointpillars_ov_ros.inference.network import Network
 from pointpillars_ov_ros.inference.properties import compile_properties
 from pointpillars_ov_ros.inference.timing import StageEvent
 from pointpillars_ov_ros.model.bundle import ModelBundle, load_bundle
-from pointpillars_ov_ros.nodes.conversions import read_cloud
+from pointpillars_ov_ros.nodes.cloud_reader import CloudReader
 from pointpillars_ov_ros.tools.benchmark_figures import (
     BareNetwork,
     Measurement,
@@ -161,7 +161,7 @@ def make_bare_pfe(engine: Engine, bundle: ModelBundle, clouds: Sequence[PointClo
     runtime = engine.runtime
     middle = sorted(clouds, key=lambda cloud: cloud.width)[len(clouds) // 2]
     pillars = Pillars(bundle.config.grid)
-    pillars.group(read_cloud(middle, runtime.intensity_field, runtime.intensity_scale).points)
+    pillars.group(CloudReader(runtime).read(middle).points)
     factory = engine.encoders
     if factory.network is None:
         on_device = replace(runtime, encoder=EncoderChoice.OPENVINO)

@@ -15,7 +15,7 @@ from pointpillars_ov_ros.core.runtime_config import DropPolicy, EncoderChoice, M
 from pointpillars_ov_ros.inference.engine import Engine
 from pointpillars_ov_ros.inference.frames import FrameResult
 from pointpillars_ov_ros.model.bundle import ModelBundle
-from pointpillars_ov_ros.nodes.conversions import read_cloud
+from pointpillars_ov_ros.nodes.cloud_reader import CloudReader
 from pointpillars_ov_ros.tools.benchmark_matrix import describe
 from pointpillars_ov_ros.tools.claims_figures import BOX_TOLERANCE, SCORE_FLOOR, SCORE_TOLERANCE, Claim, agree
 from pointpillars_ov_ros.tools.claims_inputs import Inputs
@@ -29,7 +29,7 @@ _BASE = RuntimeConfig(precision=Precision.F32, drop_policy=DropPolicy.REPLAY)
 def claim_agreement(inputs: Inputs) -> list[Claim]:
     """Send the same clouds every way, and compare what comes out with what the origin's way finds."""
     origin = OriginRoad(inputs.bundle, _BASE)
-    points = [read_cloud(cloud, _BASE.intensity_field, _BASE.intensity_scale).points for cloud in inputs.clouds]
+    points = [CloudReader(_BASE).read(cloud).points for cloud in inputs.clouds]
     expected = [origin.detect(some) for some in points]
     del origin
     ways = list(every_way())

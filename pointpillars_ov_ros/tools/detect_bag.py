@@ -67,14 +67,14 @@ def add_detection_arguments(parser: argparse.ArgumentParser) -> None:
         "--score-threshold", type=float, default=0.0, metavar="S", help="least score (default: the model's own)"
     )
     parser.add_argument(
-        "--intensity-field", default="intensity", metavar="NAME", help="of the clouds (default: %(default)s)"
+        "--intensity-field", default="", metavar="NAME", help="of the clouds (default: as their layout tells)"
     )
     parser.add_argument(
         "--intensity-scale",
         type=positive_number,
-        default=1.0,
+        default=0.0,
         metavar="F",
-        help="factor that brings intensities to 0..1, for Velodyne drivers 0.0039216 (default: %(default)g)",
+        help="factor that brings intensities to 0..1, e.g. 0.0039216 (default: as their layout tells)",
     )
 
 

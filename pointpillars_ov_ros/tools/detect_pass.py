@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -16,7 +17,9 @@ from pointpillars_ov_ros.core.errors import CloudError, DatasetError, InferenceE
 from pointpillars_ov_ros.inference.engine import Engine
 from pointpillars_ov_ros.inference.frames import FrameResult
 from pointpillars_ov_ros.inference.pipeline import Pipeline
-from pointpillars_ov_ros.nodes.conversions import BRIGHT, read_cloud, to_detection_array, to_label_info
+from pointpillars_ov_ros.nodes.cloud_reader import CloudReader
+from pointpillars_ov_ros.nodes.conversions import to_detection_array, to_label_info
+from pointpillars_ov_ros.nodes.layouts import BRIGHT
 from pointpillars_ov_ros.tools.bag import BagWriter, to_cdr
 from pointpillars_ov_ros.tools.detect_journal import Journal, Outcome
 from pointpillars_ov_ros.tools.detect_report import Tally
@@ -57,6 +60,7 @@ class Pass:
         self._source, self._engine, self._journal, self._outputs = source, engine, journal, outputs
         self._on_cloud = on_cloud
         self._tally = Tally()
+        self._reader = CloudReader(engine.runtime)
         self._held: deque[Held] = deque()
         self._results: dict[int, FrameResult] = {}
         """By the number of the cloud."""
@@ -89,15 +93,18 @@ class Pass:
             raise DatasetError(f"cloud {held.number} is another one than when {self._journal.path} was written")
         message = self._parse(held)
         if held.outcome is None:
-            runtime = self._engine.runtime
             try:
-                cloud = read_cloud(message, runtime.intensity_field, runtime.intensity_scale)
+                cloud = self._reader.read(message)
             except CloudError as error:
                 held.outcome = Outcome(item.stamp_ns, 0, b"", str(error))
             else:
                 self._tally.without_intensity += not cloud.has_intensity
                 self._tally.too_bright += cloud.brightest > BRIGHT
                 pipeline.submit(cloud.points, held.number)
+        elif message is not None and self._reader.is_new(message):
+            # What is found out from it holds for those that are still to come.
+            with suppress(CloudError):
+                self._reader.read(message)
         return held
 
     def _parse(self, held: Held) -> Any:

@@ -19,7 +19,8 @@ from pointpillars_ov_ros.core.runtime_config import RuntimeConfig
 from pointpillars_ov_ros.inference.ports import pfe_ports
 from pointpillars_ov_ros.inference.properties import compile_properties
 from pointpillars_ov_ros.model.bundle import ModelBundle
-from pointpillars_ov_ros.nodes.conversions import read_cloud, to_detection_array
+from pointpillars_ov_ros.nodes.cloud_reader import CloudReader
+from pointpillars_ov_ros.nodes.conversions import to_detection_array
 
 
 class OriginRoad:
@@ -27,7 +28,7 @@ class OriginRoad:
 
     def __init__(self, bundle: ModelBundle, runtime: RuntimeConfig) -> None:
         """Compile; of `runtime` count the devices, the precision and what else OpenVINO is told."""
-        self._config, self._runtime = bundle.config, runtime
+        self._config, self._reader = bundle.config, CloudReader(runtime)
         # One by one is what that hint is for, whatever the mode it is compared with.
         core = ov.Core()
 
@@ -42,7 +43,7 @@ class OriginRoad:
     def run(self, message: PointCloud2) -> float:
         """Take a cloud message down the road until its detection message is built; gives the time (ms)."""
         begin = time.monotonic()
-        points = read_cloud(message, self._runtime.intensity_field, self._runtime.intensity_scale).points
+        points = self._reader.read(message).points
         to_detection_array(self.detect(points), self._config.classes, message.header)
         return (time.monotonic() - begin) * 1e3
 

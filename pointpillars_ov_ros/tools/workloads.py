@@ -22,7 +22,8 @@ from pointpillars_ov_ros.inference.engine import Engine
 from pointpillars_ov_ros.inference.frames import FrameResult
 from pointpillars_ov_ros.inference.network import Request
 from pointpillars_ov_ros.inference.timing import Stage, StageEvent, StageTimes
-from pointpillars_ov_ros.nodes.conversions import read_cloud, to_detection_array
+from pointpillars_ov_ros.nodes.cloud_reader import CloudReader
+from pointpillars_ov_ros.nodes.conversions import to_detection_array
 from pointpillars_ov_ros.nodes.kitti_messages import FIELDS
 from pointpillars_ov_ros.tools.inputs import open_frames
 
@@ -86,8 +87,8 @@ class Runner:
         self.left: list[Left] = []
         self._failure = ""
         self._mode = engine.runtime.mode
-        self._runtime, self._classes = engine.runtime, engine.config.classes
-        self._buffers = PointBuffers()
+        self._classes = engine.config.classes
+        self._reader = CloudReader(engine.runtime, PointBuffers())
         self._pipeline = engine.open_pipeline(self._take, on_event)
         self._slots = len(engine.slots)
 
@@ -95,7 +96,7 @@ class Runner:
         """Convert and submit; in latency mode also wait until the frame has left."""
         times = StageTimes()
         times.begin(Stage.CONVERT, time.monotonic_ns())
-        cloud = read_cloud(message, self._runtime.intensity_field, self._runtime.intensity_scale, self._buffers)
+        cloud = self._reader.read(message)
         times.end(Stage.CONVERT, time.monotonic_ns())
         self._pipeline.submit(cloud.points, message.header, times)
         if self._mode is Mode.LATENCY:

@@ -18,6 +18,7 @@ def dirty_cloud(seed: int, count: int) -> Points:
     points = random_cloud(rng, count, tiny_config().grid)
     dirty = rng.random(points.shape) < 0.1
     points[dirty] = rng.choice([np.nan, np.inf, -np.inf], dirty.sum())
+    points[rng.random(count) < 0.1, :3] = 0.0
     return points
 
 
@@ -46,8 +47,9 @@ def test_an_intensity_that_is_not_finite_becomes_zero_and_its_point_stays(intens
     assert brightest == 0
 
 
-def test_a_cloud_of_nothing_but_nan_is_empty() -> None:
-    kept, brightest = clean_points(np.full((9, 4), np.nan, np.float32), 1.0)
+@pytest.mark.parametrize("nothing", [np.nan, 0.0])
+def test_a_cloud_of_beams_without_an_echo_is_empty(nothing: float) -> None:
+    kept, brightest = clean_points(np.array([(nothing, nothing, nothing, 7.0)] * 9, np.float32), 1.0)
     assert kept.shape == (0, 4)
     assert brightest == 0
 

@@ -21,6 +21,7 @@ from pointpillars_ov_ros.core.runtime_config import (
     PfeShape,
     Precision,
     RuntimeConfig,
+    Sensor,
     from_plain,
 )
 
@@ -46,7 +47,8 @@ def test_the_defaults_are_within_their_own_bounds() -> None:
 
 
 def test_the_settings_that_are_choices_are_found() -> None:
-    assert set(ENUMS.values()) == {Mode, DropPolicy, Precision, PerformanceHint, EncoderChoice, PfeShape, OnMismatch}
+    choices = {Mode, DropPolicy, Precision, PerformanceHint, EncoderChoice, PfeShape, OnMismatch, Sensor}
+    assert set(ENUMS.values()) == choices
 
 
 def test_settings_cannot_be_changed() -> None:

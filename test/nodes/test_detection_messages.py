@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 import pytest
@@ -15,6 +16,7 @@ from vision_msgs.msg import Detection3D, Detection3DArray
 
 from pointpillars_ov_ros.core.detections import Detections
 from pointpillars_ov_ros.core.errors import CloudError
+from pointpillars_ov_ros.core.transform import Transform
 from pointpillars_ov_ros.nodes.conversions import from_detection_array, to_detection_array, to_label_info
 
 CLASSES = ("Car", "Pedestrian", "Cyclist")
@@ -64,6 +66,29 @@ def test_the_quaternion_turns_x_into_the_heading(yaw: float) -> None:
     assert q.z**2 + q.w**2 == pytest.approx(1.0)
     heading = (1 - 2 * (q.y**2 + q.z**2), 2 * (q.x * q.y + q.w * q.z))
     assert heading == pytest.approx((math.cos(yaw), math.sin(yaw)), abs=1e-6)
+
+
+ROLLED = Transform.from_pose(1.0, 2.0, 3.0, 0.3, -0.2, 2.5)
+
+
+def corners_of(box: Any, shape: tuple[float, float, float]) -> np.ndarray:
+    """Give the corners of a box from its pose in the message."""
+    p, q = box.center.position, box.center.orientation
+    half = 0.5 * np.array([(x, y, z) for x in (-1, 1) for y in (-1, 1) for z in (-1, 1)]) * shape
+    return half @ Transform.from_quaternion((0, 0, 0), (q.x, q.y, q.z, q.w)).rotation.T + (p.x, p.y, p.z)
+
+
+@pytest.mark.parametrize("yaw", [0.0, 0.7, -2.5, math.pi])
+def test_boxes_in_another_frame_have_their_corners_where_the_transform_takes_them(yaw: float) -> None:
+    here, there = (
+        over_the_wire(to_detection_array(one(yaw), CLASSES, HEADER, T)).detections[0] for T in (None, ROLLED)
+    )
+    size = (4.0, 1.75, 1.5)
+    assert (there.bbox.size.x, there.bbox.size.y, there.bbox.size.z) == size
+    corners = np.column_stack([corners_of(here.bbox, size), np.zeros(8)]).astype(np.float32)
+    ROLLED.move(corners)
+    np.testing.assert_allclose(corners_of(there.bbox, size), corners[:, :3], atol=1e-5)
+    assert there.results[0].pose.pose == there.bbox.center
 
 
 @pytest.mark.parametrize("sign", [1, -1], ids=["q", "-q"])

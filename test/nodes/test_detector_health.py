@@ -55,6 +55,12 @@ def random_timing(rng: np.random.Generator) -> FrameTiming:
     return FrameTiming(**numbers)
 
 
+def test_what_is_odd_about_the_clouds_is_a_warning_as_long_as_it_is() -> None:
+    clouds = report(filled(sensor="the ground lies 0.9 m below the sensor"), 102.0)["clouds"]
+    assert clouds.level == DiagnosticStatus.WARN
+    assert clouds.message.endswith("Hz, the ground lies 0.9 m below the sensor")
+
+
 @pytest.mark.parametrize("now_s", [0.0, 1.0, 1e9])
 def test_all_is_stale_before_the_first_frame(now_s: float) -> None:
     statuses = report(DetectorHealth(CONFIG, lambda: STAMP_S), now_s)

@@ -14,6 +14,7 @@ from std_msgs.msg import Header
 from visualization_msgs.msg import Marker
 
 from pointpillars_ov_ros.core.detections import Detections
+from pointpillars_ov_ros.core.transform import Transform
 from pointpillars_ov_ros.nodes.markers import COLORS, box_corners, to_marker_array
 
 HEADER = Header(frame_id="velodyne")
@@ -103,6 +104,19 @@ def test_the_head_of_the_arrow_opens_backwards_to_both_sides(yaw: float) -> None
         turned = math.atan2(back[1], back[0]) - yaw
         assert math.cos(turned) == pytest.approx(-math.sqrt(0.5), abs=1e-2)
         assert math.sin(turned) == pytest.approx(side * math.sqrt(0.5), abs=1e-2)
+
+
+def test_in_another_frame_edges_and_texts_are_where_the_transform_takes_them() -> None:
+    T = Transform.from_pose(1.0, 2.0, 3.0, 0.3, -0.2, 2.5)
+    here, there = (to_marker_array(make([BOX], [0]), CLASSES, HEADER, transform).markers for transform in (None, T))
+    assert lines(here[1]) == lines(there[1])
+    p, q = there[1].pose.position, there[1].pose.orientation
+    pose = Transform.from_quaternion((p.x, p.y, p.z), (q.x, q.y, q.z, q.w))
+    np.testing.assert_allclose(pose.rotation, T.rotation, atol=1e-9)
+    np.testing.assert_allclose(pose.translation, T.translation, atol=1e-9)
+    (text,), (moved,) = ([m.pose.position for m in markers if m.text] for markers in (here, there))
+    expected = T.rotation @ (text.x, text.y, text.z) + T.translation
+    np.testing.assert_allclose((moved.x, moved.y, moved.z), expected, atol=1e-6)
 
 
 def test_each_class_has_one_marker_of_edges_and_each_box_a_text() -> None:

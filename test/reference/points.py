@@ -11,10 +11,10 @@ import numpy.typing as npt
 
 
 def clean(points: npt.NDArray[np.float32], scale: float) -> tuple[npt.NDArray[np.float32], float]:
-    """Give the points with finite coordinates, intensity scaled, and the greatest intensity."""
+    """Give the points with an echo, intensity scaled, and the greatest intensity."""
     rows = []
     for x, y, z, intensity in points.astype(np.float64):
-        if math.isfinite(x) and math.isfinite(y) and math.isfinite(z):
+        if math.isfinite(x) and math.isfinite(y) and math.isfinite(z) and any((x, y, z)):
             scaled = intensity * float(np.float32(scale))
             finite = math.isfinite(scaled) and abs(scaled) <= np.finfo(np.float32).max
             rows.append((x, y, z, scaled if finite else 0.0))

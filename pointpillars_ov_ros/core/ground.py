@@ -1,0 +1,115 @@
+# Copyright 2026 The pointpillars_ov_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""Where the ground is, from the first clouds: a network finds less with a sensor at another height than in training.
+
+Rather no answer than a wrong one: a plane must hold much of what is low in front of the sensor, with next to nothing
+below it, hardly tilted, and several clouds must agree.
+
+Products are sums of einsum's: the threads of a BLAS, which the node has no other use for, would fight with OpenVINO's.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import numpy.typing as npt
+
+from pointpillars_ov_ros.core.arrays import DoubleArray, FloatArray
+
+_AHEAD, _ASIDE, _BLIND = 25.0, 10.0, 2.0
+"""Looked at: so far ahead and to either side, but no point nearer to the sensor, which may be the vehicle (m)."""
+_POINTS = 40_000
+"""About so many are looked at, evenly taken from the cloud."""
+_CELL = 1.0
+_FEWEST_CELLS = 25
+_LOW_SHARE = 0.1
+"""Of the points in a cell lie below the one that stands for it: echoes by way of a puddle come from underground."""
+_TRIALS = 100
+_THICKNESS = 0.12
+"""Of the ground to either side of the plane (m)."""
+_LEAST_ON, _MOST_BELOW = 0.4, 0.05
+"""Shares of the cells."""
+_MOST_TILT = math.radians(5.0)
+_MOST_DOUBT = 0.03
+"""Standard deviation of the plane's height under the sensor (m), for cells that deviate by `_THICKNESS`."""
+_AGREEING, _APART = 5, 0.12
+_GIVE_UP_AFTER = 100
+
+
+class GroundWatch:
+    """Looks at clouds until enough of them agree where the ground is, or none is found in many."""
+
+    def __init__(self) -> None:
+        """Begin before the first cloud."""
+        self._left = _GIVE_UP_AFTER
+        self._found: list[float] = []
+
+    @property
+    def is_over(self) -> bool:
+        """Tell whether no more cloud needs to be looked at."""
+        return self._left == 0
+
+    def look(self, points: FloatArray) -> float | None:
+        """Look at a cloud, see `find_ground`; give the height once enough agree, and never again."""
+        self._left -= 1
+        height = find_ground(points)
+        if height is None:
+            return None
+        self._found = [*self._found, height][-_AGREEING:]
+        if len(self._found) < _AGREEING or max(self._found) - min(self._found) > _APART:
+            return None
+        self._left = 0
+        return float(np.median(self._found))
+
+
+def find_ground(points: FloatArray) -> float | None:
+    """Give z of the ground under the origin (m) in the frame of `points` (N, 4), z up; None where it is not clear."""
+    low = low_points(points)
+    if len(low) < _FEWEST_CELLS:
+        return None
+    on = _best_plane(low)
+    for _ in range(3):
+        if on.sum() < max(3, _LEAST_ON * len(low)):
+            return None
+        # z = a x + b y + c
+        terms = np.column_stack([low[:, :2], np.ones(len(low))])
+        covariance = np.linalg.pinv(np.einsum("ci,cj->ij", terms[on], terms[on]))
+        plane = np.einsum("ij,cj,c->i", covariance, terms[on], low[on, 2])
+        off = low[:, 2] - np.einsum("ci,i->c", terms, plane)
+        on = np.abs(off) < _THICKNESS
+    tilt = math.atan(math.hypot(plane[0], plane[1]))
+    doubt = _THICKNESS * math.sqrt(covariance[2, 2])
+    if tilt > _MOST_TILT or doubt > _MOST_DOUBT or np.mean(off < -2 * _THICKNESS) > _MOST_BELOW:
+        return None
+    return float(plane[2])
+
+
+def low_points(points: FloatArray) -> DoubleArray:
+    """Give a low point of each cell in front of the sensor that has some, (cells, 3)."""
+    points = points[:: max(1, len(points) // _POINTS)]
+    x, y = points[:, 0], points[:, 1]
+    near = (x > 0.0) & (x < _AHEAD) & (np.abs(y) < _ASIDE) & (x * x + y * y > _BLIND * _BLIND)
+    xyz = points[near, :3].astype(np.float64)
+    cell = np.floor(xyz[:, 0] / _CELL) * 1000.0 + np.floor(xyz[:, 1] / _CELL)
+    order = np.lexsort((xyz[:, 2], cell))
+    _, first, count = np.unique(cell[order], return_index=True, return_counts=True)
+    enough = count >= 3
+    return xyz[order[first[enough] + (_LOW_SHARE * count[enough]).astype(np.int64)]]
+
+
+def _best_plane(low: DoubleArray) -> npt.NDArray[np.bool_]:
+    """Tell which of `low` are on the plane through three of them that has the most on it (RANSAC, always the same)."""
+    rng = np.random.default_rng(0)
+    a, b, c = (low[rng.integers(len(low), size=_TRIALS)] for _ in range(3))
+    normals = np.cross(b - a, c - a)
+    lengths = np.linalg.norm(normals, axis=1)
+    upright = np.abs(normals[:, 2]) > math.cos(2 * _MOST_TILT) * np.maximum(lengths, 1e-9)
+    if not upright.any():
+        return np.zeros(len(low), bool)
+    normals, a = normals[upright] / normals[upright, 2:], a[upright]
+    above = np.einsum("ci,ti->ct", low, normals) - np.sum(a * normals, axis=1)
+    # What lies below a plane speaks against it: so a table, or the roofs of parked cars, are not the ground.
+    score = np.sum(np.abs(above) < _THICKNESS, axis=0) - np.sum(above < -2 * _THICKNESS, axis=0)
+    on: npt.NDArray[np.bool_] = np.abs(above[:, int(score.argmax())]) < _THICKNESS
+    return on

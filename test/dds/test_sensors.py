@@ -1,0 +1,166 @@
+# Copyright 2026 The pointpillars_ov_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""A detector as a process, and sensors at other places than the network expects: boxes, frames, warnings, refusals."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import pytest
+from diagnostic_msgs.msg import DiagnosticStatus
+from geometry_msgs.msg import TransformStamped
+from sensor_msgs.msg import PointCloud2
+from tf2_msgs.msg import TFMessage
+from vision_msgs.msg import Detection3DArray
+
+from pointpillars_ov_ros.core.detections import Detections
+from pointpillars_ov_ros.core.transform import Transform
+from pointpillars_ov_ros.nodes import qos
+from pointpillars_ov_ros.nodes.conversions import from_detection_array
+from pointpillars_ov_ros.tools.processes import NodeProcesses
+
+from ..builders import tiny_config
+from ..inference.toy_bundle import save_toy_bundle, toy_cloud
+from .peers import Peer, nodes, peer, stamp_of
+
+pytestmark = pytest.mark.usefixtures("ros")
+
+# Right angles and powers of two, so that points are moved without rounding and fall into the same pillars.
+T_MODEL_BASE = (0.5, 0.0, -0.5, 0.0, 0.0, 0.0)
+T_BASE_VELODYNE = Transform.from_pose(2.0, 1.0, 0.25, 0.0, 0.0, np.pi / 2)
+
+
+class Road(NamedTuple):
+    """A detector that has answered."""
+
+    sender: Peer
+    processes: NodeProcesses
+    log: Path
+
+    def detect(self, points: np.ndarray, frame: str = "velodyne") -> Detection3DArray:
+        """Give the answer to a cloud."""
+        cloud = self.sender.make_cloud(points)
+        cloud.header.frame_id = frame
+        return self.answer(cloud)
+
+    def answer(self, cloud: PointCloud2) -> Detection3DArray:
+        stamp = stamp_of(cloud)
+        self.sender.clouds.publish(cloud)
+        self.sender.wait_until(lambda: stamp in self.sender.timing_of, "an answer", self.processes)
+        found = [array for array in self.sender.detections if stamp_of(array) == stamp]
+        assert found or self.sender.timing_of[stamp].error
+        return found[0] if found else Detection3DArray()
+
+    def status(self) -> DiagnosticStatus | None:
+        """Give the last word of diagnostics on the clouds."""
+        statuses = [status for message in self.sender.diagnostics[-1:] for status in message.status]
+        return next((s for s in statuses if s.name == "pointpillars_detector: clouds"), None)
+
+
+def boxes_of(array: Detection3DArray) -> Detections:
+    return from_detection_array(array, tiny_config().classes)
+
+
+def moved(points: np.ndarray, transform: Transform) -> np.ndarray:
+    points = points.copy()
+    transform.move(points)
+    return points
+
+
+def start(sender: Peer, processes: NodeProcesses, folder: Path, **parameters: object) -> Road:
+    model = str(save_toy_bundle(folder).folder)
+    processes.start("pointpillars_detector", {"model_dir": model, "drop_policy": "replay", **parameters})
+    road = Road(sender, processes, folder / "logs" / "pointpillars_detector.log")
+    sender.wait_until(lambda: sender.clouds.get_subscription_count() > 0, "the detector", processes)
+    return road
+
+
+def say(sender: Peer, parent: str, T_parent_velodyne: Transform) -> None:
+    """Say on /tf_static where the sensor is."""
+    said = TransformStamped(child_frame_id="velodyne")
+    said.header.frame_id = parent
+    t, q = said.transform.translation, said.transform.rotation
+    t.x, t.y, t.z = T_parent_velodyne.translation.tolist()
+    q.x, q.y, q.z, q.w = T_parent_velodyne.quaternion
+    broadcaster = sender.create_publisher(TFMessage, "/tf_static", qos.LATCHED)
+    broadcaster.publish(TFMessage(transforms=[said]))
+
+
+def level_ground(below: float) -> np.ndarray:
+    rng = np.random.default_rng(1)
+    x, y = rng.uniform(0, 25, 5000), rng.uniform(-10, 10, 5000)
+    return np.column_stack([x, y, np.full(5000, -below), np.full(5000, 0.5)]).astype(np.float32)
+
+
+def test_boxes_come_back_from_the_networks_frame_in_the_frame_that_was_asked_for(tmp_path: Path) -> None:
+    """The same points, taken by a sensor on a robot: the same boxes, in the frame of its base."""
+    points = toy_cloud(3)
+    with peer() as sender, nodes(tmp_path / "plain" / "logs") as processes:
+        expected = boxes_of(start(sender, processes, tmp_path / "plain").detect(points))
+    assert len(expected) > 0
+    T_model_base = Transform.from_pose(*T_MODEL_BASE)
+    seen = moved(points, T_model_base.after(T_BASE_VELODYNE).inverse)
+    with peer() as sender, nodes(tmp_path / "robot" / "logs") as processes:
+        say(sender, "base_link", T_BASE_VELODYNE)
+        pose = {"sensor_pose": list(T_MODEL_BASE), "target_frame": "base_link", "tf_timeout_ms": 3000}
+        road = start(sender, processes, tmp_path / "robot", **pose)
+        array = road.detect(seen)
+        refused = road.sender.make_cloud(seen)
+        refused.header.frame_id = "camera"
+        road.answer(refused)
+        timing = sender.timing_of[stamp_of(refused)]
+    assert {array.header.frame_id} | {d.header.frame_id for d in array.detections} == {"base_link"}
+    found = boxes_of(array)
+    np.testing.assert_array_equal(found.labels, expected.labels)
+    np.testing.assert_allclose(found.scores, expected.scores, atol=1e-4)
+    np.testing.assert_allclose(found.boxes[:, :3], expected.boxes[:, :3] - T_MODEL_BASE[:3], atol=1e-3)
+    np.testing.assert_allclose(found.boxes[:, 3:], expected.boxes[:, 3:], atol=1e-3)
+    assert timing.error.startswith("cloud refused: no transform from 'camera' to 'base_link' at ")
+    assert timing.error.endswith("nobody speaks of 'camera' on /tf or /tf_static")
+    assert (timing.refused, timing.received) == (1, 2)
+
+
+def test_what_is_odd_about_a_sensor_is_said_in_the_log_and_in_diagnostics(tmp_path: Path) -> None:
+    with peer() as sender, nodes(tmp_path / "logs") as processes:
+        processes.start("pointpillars_diagnostics", {"period": 0.2, "stale_after": 60.0})
+        road = start(sender, processes, tmp_path)
+        for number in range(5):
+            assert road.detect(level_ground(0.9)).header.frame_id == "velodyne", number
+        sentence = sender.timings[-1].sensor
+        sender.wait_until(lambda: sentence in getattr(road.status(), "message", ""), "diagnostics", processes)
+        status = road.status()
+        road.detect(toy_cloud(1), frame="ouster")
+        other = sender.make_cloud(toy_cloud(1))
+        other.fields[3].name = "reflectance"
+        road.answer(other)
+        log = road.log.read_text()
+    assert sentence == (
+        "the ground lies 0.90 m below the sensor, and the network expects it 1.73 m below: "
+        "set sensor_pose to [0.0, 0.0, -0.83, 0.0, 0.0, 0.0]"
+    )
+    assert status is not None and status.level == DiagnosticStatus.WARN
+    for text, level in (
+        ("clouds look like those of no driver in particular (x y z intensity): intensity from 'intensity' x 1", "INFO"),
+        (sentence, "WARN"),
+        ("clouds are in frame 'ouster' now, and were in 'velodyne': so are the detections", "WARN"),
+        ("the layout changed: clouds look like those of no driver that is known (x y z reflectance)", "WARN"),
+        ("no field 'intensity' among x, y, z, reflectance: intensity is taken as 0", "WARN"),
+    ):
+        (line,) = (line for line in log.splitlines() if text in line)
+        assert level in line
+
+
+def test_of_a_robot_that_stands_three_sweeps_are_three_times_the_points(tmp_path: Path) -> None:
+    with peer() as sender, nodes(tmp_path / "logs") as processes:
+        say(sender, "odom", T_BASE_VELODYNE)
+        # Clouds of a peer are a second apart.
+        road = start(sender, processes, tmp_path, sweeps=3, sweep_age=10.0, tf_timeout_ms=3000)
+        for _ in range(4):
+            assert road.detect(toy_cloud(3)).header.frame_id == "velodyne"
+        lost = sender.make_cloud(toy_cloud(3))
+        lost.header.frame_id = "ouster"
+        assert road.answer(lost).header.frame_id == "ouster"
+        assert [timing.points for timing in sender.timings] == [60, 120, 180, 180, 60]
+        assert "a cloud stays alone: no transform from 'ouster' to 'odom' at " in road.log.read_text()
