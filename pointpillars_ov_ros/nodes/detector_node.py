@@ -4,7 +4,6 @@
 
 from __future__ import annotations
 
-import gc
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -27,7 +26,7 @@ from pointpillars_ov_ros.nodes.cloud_input import CloudInput
 from pointpillars_ov_ros.nodes.dds import transport_warning
 from pointpillars_ov_ros.nodes.detector_outputs import DetectorOutputs, describe_start, describe_times
 from pointpillars_ov_ros.nodes.errand import Errand
-from pointpillars_ov_ros.nodes.live_engine import LiveEngine
+from pointpillars_ov_ros.nodes.live_engine import LiveEngine, give_back_memory
 from pointpillars_ov_ros.nodes.parameters import declare_parameters, read_parameters
 from pointpillars_ov_ros.nodes.sensor_input import SensorInput
 from pointpillars_ov_ros.nodes.settings import DetectorNodeConfig
@@ -117,8 +116,7 @@ class DetectorNode(LifecycleNode):
         self._outputs.destroy()
         del self._outputs
         self._live = None
-        # Pools and their callbacks hold each other, which Python would only come across some day.
-        gc.collect()
+        give_back_memory()
         return TransitionCallbackReturn.SUCCESS
 
     def on_shutdown(self, state: LifecycleState) -> TransitionCallbackReturn:

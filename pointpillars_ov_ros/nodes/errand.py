@@ -43,7 +43,11 @@ class Errand(Generic[T]):
             response.message = str(error)
         finally:
             self._is_under_way = False
-        (self._node.get_logger().info if response.success else self._node.get_logger().error)(response.message)
+        # In two lines, since rclpy takes a line to be always of one level.
+        if response.success:
+            self._node.get_logger().info(f"{self._name}: {response.message}")
+        else:
+            self._node.get_logger().error(f"{self._name}: {response.message}")
         return response
 
     def _run(self, future: Any) -> None:

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import gc
 import threading
 from collections.abc import Callable
@@ -106,8 +107,7 @@ class LiveEngine:
             self._retire()
             on_replaced()
             replaced.set()
-            # The engine that left is held in circles only, which Python would come across some day.
-            gc.collect()
+            give_back_memory()
 
         pipeline = _open(engine, self._runtime, give)
         with self._counting:
@@ -165,3 +165,13 @@ def _open(
     _set_thresholds(engine, runtime)
     engine.runtime = replace(engine.runtime, mode=runtime.mode, drop_policy=runtime.drop_policy)
     return engine.open_pipeline(on_result, trace)
+
+
+def give_back_memory() -> None:
+    """Give what nothing needs any more back to the system, and not some day."""
+    # Pools and their callbacks hold each other.
+    gc.collect()
+    # The C library keeps what was freed, where it is glibc; others have no such function.
+    trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
+    if trim is not None:
+        trim(0)

@@ -22,6 +22,7 @@ from pointpillars_ov_ros.nodes.conversions import from_detection_array
 from pointpillars_ov_ros.tools.processes import NodeProcesses
 
 from ..inference.toy_bundle import save_toy_bundle, toy_cloud
+from ..shared_data import needs_shared_data
 from .peers import Peer, call, change_state, nodes, peer, rss_mb, set_parameter, stamp_of
 
 pytestmark = pytest.mark.usefixtures("ros")
@@ -92,7 +93,7 @@ def test_another_bundle_takes_over_while_clouds_come_and_none_is_lost(running: R
         sent.append(send(sender))
         sender.wait_until(lambda: len(sender.timings) >= start + len(sent) - 3, "a result", processes)
         after += future.done()
-    assert (future.result().success, future.result().message) == (True, "toy_6 from now on; parity: agrees")
+    assert (future.result().success, future.result().message) == (True, "toy_6 from now on; parity: ok")
     sender.wait_until(lambda: len(sender.detections) == start + len(sent), "all results", processes)
     sender.wait_until(lambda: len(sender.timings) == start + len(sent), "all reports", processes)
     assert [stamp_of(array) for array in sender.detections[start:]] == sent
@@ -146,11 +147,12 @@ def test_warming_up_is_for_a_detector_that_waits(running: Running) -> None:
         assert not succeeded and said.startswith("the node is not configured")
 
 
-def test_cleanup_gives_the_memory_back(tmp_path: Path) -> None:
-    """With the networks in the box: more than a hundred MB, of which libraries stay."""
+@needs_shared_data
+def test_cleanup_gives_the_memory_back(kitti_car: ModelBundle, tmp_path: Path) -> None:
     readings = []
     with peer() as manager, nodes(tmp_path) as processes:
-        processes.start(DETECTOR, {"autostart": False, "parity_check": False, "encoder": "host"})
+        parameters = {"model_dir": str(kitti_car.folder), "parity_check": False, "encoder": "host"}
+        processes.start(DETECTOR, {**parameters, "autostart": False})
         for _ in range(4):
             assert change_state(manager, Transition.TRANSITION_CONFIGURE)
             assert change_state(manager, Transition.TRANSITION_ACTIVATE)
@@ -161,6 +163,7 @@ def test_cleanup_gives_the_memory_back(tmp_path: Path) -> None:
             readings.append((at_work, rss_mb(processes.pid(DETECTOR))))
     said = ", ".join(f"{at_work:.0f} MB at work and {left:.0f} MB after cleanup" for at_work, left in readings)
     print(f"\nRSS {said}")
-    assert all(at_work - left > 100.0 for at_work, left in readings), said
+    # The canvas alone is 55 MB.
+    assert all(at_work - left > 80.0 for at_work, left in readings), said
     # The first round loads libraries, and compiles.
     assert readings[-1][0] - readings[1][0] < 30.0, said
