@@ -88,7 +88,9 @@ def test_another_bundle_takes_over_while_clouds_come_and_none_is_lost(running: R
     client = sender.create_client(Trigger, f"/{DETECTOR}/reload")
     sender.wait_until(client.service_is_ready, "the service")
     start = len(sender.detections)
-    future, sent, after = client.call_async(Trigger.Request()), [], 0
+    sent, after = [send(sender)], 0
+    sender.wait_until(lambda: len(sender.detections) > start, "a result of the first networks", processes)
+    future = client.call_async(Trigger.Request())
     while after < 5:
         sent.append(send(sender))
         sender.wait_until(lambda: len(sender.timings) >= start + len(sent) - 3, "a result", processes)
@@ -97,7 +99,7 @@ def test_another_bundle_takes_over_while_clouds_come_and_none_is_lost(running: R
     sender.wait_until(lambda: len(sender.detections) == start + len(sent), "all results", processes)
     sender.wait_until(lambda: len(sender.timings) == start + len(sent), "all reports", processes)
     assert [stamp_of(array) for array in sender.detections[start:]] == sent
-    answers = [scores(array) for array, _ in groupby(sender.detections[start:], scores)]
+    answers = [answer for answer, _ in groupby(sender.detections[start:], scores)]
     wanted = [expected(first), expected(second)]
     assert len(wanted[0]) and len(wanted[1]) and wanted[0] != wanted[1]
     assert len(answers) == 2, "the networks changed back and forth, or not at all"
@@ -163,7 +165,7 @@ def test_cleanup_gives_the_memory_back(kitti_car: ModelBundle, tmp_path: Path) -
             readings.append((at_work, rss_mb(processes.pid(DETECTOR))))
     said = ", ".join(f"{at_work:.0f} MB at work and {left:.0f} MB after cleanup" for at_work, left in readings)
     print(f"\nRSS {said}")
-    # The canvas alone is 55 MB.
-    assert all(at_work - left > 80.0 for at_work, left in readings), said
-    # The first round loads libraries, and compiles.
-    assert readings[-1][0] - readings[1][0] < 30.0, said
+    # The first round loads libraries, and compiles; they stay.
+    for at_work, left in readings[1:]:
+        assert at_work - left > 80.0, said
+        assert left - readings[0][1] < 20.0, said
