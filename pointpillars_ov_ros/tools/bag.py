@@ -126,11 +126,11 @@ def open_bag(path: Path) -> Iterator[AnyReader]:
         reader.open()
     # Broken files make rosbags raise whatever its parsers stumble over.
     except Exception as error:
-        raise DatasetError(f"{path}: cannot be read as a bag ({_reason(error)})") from None
+        raise DatasetError(f"{path}: cannot be read as a bag ({first_line(error)})") from None
     try:
         yield reader
     except AnyReaderError as error:
-        raise DatasetError(f"{path}: cannot be read as a bag ({_reason(error)})") from None
+        raise DatasetError(f"{path}: cannot be read as a bag ({first_line(error)})") from None
     finally:
         reader.close()
 
@@ -142,10 +142,11 @@ def read_messages(
     try:
         yield from reader.messages(connections=connections)
     except Exception as error:
-        raise DatasetError(f"{path}: broken in the middle ({_reason(error)})") from None
+        raise DatasetError(f"{path}: broken in the middle ({first_line(error)})") from None
 
 
-def _reason(error: Exception) -> str:
+def first_line(error: Exception) -> str:
+    """Give what an exception says, in one line."""
     return (str(error).splitlines() or [type(error).__name__])[0]
 
 

@@ -26,7 +26,7 @@ from pointpillars_ov_ros.tools.inputs import device_settings, open_model
 _TIMEOUT_S = 300.0
 """Of one inference. Nobody waits for it, and the machine may have much else to do."""
 _WITHOUT_EFFECT = ("model_dir", "cache_dir", "inference_timeout", "num_threads")
-"""Settings that the detections do not depend on."""
+"""Settings that the detections do not depend on, and the threads, which are others where another worker goes on."""
 
 
 def run_detect_bag(options: argparse.Namespace) -> int:

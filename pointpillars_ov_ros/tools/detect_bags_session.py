@@ -45,10 +45,6 @@ class Manifest:
                         "name another folder for --out"
                     )
 
-    def is_done(self, job: Job) -> bool:
-        """Tell whether an input is done and its bag there; a driver may be killed before it has noted that."""
-        return (job.out / "metadata.yaml").is_file()
-
     def note(self, job: Job, report: Report) -> None:
         """Write down what became of an input."""
         self.reports[job.name] = {"input": str(job.source), **report._asdict()}
@@ -63,8 +59,9 @@ def run_detect_bags(options: argparse.Namespace) -> int:
     manifest = Manifest(options.out / MANIFEST, settings)
     left = []
     for job in jobs:
-        if not manifest.is_done(job):
+        if not job.is_done:
             left.append(job)
+        # A driver may be killed before it has noted what is done.
         elif manifest.reports.get(job.name, {}).get("state") != DONE:
             manifest.note(job, Report(DONE, "its bag was there"))
     if left:

@@ -20,7 +20,7 @@ from pointpillars_ov_ros.inference.pipeline import Pipeline
 from pointpillars_ov_ros.nodes.cloud_reader import CloudReader
 from pointpillars_ov_ros.nodes.conversions import to_detection_array, to_label_info
 from pointpillars_ov_ros.nodes.layouts import BRIGHT
-from pointpillars_ov_ros.tools.bag import BagWriter, to_cdr
+from pointpillars_ov_ros.tools.bag import BagWriter, first_line, to_cdr
 from pointpillars_ov_ros.tools.detect_journal import Journal, Outcome
 from pointpillars_ov_ros.tools.detect_report import Tally
 from pointpillars_ov_ros.tools.detect_sources import Item, Source
@@ -117,8 +117,8 @@ class Pass:
             return message
         # Broken bytes make rosbags raise whatever its parsers stumble over.
         except Exception as error:
-            reason = (str(error).splitlines() or [type(error).__name__])[0]
-            held.outcome = held.outcome or Outcome(held.item.stamp_ns, 0, b"", f"this is no PointCloud2 ({reason})")
+            reason = f"this is no PointCloud2 ({first_line(error)})"
+            held.outcome = held.outcome or Outcome(held.item.stamp_ns, 0, b"", reason)
             return None
 
     def _write_ready(self) -> None:

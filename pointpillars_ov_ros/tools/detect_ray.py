@@ -42,7 +42,8 @@ def ray_workers(options: argparse.Namespace) -> Iterator[tuple[str, Work]]:
 
     threads = options.threads or max(1, len(os.sched_getaffinity(0)) // options.workers)
     given = {name: value for name, value in vars(options).items() if name != "run"}
-    own = argparse.Namespace(**{**given, "threads": threads})
+    model = options.model.resolve() if options.model else None
+    own = argparse.Namespace(**{**given, "threads": threads, "model": model})
     # Ray reports its use to its makers otherwise.
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     # Jobs and reports are small: no memory is set aside for objects.

@@ -17,7 +17,7 @@ from rosbags.interfaces import Connection, MessageDefinitionFormat
 
 from pointpillars_ov_ros.core.errors import DatasetError
 from pointpillars_ov_ros.kitti.frames import find_frames
-from pointpillars_ov_ros.tools.bag import BagWriter, make_typestore, open_bag, read_messages, typestore
+from pointpillars_ov_ros.tools.bag import BagWriter, first_line, make_typestore, open_bag, read_messages, typestore
 from pointpillars_ov_ros.tools.kitti_to_bag_session import CLOUDS, TF, TYPES, kitti_messages, topics_of
 
 _POINT_CLOUD = "sensor_msgs/msg/PointCloud2"
@@ -107,11 +107,18 @@ class BagSource:
         self._converters: Mapping[str, Callable[[bytes], memoryview]] = {}
 
     def announce(self, bag: BagWriter) -> None:
-        """Make the topics known to the bag that is written."""
-        if self._reader.is2:
-            for connection in self._reader.connections:
-                self._announce(connection, bag)
-            return
+        """Make the topics known to the bag that is written; DatasetError where their types cannot be."""
+        try:
+            if self._reader.is2:
+                for connection in self._reader.connections:
+                    self._announce(connection, bag)
+            else:
+                self._announce_converted(bag)
+        # Odd definitions make rosbags raise whatever its parsers stumble over.
+        except Exception as error:
+            raise DatasetError(f"{self._path}: a topic cannot be taken over ({first_line(error)})") from None
+
+    def _announce_converted(self, bag: BagWriter) -> None:
         # It says on stdout which types are other ones in ROS 2.
         with contextlib.redirect_stdout(io.StringIO()) as said:
             self._channels, self._converters = create_connections_converters(

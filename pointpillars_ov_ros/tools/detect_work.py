@@ -24,6 +24,11 @@ class Job(NamedTuple):
     source: Path
     out: Path
 
+    @property
+    def is_done(self) -> bool:
+        """Tell whether its bag is there, which it is when it is whole."""
+        return (self.out / "metadata.yaml").is_file()
+
 
 class Report(NamedTuple):
     """What became of a job."""
@@ -51,7 +56,7 @@ Workers = AbstractContextManager[tuple[str, Work]]
 
 def detect_one(job: Job, engine: Engine, options: argparse.Namespace) -> Report:
     """Do a job."""
-    if job.out.exists():
+    if job.is_done:
         # By a worker that was lost before it could say so.
         return Report(DONE, "its bag was there")
     try:
