@@ -59,9 +59,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="N",
         help="how often a scene is used, changed and cut out otherwise each time (default: %(default)s)",
     )
-    parser.add_argument(
-        "--int8-rounding", action="store_true", help="round as INT8 will; for a last, short run --from another"
-    )
     parser.add_argument("--no-augmentation", action="store_true", help="scenes as they are")
     parser.add_argument(
         "--workers", type=whole, default=1, metavar="N", help="processes that make samples (default: %(default)s)"

@@ -9,7 +9,6 @@ import dataclasses
 import json
 import subprocess
 from collections.abc import Mapping
-from contextlib import nullcontext
 from itertools import islice
 from pathlib import Path
 
@@ -34,7 +33,6 @@ from pointpillars_ov_ros.training.checkpoint import (
 from pointpillars_ov_ros.training.curves import draw_curves
 from pointpillars_ov_ros.training.feed import feed_samples, fill_bank
 from pointpillars_ov_ros.training.network import PointPillars
-from pointpillars_ov_ros.training.rounding import rounding
 from pointpillars_ov_ros.training.samples import SampleMaker
 from pointpillars_ov_ros.training.scenes import KittiScenes, SceneSource, SimulatedScenes
 from pointpillars_ov_ros.training.settings import TrainingSettings, choose_architecture, configure
@@ -79,10 +77,8 @@ def run_training(options: argparse.Namespace, command: str) -> int:
     alignment = run.config.rpn.stride * max(run.architecture.upsample_strides)
     maker = SampleMaker(run.config, run.scenes, settings, bank, alignment)
     print(f"{run.scenes.name}; {sum(map(len, bank))} objects to paste; {describe(run)}")
-    rounded = rounding(run.trainer.network) if settings.rounding else nullcontext()
     try:
-        with rounded:
-            train(run, maker, folder, options)
+        train(run, maker, folder, options)
     except KeyboardInterrupt:
         save(run, folder)
         print(f"stopped in step {run.trainer.step}; go on with --resume {folder / CHECKPOINT}")
@@ -190,7 +186,6 @@ def read_settings(options: argparse.Namespace) -> TrainingSettings:
         learning_rate=options.learning_rate,
         crop=options.crop,
         samples_per_scene=options.samples_per_scene,
-        rounding=options.int8_rounding,
         augmentation=NO_AUGMENTATION if options.no_augmentation else Augmentation(),
     )
 

@@ -38,8 +38,6 @@ class TrainingSettings:
     """How often a scene is used, each time changed and cut out otherwise: to simulate one takes as long as a step."""
     bank_scenes: int = 24
     """Scenes whose objects are pasted into others."""
-    rounding: bool = False
-    """Round as INT8 does; for the last part of a training, since it takes a third more time."""
     augmentation: Augmentation = field(default_factory=Augmentation)
 
     def __post_init__(self) -> None:
