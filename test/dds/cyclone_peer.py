@@ -193,10 +193,22 @@ def main() -> None:
     reader = DataReader(participant, Topic(participant, "rt/detections", Detection3DArray), qos=quality)
     wait(writer.get_matched_subscriptions, "a subscriber of points")
     wait(reader.get_matched_publications, "a publisher of detections")
+    # Each side finds the other in its own time, and what is sent before that is lost: so a few points first.
+    until_s = 0.0
+    while not reader.take():
+        if time.monotonic() > until_s:
+            writer.write(make_cloud(points[:100], 0))
+            until_s = time.monotonic() + 2.0
+        time.sleep(0.02)
     for second in range(1, count + 1):
         writer.write(make_cloud(points, second))
         received: list[Detection3DArray] = []
-        wait(lambda received=received: received.extend(reader.take()) or received, "detections")
+
+        def is_answered(received: list[Detection3DArray] = received) -> bool:
+            received.extend(message for message in reader.take() if message.header.stamp.sec)
+            return bool(received)
+
+        wait(is_answered, "detections")
         for message in received:
             print(plain(message), flush=True)
     del domain
