@@ -166,9 +166,9 @@ def test_the_overlay_is_a_text_above_the_sensor() -> None:
 
 @pytest.mark.parametrize("lifetime_s", [0.0, 0.25, 1.5])
 def test_everything_that_is_drawn_vanishes_after_its_lifetime(lifetime_s: float) -> None:
-    array = to_marker_array(make([BOX] * 2, [0, 1]), CLASSES, HEADER, "text", lifetime_s).markers
+    array = to_marker_array(make([BOX] * 2, [0, 1]), CLASSES, HEADER, None, "text", lifetime_s).markers
     assert {marker.lifetime.sec + marker.lifetime.nanosec / 1e9 for marker in array[1:]} == {lifetime_s}
 
 
 def test_the_message_can_be_sent() -> None:
-    assert serialize_message(to_marker_array(make([BOX] * 3, [0, 1, 0]), CLASSES, HEADER, "text", 0.3))
+    assert serialize_message(to_marker_array(make([BOX] * 3, [0, 1, 0]), CLASSES, HEADER, None, "text", 0.3))
