@@ -162,7 +162,8 @@ def test_an_input_that_fails_again_and_again_is_given_up(tmp_path: Path, engine:
     # Each attempt gets one of them through, for the toy network fails but once in a process.
     clouds = [cloud(toy_cloud(number, bright=True), number) for number in range(5)]
     source = write_bag(tmp_path / "drive", clouds)
-    assert cli.main([*command(weak, tmp_path / "out", engine, source), "--attempts", "2"]) == 1
+    options = ["--attempts", "2", "--intensity-scale", "1.0"]
+    assert cli.main([*command(weak, tmp_path / "out", engine, source), *options]) == 1
     report = manifest(tmp_path / "out")["drive"]
     assert (report["state"], report["attempts"]) == ("failed", 2)
     assert report["reason"].startswith("cloud ")
