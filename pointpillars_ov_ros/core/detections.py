@@ -34,22 +34,27 @@ class Detections:
 
     def above(self, score: float) -> Detections:
         """Keep those with at least this score."""
-        keep = self.scores >= score
-        return Detections(self.boxes[keep], self.scores[keep], self.labels[keep])
+        return self._where(self.scores >= score)
 
     def of(self, classes: BoolArray) -> Detections:
         """Keep those of the classes for which `classes` (number of classes,) is true."""
-        keep = classes[self.labels]
+        return self._where(classes[self.labels])
+
+    def _where(self, keep: BoolArray) -> Detections:
         return Detections(self.boxes[keep], self.scores[keep], self.labels[keep])
 
 
 def choose_classes(names: str, known: Sequence[str]) -> BoolArray:
     """Give for each of `known` whether it is among `names`, separated by commas; all are where there is none."""
-    wanted = [name.strip() for name in names.split(",") if name.strip()]
+    wanted = _split(names)
     return np.array([not wanted or name in wanted for name in known], np.bool_)
 
 
 def check_classes(names: str, known: Sequence[str]) -> None:
     """Raise ConfigError where one of `names`, separated by commas, is none of `known`."""
-    for name in filter(None, map(str.strip, names.split(","))):
+    for name in _split(names):
         require(name in known, "classes", name, f"one of {', '.join(known)}")
+
+
+def _split(names: str) -> list[str]:
+    return [name.strip() for name in names.split(",") if name.strip()]

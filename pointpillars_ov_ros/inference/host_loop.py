@@ -24,7 +24,7 @@ from pointpillars_ov_ros.inference.timing import Stage, StageEvent
 log = logging.getLogger(__name__)
 
 _WATCH_NS = 100_000_000
-"""How often a running inference is asked whether it failed (OpenVINO's callback does not tell) or takes too long."""
+"""How often a running inference is asked whether it ended and nobody said so, or takes too long."""
 
 
 @dataclass(frozen=True)
@@ -180,7 +180,7 @@ class HostLoop:
         return detections
 
     def _done_callback(self, flight: SlotInUse, running: State) -> Callable[[], None]:
-        """Make what OpenVINO calls on its own thread: a stamp and a hand-over, nothing that can raise."""
+        """Make what is called on the thread that waits: a stamp and a hand-over, nothing that can raise."""
         sequence, clock = flight.sequence, self._clock
         return lambda: clock.call_soon(partial(self._inference_ended, flight, sequence, running, clock.now_ns()))
 

@@ -12,11 +12,11 @@ from typing import NamedTuple
 from rclpy.clock import Clock, ClockType
 from rclpy.node import Node
 from sensor_msgs.msg import PointCloud2
-from std_msgs.msg import Header
 
 from pointpillars_ov_ros.core.transform import Transform
 from pointpillars_ov_ros.core.transform_buffer import Missing
 from pointpillars_ov_ros.inference.timing import StageTimes
+from pointpillars_ov_ros.nodes.conversions import stamp_to_ns
 from pointpillars_ov_ros.nodes.tf_listener import TransformListener
 
 _LOOKS_PER_TIMEOUT = 4
@@ -111,8 +111,3 @@ class CloudPlacement:
             at = f"from {header.frame_id!r} to {target!r} at {stamp_ns / 1e9:.3f} s"
             return found._replace(reason=f"no transform {at}: {found.reason}")
         return found
-
-
-def stamp_to_ns(header: Header) -> int:
-    """Give a stamp as one number; by hand, since rclpy's Time refuses negative ones."""
-    return int(header.stamp.sec) * 1_000_000_000 + int(header.stamp.nanosec)

@@ -178,3 +178,8 @@ def to_label_info(classes: tuple[str, ...], score_threshold: float) -> LabelInfo
         class_map=[VisionClass(class_id=i, class_name=name) for i, name in enumerate(classes)],
         threshold=score_threshold,
     )
+
+
+def stamp_to_ns(header: Header) -> int:
+    """Give a stamp as one number; by hand, since rclpy's Time refuses the negative ones of drivers without a clock."""
+    return int(header.stamp.sec) * 1_000_000_000 + int(header.stamp.nanosec)

@@ -150,8 +150,9 @@ class DetectorNode(LifecycleNode):
     def _switch_over(self, loaded: CheckedEngine) -> str:
         if self._live is None:
             raise InferenceError("the node was cleaned up while the networks were loaded")
-        self._take_over(loaded)
+        # First, since it may fail, and all is to be as before then.
         self._live.replace(loaded.engine, lambda: self._outputs.take(loaded.engine, loaded.parity.text))
+        self._take_over(loaded)
         return f"{loaded.engine.config.name} from now on; parity: {loaded.parity.text}"
 
     def _warm_up(self) -> list[float]:

@@ -20,7 +20,7 @@ from pointpillars_ov_ros.core.transform import Transform
 from pointpillars_ov_ros.inference.engine import Engine
 from pointpillars_ov_ros.inference.frames import Counts, FrameResult
 from pointpillars_ov_ros.nodes import qos
-from pointpillars_ov_ros.nodes.conversions import to_detection_array, to_label_info
+from pointpillars_ov_ros.nodes.conversions import stamp_to_ns, to_detection_array, to_label_info
 from pointpillars_ov_ros.nodes.markers import to_marker_array
 from pointpillars_ov_ros.nodes.overlay import Overlay
 from pointpillars_ov_ros.nodes.timing_message import REFUSED, FrameTiming, stage_durations, to_message
@@ -126,10 +126,8 @@ class DetectorOutputs:
 
     def _publish_timing(self, header: Header, counts: Counts, **values: object) -> FrameTiming:
         runtime = self._engine.runtime
-        # By hand, since rclpy's Time refuses the negative stamps that a driver without a clock may give.
-        stamp_ns = header.stamp.sec * 1_000_000_000 + header.stamp.nanosec
         timing = FrameTiming(
-            age_ms=(self._node.get_clock().now().nanoseconds - stamp_ns) / 1e6,
+            age_ms=(self._node.get_clock().now().nanoseconds - stamp_to_ns(header)) / 1e6,
             received=self.received,
             completed=counts.completed,
             failed=counts.failed,

@@ -18,14 +18,19 @@ def keep_last(depth: int, *, reliable: bool = True) -> QoSProfile:
     return QoSProfile(history=HistoryPolicy.KEEP_LAST, depth=depth, reliability=reliability)
 
 
+def latched(depth: int) -> QoSProfile:
+    """Give a profile whose last `depth` messages late subscribers get, too."""
+    return QoSProfile(
+        history=HistoryPolicy.KEEP_LAST,
+        depth=depth,
+        reliability=ReliabilityPolicy.RELIABLE,
+        durability=DurabilityPolicy.TRANSIENT_LOCAL,
+    )
+
+
 OUTPUT = keep_last(10)
 TIMING = keep_last(100)
-LATCHED = QoSProfile(
-    history=HistoryPolicy.KEEP_LAST,
-    depth=1,
-    reliability=ReliabilityPolicy.RELIABLE,
-    durability=DurabilityPolicy.TRANSIENT_LOCAL,
-)
+LATCHED = latched(1)
 """For what a late subscriber must still get: static transforms, class names."""
 
 

@@ -19,9 +19,9 @@ from pointpillars_ov_ros.core.runtime_config import DropPolicy, RuntimeConfig
 from pointpillars_ov_ros.core.sweeps import Sweeps
 from pointpillars_ov_ros.core.transform import Transform
 from pointpillars_ov_ros.inference.timing import Stage, StageTimes
-from pointpillars_ov_ros.nodes.cloud_placement import CloudPlacement, Place, stamp_to_ns
+from pointpillars_ov_ros.nodes.cloud_placement import CloudPlacement, Place
 from pointpillars_ov_ros.nodes.cloud_reader import CloudReader, Reading
-from pointpillars_ov_ros.nodes.conversions import Cloud
+from pointpillars_ov_ros.nodes.conversions import Cloud, stamp_to_ns
 from pointpillars_ov_ros.nodes.detector_outputs import DetectorOutputs
 from pointpillars_ov_ros.nodes.ground_check import say_ground
 from pointpillars_ov_ros.nodes.layouts import BRIGHT

@@ -8,19 +8,14 @@ from collections.abc import Callable
 from functools import partial
 
 from rclpy.node import Node
-from rclpy.qos import DurabilityPolicy, HistoryPolicy, QoSProfile, ReliabilityPolicy
 from tf2_msgs.msg import TFMessage
 
 from pointpillars_ov_ros.core.transform_buffer import TransformBuffer
-from pointpillars_ov_ros.nodes.qos import keep_last
+from pointpillars_ov_ros.nodes.conversions import stamp_to_ns
+from pointpillars_ov_ros.nodes.qos import keep_last, latched
 
 _DYNAMIC = keep_last(100)
-_STATIC = QoSProfile(
-    history=HistoryPolicy.KEEP_LAST,
-    depth=100,
-    reliability=ReliabilityPolicy.RELIABLE,
-    durability=DurabilityPolicy.TRANSIENT_LOCAL,
-)
+_STATIC = latched(100)
 """Every broadcaster keeps its own last message for those who come late."""
 
 
@@ -43,11 +38,11 @@ class TransformListener:
 
     def _hear(self, message: TFMessage, is_static: bool) -> None:
         for said in message.transforms:
-            stamp, t, q = said.header.stamp, said.transform.translation, said.transform.rotation
+            t, q = said.transform.translation, said.transform.rotation
             self.buffer.add(
                 said.header.frame_id,
                 said.child_frame_id,
-                stamp.sec * 1_000_000_000 + stamp.nanosec,
+                stamp_to_ns(said.header),
                 (t.x, t.y, t.z),
                 (q.x, q.y, q.z, q.w),
                 is_static,

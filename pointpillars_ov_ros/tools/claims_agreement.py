@@ -29,7 +29,8 @@ _BASE = RuntimeConfig(precision=Precision.F32, drop_policy=DropPolicy.REPLAY)
 def claim_agreement(inputs: Inputs) -> list[Claim]:
     """Send the same clouds every way, and compare what comes out with what the origin's way finds."""
     origin = OriginRoad(inputs.bundle, _BASE)
-    points = [CloudReader(_BASE).read(cloud).points for cloud in inputs.clouds]
+    reader = CloudReader(_BASE)
+    points = [reader.read(cloud).points for cloud in inputs.clouds]
     expected = [origin.detect(some) for some in points]
     del origin
     ways = list(every_way())

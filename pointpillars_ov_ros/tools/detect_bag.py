@@ -10,6 +10,7 @@ from pathlib import Path
 from pointpillars_ov_ros.tools.inputs import (
     add_device_arguments,
     add_model_argument,
+    add_precision_argument,
     add_storage_argument,
     positive,
     positive_number,
@@ -43,12 +44,7 @@ def add_detection_arguments(parser: argparse.ArgumentParser) -> None:
     add_storage_argument(parser, None)
     add_model_argument(parser)
     add_device_arguments(parser)
-    parser.add_argument(
-        "--precision",
-        default="default",
-        choices=("default", "f32", "f16", "bf16"),
-        help="inference precision asked of the device (default: what the device likes)",
-    )
+    add_precision_argument(parser)
     # Not auto, whose choice may be another one when a run is taken up again.
     parser.add_argument(
         "--encoder",

@@ -44,14 +44,19 @@ def add_set_argument(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def add_precision_arguments(parser: argparse.ArgumentParser) -> None:
-    """Declare --precision and --encoder, for a tool that takes one of each."""
+def add_precision_argument(parser: argparse.ArgumentParser) -> None:
+    """Declare --precision, for a tool that takes one."""
     parser.add_argument(
         "--precision",
         default="default",
         choices=("default", "f32", "f16", "bf16"),
         help="inference precision asked of the device (default: what the device likes)",
     )
+
+
+def add_precision_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare --precision and --encoder, for a tool that takes one of each."""
+    add_precision_argument(parser)
     parser.add_argument(
         "--encoder",
         default="auto",

@@ -46,30 +46,26 @@ def choose_clouds(options: argparse.Namespace, scratch: Path) -> Chosen:
 def _unpack(options: argparse.Namespace, scratch: Path) -> list[Cloud]:
     """Write the clouds of the bag that are needed to files, for they are read in any order, and more than once."""
     # Reads messages of ROS, which the other way does without.
-    from rosbags.highlevel import AnyReader, AnyReaderError
-
     from pointpillars_ov_ros.nodes.conversions import read_cloud
-    from pointpillars_ov_ros.tools.bag import typestore
+    from pointpillars_ov_ros.tools.bag import open_bag, read_messages
 
     bag, topic = options.bag, options.topic
     if not bag.exists():
         raise DatasetError(f"{bag}: there is no such bag")
     try:
-        with AnyReader([bag], default_typestore=typestore()) as reader:
+        with open_bag(bag) as reader:
             found = [c for c in reader.connections if c.msgtype == _POINT_CLOUD and _is_topic(c.topic, topic)]
             if len(found) != 1:
                 names = ", ".join(c.topic for c in reader.connections if c.msgtype == _POINT_CLOUD) or "none"
                 raise DatasetError(f"{bag}: {len(found)} topics {topic} of {_POINT_CLOUD}; it has {names}")
             wanted = set(spread(found[0].msgcount, options.subset + options.check))
             clouds: list[Cloud] = []
-            for number, (connection, _, data) in enumerate(reader.messages(connections=found)):
+            for number, (connection, _, data) in enumerate(read_messages(reader, bag, found)):
                 if number in wanted:
                     message = reader.deserialize(data, connection.msgtype)
                     path = scratch / f"{number}.bin"
                     read_cloud(message, "intensity", options.intensity_scale).points.tofile(path)
                     clouds.append(partial(read_points, path))
-    except (AnyReaderError, FileNotFoundError) as error:
-        raise DatasetError(f"{bag}: cannot be read as a bag ({error})") from None
     except CloudError as error:
         raise DatasetError(f"{bag}: cloud {number} on {found[0].topic}: {error}") from None
     if not clouds:
