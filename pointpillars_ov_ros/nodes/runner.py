@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import gc
 import signal
 import sys
 import time
@@ -54,6 +55,7 @@ def run_node(create: Callable[[], Node], arguments: list[str] | None = None) -> 
     signal.pthread_sigmask(signal.SIG_BLOCK, _STOPPING)
     node: Node | None = None
     logs: RosHandler | None = None
+    executor: SingleThreadedExecutor | None = None
     try:
         node = create()
         logs = RosHandler(node.get_logger())
@@ -76,6 +78,10 @@ def run_node(create: Callable[[], Node], arguments: list[str] | None = None) -> 
             logs.close()
         if node is not None:
             node.destroy_node()
+        # A lifecycle node's state machine goes with the last reference only, and with it the DDS participant: left to
+        # the end of the process it stays with its peers as a ghost for 20 s, and with the machine as 35 MB of /dev/shm.
+        node = executor = None
+        gc.collect()
         rclpy.try_shutdown()
 
 
