@@ -1,0 +1,83 @@
+# Copyright 2026 The pointpillars_ov_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""What the journals of a sender and of a checker say together: who got what, in which order, how old."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pointpillars_ov_ros.nodes.timing_message import AMISS
+
+from .journal import Stamp, read_journal
+
+_HEARD = ("detections", "timing", "diagnostics")
+
+
+@dataclass(frozen=True)
+class Account:
+    """Of one run. Nothing here is the detector's own word but `timings` and what is made of them."""
+
+    sent: list[Stamp]
+    """In the order of sending."""
+    detections: list[dict[str, Any]]
+    timings: list[dict[str, Any]]
+    diagnostics: list[dict[str, Any]]
+
+    @classmethod
+    def read(cls, sender: Path, checker: Path) -> Account:
+        """Read what both have written so far."""
+        heard = read_journal(checker)
+        of_kind = {kind: [line for line in heard if line["kind"] == kind] for kind in _HEARD}
+        sent = [stamp_of(line) for line in read_journal(sender) if line["kind"] == "sent"]
+        return cls(sent, *of_kind.values())
+
+    @property
+    def answered(self) -> list[Stamp]:
+        """Stamps of the detections, in the order of arrival."""
+        return [stamp_of(line) for line in self.detections]
+
+    def missing(self) -> set[Stamp]:
+        """Give the clouds sent that no detections came of."""
+        return set(self.sent) - set(self.answered)
+
+    def disorder(self) -> list[str]:
+        """Say what must never be: detections twice, out of order, of clouds never sent, or timings twice."""
+        found = []
+        for name, stamps in (("detections", self.answered), ("timing", [stamp_of(line) for line in self.timings])):
+            if len(set(stamps)) != len(stamps):
+                found.append(f"{name}: {len(stamps) - len(set(stamps))} clouds answered twice")
+            if stamps != sorted(stamps):
+                found.append(f"{name}: out of order")
+            if unknown := set(stamps) - set(self.sent):
+                found.append(f"{name}: {len(unknown)} of clouds that were never sent")
+        return found
+
+    def counted(self) -> int:
+        """Give how many clouds the detector says, at last, that no detections came of."""
+        return sum(self.timings[-1][name] for name in AMISS) if self.timings else 0
+
+    def ages_ms(self, from_ns: int = 0, to_ns: int | None = None) -> list[float]:
+        """Give from sending to arrival at the checker, of clouds sent in this time."""
+        found = []
+        for line in self.detections:
+            sent_ns = line["stamp"][0] * 1_000_000_000 + line["stamp"][1]
+            if from_ns <= sent_ns and (to_ns is None or sent_ns < to_ns):
+                found.append((line["at_ns"] - sent_ns) / 1e6)
+        return found
+
+    def levels(self, task: str) -> list[tuple[int, int, str]]:
+        """Give (ns, level, message) of a diagnostics task, the name without the node's."""
+        found = []
+        for line in self.diagnostics:
+            for name, (level, message) in line["statuses"].items():
+                if name.endswith(f": {task}"):
+                    found.append((line["at_ns"], level, message))
+        return found
+
+
+def stamp_of(line: dict[str, Any]) -> Stamp:
+    """Give the stamp of a journal's line, to be compared."""
+    seconds, nanoseconds = line["stamp"]
+    return seconds, nanoseconds

@@ -1,0 +1,109 @@
+# Copyright 2026 The pointpillars_ov_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""Where a scenario takes place: the nodes, a sender and a checker, each a process, in a ROS domain of their own."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
+from pathlib import Path
+from types import TracebackType
+
+from pointpillars_ov_ros.nodes.dds import PROFILE_VARIABLES
+from pointpillars_ov_ros.tools.processes import NodeProcesses
+
+from .account import Account
+from .journal import read_journal
+from .process_watch import Reading, look_at
+
+ROOT = Path(__file__).parents[2]
+PROFILE = ROOT / "config" / "fastdds_clouds.xml"
+DETECTOR, DIAGNOSTICS = "pointpillars_detector", "pointpillars_diagnostics"
+
+
+class Arena:
+    """Starts processes, and ends them all when it is left."""
+
+    def __init__(self, folder: Path, extra_environment: Mapping[str, str] | None = None) -> None:
+        """Keep logs and journals in `folder`, which is made."""
+        self.folder = folder
+        folder.mkdir(parents=True)
+        self.environment = {
+            **os.environ,
+            # Loopback only, in a domain that neither the tests nor a robot beside this machine uses.
+            "ROS_DOMAIN_ID": str(10 + os.getpid() % 90),
+            "ROS_AUTOMATIC_DISCOVERY_RANGE": "LOCALHOST",
+            **dict.fromkeys(PROFILE_VARIABLES, str(PROFILE)),
+            "PYTHONPATH": os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")])),
+            **(extra_environment or {}),
+        }
+        self._stack = ExitStack()
+        self._others: dict[str, subprocess.Popen[bytes]] = {}
+
+    def __enter__(self) -> Arena:
+        self.nodes = self._stack.enter_context(NodeProcesses(self.folder, self.environment))
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        for process in self._others.values():
+            if process.poll() is None:
+                process.terminate()
+        for process in self._others.values():
+            try:
+                process.wait(10.0)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+        self._stack.close()
+
+    def journal(self, name: str) -> Path:
+        """Give the path of the journal of the sender or checker called so."""
+        return self.folder / f"{name}.jsonl"
+
+    def start_checker(self, name: str = "checker") -> None:
+        """Start a checker, and wait until it listens."""
+        self.run("checker", name)
+        self.wait_until(lambda: bool(read_journal(self.journal(name))), "the checker")
+
+    def start_sender(self, clouds: Sequence[Path], schedule: str, *options: str, name: str = "sender") -> None:
+        """Start a sender; `has_ended` tells when it is through its schedule."""
+        self.run("sender", name, "--clouds", *map(str, clouds), "--schedule", schedule, *options)
+
+    def run(self, module: str, name: str, *arguments: str) -> None:
+        """Start a process of this package, `python -m test.torture.MODULE JOURNAL ARGUMENTS`."""
+        command = [sys.executable, "-m", f"test.torture.{module}", str(self.journal(name)), *arguments]
+        with (self.folder / f"{name}.log").open("wb") as log:
+            self._others[name] = subprocess.Popen(
+                command, stdout=log, stderr=subprocess.STDOUT, env=self.environment, cwd=ROOT
+            )
+
+    def has_ended(self, name: str) -> bool:
+        """Tell whether a sender or checker ended, and well; AssertionError with its last words where it did not."""
+        code = self._others[name].poll()
+        assert not code, f"{name} ended with {code}: {(self.folder / f'{name}.log').read_text()[-2000:]}"
+        return code == 0
+
+    def account(self, sender: str = "sender", checker: str = "checker") -> Account:
+        """Read what both have written so far."""
+        return Account.read(self.journal(sender), self.journal(checker))
+
+    def look_at(self, node: str = DETECTOR) -> Reading:
+        """Read what a node holds."""
+        return look_at(self.nodes.pid(node))
+
+    def log_of(self, node: str = DETECTOR) -> str:
+        """Give what a node has said so far."""
+        return (self.folder / f"{node}.log").read_text(errors="replace")
+
+    def wait_until(self, condition: Callable[[], bool], what: str, patience_s: float = 60.0) -> None:
+        """Wait; AssertionError names `what` was waited for in vain."""
+        deadline_s = time.monotonic() + patience_s
+        while not condition():
+            assert time.monotonic() < deadline_s, f"waited {patience_s:.0f} s in vain for {what}"
+            time.sleep(0.02)
