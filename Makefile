@@ -8,7 +8,7 @@ RUN := $(VENV)/bin/ros-run
 OPTIONS = $(if $(MODEL),--model "$(MODEL)") $(if $(DATA),--data "$(DATA)") $(ARGS)
 
 .DEFAULT_GOAL := help
-.PHONY: help env test lint demo bench images clean
+.PHONY: help env test lint demo bench torture soak images clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 14
@@ -28,6 +28,12 @@ demo: env ## set up, then detect and show (DATA= MODEL= ARGS=)
 
 bench: env ## set up, then measure what is claimed of speed into benchmarks/<date>/ (DATA= MODEL= ARGS=)
 	$(VENV)/bin/pointpillars_ov claims --out benchmarks/$$(date +%F) $(OPTIONS)
+
+torture: env ## set up, then break what can be broken, and write the table (minutes; ARGS= names of scenarios)
+	$(RUN) python -m test.torture $(ARGS)
+
+soak: env ## set up, then run for long, and look whether anything grows or drifts (MINUTES=30; ARGS=)
+	$(RUN) python -m test.torture.soak --minutes $(or $(MINUTES),30) $(if $(DATA),--data "$(DATA)") $(ARGS)
 
 images: env ## set up, then draw the pictures of docs/ again (minutes)
 	docs/draw_images.sh

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -133,6 +134,12 @@ def test_a_lifecycle_manager_leads_it_all_the_way_round(kitti_car: ModelBundle, 
         assert state(manager) == State.PRIMARY_STATE_UNCONFIGURED
 
 
+def shared_memory(pid: int) -> set[Path]:
+    """Give the segments of DDS's shared memory that a process has open; those of ports go with their last user."""
+    found = re.findall(r"/dev/shm/fastrtps_[0-9a-f]{16}$", Path(f"/proc/{pid}/maps").read_text(), re.MULTILINE)
+    return set(map(Path, found))
+
+
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_signal_ends_it_in_order_and_what_is_in_flight_is_published(tmp_path: Path, number: signal.Signals) -> None:
     """The last cloud keeps the RPN busy for seconds."""
@@ -149,8 +156,12 @@ def test_a_signal_ends_it_in_order_and_what_is_in_flight_is_published(tmp_path: 
         # Answered by the thread that takes the clouds, so the one that had come before has been taken.
         for _ in range(3):
             state(sender)
+        shared = shared_memory(processes.pid("pointpillars_detector")) - shared_memory(os.getpid())
+        assert shared
         os.kill(processes.pid("pointpillars_detector"), number)
         sender.wait_until(lambda: processes.has_ended("pointpillars_detector"), "the end of the process")
+        # A participant that was not ended stays with its peers as a ghost for 20 s, and its memory for ever.
+        assert not [path for path in shared if path.exists()]
         sender.wait_until(lambda: stamp_of(cloud) in sender.timing_of, "the result that was in flight")
         sender.wait_until(lambda: len(sender.detections) == len(sender.timings), "the detections")
         assert not sender.timing_of[stamp_of(cloud)].error

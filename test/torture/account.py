@@ -54,9 +54,10 @@ class Account:
                 found.append(f"{name}: {len(unknown)} of clouds that were never sent")
         return found
 
-    def counted(self) -> int:
-        """Give how many clouds the detector says, at last, that no detections came of."""
-        return sum(self.timings[-1][name] for name in AMISS) if self.timings else 0
+    def counted(self, until_ns: int | None = None) -> int:
+        """Give how many clouds the detector says, at last or up to a time, that no detections came of."""
+        heard = [line for line in self.timings if until_ns is None or line["at_ns"] < until_ns]
+        return sum(heard[-1][name] for name in AMISS) if heard else 0
 
     def ages_ms(self, from_ns: int = 0, to_ns: int | None = None) -> list[float]:
         """Give from sending to arrival at the checker, of clouds sent in this time."""

@@ -1,0 +1,237 @@
+# Copyright 2026 The pointpillars_ov_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""A long run: does anything grow, does anything get slower?
+
+    python -m test.torture.soak [--minutes 30] [--rate HZ] [--out FILE]
+
+The detector gets clouds at 60 % of what the machine can do, live, with its diagnostics beside it. What both hold is
+read from /proc, and ages are taken by the checker. As machines get slower and faster by themselves, a piece of work of
+always the same size is timed all along: ages are told as they are, and in relation to it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import tempfile
+import time
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from pointpillars_ov_ros.kitti.frames import find_frames
+from pointpillars_ov_ros.synthetic.sensor import load_sensor
+from pointpillars_ov_ros.tools.machine import look_around
+from pointpillars_ov_ros.tools.simulate_session import write_frames
+
+from ..shared_data import KITTI
+from .account import Account
+from .arena import DETECTOR, DIAGNOSTICS, ROOT, Arena
+from .process_watch import Reading
+
+MODEL = ROOT / "models" / "streets_fp16"
+LIMIT_MB_PER_MIN, LIMIT_DRIFT = 0.5, 0.10
+_LOAD = 0.6
+_LOOK_S = 2.0
+_QUIET_NS = 3_000_000_000
+_SIMULATED_FRAMES = 12
+
+
+@dataclass(frozen=True)
+class Sample:
+    """Of one moment."""
+
+    at_ns: int
+    """time.time_ns()."""
+    nodes: dict[str, Reading]
+    yardstick_ms: float
+    """How long work of always the same size took."""
+
+
+@dataclass(frozen=True)
+class Findings:
+    """Of a whole run."""
+
+    growth_mb_per_min: dict[str, float]
+    threads: dict[str, tuple[int, int]]
+    descriptors: dict[str, tuple[int, int]]
+    """Of the first third and the last one, the most, by node."""
+    p99_ms: tuple[float, float]
+    """Median over minutes of the first third, and of the last."""
+    yardstick_ms: tuple[float, float]
+    sent: int
+    detected: int
+    counted: int
+    """Clouds without detections, in the detector's own words."""
+    disorder: list[str]
+
+    @property
+    def drift(self) -> float:
+        """How much the p99 of ages grew, in relation to the yardstick."""
+        return self.p99_ms[1] / self.p99_ms[0] * self.yardstick_ms[0] / self.yardstick_ms[1] - 1.0
+
+    def complaints(self) -> list[str]:
+        """Say what is not as it must be."""
+        growths = self.growth_mb_per_min.items()
+        found = [f"{node} grows by {mb:.2f} MB/min" for node, mb in growths if mb >= LIMIT_MB_PER_MIN]
+        for what in ("threads", "descriptors"):
+            found += [f"{node}: {what} {a} -> {b}" for node, (a, b) in getattr(self, what).items() if b > a]
+        if self.drift > LIMIT_DRIFT:
+            found.append(f"the p99 of ages drifts by {self.drift:+.0%}")
+        if self.sent != self.detected + self.counted:
+            found.append(f"{self.sent} clouds sent, {self.detected} with detections, {self.counted} counted otherwise")
+        return found + self.disorder
+
+
+def take_yardstick() -> float:
+    """Time a fixed piece of work (ms) that no memory is asked for."""
+    begin_s = time.perf_counter()
+    sum(range(200_000))
+    return (time.perf_counter() - begin_s) * 1e3
+
+
+def run(arena: Arena, clouds: Sequence[Path], minutes: float, rate_hz: float | None, model: Path) -> list[Sample]:
+    """Run; the journals of `arena` tell what happened, and the samples what it cost."""
+    arena.start_checker()
+    arena.nodes.start(DETECTOR, {"model_dir": str(model)})
+    arena.nodes.start(DIAGNOSTICS, {})
+    rate_hz = rate_hz or _LOAD * find_capacity(arena, clouds)
+    arena.start_sender(clouds, f"{rate_hz:.2f}:{minutes * 60:.0f}")
+    samples = []
+    while not arena.has_ended("sender"):
+        readings = {node: arena.look_at(node) for node in (DETECTOR, DIAGNOSTICS)}
+        samples.append(Sample(time.time_ns(), readings, take_yardstick()))
+        time.sleep(_LOOK_S)
+    arena.wait_until(lambda: is_quiet(arena.account()), "the last word on a cloud")
+    arena.nodes.check()
+    return samples
+
+
+def find_capacity(arena: Arena, clouds: Sequence[Path]) -> float:
+    """Send faster than can be, and give the rate (Hz) of what comes back."""
+    arena.start_sender(clouds, "20:15", name="calibration")
+    arena.wait_until(lambda: arena.has_ended("calibration"), "the end of the calibration", 120.0)
+    at_s = [line["at_ns"] / 1e9 for line in arena.account("calibration").detections][5:]
+    return (len(at_s) - 1) / (at_s[-1] - at_s[0])
+
+
+def is_quiet(account: Account) -> bool:
+    """Tell whether nothing has come for a while: of the last cloud nothing needs to, if the middleware lost it."""
+    return time.time_ns() - account.timings[-1]["at_ns"] > _QUIET_NS
+
+
+def evaluate(account: Account, samples: Sequence[Sample]) -> Findings:
+    """Say what the run shows; what the checker heard before it, of the calibration, counts for nothing."""
+    begin_ns, end_ns = samples[0].at_ns, samples[-1].at_ns
+    third_ns = (end_ns - begin_ns) / 3
+    first = [one for one in samples if one.at_ns <= begin_ns + third_ns]
+    last = [one for one in samples if one.at_ns >= end_ns - third_ns]
+    own = [line for line in account.detections if line["at_ns"] >= begin_ns]
+    minutes = minute_figures(account, samples)
+    size = max(1, len(minutes) // 3)
+
+    def most(what: str, some: Sequence[Sample], node: str) -> int:
+        return max(getattr(one.nodes[node], what) for one in some)
+
+    def p99(some: Sequence[dict[str, float]]) -> float:
+        return float(np.median([one["p99_ms"] for one in some]))
+
+    nodes = samples[0].nodes
+    return Findings(
+        growth_mb_per_min={node: growth(samples, node) for node in nodes},
+        threads={node: (most("threads", first, node), most("threads", last, node)) for node in nodes},
+        descriptors={node: (most("descriptors", first, node), most("descriptors", last, node)) for node in nodes},
+        p99_ms=(p99(minutes[:size]), p99(minutes[-size:])),
+        yardstick_ms=tuple(float(np.median([one.yardstick_ms for one in some])) for some in (first, last)),  # type: ignore[arg-type]
+        sent=len(account.sent),
+        detected=len(own),
+        counted=account.counted() - account.counted(begin_ns),
+        disorder=Account(account.sent, own, [], []).disorder(),
+    )
+
+
+def growth(samples: Sequence[Sample], node: str) -> float:
+    """Give the slope of memory (MB/min), past the first sixth, in which buffers grow to their sizes."""
+    settled = samples[len(samples) // 6 :]
+    at_min = np.array([one.at_ns / 6e10 for one in settled])
+    return float(np.polyfit(at_min - at_min[0], [one.nodes[node].rss_mb for one in settled], 1)[0])
+
+
+def minute_figures(account: Account, samples: Sequence[Sample]) -> list[dict[str, float]]:
+    """Give a row for each whole minute: ages, memory, and so on."""
+    begin_ns, rows = samples[0].at_ns, []
+    for minute in range(max(1, round((samples[-1].at_ns - begin_ns) / 6e10))):
+        from_ns, to_ns = begin_ns + minute * 60_000_000_000, begin_ns + (minute + 1) * 60_000_000_000
+        ages = account.ages_ms(from_ns, to_ns)
+        within = [one for one in samples if from_ns <= one.at_ns < to_ns]
+        if not (ages and within):
+            continue
+        row = defaultdict(float, minute=minute + 1, clouds=len(ages))
+        row["p50_ms"], row["p99_ms"] = np.percentile(ages, (50, 99))
+        row["yardstick_ms"] = float(np.median([one.yardstick_ms for one in within]))
+        for node in within[-1].nodes:
+            row[f"{node}_mb"] = within[-1].nodes[node].rss_mb
+        rows.append(dict(row))
+    return rows
+
+
+def report(findings: Findings, rows: Sequence[dict[str, float]]) -> str:
+    """Give what was found as Markdown."""
+    complaints = findings.complaints()
+    lines = [f"Verdict: {'; '.join(complaints) if complaints else 'as it must be'}.", ""]
+    for node, mb in findings.growth_mb_per_min.items():
+        (t0, t1), (d0, d1) = findings.threads[node], findings.descriptors[node]
+        lines.append(f"* {node}: memory {mb:+.3f} MB/min; threads {t0} -> {t1}; file descriptors {d0} -> {d1}.")
+    lines += [
+        f"* p99 of ages {findings.p99_ms[0]:.1f} -> {findings.p99_ms[1]:.1f} ms, the yardstick "
+        f"{findings.yardstick_ms[0]:.2f} -> {findings.yardstick_ms[1]:.2f} ms: drift {findings.drift:+.1%}.",
+        f"* {findings.sent} clouds sent, {findings.detected} with detections, {findings.counted} counted otherwise.",
+        "",
+        "| minute | clouds | age p50 (ms) | age p99 (ms) | detector (MB) | diagnostics (MB) | yardstick (ms) |",
+        "|---|---|---|---|---|---|---|",
+    ]
+    for row in rows:
+        lines.append(
+            f"| {row['minute']:.0f} | {row['clouds']:.0f} | {row['p50_ms']:.1f} | {row['p99_ms']:.1f} | "
+            f"{row[f'{DETECTOR}_mb']:.1f} | {row[f'{DIAGNOSTICS}_mb']:.1f} | {row['yardstick_ms']:.2f} |"
+        )
+    return "\n".join(lines)
+
+
+def find_clouds(data: Path | None, folder: Path) -> list[Path]:
+    """Give files of clouds; where there are none, streets are simulated into `folder`."""
+    if data is None and not KITTI.is_dir():
+        write_frames(folder, load_sensor("hdl_64e"), _SIMULATED_FRAMES, seed=0, is_drive=True)
+        data = folder
+    return [frame.cloud for frame in find_frames(data or KITTI)]
+
+
+def main() -> int:
+    """Run, and report; 1 where anything is not as it must be."""
+    parser = argparse.ArgumentParser(prog="test.torture.soak")
+    parser.add_argument("--minutes", type=float, default=30.0)
+    parser.add_argument("--rate", type=float, help="clouds a second (default: 60 %% of what the machine can do)")
+    parser.add_argument("--model", type=Path, default=MODEL, help="bundle (default: the one in the box)")
+    parser.add_argument("--data", type=Path, help="KITTI folder (default: ../shared, or else simulated streets)")
+    parser.add_argument("--out", type=Path, help="write the report to this file, too")
+    options = parser.parse_args()
+    folder = Path(tempfile.mkdtemp(prefix="soak_"))
+    clouds = find_clouds(options.data, folder / "streets")
+    print(f"logs and journals are kept in {folder}", flush=True)
+    with Arena(folder / "arena") as arena:
+        samples = run(arena, clouds, options.minutes, options.rate, options.model)
+        account = arena.account()
+        findings = evaluate(account, samples)
+    text = report(findings, minute_figures(account, samples))
+    text = f"# A run of {options.minutes:g} minutes\n\n{look_around(str(options.model.name)).line()}\n\n{text}\n"
+    print(text)
+    if options.out:
+        options.out.write_text(text)
+    return int(bool(findings.complaints()))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
