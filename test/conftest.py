@@ -13,14 +13,15 @@ import pytest
 from pointpillars_ov_ros.model.bundle import ModelBundle
 from pointpillars_ov_ros.model.importers import import_ir
 from pointpillars_ov_ros.nodes.dds import PROFILE_VARIABLES
+from pointpillars_ov_ros.nodes.shared_memory import remove_dead_segments
 
+from .domains import next_domain
 from .shared_data import KITTI_CAR
 
 PROFILE = Path(__file__).parent.parent / "config" / "fastdds_clouds.xml"
 
-# Before any context is made, and inherited by every process that a test starts. Loopback only, and a
-# domain that neither a robot beside this machine nor another run of these tests uses.
-os.environ["ROS_DOMAIN_ID"] = str(101 + os.getpid() % 100)
+# Before any context is made, and inherited by every process that a test starts.
+os.environ["ROS_DOMAIN_ID"] = next_domain()
 os.environ["ROS_AUTOMATIC_DISCOVERY_RANGE"] = "LOCALHOST"
 os.environ.update(dict.fromkeys(PROFILE_VARIABLES, str(PROFILE)))
 
@@ -31,11 +32,17 @@ def kitti_car(tmp_path_factory: pytest.TempPathFactory) -> ModelBundle:
     return import_ir(KITTI_CAR, "smallmunich_car", tmp_path_factory.mktemp("models") / "kitti_car")
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def ros() -> Iterator[None]:
-    """Keep a ROS context for the whole session; making and ending one for every test takes longer than most."""
+    """Keep a ROS context for a module; making and ending one for every test takes longer than most."""
     import rclpy
 
+    os.environ["ROS_DOMAIN_ID"] = next_domain()
     rclpy.init()
     yield
     rclpy.try_shutdown()
+
+
+def pytest_sessionfinish() -> None:
+    """Free what killed nodes left."""
+    remove_dead_segments()

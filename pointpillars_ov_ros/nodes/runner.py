@@ -19,6 +19,7 @@ from rclpy.signals import SignalHandlerOptions
 
 from pointpillars_ov_ros.core.errors import PointPillarsError
 from pointpillars_ov_ros.nodes.logs import RosHandler
+from pointpillars_ov_ros.nodes.shared_memory import remove_dead_segments
 
 _STOPPING = {signal.SIGINT, signal.SIGTERM}
 _WAKE_S = 0.25
@@ -45,6 +46,7 @@ def run_node(create: Callable[[], Node], arguments: list[str] | None = None) -> 
 
     The executor is the single-threaded one: the multi-threaded one loses callbacks at high rates.
     """
+    freed = remove_dead_segments()
     # ROS's own handlers would shut the context down at once, and results in flight could not leave any more.
     rclpy.init(args=arguments, signal_handler_options=SignalHandlerOptions.NO)
     stopping: list[int] = []
@@ -59,6 +61,8 @@ def run_node(create: Callable[[], Node], arguments: list[str] | None = None) -> 
     try:
         node = create()
         logs = RosHandler(node.get_logger())
+        if freed:
+            node.get_logger().info(f"freed {freed / 1e6:.0f} MB of /dev/shm that killed DDS participants had left")
         node.start()
         executor = SingleThreadedExecutor()
         executor.add_node(node)

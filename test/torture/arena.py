@@ -16,6 +16,7 @@ from types import TracebackType
 from pointpillars_ov_ros.nodes.dds import PROFILE_VARIABLES
 from pointpillars_ov_ros.tools.processes import NodeProcesses
 
+from ..domains import next_domain
 from .account import Account
 from .journal import read_journal
 from .process_watch import Reading, look_at
@@ -34,8 +35,7 @@ class Arena:
         folder.mkdir(parents=True)
         self.environment = {
             **os.environ,
-            # Loopback only, in a domain that neither the tests nor a robot beside this machine uses.
-            "ROS_DOMAIN_ID": str(10 + os.getpid() % 90),
+            "ROS_DOMAIN_ID": next_domain(),
             "ROS_AUTOMATIC_DISCOVERY_RANGE": "LOCALHOST",
             **dict.fromkeys(PROFILE_VARIABLES, str(PROFILE)),
             "PYTHONPATH": os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")])),
