@@ -53,6 +53,9 @@ def detect_over_dds(bundle: ModelBundle, logs: Path, **player: object) -> list[D
 
         from pointpillars_ov_ros.nodes import qos
 
+        # A detector may find its player sooner than its listener, who would go without the first results.
+        listener.connect(np.zeros((1, 4), np.float32), processes)
+        listener.detections.clear()
         listener.create_subscription(PointCloud2, "points", on_cloud, qos.keep_last(100))
         processes.start("kitti_player", {"wait_for_subscribers": 2, "frame_id": "lidar_top", **player})
         listener.wait_until(lambda: processes.has_ended("kitti_player"), "the end of the player", processes)
