@@ -9,11 +9,11 @@ from pathlib import Path
 
 from pointpillars_ov_ros.tools.inputs import (
     add_device_arguments,
+    add_intensity_arguments,
     add_model_argument,
     add_precision_argument,
     add_storage_argument,
     positive,
-    positive_number,
 )
 
 
@@ -62,16 +62,7 @@ def add_detection_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--score-threshold", type=float, default=0.0, metavar="S", help="least score (default: the model's own)"
     )
-    parser.add_argument(
-        "--intensity-field", default="", metavar="NAME", help="of the clouds (default: as their layout tells)"
-    )
-    parser.add_argument(
-        "--intensity-scale",
-        type=positive_number,
-        default=0.0,
-        metavar="F",
-        help="factor that brings intensities to 0..1, e.g. 0.0039216 (default: as their layout tells)",
-    )
+    add_intensity_arguments(parser)
 
 
 def run(options: argparse.Namespace) -> int:

@@ -54,6 +54,20 @@ def add_precision_argument(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def add_intensity_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare --intensity-field and --intensity-scale, for a tool that reads clouds from bags."""
+    parser.add_argument(
+        "--intensity-field", default="", metavar="NAME", help="of the clouds (default: as their layout tells)"
+    )
+    parser.add_argument(
+        "--intensity-scale",
+        type=positive_number,
+        default=0.0,
+        metavar="F",
+        help="factor that brings intensities to 0..1, e.g. 0.0039216 (default: as their layout tells)",
+    )
+
+
 def add_precision_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare --precision and --encoder, for a tool that takes one of each."""
     add_precision_argument(parser)

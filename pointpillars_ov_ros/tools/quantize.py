@@ -8,7 +8,7 @@ import argparse
 from pathlib import Path
 
 from pointpillars_ov_ros.core.errors import PointPillarsError
-from pointpillars_ov_ros.tools.inputs import add_input_arguments, positive
+from pointpillars_ov_ros.tools.inputs import add_input_arguments, add_intensity_arguments, positive
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -16,9 +16,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_input_arguments(parser)
     parser.add_argument("--bag", type=Path, metavar="FOLDER", help="calibrate with the clouds of a bag, not --data")
     parser.add_argument("--topic", default="points", help="topic of --bag, with or without namespace (%(default)s)")
-    parser.add_argument(
-        "--intensity-scale", type=float, default=1.0, metavar="X", help="brings the intensity of --bag to 0..1 (1)"
-    )
+    add_intensity_arguments(parser)
     parser.add_argument("--out", type=Path, required=True, metavar="BUNDLE", help="folder of the bundle to make")
     parser.add_argument(
         "--networks", default="rpn", choices=("rpn", "pfe", "both"), help="what to quantize (default: %(default)s)"

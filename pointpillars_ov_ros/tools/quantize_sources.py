@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from pointpillars_ov_ros.core.errors import CloudError, DatasetError
+from pointpillars_ov_ros.core.runtime_config import RuntimeConfig, from_plain
 from pointpillars_ov_ros.kitti.frames import read_points
 from pointpillars_ov_ros.model.quantization import Clouds
 from pointpillars_ov_ros.model.quantization_data import Cloud, spread
@@ -46,7 +47,7 @@ def choose_clouds(options: argparse.Namespace, scratch: Path) -> Chosen:
 def _unpack(options: argparse.Namespace, scratch: Path) -> list[Cloud]:
     """Write the clouds of the bag that are needed to files, for they are read in any order, and more than once."""
     # Reads messages of ROS, which the other way does without.
-    from pointpillars_ov_ros.nodes.conversions import read_cloud
+    from pointpillars_ov_ros.nodes.cloud_reader import CloudReader
     from pointpillars_ov_ros.tools.bag import open_bag, read_messages
 
     bag, topic = options.bag, options.topic
@@ -60,11 +61,13 @@ def _unpack(options: argparse.Namespace, scratch: Path) -> list[Cloud]:
                 raise DatasetError(f"{bag}: {len(found)} topics {topic} of {_POINT_CLOUD}; it has {names}")
             wanted = set(spread(found[0].msgcount, options.subset + options.check))
             clouds: list[Cloud] = []
+            intensity = {name: getattr(options, name) for name in ("intensity_field", "intensity_scale")}
+            sensor = CloudReader(from_plain(RuntimeConfig, intensity))
             for number, (connection, _, data) in enumerate(read_messages(reader, bag, found)):
                 if number in wanted:
                     message = reader.deserialize(data, connection.msgtype)
                     path = scratch / f"{number}.bin"
-                    read_cloud(message, "intensity", options.intensity_scale).points.tofile(path)
+                    sensor.read(message).points.tofile(path)
                     clouds.append(partial(read_points, path))
     except CloudError as error:
         raise DatasetError(f"{bag}: cloud {number} on {found[0].topic}: {error}") from None

@@ -111,16 +111,19 @@ def test_a_bag_calibrates_as_files_do(tmp_path: Path, capsys: Capture) -> None:
     model, out = save_float_bundle(tmp_path / "model"), tmp_path / "int8"
     shutil.copytree(model.folder, out)
     bag = write_bag(tmp_path / "bag", {"/lidar/points": 4})
-    assert quantize("--model", model.folder, "--bag", bag, "--out", out, "--intensity-scale", 1 / 255) == 0
+    assert quantize("--model", model.folder, "--bag", bag, "--out", out) == 0
     printed = capsys.readouterr().out
     assert f"calibrating with 4 clouds of {bag}, topic points (all there are; 300 were asked for)" in printed
     assert "detections of 4 clouds (all used to calibrate, too)" in printed
     assert set(inspect_bundle(load_bundle(out)).networks["rpn"].precision.split()) == {"5", INT8}
 
 
-def test_clouds_of_a_bag_are_those_that_were_recorded(tmp_path: Path) -> None:
+@pytest.mark.parametrize("scale", [0.0, 1 / 255])
+def test_clouds_of_a_bag_are_those_that_were_recorded(tmp_path: Path, scale: float) -> None:
+    """Intensities of 0 to 255 are recognised where nothing is said of them."""
     bag = write_bag(tmp_path / "bag", {"/points": 6})
-    options = argparse.Namespace(bag=bag, topic="points", intensity_scale=1 / 255, subset=2, check=2)
+    intensity = {"intensity_field": "", "intensity_scale": scale}
+    options = argparse.Namespace(bag=bag, topic="points", subset=2, check=2, **intensity)
     chosen = choose_clouds(options, tmp_path)
     every = toy_clouds(6)
     # Four of six are unpacked: 0, 1, 3, 4; of those every second calibrates.
