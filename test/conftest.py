@@ -15,13 +15,14 @@ from pointpillars_ov_ros.model.importers import import_ir
 from pointpillars_ov_ros.nodes.dds import PROFILE_VARIABLES
 from pointpillars_ov_ros.nodes.shared_memory import remove_dead_segments
 
-from .domains import next_domain
+from .domains import own_domain
 from .shared_data import KITTI_CAR
 
 PROFILE = Path(__file__).parent.parent / "config" / "fastdds_clouds.xml"
 
 # Before any context is made, and inherited by every process that a test starts.
-os.environ["ROS_DOMAIN_ID"] = next_domain()
+_domain = own_domain()
+os.environ["ROS_DOMAIN_ID"] = _domain.__enter__()
 os.environ["ROS_AUTOMATIC_DISCOVERY_RANGE"] = "LOCALHOST"
 os.environ.update(dict.fromkeys(PROFILE_VARIABLES, str(PROFILE)))
 
@@ -37,10 +38,13 @@ def ros() -> Iterator[None]:
     """Keep a ROS context for a module; making and ending one for every test takes longer than most."""
     import rclpy
 
-    os.environ["ROS_DOMAIN_ID"] = next_domain()
-    rclpy.init()
-    yield
-    rclpy.try_shutdown()
+    of_session = os.environ["ROS_DOMAIN_ID"]
+    with own_domain() as number:
+        os.environ["ROS_DOMAIN_ID"] = number
+        rclpy.init()
+        yield
+        rclpy.try_shutdown()
+    os.environ["ROS_DOMAIN_ID"] = of_session
 
 
 def pytest_sessionfinish() -> None:

@@ -1,20 +1,36 @@
 # Copyright 2026 The pointpillars_ov_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""ROS domains for tests: each user of DDS gets one that no other does, loopback only."""
+"""ROS domains for tests: whoever uses DDS gets one that nobody else on this machine has, loopback only."""
 
 from __future__ import annotations
 
-import os
+import fcntl
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from itertools import count
+from pathlib import Path
 
-_FIRST, _NUMBER = 2, 99
+_DOMAINS = range(2, 102)
 """Domain 0 is a robot's. From 102 on the ports are those that Linux gives to anybody's sockets."""
-_counter = count(os.getpid() * 37)
+_LOCKS = Path(tempfile.gettempdir()) / "pointpillars_ov_domains"
+_turn = count()
 
 
-def next_domain() -> str:
-    """Give the next one.
+@contextmanager
+def own_domain() -> Iterator[str]:
+    """Give the number of a domain that is nobody else's meanwhile.
 
-    Another than before, since what a killed process leaves in shared memory may hold up the others of its domain.
+    Another one than before, as long as there are any: what a killed process leaves in shared memory may hold up the
+    others of its domain.
     """
-    return str(_FIRST + next(_counter) % _NUMBER)
+    _LOCKS.mkdir(exist_ok=True)
+    while True:
+        number = _DOMAINS[next(_turn) % len(_DOMAINS)]
+        with (_LOCKS / str(number)).open("w") as lock:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                continue
+            yield str(number)
+            return

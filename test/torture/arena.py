@@ -16,7 +16,7 @@ from types import TracebackType
 from pointpillars_ov_ros.nodes.dds import PROFILE_VARIABLES
 from pointpillars_ov_ros.tools.processes import NodeProcesses
 
-from ..domains import next_domain
+from ..domains import own_domain
 from .account import Account
 from .journal import read_journal
 from .process_watch import Reading, look_at
@@ -33,15 +33,15 @@ class Arena:
         """Keep logs and journals in `folder`, which is made."""
         self.folder = folder
         folder.mkdir(parents=True)
+        self._stack = ExitStack()
         self.environment = {
             **os.environ,
-            "ROS_DOMAIN_ID": next_domain(),
+            "ROS_DOMAIN_ID": self._stack.enter_context(own_domain()),
             "ROS_AUTOMATIC_DISCOVERY_RANGE": "LOCALHOST",
             **dict.fromkeys(PROFILE_VARIABLES, str(PROFILE)),
             "PYTHONPATH": os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")])),
             **(extra_environment or {}),
         }
-        self._stack = ExitStack()
         self._others: dict[str, subprocess.Popen[bytes]] = {}
 
     def __enter__(self) -> Arena:
