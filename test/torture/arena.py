@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import os
+import socket
 import subprocess
 import sys
 import time
@@ -25,6 +26,20 @@ PROFILE = ROOT / "config" / "fastdds_clouds.xml"
 DETECTOR, DIAGNOSTICS = "pointpillars_detector", "pointpillars_diagnostics"
 
 
+def free_domain() -> int:
+    """Give a ROS domain below those of the tests in which nobody is on this machine."""
+    for number in range(90):
+        domain = 10 + (os.getpid() + number) % 90
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+            try:
+                # Where the first participant of a domain listens, by the DDS specification.
+                probe.bind(("", 7410 + 250 * domain))
+            except OSError:
+                continue
+        return domain
+    raise AssertionError("all ROS domains are taken on this machine")
+
+
 class Arena:
     """Starts processes, and ends them all when it is left."""
 
@@ -35,7 +50,7 @@ class Arena:
         self.environment = {
             **os.environ,
             # Loopback only, in a domain that neither the tests nor a robot beside this machine uses.
-            "ROS_DOMAIN_ID": str(10 + os.getpid() % 90),
+            "ROS_DOMAIN_ID": str(free_domain()),
             "ROS_AUTOMATIC_DISCOVERY_RANGE": "LOCALHOST",
             **dict.fromkeys(PROFILE_VARIABLES, str(PROFILE)),
             "PYTHONPATH": os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")])),

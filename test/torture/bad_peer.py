@@ -32,6 +32,8 @@ from ..inference.toy_bundle import toy_cloud
 from .journal import Journal
 
 _GREATEST = 2**32 - 1
+_MANY = 30_000
+_FAR = array.array("B", np.full((_MANY, 4), 500.0, np.float32).tobytes())
 _LENGTH_AT = {"frame": 12, "fields": 28}
 """Where these say how long they are, in a serialized cloud of frame `bad`."""
 _SIZES: tuple[dict[str, int], ...] = (
@@ -131,8 +133,15 @@ def large(number: int, cloud: PointCloud2) -> PointCloud2:
 
 
 def flood(number: int, cloud: PointCloud2) -> PointCloud2:
-    """Give a cloud with nothing wrong about it but that so many come."""
+    """Give a cloud of 0.5 MB with nothing wrong about it but that so many come."""
+    cloud.width, cloud.row_step = cloud.width + _MANY, cloud.row_step + _MANY * 16
+    cloud.data.extend(_FAR)
     return cloud
+
+
+def every_other(number: int, cloud: PointCloud2) -> PointCloud2 | bytes:
+    """Give a good cloud, then garbage."""
+    return garbage(number // 2, cloud) if number % 2 else cloud
 
 
 def other_type(number: int, cloud: PointCloud2) -> String:
@@ -140,8 +149,9 @@ def other_type(number: int, cloud: PointCloud2) -> String:
     return String(data="not a cloud" * (number + 1))
 
 
+_ALL = (garbage, every_other, sizes, empty, fields, stamps, frames, values, large, flood, other_type)
 KINDS: dict[str, Callable[[int, PointCloud2], PointCloud2 | bytes | String]] = {
-    make.__name__: make for make in (garbage, sizes, empty, fields, stamps, frames, values, large, flood, other_type)
+    make.__name__: make for make in _ALL
 }
 
 
@@ -162,10 +172,9 @@ def publish(options: argparse.Namespace, journal: Journal) -> None:
         message = KINDS[options.kind](number, create_cloud(header, copy.deepcopy(FIELDS), toy_cloud(number)))
         time.sleep(max(0.0, begin_s + number / options.rate - time.monotonic()))
         publisher.publish(message)
-        stamp = header.stamp
-        if isinstance(message, PointCloud2):
-            stamp = message.header.stamp
-        journal.write("sent", at_ns=now_ns, stamp=[stamp.sec, stamp.nanosec])
+        is_cloud = isinstance(message, PointCloud2)
+        stamp = message.header.stamp if is_cloud else header.stamp
+        journal.write("sent", at_ns=now_ns, stamp=[stamp.sec, stamp.nanosec], is_cloud=is_cloud)
     # What is on its way goes with the process.
     time.sleep(1.0)
     journal.write("end", at_ns=time.time_ns())

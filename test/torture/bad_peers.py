@@ -25,6 +25,9 @@ _MOST_LINES = 40
 _REFUSED = "each refused and counted, the log throttled; the good driver's clouds are all detected; memory bounded"
 _TAKEN = "detected, its stamp and frame as they came; the good driver's clouds are all detected; memory bounded"
 _WILD = "detected without those points, or, where the network makes NaN of 3e38, failed and counted; as above else"
+_LOST = "each counted as lost, and told of in a throttled sentence; the clouds between are all detected"
+_IGNORED = "nothing comes of it; the good driver's clouds are all detected; memory bounded"
+_BORNE = "as many as possible are detected; all of the good driver's are once it is over; memory bounded"
 
 
 @dataclass(frozen=True)
@@ -32,9 +35,11 @@ class Meeting:
     """What came of a good driver and a bad peer on one topic."""
 
     account: Account
-    """Of the good driver; detections and timings are everybody's."""
+    """Of the good driver while the bad peer was there; detections and timings are everybody's."""
     bad: list[Stamp]
     """Sent by the bad peer."""
+    late: list[Stamp]
+    """Sent by the good driver when the bad peer had left."""
     log: str
     """The detector's."""
     grown_mb: float
@@ -51,49 +56,63 @@ class Meeting:
         return [line for line in self.account.detections if line["frame_id"] == _GOOD]
 
     def check_good(self) -> None:
-        """Require that all clouds of the good driver are detected, in order, and that nothing is said too often."""
-        stamps, sent = [stamp_of(line) for line in self.good], self.account.sent
+        """Require that all clouds of the good driver are detected, in order, and that the log is as it should be."""
+        stamps, sent = [stamp_of(line) for line in self.good], self.account.sent + self.late
         assert stamps == sent, f"{len(set(sent) - set(stamps))} of {len(sent)} good clouds have no detections"
         scores = [score for line in self.account.detections for score in line["scores"]]
         assert all(0.0 <= score <= 1.0 for score in scores), "scores that are no scores"
+        self.check_log()
+
+    def check_log(self) -> None:
+        """Require that nothing is said too often or at too great length."""
         lines = self.log.splitlines()
         assert len(lines) <= _MOST_LINES, f"the log has {len(lines)} lines"
         assert max(map(len, lines)) < 1000, f"the log has a line of {max(map(len, lines))} letters"
         assert "Traceback" not in self.log
 
+    def check_late(self) -> None:
+        """Require that the good driver's clouds were all detected when the bad peer had left."""
+        missing = set(self.late) - {stamp_of(line) for line in self.good}
+        assert not missing, f"{len(missing)} of {len(self.late)} good clouds after it have no detections"
+
     def describe(self) -> str:
         """Give the figures."""
-        good = f"{len(self.good)} of {len(self.account.sent)} good clouds detected"
+        good = f"{len(self.good)} of {len(self.account.sent + self.late)} good clouds detected"
         return f"{good}, memory at most {max(0.0, self.grown_mb):.0f} MB more, {len(self.log.splitlines())} log lines"
 
 
 def meet(folder: Path, kind: str, count: int, rate_hz: float = 10.0, good: int = 50, **parameters: object) -> Meeting:
     """Let a good driver send `good` clouds at 5 Hz, and a bad peer `count` of a kind meanwhile."""
     with Arena(folder) as arena:
-        model = save_toy_bundle(folder / "toy").folder
         toy_cloud(0).tofile(folder / "cloud.bin")
-        arena.start_checker()
-        # In replay everything that comes is taken, so that each one can be asked for.
-        plain = {"encoder": "openvino", "lean_rpn": False, "parity_check": False, "drop_policy": "replay"}
-        arena.nodes.start(DETECTOR, {"model_dir": str(model), **plain, **parameters})
+        _start_detector(arena, **parameters)
         arena.start_sender([folder / "cloud.bin"], f"5:{good / 5}", "--reliable", "--frame-id", _GOOD)
         arena.wait_until(lambda: len(arena.account().detections) > 5, "detections")
         before = arena.look_at()
         arena.run("bad_peer", "bad", kind, "--count", str(count), "--rate", str(rate_hz))
         readings: list[Reading] = [before]
 
-        def is_through() -> bool:
+        def is_over() -> bool:
             arena.nodes.check()
             readings.append(arena.look_at())
-            if not (arena.has_ended("bad") and arena.has_ended("sender")):
-                return False
-            account = arena.account()
-            return account.sent[-1] in account.answered
+            return arena.has_ended("bad") and arena.has_ended("sender")
 
-        arena.wait_until(is_through, "the good driver's last detections", patience_s=300.0)
+        arena.wait_until(is_over, "the end of the bad peer", patience_s=300.0)
+        arena.start_sender([folder / "cloud.bin"], "5:2", "--reliable", "--frame-id", _GOOD, name="late")
+        arena.wait_until(lambda: arena.has_ended("late"), "the late clouds")
+        late = arena.account("late").sent
+        arena.wait_until(lambda: late[-1] in arena.account().answered, "the last detections")
         bad = [stamp_of(line) for line in read_journal(arena.journal("bad")) if line["kind"] == "sent"]
         grown_mb = max(reading.rss_mb for reading in readings) - before.rss_mb
-        return Meeting(arena.account(), bad, arena.log_of(), grown_mb)
+        return Meeting(arena.account(), bad, late, arena.log_of(), grown_mb)
+
+
+def _start_detector(arena: Arena, **parameters: object) -> None:
+    model = save_toy_bundle(arena.folder / "toy").folder
+    arena.start_checker()
+    # In replay everything that comes is taken, so that each one can be asked for.
+    plain = {"encoder": "openvino", "lean_rpn": False, "parity_check": False, "drop_policy": "replay"}
+    arena.nodes.start(DETECTOR, {"model_dir": str(model), **plain, **parameters})
 
 
 def refused(folder: Path, kind: str, count: int = 60) -> str:
@@ -120,6 +139,27 @@ def taken(folder: Path, kind: str, count: int = 60, most_mb: float = 50.0, **par
     assert meeting.grown_mb < most_mb, f"{meeting.grown_mb:.0f} MB more"
     amiss = f", {len(failed)} failed" if failed else ""
     return f"{len(others)} of {len(meeting.bad)} detected{amiss}; {meeting.describe()}"
+
+
+def ignored(folder: Path, kind: str, count: int = 60, most_mb: float = 50.0) -> str:
+    """Require that nothing comes of a kind."""
+    meeting = meet(folder, kind, count)
+    meeting.check_good()
+    others = len(meeting.account.timings) - len(meeting.account.sent + meeting.late)
+    assert not others, f"{others} timings that are of none of the good driver's clouds"
+    assert meeting.grown_mb < most_mb, f"{meeting.grown_mb:.0f} MB more"
+    return meeting.describe()
+
+
+def borne(folder: Path, kind: str, count: int, rate_hz: float, most_mb: float) -> str:
+    """Require that a kind of which there is too much does no lasting harm."""
+    meeting = meet(folder, kind, count, rate_hz, drop_policy="live")
+    meeting.check_late()
+    meeting.check_log()
+    found = sum(line["frame_id"] != _GOOD for line in meeting.account.detections)
+    assert found, "none of the peer's clouds was detected"
+    assert meeting.grown_mb < most_mb, f"{meeting.grown_mb:.0f} MB more"
+    return f"{found} of {count} detected; {meeting.describe()}"
 
 
 @scenario(SCENARIOS, "a peer's clouds claim widths, heights and steps that cannot be, up to 2^32 - 1 each", _REFUSED)
@@ -150,3 +190,41 @@ def changing_frames(folder: Path) -> str:
 @scenario(SCENARIOS, "a peer's x, y, z and intensities are NaN, infinite or 3e38", _WILD)
 def wild_values(folder: Path) -> str:
     return taken(folder, "values")
+
+
+@scenario(SCENARIOS, "a driver whose every other message is no PointCloud2: noise, cut off, lengths of 4 GB", _LOST)
+def garbage_from_the_driver(folder: Path, count: int = 120) -> str:
+    with Arena(folder) as arena:
+        _start_detector(arena)
+        arena.run("bad_peer", "bad", "every_other", "--count", str(count))
+        arena.wait_until(lambda: arena.has_ended("bad"), "the end of the driver", patience_s=300.0)
+        lines = [line for line in read_journal(arena.journal("bad")) if line["kind"] == "sent"]
+        good = [stamp_of(line) for line in lines if line["is_cloud"]]
+        arena.wait_until(lambda: good[-1] in arena.account().answered, "the last good cloud's detections")
+        account, log = arena.account(), arena.log_of()
+    assert account.answered == good, f"{len(account.answered)} of {len(good)} good clouds detected"
+    # The last one is garbage, which the next cloud would tell of.
+    garbage, lost = count - len(good) - 1, account.timings[-1]["lost"]
+    assert lost == garbage, f"{garbage} sent that are none, {lost} counted as lost"
+    assert "sent and not taken" in log and len(log.splitlines()) < _MOST_LINES
+    return f"{len(good)} good clouds detected, {garbage} others counted as lost; {len(log.splitlines())} log lines"
+
+
+@scenario(SCENARIOS, "a peer publishes bytes that are no PointCloud2: noise, cut off, lengths of 4 GB", _IGNORED)
+def garbage_from_a_peer(folder: Path) -> str:
+    return ignored(folder, "garbage")
+
+
+@scenario(SCENARIOS, "a peer publishes std_msgs/String on the topic of the clouds", _IGNORED)
+def another_type(folder: Path) -> str:
+    return ignored(folder, "other_type")
+
+
+@scenario(SCENARIOS, "a peer floods the topic, live: 200 clouds/s of 0.5 MB for 15 s", _BORNE)
+def flood(folder: Path) -> str:
+    return borne(folder, "flood", 3000, 200.0, most_mb=150.0)
+
+
+@scenario(SCENARIOS, "a peer sends clouds of a million points, live: 16 and 32 MB, twice a second", _BORNE)
+def a_million_points(folder: Path) -> str:
+    return borne(folder, "large", 30, 2.0, most_mb=400.0)
