@@ -66,6 +66,12 @@ def garbage(number: int, cloud: PointCloud2) -> bytes:
     return bytes(kinds[number % len(kinds)])
 
 
+def many_fields(number: int, cloud: PointCloud2) -> bytes:
+    """Give 4 MB that claim to be as many fields: the most that the middleware does not see through at once."""
+    raw, at, claimed = serialize_message(cloud), _LENGTH_AT["fields"], 4_000_000
+    return bytes(raw[:at] + struct.pack("<I", claimed) + raw[at + 4 :] + bytes(claimed))
+
+
 def sizes(number: int, cloud: PointCloud2) -> PointCloud2:
     """Give a cloud whose sizes cannot be."""
     for name, value in _SIZES[number % len(_SIZES)].items():
@@ -149,7 +155,7 @@ def other_type(number: int, cloud: PointCloud2) -> String:
     return String(data="not a cloud" * (number + 1))
 
 
-_ALL = (garbage, every_other, sizes, empty, fields, stamps, frames, values, large, flood, other_type)
+_ALL = (garbage, every_other, many_fields, sizes, empty, fields, stamps, frames, values, large, flood, other_type)
 KINDS: dict[str, Callable[[int, PointCloud2], PointCloud2 | bytes | String]] = {
     make.__name__: make for make in _ALL
 }
