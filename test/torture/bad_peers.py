@@ -118,9 +118,9 @@ def _start_detector(arena: Arena, **parameters: object) -> None:
     arena.nodes.start(DETECTOR, {"model_dir": str(model), **plain, **parameters})
 
 
-def refused(folder: Path, kind: str, count: int = 60) -> str:
+def refused(folder: Path, kind: str, count: int = 60, good: int = 50) -> str:
     """Require that every one of a kind is refused."""
-    meeting = meet(folder, kind, count)
+    meeting = meet(folder, kind, count, good=good)
     meeting.check_good()
     passed = set(meeting.bad) - set(meeting.refusals)
     assert not passed, f"{len(passed)} of {len(meeting.bad)} were not refused"

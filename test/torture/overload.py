@@ -5,12 +5,14 @@
 from __future__ import annotations
 
 import time
+from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
 
 from pointpillars_ov_ros.core.runtime_config import Mode
+from pointpillars_ov_ros.nodes.timing_message import AMISS
 
 from .account import Account
 from .arena import DETECTOR, DIAGNOSTICS, Arena
@@ -32,6 +34,24 @@ _EXPECTED = (
     "p99 of sending to detections <= {} x the service time + one period of the sender; memory flat; every cloud "
     "without detections counted; diagnostics WARN with what to do, then OK"
 )
+
+
+@dataclass(frozen=True)
+class Run:
+    """What came of a schedule."""
+
+    account: Account
+    parts: list[tuple[int, int]]
+    """Begin and end of each part of the schedule, ns."""
+    readings: list[Reading]
+    """Of the detector, every half second."""
+
+    def describe(self) -> str:
+        """Give the account."""
+        account, last = self.account, self.account.timings[-1]
+        counted = ", ".join(f"{last[name]} {name}" for name in AMISS if last[name])
+        answered = f"{len(account.detections)} detected + {account.counted()} counted"
+        return f"{len(account.sent)} sent = {answered} ({counted})"
 
 
 @scenario(SCENARIOS, _FAULT.format("latency", _PART_S), _EXPECTED.format(2))
@@ -99,30 +119,35 @@ def service_s(account: Account) -> float:
     return (at_ns[-1] - at_ns[0]) / (len(at_ns) - 1) / 1e9
 
 
-def overload(
-    folder: Path, mode: Mode, services: int, part_s: float = _PART_S, service: float = 0.0, model: str = ""
-) -> str:
-    """Play it; ages and memory are judged where the service time is measured and not given (s)."""
+def overload(folder: Path, mode: Mode, services: int) -> str:
+    """Measure the service time, then play it; `services` of them, and a period, are the bound of the ages."""
     folder.mkdir(parents=True)
     clouds = simulated_clouds(folder, 3)
-    measured = service or service_s(replay(folder / "replay", clouds, 100, mode))
-    readings: list[Reading] = []
-    with Arena(folder / "live") as arena:
-        _start(arena, mode=mode.value, model_dir=model)
-        arena.start_sender(clouds, ",".join(f"{load / measured:.3f}:{part_s}" for load in _LOADS))
-        _wait_for_the_last(arena, readings)
-        account, parts = arena.account(), _parts(arena)
-        recovery_ns = parts[-2][1]
-        arena.wait_until(lambda: _says(arena.account(), OK, "", recovery_ns), "an OK after the recovery")
-    _check_account(account)
-    assert _says(account, WARN, _ADVICE), "no WARN that says what to do"
-    said = f"{len(account.sent)} sent = {len(account.detections)} detected + {account.counted()} counted; WARN, then OK"
-    if service:
-        return said
-    ages = _check_ages(account, parts, measured, services)
-    grown_mb = growth_mb(readings, parts[1][0] / 1e9)
+    service = service_s(replay(folder / "replay", clouds, 100, mode))
+    run = play(folder / "live", clouds, [(load / service, _PART_S) for load in _LOADS], mode=mode.value)
+    ages = _check_ages(run, service, services)
+    grown_mb = growth_mb(run.readings, run.parts[1][0] / 1e9)
     assert grown_mb < _MOST_GROWTH_MB, f"memory grew by {grown_mb:.0f} MB"
-    return f"service time {measured * 1e3:.0f} ms; ages p50, p99, max: {ages}; memory {grown_mb:+.1f} MB; {said}"
+    return (
+        f"service time {service * 1e3:.0f} ms; ages p50, p99, max: {ages}; memory {grown_mb:+.1f} MB; "
+        f"{run.describe()}; WARN, then OK"
+    )
+
+
+def play(folder: Path, clouds: list[Path], schedule: list[tuple[float, float]], **parameters: object) -> Run:
+    """Send clouds at these rates (Hz), each for so long (s), the last the recovery; check accounts and diagnostics."""
+    readings: list[Reading] = []
+    with Arena(folder) as arena:
+        _start(arena, **parameters)
+        arena.start_sender(clouds, ",".join(f"{rate_hz:.3f}:{part_s}" for rate_hz, part_s in schedule))
+        _wait_for_the_last(arena, readings)
+        lines = [line for line in read_journal(arena.journal("sender")) if line["kind"] in ("part", "end")]
+        parts = list(pairwise(line["at_ns"] for line in lines))
+        arena.wait_until(lambda: _says(arena.account(), OK, "", parts[-1][0]), "an OK after the recovery")
+        run = Run(arena.account(), parts, readings)
+    _check_account(run.account)
+    assert _says(run.account, WARN, _ADVICE), "no WARN that says what to do"
+    return run
 
 
 def _start(arena: Arena, **parameters: object) -> None:
@@ -148,12 +173,6 @@ def _wait_for_the_last(arena: Arena, readings: list[Reading] | None = None) -> N
     arena.wait_until(is_through, "the detections of the last cloud", patience_s=900.0)
 
 
-def _parts(arena: Arena) -> list[tuple[int, int]]:
-    """Give begin and end of each part of the sender's schedule, ns."""
-    at_ns = [line["at_ns"] for line in read_journal(arena.journal("sender")) if line["kind"] in ("part", "end")]
-    return list(pairwise(at_ns))
-
-
 def _check_account(account: Account) -> None:
     assert not account.disorder(), account.disorder()
     missing, counted = len(account.missing()), account.counted()
@@ -167,11 +186,11 @@ def _says(account: Account, level: int, text: str, after_ns: int = 0) -> bool:
     )
 
 
-def _check_ages(account: Account, parts: list[tuple[int, int]], service: float, services: int) -> str:
+def _check_ages(run: Run, service: float, services: int) -> str:
     """Compare the ages of each part with the bound; give them in words."""
     found: list[str] = []
-    for load, (begin_ns, end_ns) in zip(_LOADS, parts, strict=True):
-        p50, p99, most = np.percentile(account.ages_ms(begin_ns, end_ns), (50, 99, 100))
+    for load, (begin_ns, end_ns) in zip(_LOADS, run.parts, strict=True):
+        p50, p99, most = np.percentile(run.account.ages_ms(begin_ns, end_ns), (50, 99, 100))
         bound_ms = (services + 1 / load) * service * 1e3
         found.append(f"{p50:.0f}, {p99:.0f}, {most:.0f} ms at {load:g} x")
         assert p99 <= bound_ms, f"p99 of the age is {p99:.0f} ms at {load:g} x, above {bound_ms:.0f} ms; {found}"
