@@ -18,6 +18,7 @@ from sensor_msgs.msg import PointCloud2
 from pointpillars_ov_ros.nodes.cloud_gaps import CloudGaps
 
 _REMEMBERED = 256
+_THROTTLE_S = 5.0
 _TYPE = "sensor_msgs/msg/PointCloud2"
 
 
@@ -49,6 +50,7 @@ class CloudInput:
         """When the clouds were sent that a subscription that leaves has heard, and so may the new one."""
         self._changes = 0
         self._gaps = CloudGaps(self._publishers)
+        self._matched_before = 1
         self._subscription = self._subscribe()
 
     @property
@@ -93,7 +95,10 @@ class CloudInput:
         )
 
     def _receive(self, change: int, heard: Heard) -> None:
-        clouds, is_leaving = [heard], bool(self._leaving)
+        clouds, is_leaving, matched = [heard], bool(self._leaving), self._matched()
+        if matched > self._matched_before:
+            self._say_several(matched)
+        self._matched_before = matched
         if is_leaving and change == self._changes:
             clouds = self._take_over(heard)
         for cloud in clouds:
@@ -101,7 +106,7 @@ class CloudInput:
                 continue
             if is_leaving:
                 self._heard_twice.append(cloud.sent_ns)
-            if gap := self._gaps.before(cloud.number, self._matched()):
+            if gap := self._gaps.before(cloud.number, matched):
                 self._on_lost(gap)
             self._on_cloud(cloud.message)
 
@@ -119,6 +124,13 @@ class CloudInput:
         """Count what the middleware says is lost, unless that will be a gap."""
         if not self._gaps.is_counting:
             self._on_lost(event.total_count_change)
+
+    def _say_several(self, matched: int) -> None:
+        self._node.get_logger().warning(
+            f"{matched} publishers on {self.topic}: the clouds of all are detected, but those that a newer one "
+            "overwrites before they are taken are not counted as lost, since it cannot be told whose they are",
+            throttle_duration_sec=_THROTTLE_S,
+        )
 
     def _matched(self) -> int:
         """Give how many publishers are heard; one that is about to be, by a new subscription, is by the old."""

@@ -51,6 +51,7 @@ def main() -> int:
     writer = DataWriter(participant, Topic(participant, "rt/points", Liar), qos=quality)
     wait(writer.get_matched_subscriptions, "the detector")
     with Journal(options.journal) as journal:
+        journal.write("ready", at_ns=time.time_ns())
         for index in range(options.count):
             writer.write(Liar("not a cloud" * index, [float(index)] * (index * 1000)))
             journal.write("sent", at_ns=time.time_ns(), stamp=[0, index], is_cloud=False)

@@ -4,7 +4,7 @@
 
     python -m test.torture.bad_peer JOURNAL KIND --rate 10 --count 50
 
-Lines of kind `sent`, and `end`. Clouds are in the frame `bad` unless the frame is what is bad about them.
+Lines of kind `ready`, `sent` and `end`. Clouds are in the frame `bad` unless the frame is what is bad about them.
 """
 
 from __future__ import annotations
@@ -156,9 +156,7 @@ def other_type(number: int, cloud: PointCloud2) -> String:
 
 
 _ALL = (garbage, every_other, many_fields, sizes, empty, fields, stamps, frames, values, large, flood, other_type)
-KINDS: dict[str, Callable[[int, PointCloud2], PointCloud2 | bytes | String]] = {
-    make.__name__: make for make in _ALL
-}
+KINDS: dict[str, Callable[[int, PointCloud2], PointCloud2 | bytes | String]] = {make.__name__: make for make in _ALL}
 
 
 def publish(options: argparse.Namespace, journal: Journal) -> None:
@@ -166,8 +164,11 @@ def publish(options: argparse.Namespace, journal: Journal) -> None:
     node = rclpy.create_node("bad_peer")
     kind = String if options.kind == other_type.__name__ else PointCloud2
     publisher = node.create_publisher(kind, "points", qos.keep_last(5))
-    while kind is PointCloud2 and not publisher.get_subscription_count():
+    journal.write("ready", at_ns=time.time_ns())
+    is_heard = kind is not PointCloud2
+    while not is_heard or node.count_publishers("points") < options.publishers:
         time.sleep(0.05)
+        is_heard = is_heard or publisher.get_subscription_count() > 0
     # The other side may find this one a moment later.
     time.sleep(1.0)
     begin_s = time.monotonic()
@@ -193,6 +194,7 @@ def main() -> int:
     parser.add_argument("kind", choices=KINDS)
     parser.add_argument("--rate", type=float, default=10.0)
     parser.add_argument("--count", type=int, default=50)
+    parser.add_argument("--publishers", type=int, default=2, help="to wait for, this one included")
     options = parser.parse_args()
     rclpy.init()
     with Journal(options.journal) as journal:

@@ -89,10 +89,12 @@ def meet(folder: Path, kind: str, count: int, rate_hz: float = 10.0, good: int =
     with Arena(folder) as arena:
         toy_cloud(0).tofile(folder / "cloud.bin")
         _start_detector(arena, **parameters)
-        arena.start_sender([folder / "cloud.bin"], f"5:{good / 5}", "--reliable", "--frame-id", _GOOD)
-        arena.wait_until(lambda: len(arena.account().detections) > 5, "detections")
-        before = arena.look_at()
         arena.run(*_PROGRAM.get(kind, ("bad_peer", "bad", kind)), "--count", str(count), "--rate", str(rate_hz))
+        arena.wait_until(lambda: bool(read_journal(arena.journal("bad"))), "the bad peer")
+        # Which begins when it sees this one.
+        arena.start_sender([folder / "cloud.bin"], f"5:{good / 5}", "--reliable", "--frame-id", _GOOD)
+        arena.wait_until(lambda: bool(arena.account().detections), "detections")
+        before = arena.look_at()
         readings: list[Reading] = [before]
 
         def is_over() -> bool:
@@ -124,6 +126,7 @@ def refused(folder: Path, kind: str, count: int = 60, good: int = 50) -> str:
     meeting.check_good()
     passed = set(meeting.bad) - set(meeting.refusals)
     assert not passed, f"{len(passed)} of {len(meeting.bad)} were not refused"
+    assert "2 publishers on /points" in meeting.log
     counted = meeting.account.timings[-1]["refused"]
     assert counted == len(meeting.bad), f"{len(meeting.bad)} refused, {counted} counted"
     reasons = meeting.refusals.values()
@@ -198,7 +201,7 @@ def wild_values(folder: Path) -> str:
 def garbage_from_the_driver(folder: Path, count: int = 120) -> str:
     with Arena(folder) as arena:
         _start_detector(arena)
-        arena.run("bad_peer", "bad", "every_other", "--count", str(count))
+        arena.run("bad_peer", "bad", "every_other", "--count", str(count), "--publishers", "1")
         arena.wait_until(lambda: arena.has_ended("bad"), "the end of the driver", patience_s=300.0)
         lines = [line for line in read_journal(arena.journal("bad")) if line["kind"] == "sent"]
         good = [stamp_of(line) for line in lines if line["is_cloud"]]

@@ -24,9 +24,7 @@ class Reading(NamedTuple):
 
 def look_at(pid: int) -> Reading:
     """Read; FileNotFoundError or ProcessLookupError where the process is gone."""
-    status = dict(
-        line.split(":", 1) for line in Path(f"/proc/{pid}/status").read_text().splitlines() if ":" in line
-    )
+    status = dict(line.split(":", 1) for line in Path(f"/proc/{pid}/status").read_text().splitlines() if ":" in line)
     if "VmRSS" not in status:
         raise ProcessLookupError(f"process {pid} has ended")
     descriptors = len(os.listdir(f"/proc/{pid}/fd"))
