@@ -3,6 +3,12 @@
 """The exceptions of this package. Every message is one sentence written for the person who reads it."""
 
 
+from collections.abc import Sequence
+
+_MOST_LETTERS = 60
+_MOST_NAMES = 12
+
+
 class PointPillarsError(Exception):
     """Base of everything this package raises on purpose; tools print it as one line and exit with 1."""
 
@@ -39,6 +45,18 @@ class OutputError(InferenceError):
 
 class TrainingError(PointPillarsError):
     """Training cannot begin, be taken up again or go on."""
+
+
+def quote(text: str) -> str:
+    """Quote what came in a message, for a sentence that stays one however long that is."""
+    return repr(text) if len(text) <= _MOST_LETTERS else f"{text[:_MOST_LETTERS]!r}… ({len(text)} letters)"
+
+
+def list_names(names: Sequence[str], separator: str = ", ") -> str:
+    """List names that came in a message: the first ones, and how many there are; odd ones are quoted."""
+    shown = [name if name.isprintable() and len(name) <= _MOST_LETTERS else quote(name) for name in names[:_MOST_NAMES]]
+    more = f"{separator}… ({len(names)} in all)" if len(names) > _MOST_NAMES else ""
+    return separator.join(shown) + more
 
 
 def missing_module(error: ModuleNotFoundError) -> str:

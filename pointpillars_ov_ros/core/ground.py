@@ -89,7 +89,8 @@ def low_points(points: FloatArray) -> DoubleArray:
     """Give a low point of each cell in front of the sensor that has some, (cells, 3)."""
     points = points[:: max(1, len(points) // _POINTS)]
     x, y = points[:, 0], points[:, 1]
-    near = (x > 0.0) & (x < _AHEAD) & (np.abs(y) < _ASIDE) & (x * x + y * y > _BLIND * _BLIND)
+    near = (x > 0.0) & (x < _AHEAD) & (np.abs(y) < _ASIDE)
+    near[near] = x[near] ** 2 + y[near] ** 2 > _BLIND * _BLIND
     xyz = points[near, :3].astype(np.float64)
     cell = np.floor(xyz[:, 0] / _CELL) * 1000.0 + np.floor(xyz[:, 1] / _CELL)
     order = np.lexsort((xyz[:, 2], cell))

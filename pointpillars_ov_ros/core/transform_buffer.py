@@ -8,6 +8,7 @@ from bisect import bisect_left, bisect_right
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+from pointpillars_ov_ros.core.errors import quote
 from pointpillars_ov_ros.core.transform import Quaternion, Transform, slerp
 
 _KEEP_NS = 10_000_000_000
@@ -94,7 +95,7 @@ class TransformBuffer:
             for name in path[: path.index(common)]:
                 pose = self._tracks[name].pose_at(stamp_ns)
                 if isinstance(pose, Missing):
-                    return pose._replace(reason=f"of {name!r} in {self._tracks[name].parent!r} {pose.reason}")
+                    return pose._replace(reason=f"of {quote(name)} in {quote(self._tracks[name].parent)} {pose.reason}")
                 T_common_end = Transform.from_quaternion(*pose).after(T_common_end)
             halves.append(T_common_end)
         return halves[0].inverse.after(halves[1])
@@ -111,5 +112,5 @@ class TransformBuffer:
         parents = {track.parent for track in self._tracks.values()}
         for name in (up[0], down[0]):
             if name not in self._tracks and name not in parents:
-                return f"nobody speaks of {name!r} on /tf or /tf_static"
-        return f"they are in two trees, of {up[-1]!r} and of {down[-1]!r}"
+                return f"nobody speaks of {quote(name)} on /tf or /tf_static"
+        return f"they are in two trees, of {quote(up[-1])} and of {quote(down[-1])}"

@@ -6,8 +6,8 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterator
-from operator import itemgetter
-from typing import Any
+from operator import attrgetter
+from typing import Any, NamedTuple
 
 from rclpy.event_handler import SubscriptionEventCallbacks
 from rclpy.node import Node
@@ -15,10 +15,21 @@ from rclpy.qos import QoSCompatibility, QoSProfile, qos_check_compatible
 from rclpy.subscription import Subscription
 from sensor_msgs.msg import PointCloud2
 
-_REMEMBERED = 256
+from pointpillars_ov_ros.nodes.cloud_gaps import CloudGaps
 
-Heard = tuple[int, PointCloud2]
-"""A cloud, and when its publisher sent it (ns)."""
+_REMEMBERED = 256
+_THROTTLE_S = 5.0
+_TYPE = "sensor_msgs/msg/PointCloud2"
+
+
+class Heard(NamedTuple):
+    """A message, and what its publisher's middleware says of it."""
+
+    message: Any
+    sent_ns: int
+    """0: it does not say."""
+    number: int | None
+    """From the publisher's first message on; None: it does not say."""
 
 
 class CloudInput:
@@ -31,13 +42,15 @@ class CloudInput:
     def __init__(
         self, node: Node, profile: QoSProfile, on_cloud: Callable[[PointCloud2], None], on_lost: Callable[[int], None]
     ) -> None:
-        """Subscribe to `points`; `on_lost` is told how many more clouds the middleware has lost."""
+        """Subscribe to `points`; `on_lost` is told how many more clouds were sent and cannot be heard any more."""
         self._node, self._profile = node, profile
         self._on_cloud, self._on_lost = on_cloud, on_lost
         self._leaving: list[Subscription] = []
         self._heard_twice: deque[int] = deque(maxlen=_REMEMBERED)
         """When the clouds were sent that a subscription that leaves has heard, and so may the new one."""
         self._changes = 0
+        self._gaps = CloudGaps(self._publishers)
+        self._matched_before = 1
         self._subscription = self._subscribe()
 
     @property
@@ -76,22 +89,26 @@ class CloudInput:
         return self._node.create_subscription(
             PointCloud2,
             "points",
-            lambda message, info: self._receive(change, (info["source_timestamp"], message)),
+            lambda message, info: self._receive(change, to_heard(message, info)),
             self._profile,
             event_callbacks=SubscriptionEventCallbacks(message_lost=self._count_lost),
         )
 
     def _receive(self, change: int, heard: Heard) -> None:
-        clouds, is_leaving = [heard], bool(self._leaving)
+        clouds, is_leaving, matched = [heard], bool(self._leaving), self._matched()
+        if matched > self._matched_before:
+            self._say_several(matched)
+        self._matched_before = matched
         if is_leaving and change == self._changes:
             clouds = self._take_over(heard)
-        for sent_ns, message in clouds:
-            # Middleware that does not tell the time says 0.
-            if sent_ns and sent_ns in self._heard_twice:
+        for cloud in clouds:
+            if cloud.sent_ns and cloud.sent_ns in self._heard_twice:
                 continue
             if is_leaving:
-                self._heard_twice.append(sent_ns)
-            self._on_cloud(message)
+                self._heard_twice.append(cloud.sent_ns)
+            if gap := self._gaps.before(cloud.number, matched):
+                self._on_lost(gap)
+            self._on_cloud(cloud.message)
 
     def _take_over(self, heard: Heard) -> list[Heard]:
         """Give what is left in the subscriptions that leave, and in the new one, in the order of sending."""
@@ -101,14 +118,37 @@ class CloudInput:
         for subscription in self._leaving:
             self._node.destroy_subscription(subscription)
         self._leaving = []
-        return sorted(clouds, key=itemgetter(0))
+        return sorted(clouds, key=attrgetter("sent_ns"))
 
     def _count_lost(self, event: Any) -> None:
-        self._on_lost(event.total_count_change)
+        """Count what the middleware says is lost, unless that will be a gap."""
+        if not self._gaps.is_counting:
+            self._on_lost(event.total_count_change)
+
+    def _say_several(self, matched: int) -> None:
+        self._node.get_logger().warning(
+            f"{matched} publishers on {self.topic}: the clouds of all are detected, but those that a newer one "
+            "overwrites before they are taken are not counted as lost, since it cannot be told whose they are",
+            throttle_duration_sec=_THROTTLE_S,
+        )
+
+    def _matched(self) -> int:
+        """Give how many publishers are heard; one that is about to be, by a new subscription, is by the old."""
+        return max(int(one.get_publisher_count()) for one in (*self._leaving, self._subscription))
+
+    def _publishers(self) -> frozenset[bytes]:
+        """Give the ids of all that publish clouds here."""
+        infos = self._node.get_publishers_info_by_topic(self.topic)
+        return frozenset(bytes(info.endpoint_gid) for info in infos if info.topic_type == _TYPE)
+
+
+def to_heard(message: Any, info: dict[str, Any]) -> Heard:
+    """Read what rclpy gives along with a message; older ones do not give its number."""
+    return Heard(message, info["source_timestamp"], info.get("publication_sequence_number"))
 
 
 def take_all(subscription: Subscription) -> Iterator[Heard]:
     """Take what a subscription has received and not yet given to its callback."""
     with subscription.handle:
         while (taken := subscription.handle.take_message(subscription.msg_type, subscription.raw)) is not None:
-            yield taken[1]["source_timestamp"], taken[0]
+            yield to_heard(*taken)

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from sensor_msgs.msg import PointCloud2
 
+from pointpillars_ov_ros.core.errors import list_names
 from pointpillars_ov_ros.core.points import PointBuffers
 from pointpillars_ov_ros.core.runtime_config import RuntimeConfig, Sensor
 from pointpillars_ov_ros.nodes.conversions import Cloud, read_cloud
@@ -34,7 +35,7 @@ class Reading:
     def sentence(self) -> str:
         """Say it."""
         return (
-            f"clouds look like those of {self.looks_like} ({' '.join(self.names)}): "
+            f"clouds look like those of {self.looks_like} ({list_names(self.names, ' ')}): "
             f"intensity from {self.intensity_field!r} x {self.intensity_scale:.4g}"
         )
 

@@ -16,7 +16,7 @@ from vision_msgs.msg import Detection3D, Detection3DArray, LabelInfo, ObjectHypo
 
 from pointpillars_ov_ros.core.arrays import FloatArray
 from pointpillars_ov_ros.core.detections import Detections
-from pointpillars_ov_ros.core.errors import CloudError
+from pointpillars_ov_ros.core.errors import CloudError, list_names
 from pointpillars_ov_ros.core.points import PointBuffers, clean_points
 from pointpillars_ov_ros.core.transform import Transform, multiply
 
@@ -56,7 +56,7 @@ def read_cloud(
     fields = {field.name: field for field in message.fields}
     for name in ("x", "y", "z"):
         if name not in fields:
-            raise CloudError(f"fields: no {name!r} among {', '.join(map(repr, fields)) or 'none'}")
+            raise CloudError(f"fields: no {name!r} among {list_names([repr(one) for one in fields]) or 'none'}")
     _check_extent(message)
     has_intensity = intensity_field in fields
     names = ("x", "y", "z", intensity_field) if has_intensity else ("x", "y", "z")

@@ -105,6 +105,10 @@ class DetectorHealth:
         if any(amiss.values()):
             status.level = WARN
             status.message += "".join(f", {count} {name}" for name, count in amiss.items() if count)
+        if amiss["dropped"]:
+            status.message += ": clouds come faster than they are processed, so send fewer, or see docs/tuning.md"
+        elif amiss["lost"]:
+            status.message += ": sent and not taken, see docs/troubleshooting.md"
         if 0.0 < rate < self._config.min_rate:
             status.level = WARN
             status.message += f", below {self._config.min_rate:g} Hz"

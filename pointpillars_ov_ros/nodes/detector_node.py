@@ -100,7 +100,7 @@ class DetectorNode(LifecycleNode):
         result = super().on_activate(state)
         self._outputs.publish_labels()
         profile = input_profile(self._runtime, self._node_config)
-        self._input = CloudInput(self, profile, self._on_cloud, self._outputs.count_lost)
+        self._input = CloudInput(self, profile, self._on_cloud, self._on_lost)
         self.get_logger().info(f"waiting for clouds on {self._input.topic}")
         return result
 
@@ -169,6 +169,14 @@ class DetectorNode(LifecycleNode):
     def _on_cloud(self, message: PointCloud2) -> None:
         if self._live is not None and self._live.is_open:
             self._sensor.take(message)
+
+    def _on_lost(self, more: int) -> None:
+        self._outputs.lost += more
+        self.get_logger().warning(
+            f"{self._outputs.lost} clouds so far were sent and not taken: lost on the way, overwritten by newer ones, "
+            "or not to be decoded as PointCloud2",
+            throttle_duration_sec=_THROTTLE_S,
+        )
 
     def _on_result(self, result: FrameResult) -> None:
         """Publish; called on the pipeline's thread, in input order."""

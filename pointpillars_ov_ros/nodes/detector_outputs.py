@@ -89,10 +89,6 @@ class DetectorOutputs:
         """Say once what the classes are; late subscribers get it too."""
         self._label_info.publish(to_label_info(self._classes, self._engine.settings.score_threshold))
 
-    def count_lost(self, more: int) -> None:
-        """Count clouds that the middleware lost."""
-        self.lost += more
-
     def publish_result(self, result: FrameResult) -> None:
         """Publish the detections of a frame with the header of its cloud, and its timing."""
         header = result.token

@@ -72,7 +72,7 @@ class DiagnosticsNode(Node):
 
     def _take_frames(self, now_s: float) -> None:
         wall_ns = time.time_ns()
-        for sent_ns, message in take_all(self._subscription):
+        for message, sent_ns, _ in take_all(self._subscription):
             # Within bounds: the sender's clock may be another one, and some middleware does not tell.
             waited_s = min(max(0.0, (wall_ns - sent_ns) / 1e9), self._take_every_s)
             try:

@@ -51,7 +51,9 @@ class FrameTiming:
     dropped: int = 0
     refused: int = 0
     lost: int = 0
-    """Clouds that the middleware reported as lost before they reached the node."""
+    """Clouds that were sent and never reached the node: lost on the way, overwritten by a newer one before they were
+    taken, or not to be decoded. With several publishers, or middleware that does not number messages, only those of
+    which the middleware itself says that they were lost."""
     hung: int = 0
     """Inferences that were given up and run on: each keeps a frame slot from use."""
     run: int = 0

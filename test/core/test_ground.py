@@ -122,3 +122,10 @@ def test_it_gives_up_after_a_hundred_clouds() -> None:
         assert watch.look(ODD["nothing"]) is None
         looks += 1
     assert looks == 100
+
+
+@pytest.mark.filterwarnings("error")
+def test_points_beyond_all_bounds_are_no_ground() -> None:
+    seen, wild = plane(1.73), np.full((1000, 4), 3e38, np.float32)
+    wild[::2, :2] *= -1.0
+    assert find_ground(np.concatenate((wild, seen))) == find_ground(seen) == pytest.approx(-1.73, abs=0.1)

@@ -137,6 +137,60 @@ def test_what_was_received_before_a_change_is_heard_first(scene: Scene) -> None:
     assert scene.heard == list(range(21))
 
 
+def test_what_a_newer_cloud_overwrites_is_lost_and_counted_once(scene: Scene) -> None:
+    scene.publish_from(qos.keep_last(100))
+    scene.listen(LIVE)
+    scene.connect()
+    # With a change on the way: while there are two subscriptions, what one has lost the other may have.
+    for change_at in (None, 15):
+        scene.heard.clear()
+        before = scene.lost
+        for number in range(30):
+            if number == change_at:
+                scene.input.change(qos.keep_last(1))
+            scene.send(number)
+            if number % 3 == 2:
+                scene.witness_until(lambda n=number: n in scene.witnessed)  # type: ignore[misc]
+                scene.hear_until(lambda n=number: n in scene.heard)  # type: ignore[misc]
+        assert len(scene.heard) + scene.lost - before == 30
+        assert len(scene.heard) < 30
+        scene.witnessed.clear()
+
+
+@pytest.mark.parametrize("profile", [LIVE, REPLAY], ids=["live", "replay"])
+def test_neither_late_joining_nor_another_publisher_is_a_loss(scene: Scene, profile: QoSProfile) -> None:
+    scene.publish_from(qos.keep_last(100))
+    for number in range(50):
+        scene.send(number)
+    scene.listen(profile)
+    scene.connect()
+    for _ in range(3):
+        scene.driver.destroy_publisher(scene.publisher)
+        scene.publish_from(qos.keep_last(100))
+        scene.connect()
+    assert scene.lost == 0
+    scene.send(1)
+    scene.send(2)
+    scene.witness_until(lambda: 2 in scene.witnessed)
+    scene.hear_until(lambda: 2 in scene.heard)
+    assert len(scene.heard) + scene.lost == 2
+
+
+def test_the_numbers_of_two_publishers_are_not_mixed_up(scene: Scene) -> None:
+    scene.publish_from(qos.keep_last(100))
+    scene.listen(LIVE)
+    scene.connect()
+    first = scene.publisher
+    scene.publish_from(qos.keep_last(100))
+    scene.hear_until(lambda: scene.detector.count_publishers("points") == 2)
+    scene.connect()
+    for number in range(1, 20):
+        (first if number % 2 else scene.publisher).publish(PointCloud2())
+        scene.send(number)
+        scene.hear_until(lambda n=number: n in scene.heard)  # type: ignore[misc]
+    assert scene.lost == 0
+
+
 @both_ways
 def test_the_old_subscription_goes_when_the_new_one_hears(scene: Scene, before: QoSProfile, after: QoSProfile) -> None:
     scene.publish_from(qos.keep_last(100))

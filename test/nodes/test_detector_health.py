@@ -192,6 +192,28 @@ def test_after_a_restart_of_the_detector_its_own_losses_count(received: int, dro
     assert (f"{dropped} dropped" in status.message) == bool(dropped)
 
 
+@pytest.mark.parametrize(
+    ("trouble", "advice"),
+    [
+        (
+            {"dropped": 3, "lost": 2},
+            ", 3 dropped, 2 lost: clouds come faster than they are processed, so send fewer, or see docs/tuning.md",
+        ),
+        ({"lost": 2}, ", 2 lost: sent and not taken, see docs/troubleshooting.md"),
+        ({"failed": 1}, ", 1 failed"),
+    ],
+)
+def test_it_says_what_to_do_against_losses_until_there_are_none(trouble: dict[str, int], advice: str) -> None:
+    health = filled(5)
+    report(health, 101.0)
+    health.add(FrameTiming(received=10, completed=5, **trouble), 101.1)
+    clouds = report(health, 101.2)["clouds"]
+    assert (clouds.level, clouds.message) == (WARN, f"{values(clouds)['rate (Hz)'][:3]} Hz{advice}")
+    health.add(FrameTiming(received=11, completed=6, **trouble), 101.3)
+    clouds = report(health, 101.4)["clouds"]
+    assert (clouds.level, "see" in clouds.message) == (OK, False)
+
+
 def test_frames_that_failed_are_in_no_percentile_but_in_the_last_error() -> None:
     health = filled(3, total_ms=10.0)
     health.add(FrameTiming(error="cloud refused: data: 7 bytes", received=4, refused=1), 100.3)

@@ -12,10 +12,10 @@ from pathlib import Path
 
 from pointpillars_ov_ros.tools.machine import look_around
 
-from . import kills
+from . import bad_peers, kills, overload
 from .scenario import Outcome, Scenario, play
 
-SCENARIOS = [*kills.SCENARIOS]
+SCENARIOS = [*kills.SCENARIOS, *overload.SCENARIOS, *bad_peers.SCENARIOS]
 
 
 def choose(names: list[str]) -> list[Scenario]:

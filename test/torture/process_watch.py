@@ -9,12 +9,14 @@ import time
 from pathlib import Path
 from typing import NamedTuple
 
+import numpy as np
+
 
 class Reading(NamedTuple):
     """Of one moment."""
 
     at_s: float
-    """time.monotonic()."""
+    """time.time()."""
     rss_mb: float
     threads: int
     descriptors: int
@@ -22,10 +24,16 @@ class Reading(NamedTuple):
 
 def look_at(pid: int) -> Reading:
     """Read; FileNotFoundError or ProcessLookupError where the process is gone."""
-    status = dict(
-        line.split(":", 1) for line in Path(f"/proc/{pid}/status").read_text().splitlines() if ":" in line
-    )
+    status = dict(line.split(":", 1) for line in Path(f"/proc/{pid}/status").read_text().splitlines() if ":" in line)
     if "VmRSS" not in status:
         raise ProcessLookupError(f"process {pid} has ended")
     descriptors = len(os.listdir(f"/proc/{pid}/fd"))
-    return Reading(time.monotonic(), int(status["VmRSS"].split()[0]) / 1024, int(status["Threads"]), descriptors)
+    return Reading(time.time(), int(status["VmRSS"].split()[0]) / 1024, int(status["Threads"]), descriptors)
+
+
+def growth_mb(readings: list[Reading], from_s: float = 0.0) -> float:
+    """Give by how much memory grew from then on: the straight line through the readings, at its end."""
+    kept = [reading for reading in readings if reading.at_s >= from_s]
+    at_s = np.array([reading.at_s - kept[0].at_s for reading in kept])
+    slope = np.polyfit(at_s, [reading.rss_mb for reading in kept], 1)[0]
+    return float(slope * at_s[-1])

@@ -4,7 +4,8 @@
 
     python -m test.torture.sender JOURNAL --clouds FILE.bin [FILE.bin …] --schedule 5:10,25:10,5:10
 
-The schedule is of parts RATE (Hz):SECONDS. Stamps are time.time_ns() at sending. Lines of kind `sent`.
+The schedule is of parts RATE (Hz):SECONDS. Stamps are time.time_ns() at sending. Lines of kind `part`, `sent`, `end`.
+With --outstanding it is slowed to what the detector can do, as `kitti_player` is with max_outstanding.
 """
 
 from __future__ import annotations
@@ -18,15 +19,36 @@ from pathlib import Path
 from typing import NamedTuple
 
 import rclpy
-from rclpy.qos import HistoryPolicy, QoSProfile, ReliabilityPolicy
+from diagnostic_msgs.msg import DiagnosticArray
+from rclpy.node import Node
 from sensor_msgs.msg import PointCloud2
 from sensor_msgs_py.point_cloud2 import create_cloud
 from std_msgs.msg import Header
 
 from pointpillars_ov_ros.kitti.frames import read_points
+from pointpillars_ov_ros.nodes import qos
 from pointpillars_ov_ros.nodes.kitti_messages import FIELDS
 
 from .journal import Journal
+
+
+class Reports:
+    """Holds the sender back while so many of its clouds are not reported on the timing topic."""
+
+    def __init__(self, node: Node, outstanding: int) -> None:
+        """Listen; 0: nothing is held back."""
+        self._node, self._outstanding = node, outstanding
+        self._reported = 0
+        if outstanding:
+            node.create_subscription(DiagnosticArray, "timing", self._count, qos.keep_last(1000))
+
+    def wait(self, sent: int) -> None:
+        """Wait until the next cloud may go."""
+        while self._outstanding and sent - self._reported >= self._outstanding:
+            rclpy.spin_once(self._node, timeout_sec=0.1)
+
+    def _count(self, _message: DiagnosticArray) -> None:
+        self._reported += 1
 
 
 class Part(NamedTuple):
@@ -44,9 +66,8 @@ def parse_schedule(text: str) -> list[Part]:
 def send(options: argparse.Namespace, journal: Journal) -> None:
     """Publish, at the times of the schedule or, where those are past, at once."""
     node = rclpy.create_node("sender")
-    reliability = ReliabilityPolicy.RELIABLE if options.reliable else ReliabilityPolicy.BEST_EFFORT
-    profile = QoSProfile(history=HistoryPolicy.KEEP_LAST, depth=options.depth, reliability=reliability)
-    publisher = node.create_publisher(PointCloud2, "points", profile)
+    publisher = node.create_publisher(PointCloud2, "points", qos.keep_last(options.depth, reliable=options.reliable))
+    reports = Reports(node, options.outstanding)
     header = Header(frame_id=options.frame_id)
     messages = [create_cloud(header, copy.deepcopy(FIELDS), read_points(path)) for path in options.clouds]
     while publisher.get_subscription_count() < options.listeners:
@@ -58,7 +79,9 @@ def send(options: argparse.Namespace, journal: Journal) -> None:
         journal.write("part", at_ns=time.time_ns(), rate_hz=part.rate_hz)
         for index in range(round(part.rate_hz * part.duration_s)):
             time.sleep(max(0.0, begin_s + index / part.rate_hz - time.monotonic()))
-            message, now_ns = messages[next(number) % len(messages)], time.time_ns()
+            sent = next(number)
+            reports.wait(sent)
+            message, now_ns = messages[sent % len(messages)], time.time_ns()
             message.header.stamp.sec, message.header.stamp.nanosec = divmod(now_ns, 1_000_000_000)
             publisher.publish(message)
             journal.write("sent", at_ns=now_ns, stamp=[message.header.stamp.sec, message.header.stamp.nanosec])
@@ -79,6 +102,7 @@ def main() -> int:
     parser.add_argument("--listeners", type=int, default=1, help="subscriptions to wait for")
     parser.add_argument("--reliable", action="store_true")
     parser.add_argument("--depth", type=int, default=5)
+    parser.add_argument("--outstanding", type=int, default=0, help="clouds sent and not yet reported; 0: no limit")
     options = parser.parse_args()
     rclpy.init()
     with Journal(options.journal) as journal:
