@@ -181,6 +181,7 @@ class Engine:
                 self.set_mode(self.runtime.mode)
             except PointPillarsError as error:
                 log.error("%s", error)
+                self._pipeline.expect_no_slots()
 
 
 def warm_up_cloud(config: ModelConfig, points: int = 20_000, seed: int = 0) -> FloatArray:

@@ -64,6 +64,11 @@ class HostLoop:
         """Run `mode` over these slots and no others; the frames in the others are finished first."""
         self._schedule, self._rpns_at_once = SCHEDULES[mode], rpns_at_once(len(slots))
         self._flights.use(slots)
+        self._intake.set_stuck(False)
+
+    def expect_no_slots(self) -> None:
+        """Let senders go on where all slots hang: none takes their place."""
+        self._intake.set_stuck(self._flights.are_stuck)
 
     def begin_close(self) -> None:
         """Note that the intake is closed: from now on there is a limit for what is in flight."""
@@ -102,6 +107,7 @@ class HostLoop:
             return
         self._watch_at_ns = now_ns + _WATCH_NS
         if self._flights.take_back():
+            self._intake.set_stuck(False)
             self._on_hung(self.hung)
         for flight in self._flights.running():
             if flight.is_finished():

@@ -184,5 +184,6 @@ def check_ports(path: Path, kind: str, ports: list[Any], wanted: Mapping[str, Sh
 def first_line(error: BaseException) -> str:
     """Give the telling line of an OpenVINO error, which begins with where in its source it was thrown."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    telling = [line for line in lines if not line.startswith(("Exception from", "Check '"))]
-    return (telling or lines or [type(error).__name__])[0].rstrip(".")
+    preludes = ("Exception from", "Caught exception: Exception from", "Check '")
+    telling = [line for line in lines if not line.startswith(preludes)]
+    return (telling or lines or [type(error).__name__])[0].rstrip(".:")

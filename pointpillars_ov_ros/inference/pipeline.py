@@ -102,11 +102,16 @@ class Pipeline:
         """Slots whose inference was given up and that the device has not given back."""
         return self._loop.hung
 
+    @property
+    def is_stuck(self) -> bool:
+        """Tell whether all slots hang and there are no others: no cloud goes on until a device gives one back."""
+        return self._intake.is_stuck
+
     def submit(self, points: FloatArray, token: Any, times: StageTimes | None = None) -> bool:
         """Hand over `points` (N, 4) float32, not to be changed any more; give False where the pipeline is closed.
 
         Policy live: never waits; a cloud still waiting for a slot is displaced, and counted as dropped.
-        Policy replay: waits until there is room, so not to be called from `on_result`.
+        Policy replay: waits until there is room, so not to be called from `on_result`; live where it `is_stuck`.
         """
         if times is None:
             times = StageTimes()
@@ -126,6 +131,10 @@ class Pipeline:
         """
         check_slots(mode, len(slots))
         self._clock.call_soon(partial(self._loop.use, mode, tuple(slots)))
+
+    def expect_no_slots(self) -> None:
+        """Note that no slot takes the place of those that hang; see `is_stuck`. From any thread."""
+        self._clock.call_soon(self._loop.expect_no_slots)
 
     def set_policy(self, policy: DropPolicy) -> None:
         """Change what happens to clouds that come too fast; a sender that waits in `submit` goes on at once."""

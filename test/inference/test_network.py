@@ -196,7 +196,8 @@ def test_properties_are_described_as_people_write_them(value: object, text: str)
     ("text", "line"),
     [
         ("Exception from src/a.cpp:1:\nCheck 'x' failed at b.cpp:2:\nNo such device.\nmore", "No such device"),
-        ("Exception from src/a.cpp:1:\n", "Exception from src/a.cpp:1:"),
+        ("Exception from a:1:\nCaught exception: Exception from b:2:\n[CPU] Reshape failed:\n", "[CPU] Reshape failed"),
+        ("Exception from src/a.cpp:1:\n", "Exception from src/a.cpp:1"),
         ("plain", "plain"),
         ("", "RuntimeError"),
         ("\n  \n padded \n", "padded"),

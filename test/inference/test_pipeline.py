@@ -474,6 +474,25 @@ def test_an_inference_that_hangs_is_reported_and_its_slot_used_again_when_it_end
     assert pipeline.counts == Counts(submitted=5, completed=4, failed=1)
 
 
+def test_replay_makes_nobody_wait_where_all_slots_hang_and_there_are_no_others() -> None:
+    """Whoever waits may be the thread that a process is ended by."""
+    device, received = FakeDevice(), Received()
+    arguments = ([FakeSlot(device)], Mode.LATENCY, DropPolicy.REPLAY, SETTINGS, received)
+    with closing(Pipeline(*arguments, stage_timeout_s=0.05)) as pipeline:  # type: ignore[arg-type]
+        submit(pipeline, 0, 1)
+        sender = in_thread(submit, pipeline, 2, 3, 4)
+        assert received.await_count(1)[0].error and not pipeline.is_stuck
+        assert sender.is_alive() and pipeline.counts.dropped == 0, "another slot may still come"
+        pipeline.expect_no_slots()
+        sender.join(PATIENCE_S)
+        assert not sender.is_alive() and pipeline.is_stuck
+        device.finish("pfe", 0)
+        wait_until(lambda: not pipeline.is_stuck)
+        device.finish_frame(4)
+        assert numbers_of(received.await_count(2)[1:]) == [4]
+    assert pipeline.counts == Counts(submitted=5, completed=1, failed=1, dropped=3)
+
+
 @every_mode
 def test_close_gives_up_what_a_device_never_finishes(mode: Mode) -> None:
     device, received, slots = FakeDevice(), Received(), SCHEDULES[mode].slots

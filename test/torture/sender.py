@@ -4,7 +4,8 @@
 
     python -m test.torture.sender JOURNAL --clouds FILE.bin [FILE.bin …] --schedule 5:10,25:10,5:10
 
-The schedule is of parts RATE (Hz):SECONDS. Stamps are time.time_ns() at sending. Lines of kind `sent`.
+The schedule is of parts RATE (Hz):SECONDS; nothing is sent in one of rate 0. Stamps are time.time_ns() at sending,
+moved by the part's OFFSET (s), its third number. Lines of kind `sent`.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from typing import NamedTuple
 
 import rclpy
 from rclpy.qos import HistoryPolicy, QoSProfile, ReliabilityPolicy
+from rosgraph_msgs.msg import Clock
 from sensor_msgs.msg import PointCloud2
 from sensor_msgs_py.point_cloud2 import create_cloud
 from std_msgs.msg import Header
@@ -34,10 +36,12 @@ class Part(NamedTuple):
 
     rate_hz: float
     duration_s: float
+    offset_s: float = 0.0
+    """How much later than now its stamps are."""
 
 
 def parse_schedule(text: str) -> list[Part]:
-    """Read `RATE:SECONDS,RATE:SECONDS`."""
+    """Read `RATE:SECONDS,RATE:SECONDS:OFFSET`."""
     return [Part(*map(float, part.split(":"))) for part in text.split(",")]
 
 
@@ -47,6 +51,7 @@ def send(options: argparse.Namespace, journal: Journal) -> None:
     reliability = ReliabilityPolicy.RELIABLE if options.reliable else ReliabilityPolicy.BEST_EFFORT
     profile = QoSProfile(history=HistoryPolicy.KEEP_LAST, depth=options.depth, reliability=reliability)
     publisher = node.create_publisher(PointCloud2, "points", profile)
+    clock = node.create_publisher(Clock, "/clock", 10) if options.clock else None
     header = Header(frame_id=options.frame_id)
     messages = [create_cloud(header, copy.deepcopy(FIELDS), read_points(path)) for path in options.clouds]
     while publisher.get_subscription_count() < options.listeners:
@@ -56,10 +61,13 @@ def send(options: argparse.Namespace, journal: Journal) -> None:
     number, begin_s = count(), time.monotonic()
     for part in parse_schedule(options.schedule):
         journal.write("part", at_ns=time.time_ns(), rate_hz=part.rate_hz)
+        offset_ns = round(part.offset_s * 1e9)
         for index in range(round(part.rate_hz * part.duration_s)):
             time.sleep(max(0.0, begin_s + index / part.rate_hz - time.monotonic()))
             message, now_ns = messages[next(number) % len(messages)], time.time_ns()
-            message.header.stamp.sec, message.header.stamp.nanosec = divmod(now_ns, 1_000_000_000)
+            message.header.stamp.sec, message.header.stamp.nanosec = divmod(now_ns + offset_ns, 1_000_000_000)
+            if clock is not None:
+                clock.publish(Clock(clock=message.header.stamp))
             publisher.publish(message)
             journal.write("sent", at_ns=now_ns, stamp=[message.header.stamp.sec, message.header.stamp.nanosec])
         begin_s += part.duration_s
@@ -77,6 +85,7 @@ def main() -> int:
     parser.add_argument("--schedule", required=True)
     parser.add_argument("--frame-id", default="velodyne")
     parser.add_argument("--listeners", type=int, default=1, help="subscriptions to wait for")
+    parser.add_argument("--clock", action="store_true", help="let /clock stand at the stamp of the last cloud")
     parser.add_argument("--reliable", action="store_true")
     parser.add_argument("--depth", type=int, default=5)
     options = parser.parse_args()
