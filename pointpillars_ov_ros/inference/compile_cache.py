@@ -44,8 +44,8 @@ class CompileCache:
         """Give `runtime` with the cache that there is."""
         return replace(runtime, cache_dir=self.folder)
 
-    def sign(self, kept_all: bool) -> None:
-        """Note what OpenVINO has written since; `kept_all`: nothing was compiled, all was in the cache."""
+    def sign(self, compiled: str = "") -> None:
+        """Note what OpenVINO has written since the last time; it says nothing where it could not keep `compiled`."""
         if not self.folder:
             return
         try:
@@ -55,8 +55,9 @@ class CompileCache:
         except OSError as error:
             log.warning("cache_dir: %s: what was compiled cannot be checked next time (%s)", self.folder, error)
             return
-        if not fresh and not kept_all:
-            log.warning("cache_dir: %s took nothing, so the networks are compiled at every start", self.folder)
+        self._before |= fresh
+        if compiled and not fresh:
+            log.warning("cache_dir: %s does not keep the %s, which is compiled at every start", self.folder, compiled)
 
     def _files(self) -> set[Path]:
         return set(Path(self.folder).glob("*.blob"))

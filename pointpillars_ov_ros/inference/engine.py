@@ -56,6 +56,7 @@ class Engine:
         config = bundle.config
         self._points, _ = clean_points(warm_up_cloud(config), 1.0)
         self.encoders = EncoderFactory(bundle, runtime, compile_properties(runtime, runtime.pfe_device), self._points)
+        cache.sign()
         self._canvas = CanvasFormat()
         self.is_lean = runtime.lean_rpn and is_cpu_alone(runtime.rpn_device)
         """The RPN's graph is rewritten. Elsewhere than on CPU nobody has yet seen what is faster, or if it is right."""
@@ -66,7 +67,7 @@ class Engine:
             rpn_ports(config),
             rewrite=self._make_lean if self.is_lean else None,
         )
-        cache.sign(kept_all=self.rpn.was_cached)
+        cache.sign("" if self.rpn.was_cached else "RPN")
         self._pool = SlotPool(self._make_slot, self._warm_up, self.rpn.optimal_requests)
         self._pipeline: Pipeline | None = None
         self._changing = threading.RLock()
@@ -181,7 +182,6 @@ class Engine:
                 self.set_mode(self.runtime.mode)
             except PointPillarsError as error:
                 log.error("%s", error)
-                self._pipeline.expect_no_slots()
 
 
 def warm_up_cloud(config: ModelConfig, points: int = 20_000, seed: int = 0) -> FloatArray:

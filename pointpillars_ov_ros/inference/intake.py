@@ -62,14 +62,15 @@ class Intake:
 
     @property
     def is_stuck(self) -> bool:
-        """Tell whether there is no slot that could take a cloud, because all hang, and there is to be none."""
+        """Tell whether there is no slot that could take a cloud, because all hang."""
         return self._is_stuck
 
     def set_stuck(self, is_stuck: bool) -> None:
         """Note that; a sender made to wait goes on, for the thread that waits is one that a process is ended by."""
         with self._changed:
             self._is_stuck = is_stuck
-            self._changed.notify_all()
+            if is_stuck:
+                self._changed.notify_all()
 
     @property
     def counts(self) -> Counts:

@@ -104,7 +104,7 @@ class Pipeline:
 
     @property
     def is_stuck(self) -> bool:
-        """Tell whether all slots hang and there are no others: no cloud goes on until a device gives one back."""
+        """Tell whether all slots hang, and none took their place for as long as an inference may take."""
         return self._intake.is_stuck
 
     def submit(self, points: FloatArray, token: Any, times: StageTimes | None = None) -> bool:
@@ -131,10 +131,6 @@ class Pipeline:
         """
         check_slots(mode, len(slots))
         self._clock.call_soon(partial(self._loop.use, mode, tuple(slots)))
-
-    def expect_no_slots(self) -> None:
-        """Note that no slot takes the place of those that hang; see `is_stuck`. From any thread."""
-        self._clock.call_soon(self._loop.expect_no_slots)
 
     def set_policy(self, policy: DropPolicy) -> None:
         """Change what happens to clouds that come too fast; a sender that waits in `submit` goes on at once."""

@@ -80,7 +80,7 @@ def test_a_file_that_was_cut_off_before_it_was_signed_is_made_anew(
 
 def test_a_file_of_another_program_is_left_alone(tmp_path: Path) -> None:
     (tmp_path / "1.blob").write_bytes(b"of another program")
-    CompileCache(str(tmp_path)).sign(kept_all=True)
+    CompileCache(str(tmp_path)).sign()
     assert [path.name for path in tmp_path.iterdir()] == ["1.blob"]
 
 
@@ -97,7 +97,7 @@ def test_a_folder_that_cannot_be_is_a_warning_and_the_networks_are_compiled(
 def test_a_folder_that_takes_nothing_is_a_warning(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     """Read-only, or on a disk that is full: OpenVINO says nothing of either."""
     cache = CompileCache(str(tmp_path))
-    cache.sign(kept_all=True)
+    cache.sign()
     assert not caplog.text
-    cache.sign(kept_all=False)
-    assert "took nothing, so the networks are compiled at every start" in caplog.text
+    cache.sign("RPN")
+    assert "does not keep the RPN, which is compiled at every start" in caplog.text

@@ -107,6 +107,21 @@ def device_is_gone(folder: Path, seconds: float = 5.0) -> str:
         return f"“{error}”; after ~/reload {detected} detected; ended in {took_s:.1f} s"
 
 
+@scenario(
+    SCENARIOS,
+    "the same in replay mode, where the sender is made to wait",
+    "ERROR in diagnostics; nobody waits for good, and SIGTERM ends it, code 0",
+)
+def device_is_gone_in_replay(folder: Path, seconds: float = 5.0) -> str:
+    weakness = Weakness("rpn", Trouble.NEVER_ENDS)
+    with toy_detector(folder, weakness, inference_timeout=0.5, drop_policy="replay") as arena:
+        bad = save_clouds(folder, bright=True)
+        arena.start_sender(bad, f"10:{seconds:g}", "--reliable", "--depth", "1000")
+        arena.wait_until(lambda: arena.has_ended("sender"), "the end of sending")
+        error = wait_for_level(arena, "device", _ERROR, "inferences that hang")
+        return f"“{error}”; ended in {arena.end_node():.1f} s"
+
+
 @scenario(SCENARIOS, "networks with outputs of another shape than the bundle says", "refused at start, in a sentence")
 def outputs_of_another_shape(folder: Path) -> str:
     with Arena(folder) as arena:

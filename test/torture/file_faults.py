@@ -101,7 +101,7 @@ def cache_read_only(folder: Path) -> str:
 
 @scenario(SCENARIOS, "compile cache on a disk that is full", "starts, one warning, detects the same")
 def cache_full(folder: Path) -> str:
-    with mounted(folder / "cache", "-t", "tmpfs", "-o", "size=4k", "tmpfs") as cache:
+    with mounted(folder / "cache", "-t", "tmpfs", "-o", "size=1m", "tmpfs") as cache:
         return play_no_room(folder, cache)
 
 
