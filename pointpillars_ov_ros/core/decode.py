@@ -65,7 +65,7 @@ class Decoder:
             self._labels,
         )
         if count < 0:
-            raise OutputError("the RPN gave scores that are NaN")
+            raise OutputError("the RPN gave scores that are NaN or infinite")
         coder, direction = self._config.box_coder, self._config.direction
         kept, decoded, scores, labels = decode_best(
             self._candidates[:count],
@@ -85,7 +85,7 @@ class Decoder:
             settings.nms_per_class,
         )
         if kept < 0:
-            raise OutputError("the RPN gave boxes that are not finite")
+            raise OutputError("the RPN gave boxes or directions that are NaN or infinite")
         return Detections(decoded, scores, labels)
 
 
@@ -125,7 +125,7 @@ def select_candidates(
 
     `class_logits` (anchors * classes,). The comparison is made on logits, and the mask looked up only for anchors
     that pass it: both are the same as masking and taking the sigmoid of all hundred thousand. `min_pillars` < 0: no
-    mask. A NaN anywhere: -1.
+    mask. NaN or infinity anywhere: -1.
     """
     size, least = 0, np.float32(threshold)
     for begin in range(0, footprints.shape[0], _GROUP):
@@ -134,15 +134,14 @@ def select_candidates(
             continue
         for anchor in range(begin, end):
             label, best = 0, class_logits[anchor * classes]
-            for k in range(1, classes):
+            for k in range(classes):
                 value = class_logits[anchor * classes + k]
-                # Written so that a NaN, which compares as false, becomes the best and stays it.
-                if best == best and not value <= best:
+                if not np.isfinite(value):
+                    return -1
+                if value > best:
                     label, best = k, value
             if best < least:
                 continue
-            if np.isnan(best):
-                return -1
             if min_pillars >= 0 and count_occupied(occupied, footprints[anchor]) <= min_pillars:
                 continue
             candidates[size] = anchor
@@ -154,10 +153,10 @@ def select_candidates(
 
 @njit(nogil=True, cache=True, inline="always")
 def any_reaches(values: FloatArray, least: np.float32) -> bool:
-    """Tell whether one of `values` is `least` or above, or NaN; without a branch, so that it is vectorized."""
+    """Tell whether one of `values` is `least` or above, or not finite; without a branch, so that it is vectorized."""
     found = False
     for i in range(values.shape[0]):
-        found |= not values[i] < least
+        found |= (not values[i] < least) | (values[i] == -np.inf)
     return found
 
 
@@ -181,8 +180,8 @@ def decode_best(
 ) -> tuple[int, FloatArray, FloatArray, IntArray]:
     """Decode the best of the candidates and suppress those that overlap a better one.
 
-    Gives how many are left, their boxes (M, 7), scores and labels, best first; -1 where a box is not finite. In one
-    piece because a call from Python costs more than the work, of which there is little.
+    Gives how many are left, their boxes (M, 7), scores and labels, best first; -1 where a box or its direction is not
+    finite. In one piece because a call from Python costs more than the work, of which there is little.
     """
     best = np.argsort(-logits, kind="mergesort")[:max_candidates]
     boxes, chosen, own_labels = np.empty((len(best), 7), np.float32), candidates[best], labels[best]
@@ -191,7 +190,8 @@ def decode_best(
         boxes,
     )  # fmt: skip
     kept = np.empty(min(len(best), max_kept), np.int64)
-    size = suppress(boxes, own_labels, iou_threshold, per_class, kept) if np.isfinite(boxes).all() else -1
+    is_finite = np.isfinite(boxes).all() and np.isfinite(directions[chosen]).all()
+    size = suppress(boxes, own_labels, iou_threshold, per_class, kept) if is_finite else -1
     kept = kept[: max(size, 0)]
     return size, boxes[kept], sigmoid(logits[best[kept]]), own_labels[kept]
 

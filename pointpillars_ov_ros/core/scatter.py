@@ -77,6 +77,24 @@ class Canvas:
         return self._rows
 
 
+def are_finite(features: FloatArray, pillars: int) -> bool:
+    """Tell whether the features (blocks, C, B) of the first `pillars` pillars are numbers, with their blocks."""
+    blocks = features[: -(-pillars // features.shape[2])]
+    if not blocks.flags.c_contiguous:
+        # The host's: one block, each pillar's features together.
+        blocks = blocks.transpose(0, 2, 1)[:, :pillars]
+    return bool(all_finite(blocks.reshape(-1)))
+
+
+@njit(nogil=True, cache=True)
+def all_finite(values: FloatArray) -> bool:
+    """Tell whether no value is NaN or infinite; without a branch, so that it is vectorized."""
+    found = False
+    for i in range(values.shape[0]):
+        found |= not abs(values[i]) < np.inf
+    return not found
+
+
 # Channel by channel: one plane of the canvas (0.9 MB) stays in the L2 cache, all of it (55 MB) would not.
 @njit(nogil=True, cache=True)
 def write_planes(planes: FloatArray, cells: IntArray, features: FloatArray) -> None:

@@ -31,8 +31,8 @@ class Batching(NamedTuple):
 
 def read_batching(compiled: ov.CompiledModel) -> Batching | None:
     """Tell how requests for `compiled` are joined; None where they are not, or where AUTO does not tell."""
-    timeout = _read(compiled, "AUTO_BATCH_TIMEOUT")
-    number = re.search(r"\((\d+)\)", str(_read(compiled, "MULTI_DEVICE_PRIORITIES")))
+    timeout = read_property(compiled, "AUTO_BATCH_TIMEOUT")
+    number = re.search(r"\((\d+)\)", str(read_property(compiled, "MULTI_DEVICE_PRIORITIES")))
     if timeout is None or number is None or int(number[1]) < 2:
         return None
     return Batching(int(number[1]), int(timeout))
@@ -40,11 +40,11 @@ def read_batching(compiled: ov.CompiledModel) -> Batching | None:
 
 def read_back(compiled: ov.CompiledModel, asked: Mapping[str, Any]) -> dict[str, str]:
     """Give the settings by name; what was `asked` for and is told by nobody is marked as that."""
-    behind = _read(compiled, "DEVICE_PROPERTIES") or {}
+    behind = read_property(compiled, "DEVICE_PROPERTIES") or {}
     found = {}
     for name in dict.fromkeys((*_REPORTED, *asked)):
         # Asked one by one: BATCH answers for more than it lists among its SUPPORTED_PROPERTIES.
-        own, others = _read(compiled, name), {}
+        own, others = read_property(compiled, name), {}
         if name not in ("EXECUTION_DEVICES", "OPTIMAL_NUMBER_OF_INFER_REQUESTS"):
             others = {device: describe(values[name]) for device, values in behind.items() if name in values}
         if own is not None or others:
@@ -63,7 +63,8 @@ def describe(value: object) -> str:
     return str(getattr(value, "name", value))
 
 
-def _read(compiled: ov.CompiledModel, name: str) -> Any:  # Any: each property has its own type
+def read_property(compiled: ov.CompiledModel, name: str) -> Any:  # Any: each property has its own type
+    """Give a property; None where the device does not know it."""
     try:
         return compiled.get_property(name)
     except RuntimeError:

@@ -21,6 +21,7 @@ from pointpillars_ov_ros.core.decode import override_thresholds
 from pointpillars_ov_ros.core.errors import InferenceError, OutputError, PointPillarsError
 from pointpillars_ov_ros.core.points import clean_points
 from pointpillars_ov_ros.core.runtime_config import Mode, RuntimeConfig
+from pointpillars_ov_ros.inference.compile_cache import CompileCache
 from pointpillars_ov_ros.inference.costs import costs
 from pointpillars_ov_ros.inference.devices import fit_to_machine, is_cpu_alone
 from pointpillars_ov_ros.inference.encoder_choice import EncoderFactory
@@ -45,6 +46,8 @@ class Engine:
         """Compile and warm up; BundleError, InferenceError or ConfigError where that cannot be."""
         begin = time.monotonic()
         runtime, self._reductions = fit_to_machine(runtime)
+        cache = CompileCache(runtime.cache_dir)
+        runtime = cache.settings(runtime)
         self.bundle = bundle
         self.config: ModelConfig = bundle.config
         self.runtime = runtime
@@ -53,6 +56,7 @@ class Engine:
         config = bundle.config
         self._points, _ = clean_points(warm_up_cloud(config), 1.0)
         self.encoders = EncoderFactory(bundle, runtime, compile_properties(runtime, runtime.pfe_device), self._points)
+        cache.sign()
         self._canvas = CanvasFormat()
         self.is_lean = runtime.lean_rpn and is_cpu_alone(runtime.rpn_device)
         """The RPN's graph is rewritten. Elsewhere than on CPU nobody has yet seen what is faster, or if it is right."""
@@ -63,6 +67,7 @@ class Engine:
             rpn_ports(config),
             rewrite=self._make_lean if self.is_lean else None,
         )
+        cache.sign("" if self.rpn.was_cached else "RPN")
         self._pool = SlotPool(self._make_slot, self._warm_up, self.rpn.optimal_requests)
         self._pipeline: Pipeline | None = None
         self._changing = threading.RLock()

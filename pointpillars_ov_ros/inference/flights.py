@@ -69,6 +69,11 @@ class Flights:
         """Tell whether no frame is in flight."""
         return all(flight.state is State.IDLE for flight in self.active)
 
+    @property
+    def are_stuck(self) -> bool:
+        """Tell whether all hang."""
+        return bool(self.hung) and not self.active
+
     def release(self, flight: SlotInUse) -> Cloud:
         """Free a slot for the next frame, and give the cloud of the one that leaves it."""
         flight.state = State.IDLE

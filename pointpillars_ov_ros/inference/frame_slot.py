@@ -12,8 +12,9 @@ from pointpillars_ov_ros.core.canvas_format import CanvasFormat
 from pointpillars_ov_ros.core.config import ModelConfig, PostprocessConfig
 from pointpillars_ov_ros.core.decode import Decoder
 from pointpillars_ov_ros.core.detections import Detections
+from pointpillars_ov_ros.core.errors import OutputError
 from pointpillars_ov_ros.core.pillars import Pillars
-from pointpillars_ov_ros.core.scatter import Canvas
+from pointpillars_ov_ros.core.scatter import Canvas, are_finite
 from pointpillars_ov_ros.inference.encoders import Encoder
 from pointpillars_ov_ros.inference.network import Network, Request
 
@@ -60,8 +61,12 @@ class FrameSlot:
         return self._encoder.is_finished()
 
     def scatter(self) -> None:
-        """Take the pillar features from the finished PFE onto the canvas."""
-        self._canvas.scatter(self._encoder.finish(), self._pillars)
+        """Take the pillar features from the finished PFE onto the canvas; OutputError where they are not numbers."""
+        features = self._encoder.finish()
+        # Looked for here, since an RPN may make numbers of them: a ReLU of NaN is 0 in some plugins.
+        if not are_finite(features, self._pillars.size):
+            raise OutputError("the PFE gave features that are NaN or infinite")
+        self._canvas.scatter(features, self._pillars)
 
     def start_rpn(self, done: Callable[[], None] | None = None) -> None:
         """Start detecting on the canvas; see `Request.start`."""

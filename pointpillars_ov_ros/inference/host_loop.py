@@ -59,6 +59,7 @@ class HostLoop:
         self._flights = Flights()
         self._watch_at_ns = 0
         self._closing_at_ns: int | None = None
+        self._stuck_since_ns: int | None = None
 
     def use(self, mode: Mode, slots: Sequence[Slot]) -> None:
         """Run `mode` over these slots and no others; the frames in the others are finished first."""
@@ -103,11 +104,21 @@ class HostLoop:
         self._watch_at_ns = now_ns + _WATCH_NS
         if self._flights.take_back():
             self._on_hung(self.hung)
+        self._look_whether_stuck(now_ns)
         for flight in self._flights.running():
             if flight.is_finished():
                 self._inference_ended(flight, flight.sequence, flight.state, now_ns)
             elif reason := self._too_long(flight, now_ns):
                 self._give_up(flight, reason)
+
+    def _look_whether_stuck(self, now_ns: int) -> None:
+        """Let senders go on where all slots hang, and none took their place in the time that an inference has."""
+        if not self._flights.are_stuck:
+            self._stuck_since_ns = None
+        elif self._stuck_since_ns is None:
+            self._stuck_since_ns = now_ns
+        since_ns, limit_ns = self._stuck_since_ns, self._limits.stage_ns
+        self._intake.set_stuck(since_ns is not None and limit_ns is not None and now_ns - since_ns >= limit_ns)
 
     def _too_long(self, flight: SlotInUse, now_ns: int) -> str:
         """Say why a running inference is not waited for any longer; empty where it is."""

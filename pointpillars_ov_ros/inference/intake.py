@@ -42,6 +42,7 @@ class Intake:
         self._waiting: Cloud | None = None
         self._counts = Counts()
         self.is_closed = False
+        self._is_stuck = False
 
     @property
     def has_cloud(self) -> bool:
@@ -60,16 +61,31 @@ class Intake:
             self._changed.notify_all()
 
     @property
+    def is_stuck(self) -> bool:
+        """Tell whether there is no slot that could take a cloud, because all hang."""
+        return self._is_stuck
+
+    def set_stuck(self, is_stuck: bool) -> None:
+        """Note that; a sender made to wait goes on, for the thread that waits is one that a process is ended by."""
+        with self._changed:
+            self._is_stuck = is_stuck
+            if is_stuck:
+                self._changed.notify_all()
+
+    @property
     def counts(self) -> Counts:
         """The accounts at this moment."""
         with self._changed:
             return self._counts
 
     def put(self, points: FloatArray, token: Any, times: StageTimes) -> bool:
-        """Take a cloud in; False where the intake is closed. Live it displaces one that waits, in replay it waits."""
+        """Take a cloud in; False where the intake is closed.
+
+        Live it displaces one that waits, and so it does where the intake is stuck; in replay it waits.
+        """
         times.begin(Stage.QUEUE, self._now_ns())
         with self._changed:
-            self._changed.wait_for(lambda: self._waiting is None or self._policy is DropPolicy.LIVE or self.is_closed)
+            self._changed.wait_for(lambda: self._waiting is None or self._may_displace or self.is_closed)
             if self.is_closed:
                 return False
             self._drop_waiting()
@@ -107,6 +123,10 @@ class Intake:
             self.is_closed = True
             self._drop_waiting()
             self._changed.notify_all()
+
+    @property
+    def _may_displace(self) -> bool:
+        return self._policy is DropPolicy.LIVE or self._is_stuck
 
     def _drop_waiting(self) -> None:
         if self._waiting is not None:

@@ -13,7 +13,7 @@ import openvino as ov
 
 from pointpillars_ov_ros.core.arrays import FloatArray
 from pointpillars_ov_ros.core.errors import BundleError, InferenceError
-from pointpillars_ov_ros.inference.effective import Batching, describe, read_back, read_batching
+from pointpillars_ov_ros.inference.effective import Batching, describe, read_back, read_batching, read_property
 from pointpillars_ov_ros.inference.memory import shared_memory
 from pointpillars_ov_ros.inference.ports import Ports, Shape
 from pointpillars_ov_ros.inference.watcher import Watcher
@@ -113,6 +113,7 @@ class Network:
             self._compiled = core.compile_model(model, device, self._properties)
             self.compile_s = time.monotonic() - begin
             """What compiling took, or loading from the cache (CACHE_DIR)."""
+            self.was_cached = bool(read_property(self._compiled, "LOADED_FROM_CACHE"))
             self.memory = shared_memory(core, device)
         except RuntimeError as error:
             raise InferenceError(
@@ -155,6 +156,9 @@ class Network:
 def read_model(core: ov.Core, path: Path, ports: Ports) -> ov.Model:
     """Read an IR; BundleError where it is none, or has other tensors than `ports`."""
     try:
+        # Into memory: weights that are mapped would follow a file that is written over, or end the process with SIGBUS
+        # where it was cut off, between this and the end of compiling.
+        core.set_property({"ENABLE_MMAP": False})
         model = core.read_model(path)
     except RuntimeError as error:
         raise BundleError(f"{path} is no network that OpenVINO reads: {first_line(error)}") from None
@@ -180,5 +184,6 @@ def check_ports(path: Path, kind: str, ports: list[Any], wanted: Mapping[str, Sh
 def first_line(error: BaseException) -> str:
     """Give the telling line of an OpenVINO error, which begins with where in its source it was thrown."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    telling = [line for line in lines if not line.startswith(("Exception from", "Check '"))]
-    return (telling or lines or [type(error).__name__])[0].rstrip(".")
+    preludes = ("Exception from", "Caught exception: Exception from", "Check '")
+    telling = [line for line in lines if not line.startswith(preludes)]
+    return (telling or lines or [type(error).__name__])[0].rstrip(".:")

@@ -30,7 +30,7 @@ class PfeStage:
     def __init__(self, network: Network, config: ModelConfig, block: int) -> None:
         """Make the requests; `network` is compiled for `block` pillars, or for a DYNAMIC number."""
         self._names, self._output = config.pfe.inputs, config.pfe.output
-        self._is_dynamic = block == DYNAMIC
+        self._is_dynamic, self._asked = block == DYNAMIC, 0
         block = config.grid.max_pillars if self._is_dynamic else block
         blocks = -(-config.grid.max_pillars // block)
         rows, slots = blocks * block, config.grid.max_points_per_pillar
@@ -57,7 +57,8 @@ class PfeStage:
         # A frame without a pillar runs one block all the same, so that it goes the way of all others.
         self._running = self._requests[: max(1, -(-pillars // self._block))]
         if self._is_dynamic:
-            self._bind_inputs(self._running[0], slice(0, max(1, pillars)))
+            self._asked = max(1, pillars)
+            self._bind_inputs(self._running[0], slice(0, self._asked))
         for index, request in enumerate(self._running):
             try:
                 request.start()
@@ -80,11 +81,18 @@ class PfeStage:
                 request.finish()
             except InferenceError as error:
                 failure = error
-        if failure is None and self._is_dynamic and self._running:
-            self.features = self._running[0].tensor(self._output)[..., 0]
-        self._running = []
+        running, self._running = self._running, []
         if failure is not None:
             raise failure
+        if self._is_dynamic and running:
+            self.features = self._whole(running[0].tensor(self._output))
+
+    def _whole(self, output: FloatArray) -> FloatArray:
+        """Give the features in a dynamic output; InferenceError where they are not those of the pillars asked for."""
+        wanted = (1, self.features.shape[1], self._asked, 1)
+        if output.shape != wanted:
+            raise InferenceError(f"the PFE gave an output of shape {output.shape} instead of {wanted}")
+        return output[..., 0]
 
     def _bind_inputs(self, request: Request, span: slice) -> None:
         for name, array in zip(DensePfeInputs._fields, self.inputs, strict=True):

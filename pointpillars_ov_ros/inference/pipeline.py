@@ -102,11 +102,16 @@ class Pipeline:
         """Slots whose inference was given up and that the device has not given back."""
         return self._loop.hung
 
+    @property
+    def is_stuck(self) -> bool:
+        """Tell whether all slots hang, and none took their place for as long as an inference may take."""
+        return self._intake.is_stuck
+
     def submit(self, points: FloatArray, token: Any, times: StageTimes | None = None) -> bool:
         """Hand over `points` (N, 4) float32, not to be changed any more; give False where the pipeline is closed.
 
         Policy live: never waits; a cloud still waiting for a slot is displaced, and counted as dropped.
-        Policy replay: waits until there is room, so not to be called from `on_result`.
+        Policy replay: waits until there is room, so not to be called from `on_result`; live where it `is_stuck`.
         """
         if times is None:
             times = StageTimes()

@@ -129,7 +129,8 @@ class LiveEngine:
     def _retire(self) -> None:
         """Let all results of the pipeline that is leaving leave, also of the cloud that waits in it."""
         assert self._leaving is not None
-        self._leaving.drain(CLOSE_TIMEOUT_S)
+        if not self._leaving.is_stuck:
+            self._leaving.drain(CLOSE_TIMEOUT_S)
         self._leaving.close()
         self._close_trace()
         with self._counting:

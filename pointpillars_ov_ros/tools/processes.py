@@ -68,7 +68,7 @@ class NodeProcesses:
 
     def has_ended(self, executable: str) -> bool:
         """Tell whether a node ended, and well; PointPillarsError with its last words where it did not."""
-        code = self._processes[executable].poll()
+        code = self.code(executable)
         if code:
             log = self._logs / f"{executable}.log"
             words = log.read_text(errors="replace").strip().splitlines() or ["it said nothing"]
@@ -78,6 +78,10 @@ class NodeProcesses:
     def pid(self, executable: str) -> int:
         """Give the process id of a node."""
         return self._processes[executable].pid
+
+    def code(self, executable: str) -> int | None:
+        """Give the exit code of a node; None where it runs."""
+        return self._processes[executable].poll()
 
     def check(self) -> None:
         """Raise PointPillarsError where any node ended badly."""

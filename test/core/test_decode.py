@@ -182,21 +182,23 @@ def test_over_an_empty_cloud_the_mask_lets_nothing_pass() -> None:
 
 
 @pytest.mark.parametrize("column", [0, 1])
-def test_scores_that_are_nan_fail_the_frame(column: int) -> None:
+@pytest.mark.parametrize("poison", [np.nan, np.inf, -np.inf])
+def test_scores_that_are_not_finite_fail_the_frame(column: int, poison: float) -> None:
     """A device that computes wrongly must be noticed, not taken for an empty road."""
     config = unmasked()
     outputs = silent_outputs(config)
-    outputs.scores.reshape(-1, 2)[77, column] = np.nan
-    with pytest.raises(InferenceError, match="NaN"):
+    outputs.scores.reshape(-1, 2)[77, column] = poison
+    with pytest.raises(InferenceError, match="scores that are NaN or infinite"):
         decode(config, outputs)
 
 
 @pytest.mark.parametrize("poison", [np.nan, np.inf])
-def test_boxes_that_are_not_finite_fail_the_frame(poison: float) -> None:
+@pytest.mark.parametrize("name", ["boxes", "directions"])
+def test_boxes_that_are_not_finite_fail_the_frame(poison: float, name: str) -> None:
     config = unmasked()
     outputs = random_outputs(config, np.random.default_rng(10))
-    outputs.boxes[:, :2] = poison
-    with pytest.raises(InferenceError, match="not finite"):
+    getattr(outputs, name)[:, :2] = poison
+    with pytest.raises(InferenceError, match="boxes or directions that are NaN or infinite"):
         decode(config, outputs)
 
 

@@ -11,7 +11,7 @@ import pytest
 from pointpillars_ov_ros.core.canvas_format import CanvasFormat, CanvasLayout
 from pointpillars_ov_ros.core.grid_config import GridConfig
 from pointpillars_ov_ros.core.pillars import Pillars
-from pointpillars_ov_ros.core.scatter import Canvas
+from pointpillars_ov_ros.core.scatter import Canvas, are_finite
 
 from ..builders import grouped, random_cloud, tiny_config
 from ..reference import scatter as slow
@@ -50,6 +50,18 @@ def test_features_in_blocks_land_where_the_twin_puts_them(block: int, count: int
     features, tensor = random_features(rng, pillars), empty_canvas(GRID, value=5.0)
     Canvas(tensor, GRID.max_pillars).scatter(in_blocks(features, block, rng), pillars)
     np.testing.assert_array_equal(tensor, expected_canvas(features, pillars))
+
+
+@pytest.mark.parametrize("poison", [np.nan, np.inf, -np.inf])
+@pytest.mark.parametrize("block", [7, 60])
+def test_one_value_that_is_no_number_is_found_in_either_layout(block: int, poison: float) -> None:
+    rng = np.random.default_rng(3)
+    features = in_blocks(rng.normal(size=(30, CHANNELS)).astype(np.float32), block, rng)
+    as_the_host_lays_them = np.ascontiguousarray(features.transpose(0, 2, 1)).transpose(0, 2, 1)
+    for layout in [features, as_the_host_lays_them][: 2 if block == GRID.max_pillars else 1]:
+        assert are_finite(layout, 30)
+        layout[28 // block, 1, 28 % block] = poison
+        assert not are_finite(layout, 30)
 
 
 FORMS = {

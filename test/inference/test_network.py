@@ -13,7 +13,7 @@ import pytest
 
 from pointpillars_ov_ros.core.errors import BundleError, InferenceError
 from pointpillars_ov_ros.inference.effective import describe
-from pointpillars_ov_ros.inference.network import Network, Request, first_line
+from pointpillars_ov_ros.inference.network import Network, Request, first_line, read_model
 from pointpillars_ov_ros.inference.ports import Ports, pfe_ports, rpn_ports
 
 from ..builders import tiny_config
@@ -196,7 +196,8 @@ def test_properties_are_described_as_people_write_them(value: object, text: str)
     ("text", "line"),
     [
         ("Exception from src/a.cpp:1:\nCheck 'x' failed at b.cpp:2:\nNo such device.\nmore", "No such device"),
-        ("Exception from src/a.cpp:1:\n", "Exception from src/a.cpp:1:"),
+        ("Exception from a:1:\nCaught exception: Exception from b:2:\n[CPU] Reshape failed:\n", "[CPU] Reshape failed"),
+        ("Exception from src/a.cpp:1:\n", "Exception from src/a.cpp:1"),
         ("plain", "plain"),
         ("", "RuntimeError"),
         ("\n  \n padded \n", "padded"),
@@ -204,3 +205,12 @@ def test_properties_are_described_as_people_write_them(value: object, text: str)
 )
 def test_the_telling_line_of_an_openvino_error_is_found(text: str, line: str) -> None:
     assert first_line(RuntimeError(text)) == line
+
+
+def test_weights_are_in_memory_and_not_in_a_file_that_may_change(tmp_path: Path) -> None:
+    """Mapped, one that is cut off while a network is compiled ends the process."""
+    path = save_doubler(tmp_path)
+    model = read_model(ov.Core(), path, DOUBLER)
+    path.with_suffix(".bin").write_bytes(b"")
+    assert str(tmp_path) not in Path("/proc/self/maps").read_text()
+    assert model.inputs

@@ -474,6 +474,36 @@ def test_an_inference_that_hangs_is_reported_and_its_slot_used_again_when_it_end
     assert pipeline.counts == Counts(submitted=5, completed=4, failed=1)
 
 
+def test_replay_makes_nobody_wait_for_long_where_all_slots_hang() -> None:
+    """Whoever waits may be the thread that a process is ended by."""
+    device, received = FakeDevice(), Received()
+    arguments = ([FakeSlot(device)], Mode.LATENCY, DropPolicy.REPLAY, SETTINGS, received)
+    with closing(Pipeline(*arguments, stage_timeout_s=0.05)) as pipeline:  # type: ignore[arg-type]
+        submit(pipeline, 0, 1)
+        sender = in_thread(submit, pipeline, 2, 3, 4)
+        sender.join(PATIENCE_S)
+        assert not sender.is_alive() and pipeline.is_stuck
+        device.finish("pfe", 0)
+        wait_until(lambda: not pipeline.is_stuck)
+        device.finish_frame(4)
+        assert numbers_of(received.await_count(2)[1:]) == [4]
+    assert pipeline.counts == Counts(submitted=5, completed=1, failed=1, dropped=3)
+
+
+def test_a_slot_that_takes_the_place_of_one_that_hangs_gets_the_cloud_that_waits() -> None:
+    device, received = FakeDevice(), Received()
+    slots = [FakeSlot(device), FakeSlot(device)]
+    arguments = (slots[:1], Mode.LATENCY, DropPolicy.REPLAY, SETTINGS, received)
+    with closing(Pipeline(*arguments, stage_timeout_s=0.05)) as pipeline:  # type: ignore[arg-type]
+        submit(pipeline, 0, 1)
+        wait_until(lambda: pipeline.is_stuck)
+        pipeline.set_mode(Mode.LATENCY, slots[1:])
+        device.finish_frame(1)
+        assert numbers_of(received.await_count(2)[1:]) == [1]
+        wait_until(lambda: not pipeline.is_stuck)
+    assert pipeline.counts == Counts(submitted=2, completed=1, failed=1)
+
+
 @every_mode
 def test_close_gives_up_what_a_device_never_finishes(mode: Mode) -> None:
     device, received, slots = FakeDevice(), Received(), SCHEDULES[mode].slots

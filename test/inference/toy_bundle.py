@@ -1,6 +1,6 @@
 # Copyright 2026 The pointpillars_ov_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""A whole bundle of toy networks for the CPU, in which one inference fails or hangs when a cloud is too bright."""
+"""A whole bundle of toy networks for the CPU, in which one fails, hangs or gives NaN when a cloud is too bright."""
 
 from __future__ import annotations
 
@@ -35,6 +35,8 @@ class Trouble(Enum):
     """The inference runs for seconds."""
     NEVER_ENDS = 2
     """The inference runs for weeks."""
+    GIVES_NAN = 3
+    """Every output is NaN."""
 
 
 class Weakness(NamedTuple):
@@ -83,15 +85,25 @@ def toy_rpn(config: ModelConfig, seed: int = 5) -> ov.Model:
 
 
 def weaken(model: ov.Model, watched: str, trouble: Trouble) -> None:
-    """Let the first output of a model depend on whether its input `watched` is too bright; its values stay."""
-    end = model.get_results()[0].input(0)
-    source, brightest = end.get_source_output(), ops.reduce_max(model.input(watched), np.arange(4), keep_dims=False)
+    """Let outputs of a model depend on whether its input `watched` is too bright; where it is not, their values stay.
+
+    Only the first output where that is enough to stop the whole inference.
+    """
+    brightest = ops.reduce_max(model.input(watched), np.arange(4), keep_dims=False)
     excess = ops.convert(ops.floor(ops.divide(brightest, np.float32(_TOO_BRIGHT))), "i64")
-    steps = _STEPS if trouble is Trouble.HANGS else 1_000_000 * _STEPS
-    number = _impossible(excess) if trouble is Trouble.FAILS else _endless(excess, steps)
-    result = ops.add(source, ops.multiply(number, np.float32(0)))
-    result.output(0).set_names(source.get_names())
-    end.replace_source_output(result.output(0))
+    if trouble is Trouble.GIVES_NAN:
+        number = ops.select(ops.greater(excess, np.int64(0)), np.float32(np.nan), np.float32(0))
+        ends = [result.input(0) for result in model.get_results()]
+    else:
+        steps = _STEPS if trouble is Trouble.HANGS else 1_000_000 * _STEPS
+        wasted = _impossible(excess) if trouble is Trouble.FAILS else _endless(excess, steps)
+        number, ends = ops.multiply(wasted, np.float32(0)), [model.get_results()[0].input(0)]
+    for end in ends:
+        source = end.get_source_output()
+        names = source.get_names()
+        result = ops.add(source, number)
+        result.output(0).set_names(names)
+        end.replace_source_output(result.output(0))
 
 
 def _impossible(excess: ov.Node) -> ov.Node:

@@ -12,10 +12,11 @@ from pathlib import Path
 
 from pointpillars_ov_ros.tools.machine import look_around
 
-from . import bad_peers, kills, overload
+from . import bad_peers, device_faults, file_faults, kills, overload, process_faults, time_faults
 from .scenario import Outcome, Scenario, play
 
-SCENARIOS = [*kills.SCENARIOS, *overload.SCENARIOS, *bad_peers.SCENARIOS]
+_THEMES = (overload, bad_peers, kills, device_faults, process_faults, file_faults, time_faults)
+SCENARIOS = [one for theme in _THEMES for one in theme.SCENARIOS]
 
 
 def choose(names: list[str]) -> list[Scenario]:

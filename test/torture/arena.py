@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -23,6 +24,8 @@ from .process_watch import Reading, look_at
 
 ROOT = Path(__file__).parents[2]
 PROFILE = ROOT / "config" / "fastdds_clouds.xml"
+_DOMAINS = range(215, 232)
+"""Of the numbers whose ports Linux gives to nobody else, those that the tests leave."""
 DETECTOR, DIAGNOSTICS = "pointpillars_detector", "pointpillars_diagnostics"
 
 
@@ -83,11 +86,36 @@ class Arena:
                 command, stdout=log, stderr=subprocess.STDOUT, env=self.environment, cwd=ROOT
             )
 
+    def pid(self, name: str) -> int:
+        """Give the process id of a sender or checker."""
+        return self._others[name].pid
+
     def has_ended(self, name: str) -> bool:
         """Tell whether a sender or checker ended, and well; AssertionError with its last words where it did not."""
         code = self._others[name].poll()
         assert not code, f"{name} ended with {code}: {(self.folder / f'{name}.log').read_text()[-2000:]}"
         return code == 0
+
+    def trigger(self, service: str) -> str:
+        """Call a std_srvs/Trigger service, and give what it answered; one that failed begins with "refused: "."""
+        name = f"answer_{len(self._others)}"
+        self.run("trigger", name, service)
+        self.wait_until(lambda: self.has_ended(name), f"the answer of {service}", 120.0)
+        (answer,) = read_journal(self.journal(name))
+        return ("" if answer["success"] else "refused: ") + str(answer["message"])
+
+    def end_node(self, node: str = DETECTOR, number: int = signal.SIGTERM) -> float:
+        """Send a node a signal, and give how long it took to end (s); AssertionError where that was not well."""
+        begin_s = time.monotonic()
+        os.kill(self.nodes.pid(node), number)
+        code = self.wait_for_code(node)
+        assert code == 0, f"{node} ended with code {code}: {self.log_of(node)[-300:]}"
+        return time.monotonic() - begin_s
+
+    def wait_for_code(self, node: str = DETECTOR) -> int:
+        """Wait until a node has ended, and give its exit code."""
+        self.wait_until(lambda: self.nodes.code(node) is not None, f"the end of {node}")
+        return self.nodes.code(node) or 0
 
     def account(self, sender: str = "sender", checker: str = "checker") -> Account:
         """Read what both have written so far."""

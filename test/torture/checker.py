@@ -10,8 +10,10 @@ stamps of `sender`.
 
 from __future__ import annotations
 
+import math
 import sys
 import time
+from itertools import chain
 from pathlib import Path
 
 from diagnostic_msgs.msg import DiagnosticArray
@@ -24,6 +26,8 @@ from pointpillars_ov_ros.nodes.timing_message import COUNTERS, from_message
 
 from .journal import Journal
 
+_TOO = ("run", "age_ms", "hung", "failing", "mode")
+"""Of a timing, beside what every line of it has."""
 _DEEP = qos.keep_last(10_000)
 
 
@@ -48,12 +52,16 @@ class Checker(Node):
 
     def _on_detections(self, message: Detection3DArray) -> None:
         scores = [detection.results[0].hypothesis.score for detection in message.detections]
-        self._write("detections", message, frame_id=message.header.frame_id, scores=scores)
+        boxes = [detection.bbox for detection in message.detections]
+        numbers = [(box.center.position.x, box.center.position.y, box.center.position.z, box.size.x) for box in boxes]
+        is_finite = all(map(math.isfinite, [*scores, *chain.from_iterable(numbers)]))
+        self._write("detections", message, frame_id=message.header.frame_id, scores=scores, is_finite=is_finite)
 
     def _on_timing(self, message: DiagnosticArray) -> None:
         timing = from_message(message)
         counts = {name: getattr(timing, name) for name in COUNTERS}
-        self._write("timing", message, error=timing.error, total_ms=timing.total_ms, run=timing.run, **counts)
+        also = {name: getattr(timing, name) for name in _TOO}
+        self._write("timing", message, error=timing.error, total_ms=timing.total_ms, **counts, **also)
 
     def _on_diagnostics(self, message: DiagnosticArray) -> None:
         statuses = {status.name: [ord(status.level), status.message] for status in message.status}

@@ -4,8 +4,9 @@
 
     python -m test.torture.sender JOURNAL --clouds FILE.bin [FILE.bin …] --schedule 5:10,25:10,5:10
 
-The schedule is of parts RATE (Hz):SECONDS. Stamps are time.time_ns() at sending. Lines of kind `part`, `sent`, `end`.
-With --outstanding it is slowed to what the detector can do, as `kitti_player` is with max_outstanding.
+The schedule is of parts RATE (Hz):SECONDS; nothing is sent in one of rate 0. Stamps are time.time_ns() at sending,
+moved by the part's OFFSET (s), its third number. Lines of kind `part`, `sent`, `end`. With --outstanding it is slowed
+to what the detector can do, as `kitti_player` is with max_outstanding.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from typing import NamedTuple
 import rclpy
 from diagnostic_msgs.msg import DiagnosticArray
 from rclpy.node import Node
+from rosgraph_msgs.msg import Clock
 from sensor_msgs.msg import PointCloud2
 from sensor_msgs_py.point_cloud2 import create_cloud
 from std_msgs.msg import Header
@@ -56,10 +58,12 @@ class Part(NamedTuple):
 
     rate_hz: float
     duration_s: float
+    offset_s: float = 0.0
+    """How much later than now its stamps are."""
 
 
 def parse_schedule(text: str) -> list[Part]:
-    """Read `RATE:SECONDS,RATE:SECONDS`."""
+    """Read `RATE:SECONDS,RATE:SECONDS:OFFSET`."""
     return [Part(*map(float, part.split(":"))) for part in text.split(",")]
 
 
@@ -68,6 +72,7 @@ def send(options: argparse.Namespace, journal: Journal) -> None:
     node = rclpy.create_node("sender")
     publisher = node.create_publisher(PointCloud2, "points", qos.keep_last(options.depth, reliable=options.reliable))
     reports = Reports(node, options.outstanding)
+    clock = node.create_publisher(Clock, "/clock", 10) if options.clock else None
     header = Header(frame_id=options.frame_id)
     messages = [create_cloud(header, copy.deepcopy(FIELDS), read_points(path)) for path in options.clouds]
     while publisher.get_subscription_count() < options.listeners:
@@ -77,12 +82,15 @@ def send(options: argparse.Namespace, journal: Journal) -> None:
     number, begin_s = count(), time.monotonic()
     for part in parse_schedule(options.schedule):
         journal.write("part", at_ns=time.time_ns(), rate_hz=part.rate_hz)
+        offset_ns = round(part.offset_s * 1e9)
         for index in range(round(part.rate_hz * part.duration_s)):
             time.sleep(max(0.0, begin_s + index / part.rate_hz - time.monotonic()))
             sent = next(number)
             reports.wait(sent)
             message, now_ns = messages[sent % len(messages)], time.time_ns()
-            message.header.stamp.sec, message.header.stamp.nanosec = divmod(now_ns, 1_000_000_000)
+            message.header.stamp.sec, message.header.stamp.nanosec = divmod(now_ns + offset_ns, 1_000_000_000)
+            if clock is not None:
+                clock.publish(Clock(clock=message.header.stamp))
             publisher.publish(message)
             journal.write("sent", at_ns=now_ns, stamp=[message.header.stamp.sec, message.header.stamp.nanosec])
         begin_s += part.duration_s
@@ -100,6 +108,7 @@ def main() -> int:
     parser.add_argument("--schedule", required=True)
     parser.add_argument("--frame-id", default="velodyne")
     parser.add_argument("--listeners", type=int, default=1, help="subscriptions to wait for")
+    parser.add_argument("--clock", action="store_true", help="let /clock stand at the stamp of the last cloud")
     parser.add_argument("--reliable", action="store_true")
     parser.add_argument("--depth", type=int, default=5)
     parser.add_argument("--outstanding", type=int, default=0, help="clouds sent and not yet reported; 0: no limit")

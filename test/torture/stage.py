@@ -1,0 +1,77 @@
+# Copyright 2026 The pointpillars_ov_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""What most scenarios begin with: clouds in files, and a detector of toy networks that answers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from ..inference.toy_bundle import Weakness, save_toy_bundle, toy_cloud
+from .account import Account
+from .arena import DETECTOR, DIAGNOSTICS, ROOT, Arena
+
+STREETS = ROOT / "models" / "streets_fp16"
+KITTI = ROOT.parent / "shared" / "data" / "kitti" / "training" / "velodyne"
+TOY = {"encoder": "openvino", "lean_rpn": False, "parity_check": False, "precision": "f32"}
+"""Of the detector, for toy networks."""
+WATCHFUL = {"period": 0.2, "stale_after": 2.0, "recovery": 1}
+"""Of the diagnostics node: it says soon what it sees."""
+
+
+def save_clouds(folder: Path, count: int = 4, bright: bool = False) -> list[Path]:
+    """Write toy clouds, each another one; bright ones are those that a weak network does not bear."""
+    paths = []
+    for number in range(count):
+        paths.append(folder / f"{'bright' if bright else 'cloud'}_{number}.bin")
+        toy_cloud(number, bright).tofile(paths[-1])
+    return paths
+
+
+def real_clouds(count: int = 8) -> list[Path]:
+    """Give clouds of a street; simulated ones where KITTI is not there."""
+    found = sorted(KITTI.glob("*.bin"))[:count]
+    assert found, f"no clouds in {KITTI}"
+    return found
+
+
+@contextmanager
+def toy_detector(folder: Path, weakness: Weakness | None = None, **parameters: object) -> Iterator[Arena]:
+    """Start a checker, a detector of toy networks and its diagnostics."""
+    with Arena(folder) as arena:
+        model = save_toy_bundle(folder / "toy", weakness).folder
+        arena.start_checker()
+        arena.nodes.start(DETECTOR, {"model_dir": str(model), **TOY, **parameters})
+        arena.nodes.start(DIAGNOSTICS, WATCHFUL)
+        yield arena
+
+
+def play_out(arena: Arena, clouds: list[Path], schedule: str, *options: str) -> Account:
+    """Send clouds, and give the account when all is sent and nothing more is heard of the last one."""
+    arena.start_sender(clouds, schedule, *options)
+    arena.wait_until(lambda: arena.has_ended("sender"), "the end of sending", 120.0)
+    settle(arena)
+    return arena.account()
+
+
+def settle(arena: Arena) -> None:
+    """Wait until the detector has said what became of the last cloud that it got."""
+    def is_settled() -> bool:
+        timings = arena.account().timings
+        if not timings:
+            return False
+        last = timings[-1]
+        return bool(last["received"] == last["completed"] + last["failed"] + last["dropped"] + last["refused"])
+
+    arena.wait_until(is_settled, "the result of the last cloud")
+
+
+def wait_for_level(arena: Arena, task: str, level: int, begin: str, patience_s: float = 60.0) -> str:
+    """Wait until diagnostics say so last; give the message."""
+    def said() -> str:
+        levels = arena.account().levels(task)
+        return levels[-1][2] if levels and levels[-1][1] == level and levels[-1][2].startswith(begin) else ""
+
+    arena.wait_until(lambda: bool(said()), f"level {level} and {begin!r} of {task!r} in /diagnostics", patience_s)
+    return said()
