@@ -14,15 +14,14 @@ from typing import Protocol
 import rclpy
 from rclpy.duration import Duration
 from rclpy.executors import SingleThreadedExecutor
-from rclpy.impl.implementation_singleton import rclpy_implementation
 from rclpy.node import Node
 from rclpy.signals import SignalHandlerOptions
 
-from pointpillars_ov_ros.core.errors import ConfigError, PointPillarsError
+from pointpillars_ov_ros.core.errors import PointPillarsError
 from pointpillars_ov_ros.nodes.logs import RosHandler
+from pointpillars_ov_ros.nodes.refusals import ros_refusals
 from pointpillars_ov_ros.nodes.shared_memory import remove_dead_segments
 
-RCLError, UnknownROSArgsError = rclpy_implementation.RCLError, rclpy_implementation.UnknownROSArgsError
 _STOPPING = {signal.SIGINT, signal.SIGTERM}
 _WAKE_S = 0.25
 """The longest that a signal, or the node's own end, goes unnoticed; each time costs half a millisecond of CPU."""
@@ -59,11 +58,15 @@ def run_node(create: Callable[[], Node], arguments: list[str] | None = None) -> 
     logs: RosHandler | None = None
     executor: SingleThreadedExecutor | None = None
     try:
-        node = _begin(create, arguments)
+        with ros_refusals():
+            # ROS's own handlers would shut the context down at once, and results in flight could not leave any more.
+            rclpy.init(args=arguments, signal_handler_options=SignalHandlerOptions.NO)
+            node = create()
         logs = RosHandler(node.get_logger())
         if freed:
             node.get_logger().info(f"freed {freed / 1e6:.0f} MB of /dev/shm that killed DDS participants had left")
-        node.start()
+        with ros_refusals():
+            node.start()
         executor = SingleThreadedExecutor()
         executor.add_node(node)
         while not (stopping or signal.sigpending() & _STOPPING or node.is_finished()):
@@ -87,20 +90,6 @@ def run_node(create: Callable[[], Node], arguments: list[str] | None = None) -> 
         node = executor = None
         gc.collect()
         rclpy.try_shutdown()
-
-
-def _begin(create: Callable[[], Node], arguments: list[str] | None) -> Node:
-    """Make the node; ConfigError where ROS refuses, e.g. for a security enclave that is not there."""
-    try:
-        # ROS's own handlers would shut the context down at once, and results in flight could not leave any more.
-        rclpy.init(args=arguments, signal_handler_options=SignalHandlerOptions.NO)
-        return create()
-    except UnknownROSArgsError as error:
-        raise ConfigError(f"ROS does not know the arguments {error}") from error
-    except RCLError as error:
-        # Each part of it names the line of ROS's source that it is from.
-        reason = "; ".join(part.split(", at /")[0] for part in str(error).split("\n"))
-        raise ConfigError(f"ROS does not start the node: {reason}") from error
 
 
 def hand_over(node: Node) -> None:

@@ -85,16 +85,11 @@ def test_nothing_is_allowed_by_a_wildcard() -> None:
 
 def test_what_is_allowed_is_what_the_nodes_use(tmp_path: Path) -> None:
     """With simulated time and TF all of it, and without TF no more than is left."""
-    model = save_toy_bundle(tmp_path / "toy").folder
-    frames = tmp_path / "kitti" / "training" / "velodyne"
-    frames.mkdir(parents=True)
-    toy_cloud(0).tofile(frames / "000000.bin")
-    simulated = {"use_sim_time": True}
+    parameters = own_parameters(tmp_path)
+    parameters[NODES[0]] |= {"sweeps": 2, "odom_frame": "odom"}
     with peer() as looker, nodes(tmp_path / "logs") as processes:
-        toy = {"model_dir": str(model), "encoder": "openvino", "lean_rpn": False, "parity_check": False}
-        processes.start("pointpillars_detector", {**toy, **simulated, "sweeps": 2, "odom_frame": "odom"})
-        processes.start("pointpillars_diagnostics", simulated)
-        processes.start("kitti_player", {**simulated, "data_dir": str(tmp_path / "kitti")})
+        for node in NODES:
+            processes.start(node, {**parameters[node], "use_sim_time": True})
         for node in NODES:
             assert_comes_to_use(looker, node, allowed(node))
         detector = NODES[0]
@@ -111,25 +106,42 @@ def test_what_is_allowed_is_what_the_nodes_use(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("arguments", "named"),
+    ("node", "arguments", "named"),
     [
-        (["--enclave", "/nowhere"], "/enclaves/nowhere' does not exist"),
-        (["--enclave", "nowhere"], "Enclave name is not valid"),
-        (["-r", "points:=b!ad"], "points:=b!ad"),
-        (["--points", "/velodyne_points"], "ROS does not know the arguments ['--points', '/velodyne_points']"),
+        (NODES[1], ["--enclave", "/nowhere"], "/enclaves/nowhere' does not exist (security is on: "),
+        (NODES[1], ["--points", "/a"], "ROS does not know the arguments ['--points', '/a']"),
+        # A topic of another type.
+        (NODES[1], ["-r", "timing:=/rosout"], "Failed to create subscription"),
+        (NODES[0], ["-r", "detections:=/rosout"], "Failed to create publisher"),
+        (NODES[0], ["-r", "points:=/rosout"], "Failed to create subscription"),
     ],
 )
-def test_what_ros_refuses_is_one_sentence(tmp_path: Path, arguments: list[str], named: str) -> None:
+def test_what_ros_refuses_is_one_sentence(tmp_path: Path, node: str, arguments: list[str], named: str) -> None:
     (tmp_path / "enclaves").mkdir()
-    security = {"ROS_SECURITY_ENABLE": "true", "ROS_SECURITY_STRATEGY": "Enforce"}
+    security = {
+        "ROS_SECURITY_ENABLE": "true" if "--enclave" in arguments else "false",
+        "ROS_SECURITY_STRATEGY": "Enforce",
+        "ROS_SECURITY_KEYSTORE": str(tmp_path),
+    }
+    for name, value in own_parameters(tmp_path)[node].items():
+        arguments += ["-p", f"{name}:={str(value).lower() if isinstance(value, bool) else value}"]
     ended = subprocess.run(
-        [sys.executable, str(EXECUTABLES / "pointpillars_diagnostics"), "--ros-args", *arguments],
-        env={**os.environ, **security, "ROS_SECURITY_KEYSTORE": str(tmp_path)},
+        [sys.executable, str(EXECUTABLES / node), "--ros-args", *arguments],
+        env={**os.environ, **security},
         capture_output=True,
         text=True,
         timeout=PATIENCE_S,
     )
     assert (ended.returncode, "Traceback" in ended.stderr) == (1, False), ended.stderr
-    errors = [line for line in ended.stderr.splitlines() if line.startswith("error: ")]
-    assert len(errors) == 1
-    assert named in errors[0]
+    (error,) = (line for line in ended.stderr.splitlines() if "ROS refuses: " in line or "ROS does not know" in line)
+    assert named in error
+
+
+def own_parameters(folder: Path) -> dict[str, dict[str, object]]:
+    """Give what each node is started with, all it needs in `folder`."""
+    frames = folder / "kitti" / "training" / "velodyne"
+    frames.mkdir(parents=True)
+    toy_cloud(0).tofile(frames / "000000.bin")
+    model = save_toy_bundle(folder / "toy").folder
+    toy = {"model_dir": str(model), "encoder": "openvino", "lean_rpn": False, "parity_check": False}
+    return {NODES[0]: toy, NODES[1]: {}, NODES[2]: {"data_dir": str(folder / "kitti")}}
