@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import rclpy
+from rclpy.duration import Duration
 from rclpy.qos import HistoryPolicy, QoSProfile, ReliabilityPolicy
 from sensor_msgs.msg import PointCloud2
 from sensor_msgs_py.point_cloud2 import create_cloud
@@ -66,6 +67,8 @@ def send(options: argparse.Namespace, journal: Journal) -> None:
     time.sleep(max(0.0, begin_s - time.monotonic()))
     journal.write("end", at_ns=time.time_ns())
     # What is on its way goes with the process.
+    if options.reliable:
+        publisher.wait_for_all_acked(Duration(seconds=60))
     time.sleep(1.0)
 
 
