@@ -19,7 +19,7 @@ from rclpy.signals import SignalHandlerOptions
 
 from pointpillars_ov_ros.core.errors import PointPillarsError
 from pointpillars_ov_ros.nodes.logs import RosHandler
-from pointpillars_ov_ros.nodes.refusals import ros_refusals
+from pointpillars_ov_ros.nodes.refusals import ros_refusals, security_warning
 from pointpillars_ov_ros.nodes.shared_memory import remove_dead_segments
 
 _STOPPING = {signal.SIGINT, signal.SIGTERM}
@@ -65,6 +65,8 @@ def run_node(create: Callable[[], Node], arguments: list[str] | None = None) -> 
         logs = RosHandler(node.get_logger())
         if freed:
             node.get_logger().info(f"freed {freed / 1e6:.0f} MB of /dev/shm that killed DDS participants had left")
+        if warning := security_warning():
+            node.get_logger().warning(warning)
         with ros_refusals():
             node.start()
         executor = SingleThreadedExecutor()
