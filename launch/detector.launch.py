@@ -12,7 +12,7 @@ from launch_ros.actions import LifecycleNode, Node
 
 from launch import LaunchContext, LaunchDescription
 from pointpillars_ov_ros.nodes.dds import PROFILE_VARIABLES, profile_path, with_profile
-from pointpillars_ov_ros.nodes.launching import Argument, declare, package_share, switch
+from pointpillars_ov_ros.nodes.launching import Argument, declare, enclave, package_share, switch
 
 SHARE = Path(get_package_share_directory("pointpillars_ov_ros"))
 RESPAWN_DELAY_S = 2.0
@@ -61,16 +61,25 @@ def start_nodes(context: LaunchContext) -> list[Node]:
         "output": "screen",
         "respawn": given["respawn"] == "true",
         "respawn_delay": RESPAWN_DELAY_S,
-        "ros_arguments": ["--log-level", given["log_level"]],
     }
+
+    def ros_arguments(node: str) -> list[str]:
+        return ["--log-level", given["log_level"], *enclave(given["namespace"], node)]
+
     detector = LifecycleNode(
         name="pointpillars_detector",
         executable="pointpillars_detector",
         parameters=[*files, {**detector_parameters(given), **clock}],
         remappings=[(name, given[name]) for name in ("points", "detections", "markers")],
+        ros_arguments=ros_arguments("pointpillars_detector"),
         **common,
     )
-    diagnostics = Node(executable="pointpillars_diagnostics", parameters=[*files, clock], **common)
+    diagnostics = Node(
+        executable="pointpillars_diagnostics",
+        parameters=[*files, clock],
+        ros_arguments=ros_arguments("pointpillars_diagnostics"),
+        **common,
+    )
     return [detector, diagnostics, *([rviz(given, clock)] if given["rviz"] == "true" else [])]
 
 

@@ -13,7 +13,7 @@ from launch.substitutions import LaunchConfiguration
 from launch_ros.actions import Node
 
 from launch import LaunchContext, LaunchDescription
-from pointpillars_ov_ros.nodes.launching import Argument, declare, rehearsal, switch
+from pointpillars_ov_ros.nodes.launching import Argument, declare, enclave, rehearsal, switch
 
 ARGUMENTS = {
     "data": Argument(None, "KITTI folder: the object set, a split, a raw drive or any folder of .bin clouds"),
@@ -53,7 +53,13 @@ def start_player_and_recorder(context: LaunchContext) -> list[object]:
         # One more than the mode has frames in flight.
         "max_outstanding": {"latency": 2, "balanced": 3}.get(given["mode"], 4),
     }
-    player = Node(package="pointpillars_ov_ros", executable="kitti_player", parameters=[parameters], output="screen")
+    player = Node(
+        package="pointpillars_ov_ros",
+        executable="kitti_player",
+        parameters=[parameters],
+        ros_arguments=enclave("", "kitti_player"),
+        output="screen",
+    )
     # Not as a Node: the tool is none, and takes no --ros-args.
     tool = Path(get_package_prefix("pointpillars_ov_ros")) / "lib" / "pointpillars_ov_ros" / "pointpillars_ov"
     inputs = ["--data", given["data"], "--out", given["out"]]

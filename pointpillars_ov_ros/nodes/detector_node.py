@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -28,6 +29,7 @@ from pointpillars_ov_ros.nodes.detector_outputs import DetectorOutputs, describe
 from pointpillars_ov_ros.nodes.errand import Errand
 from pointpillars_ov_ros.nodes.live_engine import LiveEngine, give_back_memory
 from pointpillars_ov_ros.nodes.parameters import declare_parameters, read_parameters
+from pointpillars_ov_ros.nodes.refusals import ros_refusals
 from pointpillars_ov_ros.nodes.sensor_input import SensorInput
 from pointpillars_ov_ros.nodes.settings import DetectorNodeConfig
 from pointpillars_ov_ros.nodes.shipped import shipped_model
@@ -81,26 +83,32 @@ class DetectorNode(LifecycleNode):
         self.get_logger().info("loading and compiling the networks …")
         try:
             loaded = self._load()
+            with ros_refusals():
+                self._outputs = DetectorOutputs(self, loaded.engine, loaded.parity.text)
         except PointPillarsError as error:
             return self._fail("configure", error)
-        self._outputs = DetectorOutputs(self, loaded.engine, loaded.parity.text)
         self._live = LiveEngine(loaded.engine, self._on_result, self.get_logger())
         self._take_over(loaded)
         return TransitionCallbackReturn.SUCCESS
 
     def on_activate(self, state: LifecycleState) -> TransitionCallbackReturn:
-        """Start the pipeline and subscribe; FAILURE where a device still has what was left on it."""
+        """Start the pipeline and subscribe; FAILURE where a device still has what was left on it, or ROS refuses."""
         assert self._live is not None
         self._take(read_parameters(self, RuntimeConfig), read_parameters(self, DetectorNodeConfig))
-        try:
-            self._live.open(self._runtime, self._node_config.record_trace)
-        except PointPillarsError as error:
-            return self._fail("activate", error)
-        self._sensor = SensorInput(self, self._runtime, self._node_config, self._live, self._outputs)
+        profile = input_profile(self._runtime, self._node_config)
+        with ExitStack() as undo:
+            try:
+                self._live.open(self._runtime, self._node_config.record_trace)
+                undo.callback(self.stop)
+                with ros_refusals():
+                    self._sensor = SensorInput(self, self._runtime, self._node_config, self._live, self._outputs)
+                    undo.callback(self._sensor.destroy)
+                    self._input = CloudInput(self, profile, self._on_cloud, self._on_lost)
+            except PointPillarsError as error:
+                return self._fail("activate", error)
+            undo.pop_all()
         result = super().on_activate(state)
         self._outputs.publish_labels()
-        profile = input_profile(self._runtime, self._node_config)
-        self._input = CloudInput(self, profile, self._on_cloud, self._on_lost)
         self.get_logger().info(f"waiting for clouds on {self._input.topic}")
         return result
 

@@ -53,6 +53,14 @@ def rehearsal(function: Callable[[Any], list[Any]]) -> Callable[[Any], list[Any]
     return rehearse
 
 
+def enclave(namespace: str, node: str) -> list[str]:
+    """Give the ROS arguments that put a node into the security enclave of its own full name.
+
+    It counts only where security is on (ROS_SECURITY_ENABLE); without it, all nodes would share the enclave `/`.
+    """
+    return ["--enclave", "/".join(["", *filter(None, namespace.split("/")), node])]
+
+
 def package_share(package: str, reason: str) -> Path:
     """Give the share folder of a package; ConfigError says how to get it where it is missing, and `reason`."""
     try:

@@ -19,6 +19,7 @@ from rclpy.signals import SignalHandlerOptions
 
 from pointpillars_ov_ros.core.errors import PointPillarsError
 from pointpillars_ov_ros.nodes.logs import RosHandler
+from pointpillars_ov_ros.nodes.refusals import ros_refusals, security_warning
 from pointpillars_ov_ros.nodes.shared_memory import remove_dead_segments
 
 _STOPPING = {signal.SIGINT, signal.SIGTERM}
@@ -47,8 +48,6 @@ def run_node(create: Callable[[], Node], arguments: list[str] | None = None) -> 
     The executor is the single-threaded one: the multi-threaded one loses callbacks at high rates.
     """
     freed = remove_dead_segments()
-    # ROS's own handlers would shut the context down at once, and results in flight could not leave any more.
-    rclpy.init(args=arguments, signal_handler_options=SignalHandlerOptions.NO)
     stopping: list[int] = []
     for number in _STOPPING:
         signal.signal(number, lambda received, _frame: stopping.append(received))
@@ -59,11 +58,17 @@ def run_node(create: Callable[[], Node], arguments: list[str] | None = None) -> 
     logs: RosHandler | None = None
     executor: SingleThreadedExecutor | None = None
     try:
-        node = create()
+        with ros_refusals():
+            # ROS's own handlers would shut the context down at once, and results in flight could not leave any more.
+            rclpy.init(args=arguments, signal_handler_options=SignalHandlerOptions.NO)
+            node = create()
         logs = RosHandler(node.get_logger())
         if freed:
             node.get_logger().info(f"freed {freed / 1e6:.0f} MB of /dev/shm that killed DDS participants had left")
-        node.start()
+        if warning := security_warning():
+            node.get_logger().warning(warning)
+        with ros_refusals():
+            node.start()
         executor = SingleThreadedExecutor()
         executor.add_node(node)
         while not (stopping or signal.sigpending() & _STOPPING or node.is_finished()):

@@ -8,7 +8,7 @@ import json
 import signal
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import IO
@@ -51,12 +51,12 @@ class NodeProcesses:
         for file in self._files:
             file.close()
 
-    def start(self, executable: str, parameters: Mapping[str, object]) -> None:
+    def start(self, executable: str, parameters: Mapping[str, object], ros_arguments: Sequence[str] = ()) -> None:
         """Start a node of this package."""
         prefix = Path(get_package_prefix("pointpillars_ov_ros"))
         command = [sys.executable, str(prefix / "lib" / "pointpillars_ov_ros" / executable)]
-        if parameters:
-            command.append("--ros-args")
+        if parameters or ros_arguments:
+            command += ["--ros-args", *ros_arguments]
         for name, value in parameters.items():
             command += ["-p", f"{name}:={_format(value)}"]
         file = (self._logs / f"{executable}.log").open("wb")

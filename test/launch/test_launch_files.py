@@ -148,6 +148,18 @@ def test_topics_are_mapped_for_the_detector_and_for_rviz(monkeypatch: pytest.Mon
     assert {node.named["namespace"] for node in nodes.values()} == {"front"}
 
 
+@every_file
+@pytest.mark.parametrize(("namespace", "path_before"), [("", "/"), ("front", "/front/"), ("/a/b/", "/a/b/")])
+def test_each_node_has_the_enclave_of_its_full_name(
+    path: Path, monkeypatch: pytest.MonkeyPatch, installed: Path, namespace: str, path_before: str
+) -> None:
+    nodes = LaunchFile(path, monkeypatch).started(**GIVEN, namespace=namespace)
+    for executable in set(nodes) & set(SETTINGS):
+        *_, option, enclave = nodes[executable].named["ros_arguments"]
+        expected = path_before if nodes[executable].named.get("namespace") else "/"
+        assert (option, enclave) == ("--enclave", f"{expected}{executable}")
+
+
 def test_a_velodyne_is_started_from_its_own_parameters_and_the_arguments(
     monkeypatch: pytest.MonkeyPatch, installed: Path
 ) -> None:

@@ -12,10 +12,10 @@ from pathlib import Path
 
 from pointpillars_ov_ros.tools.machine import look_around
 
-from . import bad_peers, device_faults, file_faults, kills, overload, process_faults, time_faults
+from . import bad_peers, device_faults, file_faults, kills, overload, process_faults, security, time_faults
 from .scenario import Outcome, Scenario, play
 
-_THEMES = (overload, bad_peers, kills, device_faults, process_faults, file_faults, time_faults)
+_THEMES = (overload, bad_peers, kills, device_faults, process_faults, file_faults, time_faults, security)
 SCENARIOS = [one for theme in _THEMES for one in theme.SCENARIOS]
 
 
@@ -29,6 +29,7 @@ def report(outcomes: list[Outcome]) -> str:
     rows = ["| fault | expected | observed | repeat with |", "|---|---|---|---|"]
     for outcome in outcomes:
         one, mark = outcome.scenario, "" if outcome.passed else "**not so:** "
+        mark = "not played: " if outcome.skipped else mark
         rows.append(f"| {one.fault} | {one.expected} | {mark}{outcome.observed} | `make torture ARGS={one.name}` |")
     return "\n".join(rows)
 
@@ -51,6 +52,7 @@ def main() -> int:
         begin_s = time.monotonic()
         outcomes.append(play(one, folder))
         mark = "as expected" if outcomes[-1].passed else "NOT AS EXPECTED"
+        mark = "not played" if outcomes[-1].skipped else mark
         print(f"{one.name:32} {time.monotonic() - begin_s:5.0f} s  {mark}: {outcomes[-1].observed}", flush=True)
     if options.out:
         machine = look_around("toy networks, and the one in the box").line()

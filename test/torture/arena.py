@@ -69,21 +69,32 @@ class Arena:
         """Give the path of the journal of the sender or checker called so."""
         return self.folder / f"{name}.jsonl"
 
-    def start_checker(self, name: str = "checker") -> None:
+    def start_checker(self, name: str = "checker", environment: Mapping[str, str] | None = None) -> None:
         """Start a checker, and wait until it listens."""
-        self.run("checker", name)
+        self.run("checker", name, environment=environment)
         self.wait_until(lambda: bool(read_journal(self.journal(name))), "the checker")
 
-    def start_sender(self, clouds: Sequence[Path], schedule: str, *options: str, name: str = "sender") -> None:
+    def start_sender(
+        self,
+        clouds: Sequence[Path],
+        schedule: str,
+        *options: str,
+        name: str = "sender",
+        environment: Mapping[str, str] | None = None,
+    ) -> None:
         """Start a sender; `has_ended` tells when it is through its schedule."""
-        self.run("sender", name, "--clouds", *map(str, clouds), "--schedule", schedule, *options)
+        arguments = ("--clouds", *map(str, clouds), "--schedule", schedule, *options)
+        self.run("sender", name, *arguments, environment=environment)
 
-    def run(self, module: str, name: str, *arguments: str) -> None:
-        """Start a process of this package, `python -m test.torture.MODULE JOURNAL ARGUMENTS`."""
+    def run(self, module: str, name: str, *arguments: str, environment: Mapping[str, str] | None = None) -> None:
+        """Start a process of this package, `python -m test.torture.MODULE JOURNAL ARGUMENTS`.
+
+        What is in `environment` is so for this process only.
+        """
         command = [sys.executable, "-m", f"test.torture.{module}", str(self.journal(name)), *arguments]
         with (self.folder / f"{name}.log").open("wb") as log:
             self._others[name] = subprocess.Popen(
-                command, stdout=log, stderr=subprocess.STDOUT, env=self.environment, cwd=ROOT
+                command, stdout=log, stderr=subprocess.STDOUT, env={**self.environment, **(environment or {})}, cwd=ROOT
             )
 
     def pid(self, name: str) -> int:

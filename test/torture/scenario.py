@@ -23,6 +23,10 @@ class Scenario:
     play: Callable[[Path], str]
 
 
+class NotHereError(Exception):
+    """What a scenario needs is not on this machine; says what."""
+
+
 @dataclass(frozen=True)
 class Outcome:
     """What came of a scenario."""
@@ -30,6 +34,8 @@ class Outcome:
     scenario: Scenario
     passed: bool
     observed: str
+    skipped: bool = False
+    """It could not be played here; `observed` says why."""
 
 
 def scenario(
@@ -50,6 +56,8 @@ def play(scenario: Scenario, folder: Path) -> Outcome:
         return Outcome(scenario, True, scenario.play(folder / scenario.name))
     except AssertionError as error:
         return Outcome(scenario, False, str(error).strip().split("\n")[0] or "an assertion without words")
+    except NotHereError as missing:
+        return Outcome(scenario, True, str(missing), skipped=True)
     except Exception as error:
         traceback.print_exc()
         return Outcome(scenario, False, f"{type(error).__name__}: {error}")

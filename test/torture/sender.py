@@ -21,6 +21,7 @@ from typing import NamedTuple
 
 import rclpy
 from diagnostic_msgs.msg import DiagnosticArray
+from rclpy.duration import Duration
 from rclpy.node import Node
 from rosgraph_msgs.msg import Clock
 from sensor_msgs.msg import PointCloud2
@@ -97,6 +98,8 @@ def send(options: argparse.Namespace, journal: Journal) -> None:
     time.sleep(max(0.0, begin_s - time.monotonic()))
     journal.write("end", at_ns=time.time_ns())
     # What is on its way goes with the process.
+    if options.reliable:
+        publisher.wait_for_all_acked(Duration(seconds=60))
     time.sleep(1.0)
 
 

@@ -1,0 +1,22 @@
+# Copyright 2026 The pointpillars_ov_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""Who may come in, a short version; where DDS is built without security or sros2 is missing, only that anybody may."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from . import security
+from .scenario import NotHereError, Scenario
+
+SECONDS = 2.0
+
+
+@pytest.mark.parametrize("one", security.SCENARIOS, ids=lambda one: one.name)
+def test_an_intruder_gets_as_far_as_it_should(tmp_path: Path, one: Scenario) -> None:
+    try:
+        one.play(tmp_path / "arena", seconds=SECONDS)
+    except NotHereError as missing:
+        pytest.skip(str(missing))
