@@ -33,6 +33,7 @@ def _run(module: str, node: str) -> int:
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, _leave)
     try:
+        import_openvino_alone()
         runner = importlib.import_module("pointpillars_ov_ros.nodes.runner")
         create = getattr(importlib.import_module(f"pointpillars_ov_ros.nodes.{module}"), node)
     except ModuleNotFoundError as error:
@@ -47,6 +48,13 @@ def _run(module: str, node: str) -> int:
     sys.stdout.flush()
     sys.stderr.flush()
     os._exit(code)
+
+
+def import_openvino_alone() -> None:
+    """Import OpenVINO without its model converter: no node converts, and it takes longer to load than all the rest."""
+    sys.modules["openvino.tools.ovc"] = None  # type: ignore[assignment]
+    importlib.import_module("openvino")
+    del sys.modules["openvino.tools.ovc"]
 
 
 def _leave(_number: int, _frame: FrameType | None) -> None:

@@ -5,19 +5,22 @@
 from __future__ import annotations
 
 import itertools
+import re
 import threading
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
+import openvino as ov
 import pytest
+from openvino import opset13 as ops
 
 from pointpillars_ov_ros.core.config import ModelConfig
 from pointpillars_ov_ros.core.dense_pfe import DensePfe
 from pointpillars_ov_ros.core.errors import InferenceError
 from pointpillars_ov_ros.inference.memory import SharedMemory
 from pointpillars_ov_ros.inference.network import Network
-from pointpillars_ov_ros.inference.pfe_stage import PfeStage
+from pointpillars_ov_ros.inference.pfe_stage import DYNAMIC, PfeStage
 from pointpillars_ov_ros.inference.ports import pfe_ports
 
 from ..builders import Points, grouped, random_cloud, tiny_config
@@ -97,6 +100,29 @@ def test_only_blocks_that_hold_a_pillar_run(toy_pfe: Path, pillars: int, blocks:
     stage.start(pillars, lambda: None)
     stage.finish()
     assert np.isfinite(stage.features).all(axis=(1, 2)).tolist() == [k < blocks for k in range(3)]
+
+
+def test_a_dynamic_output_of_another_shape_is_refused(toy_pfe: Path, tmp_path: Path) -> None:
+    """Of all pillars it is as it should be, so that loading it finds nothing; of fewer, the last is missing."""
+    model = ov.Core().read_model(toy_pfe)
+    end = model.get_results()[0].input(0)
+    asked = ops.gather(ops.shape_of(model.input("px")), np.array([2]), np.array(0))
+    given = ops.subtract(asked, ops.subtract(np.int64(1), ops.divide(asked, np.int64(PILLARS))))
+    cut = ops.slice(end.get_source_output(), np.array([0]), given, np.array([1]), np.array([2]))
+    end.get_source_output().set_names(set())
+    cut.output(0).set_names({CONFIG.pfe.output})
+    end.replace_source_output(cut.output(0))
+    ov.save_model(model, tmp_path / "pfe.xml", compress_to_fp16=False)
+    stage = make_stage(tmp_path / "pfe.xml", DYNAMIC)
+    channels = CONFIG.rpn.channels
+    sentence = re.escape(f"shape (1, {channels}, 24, 1) instead of (1, {channels}, 25, 1)")
+    for array in stage.inputs:
+        array.fill(1.0)
+    stage.start(25)
+    with pytest.raises(InferenceError, match=sentence):
+        stage.finish()
+    stage.start(PILLARS)
+    stage.finish()
 
 
 class FakeRequest:

@@ -16,6 +16,7 @@ from .scenario import Scenario, scenario
 from .stage import STREETS, real_clouds
 
 SCENARIOS: list[Scenario] = []
+_NO_ROOT = "not played: it takes root to mount"
 
 
 def first_scores(folder: Path, cache: Path, model: Path = STREETS) -> tuple[list[float], str]:
@@ -74,9 +75,8 @@ def cache_bits_flipped(folder: Path) -> str:
 
 @contextmanager
 def mounted(folder: Path, *options: str) -> Iterator[Path]:
-    """Mount something on a folder; AssertionError without the right to."""
+    """Mount something on a folder, which takes root."""
     folder.mkdir(parents=True)
-    assert os.geteuid() == 0, "needs root, to mount"
     subprocess.run(["mount", *options, str(folder)], check=True)
     try:
         yield folder
@@ -85,6 +85,7 @@ def mounted(folder: Path, *options: str) -> Iterator[Path]:
 
 
 def play_no_room(folder: Path, cache: Path) -> str:
+    """Compare what is detected with this cache and with one that works; the log has one warning."""
     wanted, _ = first_scores(folder / "plain", folder / "good")
     given, log = first_scores(folder / "spoilt", cache)
     assert given == wanted, "other detections than with a cache that works"
@@ -95,12 +96,16 @@ def play_no_room(folder: Path, cache: Path) -> str:
 
 @scenario(SCENARIOS, "compile cache on a read-only file system", "starts, one warning, detects the same")
 def cache_read_only(folder: Path) -> str:
+    if os.geteuid():
+        return _NO_ROOT
     with mounted(folder / "cache", "-t", "tmpfs", "-o", "ro,size=64m", "tmpfs") as cache:
         return play_no_room(folder, cache)
 
 
 @scenario(SCENARIOS, "compile cache on a disk that is full", "starts, one warning, detects the same")
 def cache_full(folder: Path) -> str:
+    if os.geteuid():
+        return _NO_ROOT
     with mounted(folder / "cache", "-t", "tmpfs", "-o", "size=1m", "tmpfs") as cache:
         return play_no_room(folder, cache)
 

@@ -30,7 +30,7 @@ def save_clouds(folder: Path, count: int = 4, bright: bool = False) -> list[Path
 
 
 def real_clouds(count: int = 8) -> list[Path]:
-    """Give clouds of a street; simulated ones where KITTI is not there."""
+    """Give clouds of streets, which KITTI has to be there for."""
     found = sorted(KITTI.glob("*.bin"))[:count]
     assert found, f"no clouds in {KITTI}"
     return found

@@ -1,0 +1,25 @@
+# Copyright 2026 The pointpillars_ov_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""What a node loads before it can say anything."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+LOADS = """
+import sys
+from pointpillars_ov_ros.nodes.entry import import_openvino_alone
+import_openvino_alone()
+import pointpillars_ov_ros.nodes.detector_node
+import openvino
+print("openvino_telemetry" in sys.modules, hasattr(openvino, "convert_model"), openvino.Core().available_devices)
+import openvino.tools.ovc
+print(openvino.tools.ovc.convert_model.__name__)
+"""
+
+
+def test_a_node_does_not_wait_for_the_model_converter_which_others_may_load_later() -> None:
+    said = subprocess.run([sys.executable, "-c", LOADS], capture_output=True, text=True, check=True).stdout.split("\n")
+    assert said[0].startswith("False False ['CPU'")
+    assert said[1] == "convert_model"
