@@ -62,6 +62,12 @@ class AnchorGridConfig:
     offset: tuple[float, float]
     step: tuple[float, float]
 
+    def __post_init__(self) -> None:
+        """Check; ConfigError names field and value."""
+        for name in ("offset", "step"):
+            values = getattr(self, name)
+            require(all(map(math.isfinite, values)), f"anchor_grid.{name}", list(values), "a pair of finite numbers")
+
 
 @dataclass(frozen=True)
 class BoxCoderConfig:

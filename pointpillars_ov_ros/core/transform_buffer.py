@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import math
 from bisect import bisect_left, bisect_right
 from dataclasses import dataclass, field
 from typing import NamedTuple
@@ -11,6 +12,8 @@ from typing import NamedTuple
 from pointpillars_ov_ros.core.transform import Quaternion, Transform, slerp
 
 _KEEP_NS = 10_000_000_000
+_FARTHEST = 1e9
+"""Of two frames (m), a hundred times the size of the Earth."""
 _MOST = 4096
 """Poses of a frame that are kept, however fast they come."""
 
@@ -71,9 +74,12 @@ class TransformBuffer:
     def add(
         self, parent: str, child: str, stamp_ns: int, translation: Translation, rotation: Quaternion, is_static: bool
     ) -> None:
-        """Take the pose of `child` in `parent` (m; a quaternion of any length but 0, with which it is passed over)."""
+        """Take the pose of `child` in `parent`: m, and a quaternion of any length.
+
+        One that is none is passed over: a length of 0, or numbers that are not finite or of no place on Earth.
+        """
         length = sum(value * value for value in rotation) ** 0.5
-        if not 0.0 < length < float("inf"):
+        if not (0.0 < length < math.inf and all(abs(value) < _FARTHEST for value in translation)):
             return
         x, y, z, w = (value / length for value in rotation)
         parent, child = parent.lstrip("/"), child.lstrip("/")

@@ -14,7 +14,7 @@ from pathlib import Path
 import yaml
 
 from pointpillars_ov_ros.core.config import ModelConfig
-from pointpillars_ov_ros.core.errors import BundleError, ConfigError
+from pointpillars_ov_ros.core.errors import BundleError, ConfigError, shown
 from pointpillars_ov_ros.core.files import replace_folder
 from pointpillars_ov_ros.core.mapping import from_mapping, to_mapping
 from pointpillars_ov_ros.model.yaml_tree import read_yaml
@@ -46,10 +46,7 @@ def load_bundle(folder: Path) -> ModelBundle:
         if file not in config.sha256:
             raise BundleError(f"{path}: sha256: {file} is missing, so it cannot be checked")
     for file, expected in config.sha256.items():
-        if Path(file).name != file:
-            raise BundleError(f"{path}: sha256: {file!r} leaves the bundle; a plain file name is needed")
-        if not (folder / file).is_file():
-            raise BundleError(f"{folder / file} is missing, {CONFIG_NAME} names it")
+        _check_place(path, file)
         actual = sha256(folder / file)
         if actual != expected:
             raise BundleError(
@@ -57,6 +54,21 @@ def load_bundle(folder: Path) -> ModelBundle:
                 f"(sha256 {actual[:12]}… instead of {expected[:12]}…)"
             )
     return ModelBundle(config, folder)
+
+
+def _check_place(path: Path, file: str) -> None:
+    """Raise BundleError unless `file` is beside the bundle.yaml at `path`.
+
+    Links may lead to another folder, if they do so all together: that is how `colcon build --symlink-install` installs
+    a bundle, and how one is named `current`.
+    """
+    if Path(file).name != file or file in ("", "..") or not file.isprintable():
+        raise BundleError(f"{path}: sha256: {shown(file)} leaves the bundle; a plain file name is needed")
+    place = path.with_name(file)
+    if not place.is_file():
+        raise BundleError(f"{place} is missing, {CONFIG_NAME} names it")
+    if place.resolve().parent != path.resolve().parent:
+        raise BundleError(f"{place} leaves the bundle: it is a link to {place.resolve()}")
 
 
 def read_config(path: Path) -> ModelConfig:
@@ -101,7 +113,7 @@ def _check_replaceable(folder: Path) -> None:
 def ir_files(config: ModelConfig) -> tuple[str, ...]:
     """Name the files of the two IRs: each .xml and the .bin beside it."""
     graphs = (config.pfe.file, config.rpn.file)
-    return tuple(name for graph in graphs for name in (graph, str(Path(graph).with_suffix(".bin"))))
+    return tuple(name for graph in graphs for name in (graph, f"{graph.removesuffix('.xml')}.bin"))
 
 
 def sha256(path: Path) -> str:
