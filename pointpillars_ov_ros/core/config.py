@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from pointpillars_ov_ros.core.errors import require
-from pointpillars_ov_ros.core.grid_config import GridConfig
+from pointpillars_ov_ros.core.grid_config import FARTHEST, GridConfig
 from pointpillars_ov_ros.core.head_config import (
     AnchorConfig,
     AnchorGridConfig,
@@ -108,8 +108,8 @@ class SensorConfig:
 
     def __post_init__(self) -> None:
         """Check; ConfigError names field and value."""
-        require(math.isfinite(self.height), "sensor.height", self.height, "finite")
-        require(0 < self.intensity_max < math.inf, "sensor.intensity_max", self.intensity_max, "positive")
+        require(abs(self.height) <= FARTHEST, "sensor.height", self.height, f"finite and within {FARTHEST:g} m")
+        require(0 < self.intensity_max <= FARTHEST, "sensor.intensity_max", self.intensity_max, "positive")
 
 
 @dataclass(frozen=True)

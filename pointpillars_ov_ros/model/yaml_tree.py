@@ -17,8 +17,13 @@ Tree = Mapping[str, Any]
 
 def read_yaml(path: Path) -> Any:
     """Read a YAML file; BundleError names file, line and problem."""
+    return parse_yaml(read_yaml_text(path), str(path))
+
+
+def read_yaml_text(path: Path) -> str:
+    """Read the text of a YAML file; BundleError where it is none, or too long to be one."""
     try:
-        return parse_yaml(read_text(path, MOST_YAML_BYTES), str(path))
+        return read_text(path, MOST_YAML_BYTES)
     except (OSError, UnicodeDecodeError) as error:
         raise BundleError(f"{path}: cannot be read ({error})") from None
 

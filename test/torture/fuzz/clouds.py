@@ -96,9 +96,9 @@ def read_twice(message: PointCloud2, runtime: RuntimeConfig) -> None:
     reader = CloudReader(runtime, _BUFFERS)
     first = reader.read(message)
     slow = read_slowly(message, reader.reading.intensity_field, reader.reading.intensity_scale)
-    np.testing.assert_array_equal(first.points, np.array(slow, np.float32))
+    assert np.array_equal(first.points, np.array(slow, np.float32)), "read otherwise than value by value"
     again = reader.read(message)
-    np.testing.assert_array_equal(first.points, again.points)
+    assert np.array_equal(first.points, again.points), "a later cloud is read otherwise than the first"
     assert math.isfinite(again.brightest)
     assert math.isclose(first.brightest, again.brightest, rel_tol=1e-6, abs_tol=1e-40)
     check_pillars(again.points)

@@ -28,8 +28,8 @@ class Outcome:
 
     name: str
     inputs: int = 0
-    wall_s: float = 0.0
-    """Without the start of the process, which compiles what Numba has not kept."""
+    work_s: float = 0.0
+    """Of the processor; without the start of the process, which compiles what Numba has not kept."""
     coverage: tuple[int, int] = (0, 0)
     """Branches of the package reached by the inputs it began with, and by all."""
     findings: list[dict[str, Any]] = field(default_factory=list)
@@ -37,7 +37,7 @@ class Outcome:
     @property
     def line(self) -> str:
         """Say it in a row of a table."""
-        rate = self.inputs / self.wall_s if self.wall_s else 0.0
+        rate = self.inputs / self.work_s if self.work_s else 0.0
         new = self.coverage[1] - self.coverage[0]
         return f"| {self.name} | {self.inputs} | {rate:.0f} | {self.coverage[1]} | {new} | {len(self.findings)} |"
 
@@ -54,9 +54,8 @@ def fuzz(name: str, inputs: int, seed: int, folder: Path) -> Outcome:
             child = subprocess.Popen(
                 [*command, str(inputs - outcome.inputs), str(seed + len(deaths))], stdout=file, stderr=file
             )
-            still, wall_s = watch(child, state)
-        outcome.wall_s += wall_s
-        outcome.inputs, begun, data = state.read()
+            still = watch(child, state)
+        outcome.inputs, begun, outcome.work_s, data = state.read()
         found = _COVERAGE.findall(log.read_bytes())
         counts = [int(count) for _, count in found]
         if counts:
@@ -75,21 +74,19 @@ def fuzz(name: str, inputs: int, seed: int, folder: Path) -> Outcome:
     return outcome
 
 
-def watch(child: subprocess.Popen[bytes], state: State) -> tuple[bool, float]:
-    """Wait until a child ends; give whether it had to be ended since it stood still, and how long it was at it (s)."""
-    first = state.read()[0]
-    before, begin, since = first, time.monotonic(), time.monotonic()
+def watch(child: subprocess.Popen[bytes], state: State) -> bool:
+    """Wait until a child ends; give whether it had to be ended since it stood still."""
+    first = before = state.read()[0]
+    since = time.monotonic()
     while True:
         try:
             child.wait(0.1)
-            return False, time.monotonic() - begin
+            return False
         except subprocess.TimeoutExpired:
             done = state.read()[0]
-        now = time.monotonic()
         if done != before:
-            begin = now if before == first else begin
-            before, since = done, now
-        elif now - since > (STILL_S if done != first else _START_S):
+            before, since = done, time.monotonic()
+        elif time.monotonic() - since > (STILL_S if done != first else _START_S):
             child.kill()
             child.wait()
-            return True, now - begin
+            return True

@@ -16,7 +16,7 @@ _PACKAGES = ("atheris", "numpy", "numba", "PyYAML", "openvino", "rosbags")
 
 def describe(outcomes: Sequence[Outcome], seed: int) -> str:
     """Give it as Markdown."""
-    total, wall_s = sum(o.inputs for o in outcomes), sum(o.wall_s for o in outcomes)
+    total, work_s = sum(o.inputs for o in outcomes), sum(o.work_s for o in outcomes)
     versions = ", ".join(f"{name} {version(name)}" for name in _PACKAGES)
     commit = subprocess.run(
         ["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=False
@@ -25,7 +25,7 @@ def describe(outcomes: Sequence[Outcome], seed: int) -> str:
         "# Bad bytes",
         "",
         f"`python -m test.torture.fuzz --inputs {total} --seed {seed}` at commit {commit}: {total} inputs in "
-        f"{wall_s:.0f} s of one core, starts of processes left out; {sum(len(o.findings) for o in outcomes)} findings.",
+        f"{work_s:.0f} s of one core, starts of processes left out; {sum(len(o.findings) for o in outcomes)} findings.",
         "",
         f"{_processor()}, Python {platform.python_version()}, {versions}.",
         "",
