@@ -50,7 +50,7 @@ class GridConfig:
         require(self.nx * self.ny <= MOST_CELLS, "grid.pillar_size", list(self.pillar_size), _FEW_CELLS)
         for offset in self.pillar_center_offset:
             is_near = abs(offset) <= FARTHEST
-            require(is_near, "grid.pillar_center_offset", list(self.pillar_center_offset), "finite and within the range")
+            require(is_near, "grid.pillar_center_offset", list(self.pillar_center_offset), f"within {FARTHEST:g} m")
 
     @property
     def nx(self) -> int:
