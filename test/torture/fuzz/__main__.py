@@ -6,10 +6,11 @@ from __future__ import annotations
 
 import argparse
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from .parent import fuzz
+from .parent import MEMORY, fuzz
 from .report import describe
 
 
@@ -21,16 +22,21 @@ def main() -> int:
     )
     parser.add_argument("--seed", type=int, default=1, metavar="S", help="of what is random (default: %(default)s)")
     parser.add_argument("--targets", nargs="+", default=[], metavar="NAME", help="these alone (default: all)")
+    parser.add_argument("--jobs", type=int, default=1, metavar="N", help="targets at a time (default: %(default)s)")
     parser.add_argument("--out", type=Path, metavar="FILE", help="write the report there, too")
     options = parser.parse_args()
     from .targets import TARGETS
 
     chosen = {name: TARGETS[name].share for name in options.targets or TARGETS}
-    with TemporaryDirectory(prefix="fuzz.") as folder:
-        outcomes = []
-        for name, share in chosen.items():
-            inputs = -(-options.inputs * share // sum(chosen.values()))
-            outcomes.append(fuzz(name, inputs, options.seed, Path(folder) / name))
+    whole = sum(chosen.values())
+    outcomes = []
+    with TemporaryDirectory(prefix="fuzz.", dir=MEMORY) as folder, ThreadPoolExecutor(options.jobs) as pool:
+        jobs = [
+            pool.submit(fuzz, name, -(-options.inputs * share // whole), options.seed, Path(folder) / name)
+            for name, share in chosen.items()
+        ]
+        for job in jobs:
+            outcomes.append(job.result())
             print(outcomes[-1].line, flush=True)
     text = describe(outcomes, options.seed)
     print(text)

@@ -4,11 +4,13 @@
 
 from __future__ import annotations
 
+import atexit
 import json
 import struct
 from collections.abc import Sequence
+from functools import cache
 from pathlib import Path
-from tempfile import mkdtemp
+from tempfile import TemporaryDirectory
 from typing import Any, TypeVar
 
 T = TypeVar("T")
@@ -97,15 +99,12 @@ def as_json(document: Any) -> bytes:
         return b"[" + str(type(document)).encode() + b"]"
 
 
-_FOLDER: list[Path] = []
-
-
+@cache
 def scratch() -> Path:
-    """Give the one folder of this process for files, in memory where that can be."""
-    if not _FOLDER:
-        memory = Path("/dev/shm")
-        _FOLDER.append(Path(mkdtemp(prefix="fuzz.", dir=memory if memory.is_dir() else None)))
-    return _FOLDER[0]
+    """Give the one folder of this process for files."""
+    folder = TemporaryDirectory(prefix="fuzz.")
+    atexit.register(folder.cleanup)
+    return Path(folder.name)
 
 
 def as_file(data: bytes, name: str) -> Path:

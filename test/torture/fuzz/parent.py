@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import subprocess
 import sys
@@ -18,6 +19,8 @@ from .child import State
 STILL_S = 60.0
 """A child that finishes no input for so long hangs where Python cannot interrupt it; the first takes minutes."""
 _START_S = 600.0
+MEMORY = "/dev/shm" if Path("/dev/shm").is_dir() else None
+"""Where files of a few bytes take no time."""
 _MOST_DEATHS = 5
 _COVERAGE = re.compile(rb"(INITED|DONE)\s+cov: (\d+)")
 
@@ -51,9 +54,10 @@ def fuzz(name: str, inputs: int, seed: int, folder: Path) -> Outcome:
         log = folder / "log"
         with log.open("wb") as file:
             command = [sys.executable, "-m", f"{__package__}.child", name, str(folder)]
-            child = subprocess.Popen(
-                [*command, str(inputs - outcome.inputs), str(seed + len(deaths))], stdout=file, stderr=file
-            )
+            command += [str(inputs - outcome.inputs), str(seed + len(deaths))]
+            # So that what a child that dies has left goes with the folder.
+            environment = {**os.environ, "TMPDIR": str(folder)}
+            child = subprocess.Popen(command, stdout=file, stderr=file, env=environment)
             still = watch(child, state)
         outcome.inputs, begun, outcome.work_s, data = state.read()
         found = _COVERAGE.findall(log.read_bytes())
