@@ -7,7 +7,6 @@ from __future__ import annotations
 import shutil
 import subprocess
 from pathlib import Path
-from typing import NamedTuple
 
 import pytest
 
@@ -16,29 +15,12 @@ from pointpillars_ov_ros.model.bundle import CONFIG_NAME, load_bundle
 from pointpillars_ov_ros.model.signature import SUFFIX, write_signature
 from pointpillars_ov_ros.tools import cli
 
+from ..signing import Keys, make_keys
 from .test_bundle import make_bundle
 
 pytest.importorskip("cryptography", reason="signatures need it: pip install -r requirements-signing.txt")
 
-from cryptography.hazmat.primitives import serialization
-from cryptography.hazmat.primitives.asymmetric import ec, ed25519
-
-
-class Keys(NamedTuple):
-    private: Path
-    public: Path
-
-
-def make_keys(folder: Path, key: object = None, passphrase: bytes = b"") -> Keys:
-    folder.mkdir()
-    private = key or ed25519.Ed25519PrivateKey.generate()
-    hidden = serialization.BestAvailableEncryption(passphrase) if passphrase else serialization.NoEncryption()
-    pem, pkcs8 = serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8
-    keys = Keys(folder / "private.pem", folder / "public.pem")
-    keys.private.write_bytes(private.private_bytes(pem, pkcs8, hidden))
-    spki = serialization.PublicFormat.SubjectPublicKeyInfo
-    keys.public.write_bytes(private.public_key().public_bytes(pem, spki))
-    return keys
+from cryptography.hazmat.primitives.asymmetric import ec
 
 
 @pytest.fixture

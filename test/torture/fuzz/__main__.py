@@ -41,6 +41,7 @@ def main() -> int:
     text = describe(outcomes, options.seed)
     print(text)
     if options.out:
+        options.out.parent.mkdir(parents=True, exist_ok=True)
         options.out.write_text(text, encoding="utf-8")
     return 1 if any(outcome.findings for outcome in outcomes) else 0
 

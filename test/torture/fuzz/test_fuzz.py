@@ -109,10 +109,23 @@ def test_a_target_is_fed_as_often_as_asked_for(tmp_path: Path) -> None:
     assert outcome.coverage[1] > 0
 
 
-def test_a_process_that_dies_is_a_finding(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    pytest.importorskip("atheris", reason="pip install -r requirements-torture.txt")
-    monkeypatch.setattr(parent, "_MOST_DEATHS", 1)
-    outcome = parent.fuzz("no such target", 5, 1, tmp_path / "none")
-    (found,) = outcome.findings
-    assert (found["what"], found["where"]) == ("exit 1", "start")
-    assert "no such target" in found["says"]
+def test_a_process_that_dies_is_a_finding_with_the_input_it_died_of(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    dying = tmp_path / "dying"
+    dying.write_text(f"""#!{sys.executable}
+import os, sys
+sys.path.insert(0, {str(ROOT)!r})
+from pathlib import Path
+from test.torture.fuzz.child import State
+State(Path(sys.argv[4]) / "state").begin(b"deadly")
+print("last words", flush=True)
+os.abort()
+""")
+    dying.chmod(0o755)
+    monkeypatch.setattr(sys, "executable", str(dying))
+    monkeypatch.setattr(parent, "_MOST_DEATHS", 2)
+    outcome = parent.fuzz("cloud", 5, 1, tmp_path / "cloud")
+    assert [found["what"] for found in outcome.findings] == ["exit -6"] * 2
+    assert bytes.fromhex(outcome.findings[0]["input"]) == b"deadly"
+    assert (outcome.findings[0]["where"], outcome.findings[0]["says"]) == ("native code", "last words")
