@@ -8,7 +8,7 @@ RUN := $(VENV)/bin/ros-run
 OPTIONS = $(if $(MODEL),--model "$(MODEL)") $(if $(DATA),--data "$(DATA)") $(ARGS)
 
 .DEFAULT_GOAL := help
-.PHONY: help env test lint demo bench torture soak images clean
+.PHONY: help env test lint demo bench torture soak fuzz images clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 14
@@ -37,6 +37,11 @@ soak: env ## set up, then run for long, and look whether anything grows or drift
 
 images: env ## set up, then draw the pictures of docs/ again (minutes)
 	docs/draw_images.sh
+
+INPUTS := 1000000
+fuzz: env ## set up, then INPUTS= bad ones for all that is read, guided by coverage (a quarter of an hour of one core)
+	$(RUN) python -m pip install -q -r requirements-torture.txt
+	$(RUN) python -m test.torture.fuzz --inputs $(INPUTS) --out benchmarks/$$(date +%F)/fuzz.md
 
 clean: ## remove all that make has set up or cached
 	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .hypothesis

@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from pointpillars_ov_ros.core.errors import require
-from pointpillars_ov_ros.core.grid_config import GridConfig
+from pointpillars_ov_ros.core.grid_config import FARTHEST, GridConfig
 from pointpillars_ov_ros.core.head_config import (
     AnchorConfig,
     AnchorGridConfig,
@@ -21,6 +21,14 @@ from pointpillars_ov_ros.core.head_config import (
     BoxCoderConfig,
     DirectionConfig,
 )
+
+MOST_VALUES, MOST_BOXES = 2**28, 1_000_000
+"""In a tensor, and out of NMS: what a broken description asks for is not to be allocated."""
+
+
+def _require_ir(name: str, file: str) -> None:
+    """Refuse what OpenVINO would not read as IR: other formats may take their weights from any file."""
+    require(file.endswith(".xml"), name, file, "the name of an .xml file")
 
 
 @dataclass(frozen=True)
@@ -45,6 +53,10 @@ class PfeConfig:
     inputs: PfeInputs
     output: str
 
+    def __post_init__(self) -> None:
+        """Check; ConfigError names field and value."""
+        _require_ir("pfe.file", self.file)
+
 
 @dataclass(frozen=True)
 class RpnConfig:
@@ -61,8 +73,9 @@ class RpnConfig:
 
     def __post_init__(self) -> None:
         """Check; ConfigError names field and value."""
+        _require_ir("rpn.file", self.file)
         for name in ("channels", "stride"):
-            require(getattr(self, name) >= 1, f"rpn.{name}", getattr(self, name), "at least 1")
+            require(1 <= getattr(self, name) <= 4096, f"rpn.{name}", getattr(self, name), "within 1 and 4096")
 
 
 @dataclass(frozen=True)
@@ -81,7 +94,8 @@ class PostprocessConfig:
         for name in ("score_threshold", "nms_threshold"):
             require(0.0 < getattr(self, name) <= 1.0, f"postprocess.{name}", getattr(self, name), "in (0, 1]")
         for name in ("max_detections", "max_candidates"):
-            require(getattr(self, name) >= 1, f"postprocess.{name}", getattr(self, name), "at least 1")
+            value = getattr(self, name)
+            require(1 <= value <= MOST_BOXES, f"postprocess.{name}", value, f"within 1 and {MOST_BOXES}")
 
 
 @dataclass(frozen=True)
@@ -94,8 +108,8 @@ class SensorConfig:
 
     def __post_init__(self) -> None:
         """Check; ConfigError names field and value."""
-        require(math.isfinite(self.height), "sensor.height", self.height, "finite")
-        require(0 < self.intensity_max < math.inf, "sensor.intensity_max", self.intensity_max, "positive")
+        require(abs(self.height) <= FARTHEST, "sensor.height", self.height, f"finite and within {FARTHEST:g} m")
+        require(0 < self.intensity_max <= FARTHEST, "sensor.intensity_max", self.intensity_max, "positive")
 
 
 @dataclass(frozen=True)
@@ -125,6 +139,11 @@ class ModelConfig:
         require(len(self.anchors) > 0, "anchors", list(self.anchors), "a list of at least one class")
         for cells in (self.grid.nx, self.grid.ny):
             require(cells % self.rpn.stride == 0, "rpn.stride", self.rpn.stride, f"a divisor of {cells} cells")
+        for name, values in (
+            ("rpn.channels", math.prod(self.canvas_shape)),
+            ("anchors.angles", 7 * self.anchors_per_cell * math.prod(self.output_shape)),
+        ):
+            require(values <= MOST_VALUES, name, values, f"{MOST_VALUES} values of a tensor at most")
 
     @property
     def classes(self) -> tuple[str, ...]:

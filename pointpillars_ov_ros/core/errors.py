@@ -2,11 +2,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """The exceptions of this package. Every message is one sentence written for the person who reads it."""
 
+from __future__ import annotations
 
+import reprlib
 from collections.abc import Sequence
-
-_MOST_LETTERS = 60
-_MOST_NAMES = 12
 
 
 class PointPillarsError(Exception):
@@ -20,7 +19,44 @@ class ConfigError(PointPillarsError, ValueError):
 def require(holds: bool, name: str, value: object, what: str) -> None:
     """Raise ConfigError unless `holds`: the field `name`, which is `value`, must be `what`."""
     if not holds:
-        raise ConfigError(f"{name}: {value!r} is not {what}")
+        raise ConfigError(f"{name}: {shown(value)} is not {what}")
+
+
+class _Short(reprlib.Repr):
+    """Shows the beginning of what is long, and of what is deep the top."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.maxlevel = 4
+        self.maxlist = self.maxtuple = self.maxdict = self.maxset = self.maxarray = 20
+        self.maxstring = self.maxother = 200
+
+    def repr_int(self, x: int, level: int) -> str:
+        """Give a number, or how long it is: Python refuses to write very long ones."""
+        return repr(x) if abs(x) < 10**40 else f"a number of {x.bit_length() * 0.30103:.0f} digits"
+
+
+_SHORT, _LONGEST = _Short(), 500
+_NAMES, _NAME = 12, 60
+
+
+def shown(value: object) -> str:
+    """Give a value as messages show it: on one line, and cut off where it is long, since files may hold anything."""
+    text = _SHORT.repr(value)
+    return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}…"
+
+
+def plain(value: object) -> str:
+    """Give a short line as it is, and anything else as `shown` does."""
+    is_line = isinstance(value, str) and value.isprintable() and len(value) <= _LONGEST
+    return str(value) if is_line else shown(value)
+
+
+def list_names(names: Sequence[str], separator: str = ", ") -> str:
+    """List names that came in a message: the first ones, and how many there are; odd ones are quoted, and cut off."""
+    listed = [name if name.isprintable() and len(name) <= _NAME else shown(name[:_NAME]) for name in names[:_NAMES]]
+    more = f"{separator}… ({len(names)} in all)" if len(names) > _NAMES else ""
+    return separator.join(listed) + more
 
 
 class BundleError(PointPillarsError):
@@ -45,18 +81,6 @@ class OutputError(InferenceError):
 
 class TrainingError(PointPillarsError):
     """Training cannot begin, be taken up again or go on."""
-
-
-def quote(text: str) -> str:
-    """Quote what came in a message, for a sentence that stays one however long that is."""
-    return repr(text) if len(text) <= _MOST_LETTERS else f"{text[:_MOST_LETTERS]!r}… ({len(text)} letters)"
-
-
-def list_names(names: Sequence[str], separator: str = ", ") -> str:
-    """List names that came in a message: the first ones, and how many there are; odd ones are quoted."""
-    shown = [name if name.isprintable() and len(name) <= _MOST_LETTERS else quote(name) for name in names[:_MOST_NAMES]]
-    more = f"{separator}… ({len(names)} in all)" if len(names) > _MOST_NAMES else ""
-    return separator.join(shown) + more
 
 
 def missing_module(error: ModuleNotFoundError) -> str:

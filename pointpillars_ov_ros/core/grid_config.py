@@ -4,10 +4,15 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 
 from pointpillars_ov_ros.core.errors import require
+
+FARTHEST = 1e6
+"""Of anything from the sensor (m): the arithmetic is in float32."""
+MOST_CELLS, MOST_PILLARS, MOST_POINTS = 2**24, 1_000_000, 1000
+"""More than any network has by a factor of 20: what a broken description asks for is not to be allocated."""
+_FEW_CELLS = f"that of a grid of {MOST_CELLS} cells at most"
 
 
 @dataclass(frozen=True)
@@ -27,21 +32,25 @@ class GridConfig:
         """Check that there is a grid at all; ConfigError names field and value."""
         for name in ("x_range", "y_range", "z_range"):
             low, high = getattr(self, name)
-            require(-math.inf < low < high < math.inf, f"grid.{name}", [low, high], "an increasing pair of numbers")
-        for name in ("max_pillars", "max_points_per_pillar"):
-            require(getattr(self, name) >= 1, f"grid.{name}", getattr(self, name), "at least 1")
+            is_range = -FARTHEST <= low < high <= FARTHEST
+            require(is_range, f"grid.{name}", [low, high], f"an increasing pair of numbers within {FARTHEST:g} m")
+        for name, most in (("max_pillars", MOST_PILLARS), ("max_points_per_pillar", MOST_POINTS)):
+            require(1 <= getattr(self, name) <= most, f"grid.{name}", getattr(self, name), f"within 1 and {most}")
         for extent, size in (
             (self.x_range[1] - self.x_range[0], self.pillar_size[0]),
             (self.y_range[1] - self.y_range[0], self.pillar_size[1]),
         ):
             require(0 < size <= extent, "grid.pillar_size", list(self.pillar_size), "positive and within the range")
             cells = extent / size
+            require(cells <= MOST_CELLS, "grid.pillar_size", list(self.pillar_size), _FEW_CELLS)
             require(
                 abs(cells - round(cells)) < 1e-3, "grid.pillar_size", list(self.pillar_size),
                 f"such that {extent:g} m are a whole number of pillars",
             )  # fmt: skip
+        require(self.nx * self.ny <= MOST_CELLS, "grid.pillar_size", list(self.pillar_size), _FEW_CELLS)
         for offset in self.pillar_center_offset:
-            require(math.isfinite(offset), "grid.pillar_center_offset", list(self.pillar_center_offset), "finite")
+            is_near = abs(offset) <= FARTHEST
+            require(is_near, "grid.pillar_center_offset", list(self.pillar_center_offset), f"within {FARTHEST:g} m")
 
     @property
     def nx(self) -> int:

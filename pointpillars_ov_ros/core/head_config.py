@@ -4,11 +4,11 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from enum import Enum
 
 from pointpillars_ov_ros.core.errors import require
+from pointpillars_ov_ros.core.grid_config import FARTHEST
 
 
 class AngleConvention(str, Enum):
@@ -49,10 +49,10 @@ class AnchorConfig:
 
     def __post_init__(self) -> None:
         """Check; ConfigError names field and value."""
-        require(all(0 < side < math.inf for side in self.size), "anchors.size", list(self.size), "positive")
+        require(all(0 < side <= FARTHEST for side in self.size), "anchors.size", list(self.size), "positive")
         require(len(self.angles) > 0, "anchors.angles", list(self.angles), "a list of at least one")
         for value in (self.bottom_z, *self.angles):
-            require(math.isfinite(value), "anchors", value, "finite")
+            require(abs(value) <= FARTHEST, "anchors", value, f"finite and within {FARTHEST:g}")
 
 
 @dataclass(frozen=True)
@@ -61,6 +61,13 @@ class AnchorGridConfig:
 
     offset: tuple[float, float]
     step: tuple[float, float]
+
+    def __post_init__(self) -> None:
+        """Check; ConfigError names field and value."""
+        for name in ("offset", "step"):
+            values = getattr(self, name)
+            is_near = all(abs(value) <= FARTHEST for value in values)
+            require(is_near, f"anchor_grid.{name}", list(values), f"a pair of numbers within {FARTHEST:g} m")
 
 
 @dataclass(frozen=True)
@@ -82,7 +89,7 @@ class DirectionConfig:
 
     def __post_init__(self) -> None:
         """Check; ConfigError names field and value."""
-        require(math.isfinite(self.offset), "direction.offset", self.offset, "finite")
+        require(abs(self.offset) <= FARTHEST, "direction.offset", self.offset, f"finite and within {FARTHEST:g}")
         require(self.first_bin in (0, 1), "direction.first_bin", self.first_bin, "0 or 1")
 
 

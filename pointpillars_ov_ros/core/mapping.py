@@ -12,7 +12,7 @@ import typing
 from collections.abc import Mapping
 from typing import Any, TypeVar
 
-from pointpillars_ov_ros.core.errors import ConfigError
+from pointpillars_ov_ros.core.errors import ConfigError, plain, shown
 
 T = TypeVar("T")
 
@@ -24,12 +24,12 @@ def from_mapping(cls: type[T], values: object, where: str = "") -> T:
     Raises ConfigError naming the field and the value.
     """
     if not isinstance(values, Mapping):
-        raise ConfigError(f"{where or cls.__name__}: expected a mapping, got {values!r}")
+        raise ConfigError(f"{where or cls.__name__}: expected a mapping, got {shown(values)}")
     hints = typing.get_type_hints(cls)
     fields = {f.name: f for f in dataclasses.fields(cls)}  # type: ignore[arg-type]
     for key in values:
         if key not in fields:
-            raise ConfigError(f"{_join(where, str(key))}: unknown key; known are {', '.join(fields)}")
+            raise ConfigError(f"{_join(where, plain(key))}: unknown key; known are {', '.join(fields)}")
     arguments = {}
     for name, field in fields.items():
         if name in values:
@@ -67,8 +67,8 @@ def convert(hint: Any, value: object, where: str) -> Any:
         return _convert_tuple(arguments, value, where)
     if origin in (Mapping, dict):
         if not isinstance(value, Mapping):
-            raise ConfigError(f"{where}: expected a mapping, got {value!r}")
-        return {str(k): convert(arguments[1], v, _join(where, str(k))) for k, v in value.items()}
+            raise ConfigError(f"{where}: expected a mapping, got {shown(value)}")
+        return {str(k): convert(arguments[1], v, _join(where, plain(k))) for k, v in value.items()}
     if dataclasses.is_dataclass(hint):
         return from_mapping(typing.cast(type, hint), value, where)
     if isinstance(hint, type) and issubclass(hint, enum.Enum):
@@ -81,25 +81,28 @@ def _convert_enum(hint: type[enum.Enum], value: object, where: str) -> enum.Enum
         return hint(value)
     except ValueError:
         choices = ", ".join(str(member.value) for member in hint)
-        raise ConfigError(f"{where}: {value!r} is not one of {choices}") from None
+        raise ConfigError(f"{where}: {shown(value)} is not one of {choices}") from None
 
 
 def _convert_tuple(arguments: tuple[Any, ...], value: object, where: str) -> tuple[Any, ...]:
     # Lists of numbers from ROS parameters come as arrays.
     if not isinstance(value, list | tuple | array.array):
-        raise ConfigError(f"{where}: expected a list, got {value!r}")
+        raise ConfigError(f"{where}: expected a list, got {shown(value)}")
     if arguments[-1] is Ellipsis:
         kinds = [arguments[0]] * len(value)
     elif len(value) == len(arguments):
         kinds = list(arguments)
     else:
-        raise ConfigError(f"{where}: expected {len(arguments)} values, got {len(value)} in {list(value)!r}")
+        raise ConfigError(f"{where}: expected {len(arguments)} values, got {len(value)} in {shown(list(value))}")
     return tuple(convert(k, v, f"{where}[{i}]") for i, (k, v) in enumerate(zip(kinds, value, strict=True)))
 
 
 def _convert_scalar(hint: Any, value: object, where: str) -> Any:
     if hint is float and isinstance(value, int) and not isinstance(value, bool):
-        return float(value)
+        try:
+            return float(value)
+        except OverflowError:
+            raise ConfigError(f"{where}: {shown(value)} is too large") from None
     if not isinstance(value, hint) or (hint is int and isinstance(value, bool)):
-        raise ConfigError(f"{where}: expected {hint.__name__}, got {value!r}")
+        raise ConfigError(f"{where}: expected {hint.__name__}, got {shown(value)}")
     return value

@@ -4,14 +4,17 @@
 
 from __future__ import annotations
 
+import math
 from bisect import bisect_left, bisect_right
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from pointpillars_ov_ros.core.errors import quote
+from pointpillars_ov_ros.core.errors import shown
 from pointpillars_ov_ros.core.transform import Quaternion, Transform, slerp
 
 _KEEP_NS = 10_000_000_000
+_FARTHEST = 1e9
+"""Of two frames (m), a hundred times the size of the Earth."""
 _MOST = 4096
 """Poses of a frame that are kept, however fast they come."""
 
@@ -72,9 +75,12 @@ class TransformBuffer:
     def add(
         self, parent: str, child: str, stamp_ns: int, translation: Translation, rotation: Quaternion, is_static: bool
     ) -> None:
-        """Take the pose of `child` in `parent` (m; a quaternion of any length but 0, with which it is passed over)."""
+        """Take the pose of `child` in `parent`: m, and a quaternion of any length.
+
+        One that is none is passed over: a length of 0, or numbers that are not finite or of no place on Earth.
+        """
         length = sum(value * value for value in rotation) ** 0.5
-        if not 0.0 < length < float("inf"):
+        if not (0.0 < length < math.inf and all(abs(value) < _FARTHEST for value in translation)):
             return
         x, y, z, w = (value / length for value in rotation)
         parent, child = parent.lstrip("/"), child.lstrip("/")
@@ -95,7 +101,7 @@ class TransformBuffer:
             for name in path[: path.index(common)]:
                 pose = self._tracks[name].pose_at(stamp_ns)
                 if isinstance(pose, Missing):
-                    return pose._replace(reason=f"of {quote(name)} in {quote(self._tracks[name].parent)} {pose.reason}")
+                    return pose._replace(reason=f"of {shown(name)} in {shown(self._tracks[name].parent)} {pose.reason}")
                 T_common_end = Transform.from_quaternion(*pose).after(T_common_end)
             halves.append(T_common_end)
         return halves[0].inverse.after(halves[1])
@@ -112,5 +118,5 @@ class TransformBuffer:
         parents = {track.parent for track in self._tracks.values()}
         for name in (up[0], down[0]):
             if name not in self._tracks and name not in parents:
-                return f"nobody speaks of {quote(name)} on /tf or /tf_static"
-        return f"they are in two trees, of {quote(up[-1])} and of {quote(down[-1])}"
+                return f"nobody speaks of {shown(name)} on /tf or /tf_static"
+        return f"they are in two trees, of {shown(up[-1])} and of {shown(down[-1])}"

@@ -10,9 +10,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
-import yaml
 
 from pointpillars_ov_ros.core.config import PostprocessConfig
+from pointpillars_ov_ros.core.documents import MOST_YAML_BYTES, parse_yaml, read_text
 from pointpillars_ov_ros.core.errors import ConfigError, require
 from pointpillars_ov_ros.core.mapping import from_mapping
 from pointpillars_ov_ros.core.runtime_config import DropPolicy, Mode
@@ -77,11 +77,11 @@ class SimulationProfile:
 def load_profile(path: Path) -> SimulationProfile:
     """Read a profile; ConfigError names the file, and the field and its value."""
     try:
-        return from_mapping(SimulationProfile, yaml.safe_load(path.read_text(encoding="utf-8")))
+        document = parse_yaml(read_text(path, MOST_YAML_BYTES), str(path))
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path}: cannot be read ({error})") from None
-    except yaml.YAMLError as error:
-        raise ConfigError(f"{path}: no valid YAML ({' '.join(str(error).split())})") from None
+    try:
+        return from_mapping(SimulationProfile, document)
     except ConfigError as error:
         raise ConfigError(f"{path}: {error}") from None
 

@@ -8,10 +8,13 @@ import json
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from pointpillars_ov_ros.core.errors import DatasetError
+from pointpillars_ov_ros.core.documents import one_line, parse_json
+from pointpillars_ov_ros.core.errors import DatasetError, shown
 from pointpillars_ov_ros.inference.timing import ROWS, Stage, StageEvent
-from pointpillars_ov_ros.inference.trace_file import TITLE
+from pointpillars_ov_ros.inference.trace_file import MAX_BYTES, TITLE
 
+_MOST = 2**62
+_MOST_CHARACTERS = 2 * MAX_BYTES
 _STAGES = {stage.name.lower(): stage for stage in ROWS}
 
 
@@ -30,9 +33,12 @@ class RecordedTrace(NamedTuple):
 def read_trace(path: Path) -> RecordedTrace:
     """Read the file of a `TraceRecorder`; DatasetError, in one sentence, where there is no whole stage in it."""
     try:
-        lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
+        with path.open(encoding="utf-8", errors="replace", newline="\n") as file:
+            lines = file.read(_MOST_CHARACTERS + 1).removesuffix("\n").split("\n")
     except OSError as error:
         raise DatasetError(f"{path} cannot be read ({error.strerror})") from None
+    if sum(map(len, lines)) > _MOST_CHARACTERS:
+        raise DatasetError(f"{path} is no trace of a pipeline: it is larger than one may grow")
     if not lines or lines[0] != "[":
         raise DatasetError(f"{path} is no trace of a pipeline: its first line is not '['")
     objects, warning = _read_objects(path, lines)
@@ -43,8 +49,10 @@ def read_trace(path: Path) -> RecordedTrace:
         pfe, rpn = head["devices"]
         events = [event for found in objects if found["ph"] == "X" for event in _events(found)]
         trace = RecordedTrace(str(head["name"]), (str(pfe), str(rpn)), events, warning)
-    except (KeyError, TypeError, ValueError) as error:
-        raise DatasetError(f"{path} is no trace of a pipeline: {type(error).__name__} {error} in an event") from None
+    except (KeyError, TypeError, ValueError, OverflowError) as error:
+        raise DatasetError(
+            f"{path} is no trace of a pipeline: {type(error).__name__} {one_line(error)} in an event"
+        ) from None
     if not events:
         raise DatasetError(f"{path} holds no stage of a frame that is whole{', and is cut off' if warning else ''}")
     return trace
@@ -57,7 +65,7 @@ def _read_objects(path: Path, lines: list[str]) -> tuple[list[dict[str, Any]], s
         if line == "]":
             return objects, ""
         try:
-            found = json.loads(line.removesuffix(","))
+            found = parse_json(line.removesuffix(","))
         except json.JSONDecodeError:
             if number < len(lines):
                 raise DatasetError(f"{path}:{number}: this line is no event of a trace") from None
@@ -68,9 +76,18 @@ def _read_objects(path: Path, lines: list[str]) -> tuple[list[dict[str, Any]], s
     return objects, f"{path} has no end: its recorder was killed or still runs; what it wrote is used"
 
 
+def _microseconds(value: object) -> float:
+    """Give a time; TypeError where it is none, since texts and lists can be multiplied, too."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise TypeError(f"{shown(value)} is no time")
+    return value
+
+
 def _events(found: dict[str, Any]) -> tuple[StageEvent, StageEvent]:
     stage: Stage = _STAGES[found["name"]]
     sequence, slot = int(found["args"]["sequence"]), int(found["args"]["slot"])
-    begin_ns = round(found["ts"] * 1000)
-    end_ns = begin_ns + round(found["dur"] * 1000)
+    begin_ns = round(_microseconds(found["ts"]) * 1000)
+    end_ns = begin_ns + round(_microseconds(found["dur"]) * 1000)
+    if sequence < 0 or end_ns < begin_ns or max(sequence, slot, end_ns) >= _MOST:
+        raise ValueError(f"{sequence}, {slot}, {begin_ns} to {end_ns} ns")
     return StageEvent(sequence, stage, False, begin_ns, slot), StageEvent(sequence, stage, True, end_ns, slot)

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,10 +12,13 @@ import numpy as np
 import numpy.typing as npt
 
 from pointpillars_ov_ros.core.arrays import DoubleArray, FloatArray
-from pointpillars_ov_ros.core.errors import DatasetError
+from pointpillars_ov_ros.core.documents import read_text
+from pointpillars_ov_ros.core.errors import DatasetError, plain
 
 IMAGE_SIZE = (1242, 375)
 """Width and height of most KITTI images (pixels); the smallest is 1224 x 370."""
+MOST_BYTES, MOST = 16_000_000, 1e9
+"""Of a text file of KITTI's, whose longest have some 100 kB, and of a number in it: float32 has to hold its square."""
 
 
 @dataclass(frozen=True)
@@ -66,15 +70,26 @@ def format_calibration(calibration: Calibration) -> str:
 def read_calibration(path: Path) -> Calibration:
     """Read a calib/*.txt file; DatasetError names file and line."""
     rows = read_rows(path, {"P2": 12, "R0_rect": 9, "Tr_velo_to_cam": 12})
-    return make_calibration(rows["P2"], rows["R0_rect"], rows["Tr_velo_to_cam"].reshape(3, 4))
+    return make_calibration(path, rows["P2"], rows["R0_rect"], rows["Tr_velo_to_cam"].reshape(3, 4))
 
 
-def make_calibration(projection: DoubleArray, rectification: DoubleArray, lidar_to_camera: DoubleArray) -> Calibration:
-    """Make a calibration of P2 (12), R0_rect (9) and Tr_velo_to_cam (3, 4)."""
+def make_calibration(
+    path: Path, projection: DoubleArray, rectification: DoubleArray, lidar_to_camera: DoubleArray
+) -> Calibration:
+    """Make a calibration of P2 (12), R0_rect (9) and Tr_velo_to_cam (3, 4), read in `path`.
+
+    DatasetError where that is no camera, or no rotation: nothing could be taken from one frame to the other.
+    """
     T_rect_camera, T_camera_lidar = np.eye(4), np.eye(4)
     T_rect_camera[:3, :3] = rectification.reshape(3, 3)
     T_camera_lidar[:3] = lidar_to_camera
-    return Calibration(projection.reshape(3, 4), T_rect_camera @ T_camera_lidar)
+    T_camera_lidar = T_rect_camera @ T_camera_lidar
+    # That of a rotation is 1, that of a camera its focal length squared.
+    for what, matrix, most in (("projection", projection.reshape(3, 4), math.inf), ("rotation", T_camera_lidar, 10.0)):
+        size = abs(float(np.linalg.det(matrix[:3, :3])))
+        if not 0.1 < size < most:
+            raise DatasetError(f"{path}: the {what} is none (its determinant is {size:g})")
+    return Calibration(projection.reshape(3, 4), T_camera_lidar)
 
 
 def read_rows(path: Path, sizes: dict[str, int]) -> dict[str, DoubleArray]:
@@ -84,7 +99,7 @@ def read_rows(path: Path, sizes: dict[str, int]) -> dict[str, DoubleArray]:
     """
     rows: dict[str, DoubleArray] = {}
     try:
-        lines = path.read_text(encoding="ascii").splitlines()
+        lines = read_text(path, MOST_BYTES, "ascii").splitlines()
     except (OSError, UnicodeDecodeError) as error:
         raise DatasetError(f"{path}: cannot be read as a KITTI calibration ({error})") from None
     for number, line in enumerate(lines, start=1):
@@ -94,8 +109,10 @@ def read_rows(path: Path, sizes: dict[str, int]) -> dict[str, DoubleArray]:
         try:
             rows[key.strip()] = np.array([float(text) for text in numbers.split()])
         except ValueError:
-            raise DatasetError(f"{path}:{number}: {key.strip()} holds something that is no number") from None
+            raise DatasetError(f"{path}:{number}: {plain(key.strip())} holds something that is no number") from None
     for key, size in sizes.items():
         if key not in rows or rows[key].size != size:
             raise DatasetError(f"{path}: {key} must have {size} numbers, has {rows.get(key, np.empty(0)).size}")
+        if not (np.abs(rows[key]) <= MOST).all():
+            raise DatasetError(f"{path}: {key} holds a number that is not finite, or beyond {MOST:g}")
     return rows

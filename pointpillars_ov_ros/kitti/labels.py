@@ -11,8 +11,9 @@ from typing import NamedTuple
 import numpy as np
 
 from pointpillars_ov_ros.core.arrays import FloatArray
+from pointpillars_ov_ros.core.documents import read_text
 from pointpillars_ov_ros.core.errors import DatasetError
-from pointpillars_ov_ros.kitti.calibration import Calibration
+from pointpillars_ov_ros.kitti.calibration import MOST, MOST_BYTES, Calibration
 
 _FIELDS = 15
 RESULT_FIELDS = _FIELDS + 1
@@ -64,7 +65,7 @@ def format_result(result: KittiObject) -> str:
 
 def _read(path: Path, fields: int, what: str) -> list[KittiObject]:
     try:
-        lines = path.read_text(encoding="ascii").splitlines()
+        lines = read_text(path, MOST_BYTES, "ascii").splitlines()
     except (OSError, UnicodeDecodeError) as error:
         raise DatasetError(f"{path}: cannot be read as KITTI {what}s ({error})") from None
     return [
@@ -81,8 +82,8 @@ def _parse(words: list[str], fields: int, what: str, where: str) -> KittiObject:
         n = [float(word) for word in words[1:fields]]
     except ValueError:
         raise DatasetError(f"{where}: something in this line is no number") from None
-    if not all(map(math.isfinite, n)):
-        raise DatasetError(f"{where}: something in this line is no finite number")
+    if not all(abs(value) <= MOST for value in n):
+        raise DatasetError(f"{where}: something in this line is no finite number, or one beyond {MOST:g}")
     return KittiObject(
         type=words[0],
         truncated=n[0],

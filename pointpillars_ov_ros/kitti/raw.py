@@ -10,11 +10,14 @@ from time import strptime
 
 import numpy as np
 
-from pointpillars_ov_ros.core.errors import DatasetError
-from pointpillars_ov_ros.kitti.calibration import Calibration, make_calibration, read_rows
+from pointpillars_ov_ros.core.documents import read_text
+from pointpillars_ov_ros.core.errors import DatasetError, shown
+from pointpillars_ov_ros.kitti.calibration import MOST_BYTES, Calibration, make_calibration, read_rows
 
 CAMERAS, LIDAR = "calib_cam_to_cam.txt", "calib_velo_to_cam.txt"
 """Files of a day's calibration, beside its drives."""
+_MOST_S = 2**33
+"""Of a time; in nanoseconds it fits into 64 bits."""
 TIMES = "timestamps.txt"
 """Beside the data/ of a sensor: a line for each frame."""
 
@@ -24,13 +27,13 @@ def read_raw_calibration(cameras: Path) -> Calibration:
     projections = read_rows(cameras, {"P_rect_02": 12, "R_rect_00": 9})
     lidar = read_rows(cameras.with_name(LIDAR), {"R": 9, "T": 3})
     lidar_to_camera = np.hstack([lidar["R"].reshape(3, 3), lidar["T"].reshape(3, 1)])
-    return make_calibration(projections["P_rect_02"], projections["R_rect_00"], lidar_to_camera)
+    return make_calibration(cameras, projections["P_rect_02"], projections["R_rect_00"], lidar_to_camera)
 
 
 def read_times(path: Path) -> list[int]:
     """Read a timestamps.txt: ns since 1970 of each line, whose time zone KITTI does not say, so UTC is taken."""
     try:
-        lines = path.read_text(encoding="ascii").split("\n")
+        lines = read_text(path, MOST_BYTES, "ascii").split("\n")
     except (OSError, UnicodeDecodeError) as error:
         raise DatasetError(f"{path}: cannot be read as times of a KITTI drive ({error})") from None
     times = []
@@ -39,7 +42,13 @@ def read_times(path: Path) -> list[int]:
         if not seconds:
             continue
         try:
-            times.append(timegm(strptime(seconds, "%Y-%m-%d %H:%M:%S")) * 1_000_000_000 + int(f"{fraction:0<9.9}"))
+            if fraction and not fraction.isdecimal():
+                raise ValueError(fraction)
+            time_s = timegm(strptime(seconds, "%Y-%m-%d %H:%M:%S"))
+            if not 0 <= time_s < _MOST_S:
+                raise ValueError(seconds)
+            times.append(time_s * 1_000_000_000 + int(f"{fraction:0<9.9}"))
         except ValueError:
-            raise DatasetError(f"{path}:{number}: {line.strip()!r} is no time as in 2011-09-26 13:02:25.9") from None
+            given = shown(line.strip())
+            raise DatasetError(f"{path}:{number}: {given} is no time as in 2011-09-26 13:02:25.9") from None
     return times

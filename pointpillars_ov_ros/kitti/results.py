@@ -8,8 +8,10 @@ import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from pointpillars_ov_ros.core.documents import read_text
 from pointpillars_ov_ros.core.errors import DatasetError
 from pointpillars_ov_ros.core.files import replace_folder
+from pointpillars_ov_ros.kitti.calibration import MOST_BYTES
 from pointpillars_ov_ros.kitti.labels import RESULT_FIELDS, KittiObject, format_result
 
 
@@ -26,7 +28,7 @@ def find_result_files(folder: Path) -> dict[str, Path]:
 def read_split(path: Path) -> list[str]:
     """Read names of frames, one a line, as in ImageSets/val.txt."""
     try:
-        names = path.read_text(encoding="ascii").split()
+        names = read_text(path, MOST_BYTES, "ascii").split()
     except (OSError, UnicodeDecodeError) as error:
         raise DatasetError(f"{path}: cannot be read as a list of frames ({error})") from None
     if not names:
@@ -69,5 +71,5 @@ def _find(folder: Path, places: Sequence[str], what: str) -> dict[str, Path]:
 def _holds_results(path: Path) -> bool:
     """Tell whether a file is empty or begins with a line of as many fields as a result has: labels have fewer."""
     with path.open(encoding="ascii", errors="replace") as stream:
-        words = stream.readline().split()
+        words = stream.readline(10_000).split()
     return len(words) in (0, RESULT_FIELDS)

@@ -14,10 +14,11 @@ from pathlib import Path
 import yaml
 
 from pointpillars_ov_ros.core.config import ModelConfig
-from pointpillars_ov_ros.core.errors import BundleError, ConfigError
+from pointpillars_ov_ros.core.errors import BundleError, ConfigError, shown
 from pointpillars_ov_ros.core.files import replace_folder
 from pointpillars_ov_ros.core.mapping import from_mapping, to_mapping
-from pointpillars_ov_ros.model.yaml_tree import read_yaml
+from pointpillars_ov_ros.model.signature import SUFFIX, check_signature
+from pointpillars_ov_ros.model.yaml_tree import parse_yaml, read_yaml_text
 
 CONFIG_NAME = "bundle.yaml"
 
@@ -34,22 +35,25 @@ class ModelBundle:
         return self.folder / file
 
 
-def load_bundle(folder: Path) -> ModelBundle:
-    """Read `folder`/bundle.yaml and check the sha256 of every file; BundleError says what does not fit."""
+def load_bundle(folder: Path, public_key: Path | None = None) -> ModelBundle:
+    """Read `folder`/bundle.yaml and check the sha256 of every file; BundleError says what does not fit.
+
+    With a `public_key` (Ed25519, PEM) a bundle is refused that the owner of that key has not signed.
+    """
     path = folder / CONFIG_NAME
     if not path.is_file():
         raise BundleError(
             f"{folder} holds no {CONFIG_NAME}; `pointpillars_ov convert` makes a bundle of a pair of IR files"
         )
-    config = read_config(path)
+    text = read_yaml_text(path)
+    if public_key is not None:
+        check_signature(path, text.encode(), public_key)
+    config = _to_config(text, path)
     for file in ir_files(config):
         if file not in config.sha256:
             raise BundleError(f"{path}: sha256: {file} is missing, so it cannot be checked")
     for file, expected in config.sha256.items():
-        if Path(file).name != file:
-            raise BundleError(f"{path}: sha256: {file!r} leaves the bundle; a plain file name is needed")
-        if not (folder / file).is_file():
-            raise BundleError(f"{folder / file} is missing, {CONFIG_NAME} names it")
+        _check_place(path, file)
         actual = sha256(folder / file)
         if actual != expected:
             raise BundleError(
@@ -59,9 +63,28 @@ def load_bundle(folder: Path) -> ModelBundle:
     return ModelBundle(config, folder)
 
 
+def _check_place(path: Path, file: str) -> None:
+    """Raise BundleError unless `file` is beside the bundle.yaml at `path`.
+
+    Links may lead to another folder, if they do so all together: that is how `colcon build --symlink-install` installs
+    a bundle, and how one is named `current`.
+    """
+    if Path(file).name != file or file in ("", "..") or not file.isprintable():
+        raise BundleError(f"{path}: sha256: {shown(file)} leaves the bundle; a plain file name is needed")
+    place = path.with_name(file)
+    if not place.is_file():
+        raise BundleError(f"{place} is missing, {CONFIG_NAME} names it")
+    if place.resolve().parent != path.resolve().parent:
+        raise BundleError(f"{place} leaves the bundle: it is a link to {place.resolve()}")
+
+
 def read_config(path: Path) -> ModelConfig:
     """Read a `ModelConfig` from YAML; BundleError names file, field and value."""
-    document = read_yaml(path)
+    return _to_config(read_yaml_text(path), path)
+
+
+def _to_config(text: str, path: Path) -> ModelConfig:
+    document = parse_yaml(text, str(path))
     try:
         return from_mapping(ModelConfig, document)
     except ConfigError as error:
@@ -92,7 +115,7 @@ def _check_replaceable(folder: Path) -> None:
     """Raise BundleError unless `folder` holds a bundle and nothing else."""
     if not (folder / CONFIG_NAME).is_file():
         raise BundleError(f"{folder} exists and is no bundle; it is left alone")
-    known = {CONFIG_NAME, *read_config(folder / CONFIG_NAME).sha256}
+    known = {CONFIG_NAME, CONFIG_NAME + SUFFIX, *read_config(folder / CONFIG_NAME).sha256}
     foreign = sorted(path.name for path in folder.iterdir() if path.name not in known)
     if foreign:
         raise BundleError(f"{folder} holds {foreign[0]}, which is not of the bundle there; it is left alone")
@@ -101,7 +124,7 @@ def _check_replaceable(folder: Path) -> None:
 def ir_files(config: ModelConfig) -> tuple[str, ...]:
     """Name the files of the two IRs: each .xml and the .bin beside it."""
     graphs = (config.pfe.file, config.rpn.file)
-    return tuple(name for graph in graphs for name in (graph, str(Path(graph).with_suffix(".bin"))))
+    return tuple(name for graph in graphs for name in (graph, f"{graph.removesuffix('.xml')}.bin"))
 
 
 def sha256(path: Path) -> str:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from pointpillars_ov_ros.core.errors import BundleError
+from pointpillars_ov_ros.core.errors import BundleError, shown
 from pointpillars_ov_ros.model.torch_file import TorchFile
 from pointpillars_ov_ros.model.torch_pickle import TensorRef
 
@@ -105,7 +105,8 @@ def find_layout(path: Path, keys: Iterable[str]) -> Layout:
     known = " and ".join(f"{layout.pillar.weight!r} ({layout.title})" for layout in LAYOUTS)
     telling = [name for name in names if all(name not in layout.extra for layout in LAYOUTS)] or names
     raise BundleError(
-        f"{path} is a checkpoint of another network: its first key is {telling[0]!r}; known are networks with {known}"
+        f"{path} is a checkpoint of another network: its first key is {shown(telling[0])}; "
+        f"known are networks with {known}"
     )
 
 
@@ -117,7 +118,7 @@ def find_state(file: TorchFile) -> tuple[State, tuple[str, ...]]:
     inner = next((name for name in _STATE_KEYS if isinstance(content.get(name), dict)), None)
     state = tensors_of(content if inner is None else content[inner])
     if not state:
-        found = ", ".join(repr(key) for key in list(content)[:5]) or "nothing"
+        found = ", ".join(shown(key) for key in list(content)[:5]) or "nothing"
         raise BundleError(f"{file.path} holds no weights, neither by itself nor in {_STATE_KEYS[0]!r}; it has {found}")
     if all(name.startswith(_DATA_PARALLEL) for name in state):
         bare = {name.removeprefix(_DATA_PARALLEL): tensor for name, tensor in state.items()}
@@ -137,7 +138,8 @@ def own_config_text(file: TorchFile) -> str | None:
         return None
     if content.get(OWN_FORMAT_KEY) != OWN_FORMAT:
         found = content.get(OWN_FORMAT_KEY)
-        raise BundleError(f"{file.path}: {OWN_FORMAT_KEY}: {found!r} is not {OWN_FORMAT!r}, which this version reads")
+        reason = f"{shown(found)} is not {OWN_FORMAT!r}, which this version reads"
+        raise BundleError(f"{file.path}: {OWN_FORMAT_KEY}: {reason}")
     text = content[OWN_CONFIG_KEY]
     if not isinstance(text, str):
         raise BundleError(f"{file.path}: {OWN_CONFIG_KEY}: a {type(text).__name__} is not the text of a bundle.yaml")

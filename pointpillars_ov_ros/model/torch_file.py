@@ -8,6 +8,7 @@ they are asked for, so that the state of an optimizer costs nothing.
 
 from __future__ import annotations
 
+import struct
 import zipfile
 from abc import ABC, abstractmethod
 from pathlib import Path
@@ -16,7 +17,8 @@ from typing import Any, BinaryIO
 import numpy as np
 import numpy.typing as npt
 
-from pointpillars_ov_ros.core.errors import BundleError
+from pointpillars_ov_ros.core.documents import one_line
+from pointpillars_ov_ros.core.errors import BundleError, shown
 from pointpillars_ov_ros.model.torch_pickle import BFLOAT16, Storage, TensorRef, load_pickle
 
 Array = npt.NDArray[Any]
@@ -26,6 +28,10 @@ _STREAM_MAGIC = 0x1950A86A20F9469CFC6C
 _STREAM_PROTOCOL = 1001
 _SIZE_BYTES = 8
 _TAR_MAGIC, _TAR_MAGIC_AT = b"ustar", 257
+
+
+_DAMAGED = (zipfile.BadZipFile, EOFError, OSError, RuntimeError, ValueError, OverflowError, struct.error)
+"""What `zipfile` raises for files that are no zip, lie about places and lengths, or are encrypted."""
 
 
 class TorchFile(ABC):
@@ -45,7 +51,7 @@ class TorchFile(ABC):
         # Before reading: where a damaged file claims more than it has, so much memory would be asked for.
         data = self._read(storage, size) if size <= self.path.stat().st_size else b""
         if len(data) != size:
-            raise BundleError(f"{self.path} is truncated: storage {storage.key!r} does not have its {size} bytes")
+            raise BundleError(f"{self.path} is truncated: storage {shown(storage.key)} does not have its {size} bytes")
         values: Array = np.frombuffer(data, dtype)
         if storage.type.name == BFLOAT16:
             values = (values.astype(np.uint32) << 16).view(np.float32)
@@ -88,33 +94,34 @@ class _ZipFile(TorchFile):
                 self._check_byte_order(archive)
                 with archive.open(self._member("data.pkl")) as stream:
                     self.content, _ = load_pickle(stream, path)  # type: ignore[arg-type]
-        except (zipfile.BadZipFile, EOFError, NotImplementedError) as error:
+        except _DAMAGED as error:
             raise self._damaged(error) from None
 
     def _read(self, storage: Storage, size: int) -> bytes:
         try:
             with zipfile.ZipFile(self.path) as archive, archive.open(self._member(f"data/{storage.key}")) as stream:
                 return stream.read(size)
-        except (zipfile.BadZipFile, EOFError) as error:
+        except _DAMAGED as error:
             raise self._damaged(error) from None
 
     def _member(self, name: str) -> zipfile.ZipInfo:
         info = self._members.get(self._root + name)
         if info is None:
-            raise BundleError(f"{self.path} is damaged: it lacks {self._root + name!r}")
+            raise BundleError(f"{self.path} is damaged: it lacks {shown(self._root + name)}")
         # torch compresses nothing, and what is compressed may grow without bounds.
         if info.compress_type != zipfile.ZIP_STORED:
-            raise BundleError(f"{self.path}: {info.filename!r} is compressed, as torch.save never does")
+            raise BundleError(f"{self.path}: {shown(info.filename)} is compressed, as torch.save never does")
         return info
 
     def _check_byte_order(self, archive: zipfile.ZipFile) -> None:
         if self._root + "byteorder" in self._members:
-            order = archive.read(self._member("byteorder"))
+            with archive.open(self._member("byteorder")) as stream:
+                order = stream.read(_SIZE_BYTES)
             if order != b"little":
-                raise BundleError(f"{self.path}: byteorder is {order!r}, b'little' is needed")
+                raise BundleError(f"{self.path}: byteorder is {shown(order)}, b'little' is needed")
 
     def _damaged(self, error: Exception) -> BundleError:
-        return BundleError(f"{self.path} is truncated or damaged ({' '.join(str(error).split())})")
+        return BundleError(f"{self.path} is truncated or damaged ({one_line(error)})")
 
 
 class _StreamFile(TorchFile):
@@ -128,7 +135,9 @@ class _StreamFile(TorchFile):
                 raise BundleError(f"{path} is a pickle, and no torch checkpoint")
             protocol, machine = load_pickle(stream, path)[0], load_pickle(stream, path)[0]
             if protocol != _STREAM_PROTOCOL or not isinstance(machine, dict) or not machine.get("little_endian"):
-                raise BundleError(f"{path}: protocol {protocol!r} of {machine!r} is not read; save it again in torch")
+                raise BundleError(
+                    f"{path}: protocol {shown(protocol)} of {shown(machine)} is not read; save it again in torch"
+                )
             self.content, self._storages = load_pickle(stream, path)
             keys, _ = load_pickle(stream, path)
             self._begin = stream.tell()
@@ -140,10 +149,10 @@ class _StreamFile(TorchFile):
             if not self._places:
                 self._find_storages(stream)
             if storage.key not in self._places:
-                raise BundleError(f"{self.path} is truncated: storage {storage.key!r} is missing")
+                raise BundleError(f"{self.path} is truncated: storage {shown(storage.key)} is missing")
             begin, elements = self._places[storage.key]
             if elements != storage.size:
-                raise BundleError(f"{self.path} is damaged: storage {storage.key!r} has {elements} elements")
+                raise BundleError(f"{self.path} is damaged: storage {shown(storage.key)} has {elements} elements")
             stream.seek(begin)
             return stream.read(size)
 

@@ -10,12 +10,17 @@ from __future__ import annotations
 
 import math
 import pickle
+import pickletools
 from collections import OrderedDict
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple
 
-from pointpillars_ov_ros.core.errors import BundleError
+from pointpillars_ov_ros.core.documents import one_line
+from pointpillars_ov_ros.core.errors import BundleError, shown
+
+_MOST, _MOST_AXES = 2**40, 8
+"""Of elements, and of axes of a tensor."""
 
 
 class StorageType(NamedTuple):
@@ -98,18 +103,19 @@ class StandIn:
 def rebuild_tensor(storage: Any, offset: Any, shape: Any, strides: Any, *_rest: object) -> TensorRef:
     """Stand in for torch._utils._rebuild_tensor_v2; ValueError where the view leaves its storage."""
     natural = all(are_naturals(numbers) for numbers in ((offset,), shape, strides))
-    if not isinstance(storage, Storage) or not natural or len(shape) != len(strides):
+    if not isinstance(storage, Storage) or not natural or len(shape) != len(strides) or len(shape) > _MOST_AXES:
         raise ValueError("a tensor is not described as torch does")
     last = offset + sum((n - 1) * stride for n, stride in zip(shape, strides, strict=True))
     # One that repeats elements could be of any size: no parameter does.
-    if math.prod(shape) > storage.size or (0 not in shape and last >= storage.size):
-        raise ValueError(f"a tensor of shape {shape} leaves its storage of {storage.size} elements")
+    is_absurd = math.prod(max(n, 1) for n in shape) > _MOST
+    if is_absurd or math.prod(shape) > storage.size or (0 not in shape and last >= storage.size):
+        raise ValueError(f"a tensor of shape {shown(shape)} leaves its storage of {storage.size} elements")
     return TensorRef(storage, offset, shape, strides)
 
 
 def are_naturals(numbers: object) -> bool:
-    """Tell whether it is a tuple of integers of 0 and more."""
-    return isinstance(numbers, tuple) and all(type(number) is int and number >= 0 for number in numbers)
+    """Tell whether it is a tuple of integers of 0 and more, such as a file can have elements."""
+    return isinstance(numbers, tuple) and all(type(number) is int and 0 <= number <= _MOST for number in numbers)
 
 
 def rebuild_parameter(data: object, *_rest: object) -> object:
@@ -150,8 +156,8 @@ class _WeightsUnpickler(pickle.Unpickler):
         if (module, name) not in _ALLOWED:
             wanted = f"{module}.{name}"
             raise BundleError(
-                f"{self._path}: its pickle wants {wanted!r}, which weights do not need and may run code, so nothing "
-                "is taken; if you trust it, save it again in torch: torch.save(model.state_dict(), NEW)"
+                f"{self._path}: its pickle wants {shown(wanted)}, which weights do not need and may run code, so "
+                "nothing is taken; if you trust it, save it again in torch: torch.save(model.state_dict(), NEW)"
             )
         return _ALLOWED[module, name]
 
@@ -160,11 +166,23 @@ class _WeightsUnpickler(pickle.Unpickler):
         if not isinstance(pid, tuple) or len(pid) < 5 or pid[0] != "storage":
             raise ValueError("something lies outside the pickle that is no storage")
         kind, key, _location, size = pid[1:5]
-        if not isinstance(kind, StorageType) or not isinstance(key, str) or not isinstance(size, int) or size < 0:
+        if not isinstance(kind, StorageType) or not isinstance(key, str) or not are_naturals((size,)):
             raise ValueError("a storage is not described as torch does")
         if len(pid) > 5 and pid[5] is not None:
             raise ValueError("a storage is a view of another one, as torch before 0.4 wrote it")
         return self.storages.setdefault(key, Storage(key, kind, size))
+
+
+def _check_memo(stream: BinaryIO) -> None:
+    """Go through the pickle at the place of `stream` and back; ValueError where it would take memory it cannot need.
+
+    The unpickler keeps objects in a list as long as the greatest place that one is put to, whatever else there is.
+    """
+    begin = stream.tell()
+    for count, (opcode, argument, _) in enumerate(pickletools.genops(stream)):
+        if opcode.name in ("PUT", "BINPUT", "LONG_BINPUT") and int(argument or 0) > count:
+            raise ValueError(f"it keeps an object in place {shown(argument)}")
+    stream.seek(begin)
 
 
 def load_pickle(stream: BinaryIO, path: Path) -> tuple[Any, dict[str, Storage]]:
@@ -174,10 +192,11 @@ def load_pickle(stream: BinaryIO, path: Path) -> tuple[Any, dict[str, Storage]]:
     """
     unpickler = _WeightsUnpickler(stream, path)
     try:
+        _check_memo(stream)
         return unpickler.load(), unpickler.storages
     except BundleError:
         raise
     # A damaged pickle makes the unpickler raise nearly anything.
     except Exception as error:
-        reason = " ".join(str(error).split()) or type(error).__name__
+        reason = one_line(error) if str(error) else type(error).__name__
         raise BundleError(f"{path} is truncated, damaged or no torch checkpoint ({reason})") from None

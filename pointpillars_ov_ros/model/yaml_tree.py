@@ -8,17 +8,22 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import yaml
-
-from pointpillars_ov_ros.core.errors import BundleError
+from pointpillars_ov_ros.core import documents
+from pointpillars_ov_ros.core.documents import MOST_YAML_BYTES, read_text
+from pointpillars_ov_ros.core.errors import BundleError, ConfigError, shown
 
 Tree = Mapping[str, Any]
 
 
 def read_yaml(path: Path) -> Any:
     """Read a YAML file; BundleError names file, line and problem."""
+    return parse_yaml(read_yaml_text(path), str(path))
+
+
+def read_yaml_text(path: Path) -> str:
+    """Read the text of a YAML file; BundleError where it is none, or too long to be one."""
     try:
-        return parse_yaml(path.read_text(encoding="utf-8"), str(path))
+        return read_text(path, MOST_YAML_BYTES)
     except (OSError, UnicodeDecodeError) as error:
         raise BundleError(f"{path}: cannot be read ({error})") from None
 
@@ -26,12 +31,9 @@ def read_yaml(path: Path) -> Any:
 def parse_yaml(text: str, where: str) -> Any:
     """Parse the text found at `where`; BundleError names line and problem."""
     try:
-        return yaml.safe_load(text)
-    except yaml.YAMLError as error:
-        mark = getattr(error, "problem_mark", None)
-        line = "" if mark is None else f":{mark.line + 1}"
-        problem = " ".join(str(getattr(error, "problem", None) or error).split())
-        raise BundleError(f"{where}{line}: no valid YAML ({problem})") from None
+        return documents.parse_yaml(text, where)
+    except ConfigError as error:
+        raise BundleError(str(error)) from None
 
 
 def read_tree(path: Path) -> Tree:
@@ -78,28 +80,34 @@ class Settings:
         """Give the mapping `name`."""
         value = self.get(name)
         if not isinstance(value, Mapping):
-            raise self.refuse(name, f"{value!r} is no mapping")
+            raise self.refuse(name, f"{shown(value)} is no mapping")
         return Settings(self.path, value, f"{self._where}{name}.")
 
     def sections(self, name: str) -> list[Settings]:
         """Give the mappings of the list `name`."""
         values = self.get(name)
         if not isinstance(values, list) or not all(isinstance(value, Mapping) for value in values):
-            raise self.refuse(name, f"{values!r} is no list of mappings")
+            raise self.refuse(name, f"{shown(values)} is no list of mappings")
         return [Settings(self.path, value, f"{self._where}{name}[{i}].") for i, value in enumerate(values)]
 
     def number(self, name: str) -> float:
         """Give a number."""
         value = self.get(name)
         if isinstance(value, bool) or not isinstance(value, int | float):
-            raise self.refuse(name, f"{value!r} is no number")
-        return float(value)
+            raise self.refuse(name, f"{shown(value)} is no number")
+        return self._to_float(name, value)
+
+    def _to_float(self, name: str, value: float) -> float:
+        try:
+            return float(value)
+        except OverflowError:
+            raise self.refuse(name, f"{shown(value)} is too large") from None
 
     def integer(self, name: str) -> int:
         """Give a whole number."""
         value = self.get(name)
         if isinstance(value, bool) or not isinstance(value, int):
-            raise self.refuse(name, f"{value!r} is no whole number")
+            raise self.refuse(name, f"{shown(value)} is no whole number")
         return value
 
     def numbers(self, name: str, count: int = 0) -> tuple[float, ...]:
@@ -107,25 +115,25 @@ class Settings:
         values = self.get(name)
         plain = isinstance(values, list) and all(type(value) in (int, float) for value in values)
         if not plain or (count and len(values) != count):
-            raise self.refuse(name, f"{values!r} is no list of {count or 'some'} numbers")
-        return tuple(float(value) for value in values)
+            raise self.refuse(name, f"{shown(values)} is no list of {count or 'some'} numbers")
+        return tuple(self._to_float(name, value) for value in values)
 
     def integers(self, name: str) -> tuple[int, ...]:
         """Give a list of whole numbers."""
         values = self.get(name)
         if not isinstance(values, list) or not all(type(value) is int for value in values):
-            raise self.refuse(name, f"{values!r} is no list of whole numbers")
+            raise self.refuse(name, f"{shown(values)} is no list of whole numbers")
         return tuple(values)
 
     def strings(self, name: str) -> tuple[str, ...]:
         """Give a list of strings."""
         values = self.get(name)
         if not isinstance(values, list) or not all(isinstance(value, str) for value in values):
-            raise self.refuse(name, f"{values!r} is no list of names")
+            raise self.refuse(name, f"{shown(values)} is no list of names")
         return tuple(values)
 
     def expect(self, name: str, wanted: object, default: object = None) -> None:
         """Raise BundleError unless `name` is `wanted`; where it is missing, it counts as `default`."""
         value = self.tree.get(name, default) if default is not None else self.get(name)
         if value != wanted:
-            raise self.refuse(name, f"{value!r} is not {wanted!r}, the only value that is converted")
+            raise self.refuse(name, f"{shown(value)} is not {wanted!r}, the only value that is converted")

@@ -13,7 +13,7 @@ from rclpy.clock import Clock, ClockType
 from rclpy.node import Node
 from sensor_msgs.msg import PointCloud2
 
-from pointpillars_ov_ros.core.errors import quote
+from pointpillars_ov_ros.core.errors import shown
 from pointpillars_ov_ros.core.transform import Transform
 from pointpillars_ov_ros.core.transform_buffer import Missing
 from pointpillars_ov_ros.inference.timing import StageTimes
@@ -109,6 +109,6 @@ class CloudPlacement:
         stamp_ns = stamp_to_ns(header)
         found = self._listener.buffer.find(target or header.frame_id, header.frame_id, stamp_ns)
         if isinstance(found, Missing):
-            at = f"from {quote(header.frame_id)} to {quote(target)} at {stamp_ns / 1e9:.3f} s"
+            at = f"from {shown(header.frame_id)} to {shown(target)} at {stamp_ns / 1e9:.3f} s"
             return found._replace(reason=f"no transform {at}: {found.reason}")
         return found

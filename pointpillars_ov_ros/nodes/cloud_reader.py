@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from sensor_msgs.msg import PointCloud2
 
 from pointpillars_ov_ros.core.errors import list_names
-from pointpillars_ov_ros.core.points import PointBuffers
+from pointpillars_ov_ros.core.points import PointBuffers, clean_points
 from pointpillars_ov_ros.core.runtime_config import RuntimeConfig, Sensor
 from pointpillars_ov_ros.nodes.conversions import Cloud, read_cloud
 from pointpillars_ov_ros.nodes.layouts import BRIGHT, BY_VALUE, PRESETS, UNKNOWN, Layout, recognise
@@ -74,9 +74,8 @@ class CloudReader:
             scale = preset.intensity_scale
         if scale == BY_VALUE:
             scale = 1.0 / 255.0 if cloud.brightest > BRIGHT else 1.0
-        # As `read_cloud` would have done: the product of float32 values.
-        cloud.points[:, 3] *= scale
-        cloud = cloud._replace(brightest=cloud.brightest * scale)
+        # As `read_cloud` would have done, with what is too bright for float32, too.
+        cloud = cloud._replace(brightest=clean_points(cloud.points, scale)[1])
         is_dim = cloud.has_intensity and not runtime.intensity_scale and 0.0 < cloud.brightest < _DIM
         is_change = bool(self.reading.names)
         self.reading = Reading(names, describe(layout, runtime.sensor), field, scale, is_dim)

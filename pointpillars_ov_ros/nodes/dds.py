@@ -8,6 +8,7 @@ Fast DDS's own defaults lose most best-effort clouds of 2 MB, even on one machin
 from __future__ import annotations
 
 import os
+import re
 import xml.etree.ElementTree as ElementTree
 from collections.abc import Mapping
 from pathlib import Path
@@ -16,6 +17,7 @@ PROFILE_VARIABLES = ("FASTRTPS_DEFAULT_PROFILES_FILE", "FASTDDS_DEFAULT_PROFILES
 """The first is read by Humble and Jazzy, the second by Kilted and later."""
 
 _OLDER = ("humble", "iron", "jazzy")
+_NUMBER = re.compile("[0-9]{1,18}")
 _RMEM_MAX = Path("/proc/sys/net/core/rmem_max")
 
 
@@ -46,7 +48,8 @@ def transport_warning(environment: Mapping[str, str] = os.environ, rmem_max: Pat
         )
     try:
         wanted = socket_buffer_size(Path(profile))
-    except (OSError, ElementTree.ParseError) as error:
+    # ValueError and LookupError: of encodings that Python's parser does not know.
+    except (OSError, ElementTree.ParseError, ValueError, LookupError) as error:
         return f"{profile}, the Fast DDS profile, cannot be read ({error}): Fast DDS goes on without it"
     allowed = _read_int(rmem_max)
     if wanted is not None and allowed is not None and allowed < wanted:
@@ -64,7 +67,7 @@ def socket_buffer_size(profile: Path) -> int | None:
         int(element.text)
         for element in root.iter()
         if element.tag.rpartition("}")[2] in ("receiveBufferSize", "listenSocketBufferSize", "receive_buffer_size")
-        and (element.text or "").strip().isdigit()
+        and _NUMBER.fullmatch((element.text or "").strip())
         and element.text is not None
     ]
     return max(sizes, default=None)

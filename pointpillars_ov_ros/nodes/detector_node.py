@@ -135,7 +135,9 @@ class DetectorNode(LifecycleNode):
     def _load(self) -> CheckedEngine:
         """Load what the parameters name by now; from any thread."""
         runtime, node_config = read_parameters(self, RuntimeConfig), read_parameters(self, DetectorNodeConfig)
-        bundle = load_bundle(Path(runtime.model_dir) if runtime.model_dir else shipped_model())
+        key = node_config.model_public_key
+        folder = Path(runtime.model_dir) if runtime.model_dir else shipped_model()
+        bundle = load_bundle(folder, Path(key) if key else None)
         check_classes(node_config.classes, bundle.config.classes)
         return open_engine(bundle, runtime)
 

@@ -12,7 +12,7 @@ from sensor_msgs.msg import PointCloud2
 from std_msgs.msg import Header
 
 from pointpillars_ov_ros.core.arrays import FloatArray
-from pointpillars_ov_ros.core.errors import CloudError, list_names, quote
+from pointpillars_ov_ros.core.errors import CloudError, list_names, shown
 from pointpillars_ov_ros.core.ground import GroundWatch
 from pointpillars_ov_ros.core.points import PointBuffers
 from pointpillars_ov_ros.core.runtime_config import DropPolicy, RuntimeConfig
@@ -150,7 +150,7 @@ class SensorInput:
     def _say_frame(self, frame: str) -> None:
         if self._frame:
             self._logger.warning(
-                f"clouds are in frame {quote(frame)} now, and were in {quote(self._frame)}: so are the detections",
+                f"clouds are in frame {shown(frame)} now, and were in {shown(self._frame)}: so are the detections",
                 throttle_duration_sec=_THROTTLE_S,
             )
         self._frame = frame

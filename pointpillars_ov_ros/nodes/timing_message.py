@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -12,7 +13,7 @@ from typing import Any
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
 from std_msgs.msg import Header
 
-from pointpillars_ov_ros.core.errors import CloudError
+from pointpillars_ov_ros.core.errors import CloudError, plain, shown
 from pointpillars_ov_ros.inference.timing import Stage, StageTimes
 
 STATUS_NAME = "pointpillars_detector: frame"
@@ -119,8 +120,11 @@ def from_message(message: DiagnosticArray) -> FrameTiming:
     for pair in status.values:
         try:
             values[pair.key] = _KINDS[pair.key](pair.value)
+            is_number = not isinstance(values[pair.key], float) or math.isfinite(values[pair.key])
         except (KeyError, ValueError):
-            raise CloudError(f"{pair.key}: {pair.value!r} is not part of a timing message") from None
+            is_number = False
+        if not is_number:
+            raise CloudError(f"{plain(pair.key)}: {shown(pair.value)} is not part of a timing message")
     return FrameTiming(error=status.message, **values)
 
 

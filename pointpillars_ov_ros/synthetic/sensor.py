@@ -10,9 +10,9 @@ from functools import cached_property
 from pathlib import Path
 
 import numpy as np
-import yaml
 
 from pointpillars_ov_ros.core.arrays import DoubleArray
+from pointpillars_ov_ros.core.documents import MOST_YAML_BYTES, parse_yaml, read_text
 from pointpillars_ov_ros.core.errors import ConfigError, require
 from pointpillars_ov_ros.core.mapping import from_mapping
 
@@ -186,12 +186,10 @@ def load_sensor(name: str | Path) -> Sensor:
     if path.suffix not in (".yaml", ".yml"):
         path = _FOLDER / f"{name}.yaml"
     try:
-        values = yaml.safe_load(path.read_text(encoding="utf-8"))
+        values = parse_yaml(read_text(path, MOST_YAML_BYTES), str(path))
     except (OSError, UnicodeDecodeError) as error:
         known = ", ".join(SENSORS)
         raise ConfigError(f"{name}: neither one of {known} nor a YAML file that can be read ({error})") from None
-    except yaml.YAMLError as error:
-        raise ConfigError(f"{path}: is no YAML ({' '.join(str(error).split())})") from None
     try:
         return from_mapping(Sensor, values)
     except ConfigError as error:

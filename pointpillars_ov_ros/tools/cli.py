@@ -24,6 +24,7 @@ COMMANDS = {
     "detect_bags": "detect_bag over many bags or folders of frames, here or on workers of Ray",
     "convert": "make a checked model bundle of IR files, ONNX files or a torch checkpoint",
     "quantize": "make an INT8 bundle of a float one, and compare their detections",
+    "sign": "sign a model bundle, for detectors that take no other",
     "timeline": "record and draw when requests are taken and done: AUTO's change of device, automatic batching",
     "latency_report": "show where the time of every cloud went, live or from a bag, as an HTML page",
     "trace": "draw recorded traces of a pipeline: what host, PFE and RPN were at, in each mode",

@@ -14,13 +14,15 @@ from typing import Any
 
 from tqdm import tqdm
 
-from pointpillars_ov_ros.core.errors import PointPillarsError
+from pointpillars_ov_ros.core.documents import one_line, parse_json, read_text
+from pointpillars_ov_ros.core.errors import PointPillarsError, plain
 from pointpillars_ov_ros.tools.detect_report import cost
 from pointpillars_ov_ros.tools.detect_work import DONE, FAILED, Job, Report, Workers, local_workers
 from pointpillars_ov_ros.tools.evaluate_report import write_whole
 from pointpillars_ov_ros.tools.inputs import open_model
 
 MANIFEST = "manifest.json"
+_MOST_BYTES = 100_000_000
 _WITHOUT_EFFECT = ("command", "run", "sources", "out", "engine", "workers", "address", "attempts", "threads")
 """Flags that the outputs do not depend on."""
 
@@ -34,14 +36,16 @@ class Manifest:
         self._settings = settings
         if path.exists():
             try:
-                stored = json.loads(path.read_text(encoding="utf-8"))
-                before, self.reports = stored["settings"], stored["inputs"]
-            except (KeyError, TypeError, ValueError) as error:
-                raise PointPillarsError(f"{path}: this is no manifest of detect_bags ({error})") from None
+                stored = parse_json(read_text(path, _MOST_BYTES))
+                before, self.reports = dict(stored["settings"]), dict(stored["inputs"])
+                for report in self.reports.values():
+                    Report(**{key: value for key, value in report.items() if key != "input"})
+            except (AttributeError, KeyError, TypeError, ValueError) as error:
+                raise PointPillarsError(f"{path}: this is no manifest of detect_bags ({one_line(error)})") from None
             for name, value in settings.items():
                 if before.get(name) != value:
                     raise PointPillarsError(
-                        f"{path.parent} was begun with {name} {before.get(name)}, and now it is {value}: "
+                        f"{path.parent} was begun with {name} {plain(before.get(name))}, and now it is {value}: "
                         "name another folder for --out"
                     )
 

@@ -12,7 +12,8 @@ import zlib
 from pathlib import Path
 from typing import NamedTuple
 
-from pointpillars_ov_ros.core.errors import PointPillarsError
+from pointpillars_ov_ros.core.documents import parse_json
+from pointpillars_ov_ros.core.errors import PointPillarsError, plain
 
 JOURNAL = "detections.journal"
 _HEAD = struct.Struct("<qIIII")
@@ -51,7 +52,7 @@ class Journal:
                 self._file.seek(0)
                 self._write(Outcome(0, 0, json.dumps(job).encode(), ""))
             else:
-                check_job(path.parent, json.loads(stored.detections), job)
+                check_job(path.parent, _read_job(stored), job)
         except BlockingIOError:
             self._file.close()
             raise PointPillarsError(f"{path.parent}: another process is at it") from None
@@ -102,14 +103,23 @@ class Journal:
         payload = self._file.read(min(size + refusal_size, os.fstat(self._file.fileno()).st_size))
         if len(payload) < size + refusal_size or zlib.crc32(payload) != check:
             return None
-        return Outcome(stamp_ns, boxes, payload[:size], payload[size:].decode())
+        return Outcome(stamp_ns, boxes, payload[:size], payload[size:].decode(errors="replace"))
 
 
-def check_job(folder: Path, stored: dict[str, str], job: dict[str, str]) -> None:
+def _read_job(stored: Outcome) -> dict[str, object]:
+    """Give the job that a journal begins with; none, which is no job's, where something else is there."""
+    try:
+        job = parse_json(stored.detections.decode())
+    except ValueError:
+        return {}
+    return job if isinstance(job, dict) else {}
+
+
+def check_job(folder: Path, stored: dict[str, object], job: dict[str, str]) -> None:
     """Raise PointPillarsError unless a job is the one that `folder` was begun with."""
     for name in sorted({*stored, *job}):
         if stored.get(name) != job.get(name):
             raise PointPillarsError(
-                f"{folder} was begun with {name} {stored.get(name)}, and now it is {job.get(name)}: "
+                f"{folder} was begun with {plain(name)} {plain(stored.get(name))}, and now it is {job.get(name)}: "
                 "delete the folder to begin anew"
             )

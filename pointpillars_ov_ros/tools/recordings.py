@@ -8,16 +8,20 @@ import json
 from pathlib import Path
 from typing import TypeVar
 
+from pointpillars_ov_ros.core.documents import parse_json, read_text
 from pointpillars_ov_ros.core.errors import ConfigError, DatasetError
 from pointpillars_ov_ros.core.mapping import from_mapping
 
 T = TypeVar("T")
 
+_MOST_BYTES = 256_000_000
+"""Of a recording; one of an hour at 20 Hz has 50 MB."""
+
 
 def read_json(cls: type[T], path: Path, tool: str) -> T:
     """Read the dataclass `cls` that `tool` wrote; DatasetError names the file and what is wrong with it."""
     try:
-        return from_mapping(cls, json.loads(path.read_text(encoding="utf-8")))
+        return from_mapping(cls, parse_json(read_text(path, _MOST_BYTES)))
     except (OSError, UnicodeDecodeError) as error:
         raise DatasetError(f"{path} cannot be read ({error})") from None
     except json.JSONDecodeError as error:

@@ -186,3 +186,11 @@ def test_a_quaternion_of_another_length_is_the_same_turn() -> None:
     buffer.add("base_link", "velodyne", T0, (0.0, 0.0, 0.0), (0.0, 0.0, 3.0, 3.0), True)
     expected = Transform.from_pose(0, 0, 0, 0, 0, math.pi / 2).rotation
     np.testing.assert_allclose(find(buffer, "base_link", "velodyne", 0).rotation, expected, atol=1e-12)
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), 1e300])
+def test_poses_of_no_place_are_passed_over(value: float) -> None:
+    buffer = TransformBuffer()
+    buffer.add("odom", "base", 1, (0.0, value, 0.0), (0.0, 0.0, 0.0, 1.0), True)
+    buffer.add("odom", "base", 1, (0.0, 0.0, 0.0), (0.0, 0.0, value, 1.0), True)
+    assert isinstance(buffer.find("odom", "base", 0), Missing)

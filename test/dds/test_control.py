@@ -17,12 +17,14 @@ from vision_msgs.msg import Detection3DArray
 
 from pointpillars_ov_ros.core.runtime_config import EncoderChoice, RuntimeConfig
 from pointpillars_ov_ros.inference.engine import Engine
-from pointpillars_ov_ros.model.bundle import ModelBundle
+from pointpillars_ov_ros.model.bundle import CONFIG_NAME, ModelBundle
+from pointpillars_ov_ros.model.signature import write_signature
 from pointpillars_ov_ros.nodes.conversions import from_detection_array
 from pointpillars_ov_ros.tools.processes import NodeProcesses
 
 from ..inference.toy_bundle import save_toy_bundle, toy_cloud
 from ..shared_data import needs_shared_data
+from ..signing import make_keys
 from .peers import Peer, call, change_state, nodes, peer, rss_mb, set_parameter, stamp_of
 
 pytestmark = pytest.mark.usefixtures("ros")
@@ -118,6 +120,21 @@ def test_a_bundle_that_does_not_load_leaves_the_one_at_work(running: Running) ->
     stamp = send(sender)
     sender.wait_until(lambda: stamp_of(sender.detections[-1]) == stamp, "the detections", processes)
     np.testing.assert_allclose(scores(sender.detections[-1]), expected(first), rtol=1e-5)
+
+
+def test_with_a_key_only_a_signed_bundle_takes_over(running: Running, tmp_path: Path) -> None:
+    pytest.importorskip("cryptography", reason="signatures need it: pip install -r requirements-signing.txt")
+    sender, processes, first = running
+    second, keys = save_toy_bundle(tmp_path / "second", seed=6), make_keys(tmp_path / "keys")
+    assert set_parameter(sender, "model_public_key", str(keys.public)) == (True, "")
+    assert set_parameter(sender, "model_dir", str(second.folder)) == (True, "")
+    succeeded, said = trigger(sender, "reload")
+    assert (succeeded, said.count("\n")) == (False, 0) and f"{second.folder} is not signed" in said
+    stamp = send(sender)
+    sender.wait_until(lambda: stamp_of(sender.detections[-1]) == stamp, "the detections", processes)
+    np.testing.assert_allclose(scores(sender.detections[-1]), expected(first), rtol=1e-5)
+    write_signature(second.path(CONFIG_NAME), keys.private)
+    assert trigger(sender, "reload") == (True, "toy_6 from now on; parity: ok")
 
 
 def test_classes_are_chosen_while_it_runs(running: Running) -> None:

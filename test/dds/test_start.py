@@ -23,6 +23,7 @@ from pointpillars_ov_ros.model.bundle import CONFIG_NAME, ModelBundle, write_bun
 
 from ..inference.toy_bundle import Trouble, Weakness, save_toy_bundle, toy_cloud
 from ..shared_data import KITTI, needs_shared_data
+from ..signing import make_keys
 from .peers import PATIENCE_S, Peer, call, change_state, nodes, peer, set_parameter, stamp_of
 
 pytestmark = [needs_shared_data, pytest.mark.usefixtures("ros")]
@@ -97,6 +98,13 @@ def test_a_bad_bundle_is_one_sentence(
 def test_a_bad_parameter_is_one_sentence(kitti_car: ModelBundle, parameter: str, named: str) -> None:
     model = () if parameter.startswith("model_dir") else (f"model_dir:={kitti_car.folder}",)
     assert_fails_in_one_sentence(run_detector(*model, parameter), named)
+
+
+def test_a_bundle_that_is_not_signed_is_one_sentence(tmp_path: Path) -> None:
+    pytest.importorskip("cryptography", reason="signatures need it: pip install -r requirements-signing.txt")
+    bundle, keys = save_toy_bundle(tmp_path / "bundle"), make_keys(tmp_path / "keys")
+    ended = run_detector(f"model_dir:={bundle.folder}", f"model_public_key:={keys.public}")
+    assert_fails_in_one_sentence(ended, f"{bundle.folder} is not signed")
 
 
 def assert_fails_in_one_sentence(ended: subprocess.CompletedProcess[str], named: str) -> None:

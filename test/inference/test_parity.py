@@ -327,8 +327,10 @@ def test_an_answer_is_kept_and_taken_from_there(kept: Kept) -> None:
         lambda file: np.savez(file, features=np.zeros((3, 2), np.float32)),
         lambda file: np.savez(file, **{name: np.zeros(3) for name in ("features", "boxes", "scores", "directions")}),
         lambda file: np.savez(file, features=np.array([{}], object), boxes=0, scores=0, directions=0),
+        lambda file: np.savez_compressed(file, **dict(np.load(file))),
+        lambda file: file.write_bytes(file.read_bytes().replace(b"PK\x01\x02", b"PK\x01\x02\xff\xff\xff\xff\xff\xff")),
     ],
-    ids=["truncated", "empty", "no archive", "bits", "names", "shapes", "pickle"],
+    ids=["truncated", "empty", "no archive", "bits", "names", "shapes", "pickle", "compressed", "versions"],
 )
 def test_a_damaged_file_is_made_anew(
     kept: Kept, caplog: pytest.LogCaptureFixture, spoil: Callable[[Path], object]

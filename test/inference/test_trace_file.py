@@ -141,3 +141,28 @@ def test_stages_that_never_end_leave_the_rest_as_it_is(tmp_path: Path) -> None:
 def test_a_file_that_cannot_be_written_is_one_sentence(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"record_trace: '.*nowhere/trace\.json' cannot be written"):
         TraceRecorder(tmp_path / "nowhere" / "trace.json", "a title", DEVICES)
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [("ts", value) for value in ("1e999", "NaN", '"x"', "[1]", "true", "9" * 400, "9" * 5000)]
+    + [("dur", "-5"), ("dur", "1e300"), ("name", "{}"), ("args", "7"), ("args", '{"sequence": 1e999, "slot": 0}')],
+)
+def test_an_event_with_a_value_that_none_has_is_refused(tmp_path: Path, key: str, value: str) -> None:
+    path = written(tmp_path, simulate(Mode.LATENCY))
+    lines = path.read_text().splitlines()
+    index = next(i for i, line in enumerate(lines) if '"ph": "X"' in line)
+    event = json.loads(lines[index].removesuffix(","))
+    lines[index] = json.dumps({**event, key: "HERE"}).replace('"HERE"', value) + ","
+    path.write_text("\n".join(lines) + "\n")
+    with pytest.raises(DatasetError) as raised:
+        read_trace(path)
+    assert str(path) in str(raised.value)
+    assert len(str(raised.value)) < 1000
+
+
+def test_a_title_may_hold_what_unicode_takes_for_the_end_of_a_line(tmp_path: Path) -> None:
+    path, title = tmp_path / "trace.json", "a\u2028b\x85c\x0bd"
+    write_trace(path, title, ("CPU\u2029", "GPU\x1c"), simulate(Mode.LATENCY))
+    read = read_trace(path)
+    assert (read.title, read.devices, read.warning) == (title, ("CPU\u2029", "GPU\x1c"), "")

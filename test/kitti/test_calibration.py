@@ -121,3 +121,36 @@ def test_a_calibration_is_read_back_as_it_was_written(tmp_path: Path) -> None:
     again = read_calibration(tmp_path / "written.txt")
     np.testing.assert_array_equal(again.projection, made.projection)
     np.testing.assert_array_equal(again.T_camera_lidar, made.T_camera_lidar)
+
+
+@pytest.mark.parametrize(
+    ("row", "numbers", "expected"),
+    [
+        ("P2", "nan 0 0 0 0 1 0 0 0 0 1 0", "P2 holds a number that is not finite"),
+        ("R0_rect", "inf 0 0 0 1 0 0 0 1", "R0_rect holds a number that is not finite"),
+        ("Tr_velo_to_cam", "1 0 0 1e300 0 1 0 0 0 0 1 0", r"beyond 1e\+09"),
+        ("P2", "0 0 0 0 0 0 0 0 0 0 0 0", r"the projection is none \(its determinant is 0\)"),
+        ("Tr_velo_to_cam", "1 0 0 0 1 0 0 0 0 0 1 0", r"the rotation is none \(its determinant is 0\)"),
+        ("R0_rect", "9 0 0 0 9 0 0 0 9", r"the rotation is none \(its determinant is 729\)"),
+    ],
+)
+def test_what_nothing_can_be_taken_to_the_camera_with_is_refused(
+    tmp_path: Path, row: str, numbers: str, expected: str
+) -> None:
+    rows = {"P2": "700 0 600 0 0 700 170 0 0 0 1 0", "R0_rect": "1 0 0 0 1 0 0 0 1"}
+    rows |= {"Tr_velo_to_cam": "0 -1 0 0 0 0 -1 0 1 0 0 0"}
+    path = tmp_path / "calib.txt"
+    path.write_text("".join(f"{key}: {value}\n" for key, value in rows.items()))
+    read_calibration(path)
+    path.write_text("".join(f"{key}: {value}\n" for key, value in {**rows, row: numbers}.items()))
+    with pytest.raises(DatasetError, match=expected) as raised:
+        read_calibration(path)
+    assert str(raised.value).startswith(str(path))
+
+
+def test_a_file_far_too_large_is_not_read(tmp_path: Path) -> None:
+    path = tmp_path / "calib.txt"
+    with path.open("wb") as stream:
+        stream.truncate(10**12)
+    with pytest.raises(DatasetError, match="more than 16000000 bytes"):
+        read_calibration(path)

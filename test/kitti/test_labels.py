@@ -110,3 +110,19 @@ def test_yaw_is_wrapped_and_points_where_the_rotation_says(tmp_path: Path, rotat
 
 def test_no_label_is_no_box(tmp_path: Path) -> None:
     assert lidar_boxes([], calibration(tmp_path)).shape == (0, 7)
+
+
+@pytest.mark.parametrize("number", ["1e10", "-1e300", "nan", "inf"])
+def test_places_beyond_any_lidar_are_refused(tmp_path: Path, number: str) -> None:
+    path = tmp_path / "label.txt"
+    path.write_text(f"Car 0 0 0 1 2 3 4 1.5 1.6 3.9 {number} 1.7 20 0\n")
+    with pytest.raises(DatasetError, match=r"label\.txt:1: .*no finite number, or one beyond 1e\+09"):
+        read_labels(path)
+
+
+def test_one_endless_line_is_not_read(tmp_path: Path) -> None:
+    path = tmp_path / "label.txt"
+    with path.open("wb") as stream:
+        stream.truncate(10**11)
+    with pytest.raises(DatasetError, match="more than 16000000 bytes"):
+        read_labels(path)

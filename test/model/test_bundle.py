@@ -6,14 +6,16 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
+import re
 import shutil
 from pathlib import Path
 from typing import Any
 
+import openvino
 import pytest
 import yaml
 
-from pointpillars_ov_ros.core.errors import BundleError
+from pointpillars_ov_ros.core.errors import BundleError, ConfigError
 from pointpillars_ov_ros.core.mapping import to_mapping
 from pointpillars_ov_ros.model.bundle import (
     CONFIG_NAME,
@@ -24,6 +26,7 @@ from pointpillars_ov_ros.model.bundle import (
     sha256,
     write_bundle,
 )
+from pointpillars_ov_ros.tools import cli
 
 from ..builders import tiny_config
 
@@ -250,3 +253,77 @@ def test_a_moved_bundle_is_still_good(tmp_path: Path) -> None:
     make_bundle(tmp_path / "bundle")
     shutil.move(tmp_path / "bundle", tmp_path / "moved")
     assert load_bundle(tmp_path / "moved").folder == tmp_path / "moved"
+
+
+def make_link(bundle: ModelBundle, name: str, target: Path) -> None:
+    bundle.path(name).unlink()
+    bundle.path(name).symlink_to(target)
+
+
+def test_a_file_that_is_a_link_to_another_folder_is_refused(tmp_path: Path) -> None:
+    """Though it is the file that its hash describes: another process may change it where nobody looks."""
+    bundle = make_bundle(tmp_path / "bundle")
+    (tmp_path / "outside").write_bytes(bundle.path("pfe.xml").read_bytes())
+    make_link(bundle, "pfe.xml", tmp_path / "outside")
+    expected = f"{bundle.path('pfe.xml')} leaves the bundle: it is a link to {tmp_path / 'outside'}"
+    assert refusal(bundle.folder) == expected
+
+
+def test_links_within_the_bundle_are_followed(tmp_path: Path) -> None:
+    bundle = make_bundle(tmp_path / "bundle")
+    bundle.path("pfe.xml").rename(bundle.path("pfe.v2.xml"))
+    bundle.path("pfe.xml").symlink_to("pfe.v2.xml")
+    load_bundle(bundle.folder)
+
+
+def test_a_folder_may_be_a_link_and_all_its_files_links_to_one_other(tmp_path: Path) -> None:
+    """As `current -> v3`, and as `colcon build --symlink-install` leaves the bundles in the box."""
+    bundle = make_bundle(tmp_path / "bundle")
+    (tmp_path / "current").symlink_to(bundle.folder)
+    load_bundle(tmp_path / "current")
+    installed = tmp_path / "installed"
+    installed.mkdir()
+    for path in bundle.folder.iterdir():
+        (installed / path.name).symlink_to(path)
+    load_bundle(installed)
+
+
+@pytest.mark.parametrize("name", ["pfe.onnx", "pfe", "", "..", "pfe.xml\n", ".bin"])
+@pytest.mark.parametrize("part", ["pfe", "rpn"])
+def test_a_network_that_is_no_ir_is_refused(tmp_path: Path, part: str, name: str) -> None:
+    """OpenVINO would read other formats, of which some take their weights from any file."""
+    bundle = make_bundle(tmp_path / "bundle")
+    parts = to_mapping(bundle.config)
+    edit_config(bundle.folder, **{part: {**parts[part], "file": name}})
+    assert f"{part}.file: {name!r} is not the name of an .xml file" in refusal(bundle.folder)
+
+
+@pytest.mark.parametrize(
+    ("where", "value", "expected"),
+    [
+        ("pillar_size", [1e-6, 0.2], "cells at most"),
+        ("pillar_size", [5e-324, 0.2], "cells at most"),
+        ("x_range", [-1e308, 1e308], "an increasing pair of numbers within 1e+06 m"),
+        pytest.param("z_range", [0.0, 10**400], "is too large", id="400 digits"),
+        ("max_pillars", 10**9, "within 1 and 1000000"),
+        pytest.param("max_points_per_pillar", 10**5000, "a number of 5000 digits is not within", id="5000 digits"),
+        ("pillar_center_offset", [float("nan"), 0.0], "within 1e+06 m"),
+    ],
+)
+def test_a_grid_that_no_memory_holds_is_refused(where: str, value: object, expected: str) -> None:
+    with pytest.raises(ConfigError, match=re.escape(expected)):
+        tiny_config(grid={where: value})
+
+
+def test_nothing_is_given_to_openvino_before_its_hash_was_checked(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    read: list[object] = []
+    for name in ("read_model", "compile_model"):
+        monkeypatch.setattr(openvino.Core, name, lambda *arguments, **_: read.append(arguments))
+    bundle = make_bundle(tmp_path / "bundle")
+    bundle.path("rpn.bin").write_text("altered")
+    for command in (["inspect", str(bundle.folder)], ["parity", "--model", str(bundle.folder)]):
+        assert cli.main(command) == 1
+        assert "rpn.bin is not the file" in capsys.readouterr().err
+    assert read == []

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import pickle
+import resource
 import tarfile
 import zipfile
 from collections import OrderedDict
@@ -236,3 +237,43 @@ def test_a_model_saved_whole_says_how_to_save_anew(tmp_path: Path) -> None:
 def test_a_file_that_is_not_there_is_an_error_of_the_system(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError):
         open_torch_file(tmp_path / "absent.pth")
+
+
+@every_format
+@pytest.mark.parametrize(
+    "shape", [(0, 2**62), (0, 10**400), (1,) * 70, (0, 2**30, 2**30)], ids=["long", "endless", "axes", "product"]
+)
+def test_shapes_that_no_array_has_are_refused(tmp_path: Path, form: str, shape: tuple[int, ...]) -> None:
+    path = SAVERS[form]({"a": Tensor(np.zeros(4, np.float32), 0, shape, [1] * len(shape))}, tmp_path / "a.pth")
+    assert "is truncated, damaged or no torch checkpoint" in refusal(path, "a")
+
+
+@every_format
+def test_a_step_that_no_memory_has_is_refused(tmp_path: Path, form: str) -> None:
+    path = SAVERS[form]({"a": Tensor(np.zeros(4, np.float32), 0, (1, 4), (10**400, 1))}, tmp_path / "a.pth")
+    assert "is truncated, damaged or no torch checkpoint" in refusal(path, "a")
+
+
+@pytest.mark.parametrize("form", ["zip", "stream"])
+def test_a_pickle_cannot_make_its_reader_keep_room_for_what_it_does_not_have(tmp_path: Path, form: str) -> None:
+    """12 bytes that take 2 GB of the C unpickler: an object is kept in place 268435455 of a list."""
+    code, path = b"\x80\x02}r\xff\xff\xff\x0f.", tmp_path / "a.pth"
+    if form == "stream":
+        path.write_bytes(code)
+    else:
+        with zipfile.ZipFile(path, "w") as archive:
+            archive.writestr("a/data.pkl", code)
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    assert "keeps an object in place 268435455" in refusal(path)
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss < before + 200_000
+
+
+def test_a_zip_with_a_password_is_refused(tmp_path: Path) -> None:
+    path = save_zip({"a": np.zeros(2, np.float32)}, tmp_path / "a.pth")
+    data = bytearray(path.read_bytes())
+    for magic, at in ((b"PK\x03\x04", 6), (b"PK\x01\x02", 8)):
+        begin = -1
+        while (begin := data.find(magic, begin + 1)) >= 0:
+            data[begin + at] |= 1
+    path.write_bytes(data)
+    assert "is encrypted, password required" in refusal(path)

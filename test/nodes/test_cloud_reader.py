@@ -231,3 +231,11 @@ def test_intensities_that_are_of_0_to_1_already_are_noticed() -> None:
     told = Listener(intensity_scale=1.0)
     told.reader.read(cloud_message(VELODYNE["XYZIRT"], simulated))
     assert not told.heard[0][0].is_dim
+
+
+def test_what_is_too_bright_for_float32_is_0_in_the_first_cloud_as_in_later_ones() -> None:
+    reader = CloudReader(RuntimeConfig(intensity_scale=1e9))
+    message = cloud_message(VELODYNE["XYZI"], [[1.0, 2.0, 3.0, 3e38], [4.0, 5.0, 6.0, 0.5]])
+    first, later = reader.read(message), reader.read(message)
+    assert first.points[:, 3].tolist() == later.points[:, 3].tolist() == [0.0, 5e8]
+    assert first.brightest == later.brightest == 5e8

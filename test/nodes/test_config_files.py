@@ -36,7 +36,7 @@ ROSDEP_KEYS = {
     "tqdm": "python3-tqdm",
     "yaml": "python3-yaml",
 }
-PIP_ONLY = {"nncf", "openvino", "ray", "rosbags", "torch"}
+PIP_ONLY = {"cryptography", "nncf", "openvino", "ray", "rosbags", "torch"}
 MANIFEST = REPOSITORY / "package.xml"
 
 
@@ -127,6 +127,6 @@ def test_the_manifest_names_every_package_that_is_imported(module: str) -> None:
 
 
 def test_what_has_no_rosdep_key_is_in_a_requirements_file() -> None:
-    parts = ("", "-workshop", "-training", "-fleet")
+    parts = ("", "-workshop", "-training", "-fleet", "-signing")
     text = "".join((REPOSITORY / f"requirements{part}.txt").read_text() for part in parts)
     assert all(name in text for name in PIP_ONLY)

@@ -146,3 +146,19 @@ def test_the_greatest_receive_buffer_counts_under_each_of_its_names(name: str, n
         f"<{name}>2000</{name}><sendBufferSize>9999</sendBufferSize></profiles>"
     )
     assert socket_buffer_size(profile) == 3000
+
+
+@pytest.mark.parametrize("encoding", ["foo", "utf-7", "utf-32"])
+def test_a_profile_that_cannot_be_decoded_is_a_warning(tmp_path: Path, rmem_max: Path, encoding: str) -> None:
+    profile = tmp_path / "profile.xml"
+    profile.write_text(f'<?xml version="1.0" encoding="{encoding}"?><a/>')
+    warning = transport_warning({FIRST: str(profile), "ROS_DISTRO": "jazzy"}, rmem_max)
+    assert warning is not None
+    assert "cannot be read" in warning
+
+
+@pytest.mark.parametrize("size", ["²", "9" * 5000, "1.5", "-1", ""], ids=["power", "digits", "part", "below", "none"])
+def test_a_size_that_is_none_is_passed_over(tmp_path: Path, size: str) -> None:
+    profile = tmp_path / "profile.xml"
+    profile.write_text(f"<a><receiveBufferSize>{size}</receiveBufferSize></a>", encoding="utf-8")
+    assert socket_buffer_size(profile) is None

@@ -116,3 +116,10 @@ def test_a_missing_value_is_its_default(field: dataclasses.Field[object]) -> Non
     message = message_with()
     message.status[0].values = [pair for pair in message.status[0].values if pair.key != field.name]
     assert getattr(from_message(message), field.name) == field.default
+
+
+@pytest.mark.parametrize("value", ["nan", "inf", "-Infinity", "1e999", "9" * 5000, ""])
+def test_durations_that_are_no_numbers_are_refused(value: str) -> None:
+    status = DiagnosticStatus(name=STATUS_NAME, values=[KeyValue(key="total_ms", value=value)])
+    with pytest.raises(CloudError, match=r"total_ms: .* is not part of a timing message"):
+        from_message(DiagnosticArray(status=[status]))

@@ -1,0 +1,67 @@
+# Copyright 2026 The pointpillars_ov_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""Signed bundles: Ed25519 over the bytes of bundle.yaml, which hold the hash of every other file.
+
+The signature is the 64 bytes that `openssl pkeyutl -sign -rawin` writes, so that keys may lie elsewhere.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pointpillars_ov_ros.core.errors import BundleError
+
+if TYPE_CHECKING:
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+
+SUFFIX = ".sig"
+_MOST_KEY_BYTES = 10_000
+
+
+def write_signature(path: Path, private_key: Path) -> Path:
+    """Sign the file at `path` and give the path of the signature beside it; BundleError where the key is none."""
+    key: Ed25519PrivateKey = _read_key(private_key, "private")
+    signature = path.with_name(path.name + SUFFIX)
+    signature.write_bytes(key.sign(path.read_bytes()))
+    return signature
+
+
+def check_signature(path: Path, content: bytes, public_key: Path) -> None:
+    """Raise BundleError unless beside `path`, which holds `content`, is a signature of it by the owner of the key."""
+    key: Ed25519PublicKey = _read_key(public_key, "public")
+    from cryptography.exceptions import InvalidSignature
+
+    signature = path.with_name(path.name + SUFFIX)
+    if not signature.is_file():
+        raise BundleError(f"{path.parent} is not signed, as the key {public_key} demands: {signature.name} is missing")
+    try:
+        key.verify(signature.read_bytes(), content)
+    except OSError as error:
+        raise BundleError(f"{signature}: cannot be read ({error.strerror})") from None
+    except InvalidSignature:
+        raise BundleError(f"{signature} is not the signature of {path.name} by the owner of {public_key}") from None
+
+
+def _read_key(path: Path, kind: str) -> Any:  # Any: what the callers say
+    """Read an Ed25519 key, 'private' or 'public', in PEM."""
+    try:
+        from cryptography.hazmat.primitives.asymmetric import ed25519
+        from cryptography.hazmat.primitives.serialization import load_pem_private_key, load_pem_public_key
+    except ModuleNotFoundError:
+        raise BundleError(
+            "signatures need the Python module cryptography: `pip install -r requirements-signing.txt`"
+        ) from None
+    try:
+        with path.open("rb") as stream:
+            data = stream.read(_MOST_KEY_BYTES)
+        key = load_pem_private_key(data, None) if kind == "private" else load_pem_public_key(data)
+    except OSError as error:
+        raise BundleError(f"{path}: the {kind} key cannot be read ({error.strerror})") from None
+    # TypeError: of a key with a passphrase.
+    except (ValueError, TypeError):
+        key = None
+    wanted = ed25519.Ed25519PrivateKey if kind == "private" else ed25519.Ed25519PublicKey
+    if not isinstance(key, wanted):
+        raise BundleError(f"{path} is no Ed25519 {kind} key in PEM without a passphrase")
+    return key

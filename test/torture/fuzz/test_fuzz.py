@@ -1,0 +1,131 @@
+# Copyright 2026 The pointpillars_ov_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""A little of the fuzzing in every test run, and whether it finds what there is to be found."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from pointpillars_ov_ros.core.errors import ConfigError
+
+from . import parent
+from .draws import Draws, edit
+from .targets import TARGETS, Target, run
+
+SLOW = {"bundle_text", "bundle_values", "bundle_files", "foreign_description", "reference", "bag"}
+"""Of a hundred inputs a second and fewer, where many find anything new."""
+ROOT = Path(__file__).parents[3]
+
+PLANTED = """
+import sys, time
+from pathlib import Path
+from test.torture.fuzz.child import Feeder, State
+
+def feed(data):
+    if data == b"crash":
+        [][1]
+    if data == b"hang":
+        while True:
+            pass
+    if data == b"much":
+        bytearray(400 * 2**20)
+    if data == b"most":
+        bytearray(1 << 40)
+
+folder = Path(sys.argv[1])
+feeder = Feeder(feed, State(folder / "state"), folder / "findings.jsonl")
+feeder.limit()
+for data in (b"", b"crash", b"crash", b"hang", b"much", b"most", b"fine"):
+    feeder(data)
+"""
+
+
+@pytest.mark.parametrize("name", TARGETS)
+def test_inputs_to_begin_with_are_read_or_refused(name: str) -> None:
+    with np.errstate(over="raise", invalid="raise", divide="raise"):
+        for data in TARGETS[name].seeds():
+            run(TARGETS[name], data)
+
+
+@pytest.mark.parametrize("name", TARGETS)
+def test_bad_bytes_are_refused_in_a_sentence(name: str) -> None:
+    target, seeds = TARGETS[name], TARGETS[name].seeds()
+
+    @settings(max_examples=10 if name in SLOW else 50, deadline=None, derandomize=True, database=None)
+    @given(st.integers(0, len(seeds)), st.binary(min_size=20, max_size=400))
+    def feed(index: int, data: bytes) -> None:
+        with np.errstate(over="raise", invalid="raise", divide="raise"):
+            run(target, data if index == len(seeds) else edit(seeds[index], Draws(data)))
+
+    feed()
+
+
+@pytest.mark.parametrize(
+    "error", [IndexError("x"), ConfigError("two\nlines"), ConfigError(""), ConfigError("x" * 30_000)]
+)
+def test_what_is_no_refusal_in_a_sentence_is_raised(error: Exception) -> None:
+    def fail(_data: bytes) -> None:
+        raise error
+
+    with pytest.raises((IndexError, AssertionError)):
+        run(Target(fail, 1, tuple), b"")
+
+
+def test_a_refusal_is_no_finding() -> None:
+    def refuse(_data: bytes) -> None:
+        raise ConfigError("field: 7 is too many")
+
+    run(Target(refuse, 1, tuple), b"")
+
+
+def test_crashes_hangs_and_large_allocations_are_found_once_each_with_their_input(tmp_path: Path) -> None:
+    command = [sys.executable, "-c", PLANTED, str(tmp_path)]
+    subprocess.run(command, check=True, timeout=300, cwd=ROOT)
+    found = [json.loads(line) for line in (tmp_path / "findings.jsonl").read_text().splitlines()]
+    assert [(bytes.fromhex(each["input"]), each["what"]) for each in found] == [
+        (b"crash", "IndexError"),
+        (b"hang", "Hang"),
+        (b"much", "MemoryError"),
+        (b"most", "MemoryError"),
+    ]
+    done, begun, work_s, data = parent.State(tmp_path / "state").read()
+    assert (done, begun, data) == (7, 7, b"")
+    assert work_s > 1.0
+
+
+def test_a_target_is_fed_as_often_as_asked_for(tmp_path: Path) -> None:
+    pytest.importorskip("atheris", reason="pip install -r requirements-torture.txt")
+    outcome = parent.fuzz("times", 400, 1, tmp_path / "times")
+    assert outcome.inputs >= 400
+    assert outcome.findings == []
+    assert outcome.coverage[1] > 0
+
+
+def test_a_process_that_dies_is_a_finding_with_the_input_it_died_of(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    dying = tmp_path / "dying"
+    dying.write_text(f"""#!{sys.executable}
+import os, sys
+sys.path.insert(0, {str(ROOT)!r})
+from pathlib import Path
+from test.torture.fuzz.child import State
+State(Path(sys.argv[4]) / "state").begin(b"deadly")
+print("last words", flush=True)
+os.abort()
+""")
+    dying.chmod(0o755)
+    monkeypatch.setattr(sys, "executable", str(dying))
+    monkeypatch.setattr(parent, "_MOST_DEATHS", 2)
+    outcome = parent.fuzz("cloud", 5, 1, tmp_path / "cloud")
+    assert [found["what"] for found in outcome.findings] == ["exit -6"] * 2
+    assert bytes.fromhex(outcome.findings[0]["input"]) == b"deadly"
+    assert (outcome.findings[0]["where"], outcome.findings[0]["says"]) == ("native code", "last words")
