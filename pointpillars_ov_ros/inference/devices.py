@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 
 import openvino as ov
 
-from pointpillars_ov_ros.core.errors import ConfigError, InferenceError
+from pointpillars_ov_ros.core.errors import ConfigError, InferenceError, shown
 from pointpillars_ov_ros.core.runtime_config import RuntimeConfig
 from pointpillars_ov_ros.inference.network import first_line
 
@@ -55,8 +55,8 @@ def parse_device(text: str, field: str) -> DeviceString:
     is_single = bool(meta) or len(members) == 1
     if not (is_known and is_single) or (meta == _BATCH and len(members) != 1):
         raise ConfigError(
-            f"{field}: {text!r} is no device of OpenVINO's, such as CPU, GPU.1, AUTO, AUTO:GPU,CPU, MULTI:GPU,CPU, "
-            "HETERO:GPU,CPU or BATCH:GPU(4)"
+            f"{field}: {shown(text)} is no device of OpenVINO's, such as CPU, GPU.1, AUTO, AUTO:GPU,CPU, "
+            "MULTI:GPU,CPU, HETERO:GPU,CPU or BATCH:GPU(4)"
         )
     return DeviceString(meta, members)
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import openvino as ov
 
-from pointpillars_ov_ros.core.errors import ConfigError, InferenceError
+from pointpillars_ov_ros.core.errors import ConfigError, InferenceError, shown
 from pointpillars_ov_ros.core.mapping import convert
 from pointpillars_ov_ros.core.runtime_config import PerformanceHint, Precision, RuntimeConfig
 from pointpillars_ov_ros.inference.devices import parse_device
@@ -64,7 +64,7 @@ def parse_properties(text: str, field: str) -> dict[str, str]:
     for part in text.split():
         name, is_given, value = part.partition("=")
         if not (name and is_given and value):
-            raise ConfigError(f"{field}: {part!r} is not NAME=VALUE, such as ENABLE_STARTUP_FALLBACK=false")
+            raise ConfigError(f"{field}: {shown(part)} is not NAME=VALUE, such as ENABLE_STARTUP_FALLBACK=false")
         properties[name] = value
     return properties
 

@@ -116,3 +116,9 @@ def test_a_warning_of_both_networks_is_one() -> None:
 )  # fmt: skip
 def test_what_runs_on_the_cpu_alone_is_told(text: str, alone: bool) -> None:
     assert is_cpu_alone(text) == alone
+
+
+def test_a_text_that_is_far_too_long_for_a_device_is_shown_in_part() -> None:
+    with pytest.raises(ConfigError, match="is no device of OpenVINO's") as raised:
+        parse_device("9" * 20_000, "rpn_device")
+    assert len(str(raised.value)) < 600
