@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import argparse
+import signal
 import sys
 import tempfile
 import time
@@ -43,6 +44,8 @@ def main() -> int:
     if options.list or not chosen:
         print("\n".join(f"{one.name:32} {one.fault}" for one in (chosen or SCENARIOS)))
         return int(not chosen)
+    # So that nothing that was started outlives a `timeout`.
+    signal.signal(signal.SIGTERM, lambda number, _frame: sys.exit(128 + number))
     folder = Path(tempfile.mkdtemp(prefix="torture_"))
     print(f"{len(chosen)} scenarios; logs and journals are kept in {folder}")
     outcomes = []

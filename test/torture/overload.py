@@ -108,7 +108,7 @@ def replay(folder: Path, clouds: list[Path], count: int, mode: Mode = Mode.LATEN
     """Let `count` clouds be sent as fast as the detector takes them."""
     with Arena(folder) as arena:
         _start(arena, drop_policy="replay", mode=mode.value)
-        arena.start_sender(clouds, f"100:{count / 100}", "--reliable", "--outstanding", "8")
+        arena.start_sender(clouds, f"100:{count / 100}", "--reliable", "--depth", "10", "--outstanding", "8")
         _wait_for_the_last(arena)
         return arena.account()
 
