@@ -46,8 +46,8 @@ def main() -> int:
     if options.list or not chosen:
         print("\n".join(f"{one.name:32} {one.fault}" for one in (chosen or SCENARIOS)))
         return int(not chosen)
-    # Ended from outside, it still ends the processes that it started.
-    signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(1))
+    # So that nothing that was started outlives a `timeout`.
+    signal.signal(signal.SIGTERM, lambda number, _frame: sys.exit(128 + number))
     folder = Path(tempfile.mkdtemp(prefix="torture_"))
     print(f"{len(chosen)} scenarios; logs and journals are kept in {folder}")
     outcomes = []
