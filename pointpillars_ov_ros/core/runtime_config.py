@@ -103,10 +103,11 @@ class PerformanceHint(str, Enum):
 
 
 def setting(
-    default: Any, description: str, *, low: float | None = None, high: float | None = None
+    default: Any, description: str, *, low: float | None = None, high: float | None = None, is_fixed: bool = False
 ) -> Any:  # Any: the declared type of the field is what counts
-    """Declare a field: its default, what it means (with unit), and its bounds (inclusive)."""
-    return dataclasses.field(default=default, metadata={"description": description, "low": low, "high": high})
+    """Declare a field: its default, what it means (with unit), its bounds (inclusive), whether it stays as it began."""
+    metadata = {"description": description, "low": low, "high": high, "is_fixed": is_fixed}
+    return dataclasses.field(default=default, metadata=metadata)
 
 
 def validate(settings: object) -> None:

@@ -47,7 +47,9 @@ def _reason(error: Exception, default: object) -> str:
 
 
 def _descriptor(field: dataclasses.Field[Any]) -> ParameterDescriptor:
-    descriptor = ParameterDescriptor(description=field.metadata["description"])
+    descriptor = ParameterDescriptor(
+        description=field.metadata["description"], read_only=field.metadata["is_fixed"]
+    )
     low, high = field.metadata["low"], field.metadata["high"]
     if isinstance(field.default, Enum):
         choices = ", ".join(str(member.value) for member in type(field.default))

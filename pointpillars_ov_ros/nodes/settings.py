@@ -34,7 +34,10 @@ class DetectorNodeConfig:
     )
     input_depth: int = setting(0, "Queue depth of the cloud subscription; 0: 1 live, 32 in replay", low=0, high=1000)
     model_public_key: str = setting(
-        "", "File of the Ed25519 key (PEM) whose owner must have signed the model bundle; empty: it need not be signed"
+        "",
+        "File of the Ed25519 key (PEM) whose owner must have signed the model bundle; empty: it need not be signed",
+        # Or whoever can set parameters would do without.
+        is_fixed=True,
     )
     classes: str = setting("", "Classes to publish, separated by commas; empty: all that the network knows")
     sensor_pose: Pose = setting(

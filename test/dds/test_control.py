@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from itertools import groupby
 from pathlib import Path
 from typing import NamedTuple
@@ -41,23 +42,20 @@ class Running(NamedTuple):
     bundle: ModelBundle
 
 
-@pytest.fixture
-def running(tmp_path: Path) -> Iterator[Running]:
-    bundle = save_toy_bundle(tmp_path / "first")
-    with peer() as sender, nodes(tmp_path / "logs") as processes:
-        processes.start(
-            DETECTOR,
-            {
-                "model_dir": str(bundle.folder),
-                "drop_policy": "replay",
-                "encoder": "openvino",
-                "lean_rpn": False,
-                "score_threshold": THRESHOLD,
-            },
-        )
+@contextmanager
+def detecting(folder: Path, bundle: ModelBundle, **parameters: object) -> Iterator[Running]:
+    with peer() as sender, nodes(folder / "logs") as processes:
+        settings = {"model_dir": str(bundle.folder), "encoder": "openvino", "lean_rpn": False}
+        processes.start(DETECTOR, {**settings, "drop_policy": "replay", "score_threshold": THRESHOLD, **parameters})
         sender.connect(toy_cloud(0), processes)
         sender.wait_until(lambda: len(sender.detections) == len(sender.timings), "the detections", processes)
         yield Running(sender, processes, bundle)
+
+
+@pytest.fixture
+def running(tmp_path: Path) -> Iterator[Running]:
+    with detecting(tmp_path, save_toy_bundle(tmp_path / "first")) as running:
+        yield running
 
 
 def trigger(sender: Peer, name: str) -> tuple[bool, str]:
@@ -122,19 +120,22 @@ def test_a_bundle_that_does_not_load_leaves_the_one_at_work(running: Running) ->
     np.testing.assert_allclose(scores(sender.detections[-1]), expected(first), rtol=1e-5)
 
 
-def test_with_a_key_only_a_signed_bundle_takes_over(running: Running, tmp_path: Path) -> None:
+def test_with_a_key_only_a_signed_bundle_takes_over_and_the_key_stays(tmp_path: Path) -> None:
     pytest.importorskip("cryptography", reason="signatures need it: pip install -r requirements-signing.txt")
-    sender, processes, first = running
-    second, keys = save_toy_bundle(tmp_path / "second", seed=6), make_keys(tmp_path / "keys")
-    assert set_parameter(sender, "model_public_key", str(keys.public)) == (True, "")
-    assert set_parameter(sender, "model_dir", str(second.folder)) == (True, "")
-    succeeded, said = trigger(sender, "reload")
-    assert (succeeded, said.count("\n")) == (False, 0) and f"{second.folder} is not signed" in said
-    stamp = send(sender)
-    sender.wait_until(lambda: stamp_of(sender.detections[-1]) == stamp, "the detections", processes)
-    np.testing.assert_allclose(scores(sender.detections[-1]), expected(first), rtol=1e-5)
-    write_signature(second.path(CONFIG_NAME), keys.private)
-    assert trigger(sender, "reload") == (True, "toy_6 from now on; parity: ok")
+    first, second = (save_toy_bundle(tmp_path / name, seed=seed) for name, seed in (("first", 5), ("second", 6)))
+    keys = make_keys(tmp_path / "keys")
+    write_signature(first.path(CONFIG_NAME), keys.private)
+    with detecting(tmp_path, first, model_public_key=str(keys.public)) as (sender, processes, _):
+        accepted, reason = set_parameter(sender, "model_public_key", "")
+        assert not accepted and "read-only" in reason
+        assert set_parameter(sender, "model_dir", str(second.folder)) == (True, "")
+        succeeded, said = trigger(sender, "reload")
+        assert (succeeded, said.count("\n")) == (False, 0) and f"{second.folder} is not signed" in said
+        stamp = send(sender)
+        sender.wait_until(lambda: stamp_of(sender.detections[-1]) == stamp, "the detections", processes)
+        np.testing.assert_allclose(scores(sender.detections[-1]), expected(first), rtol=1e-5)
+        write_signature(second.path(CONFIG_NAME), keys.private)
+        assert trigger(sender, "reload") == (True, "toy_6 from now on; parity: ok")
 
 
 def test_classes_are_chosen_while_it_runs(running: Running) -> None:
