@@ -147,6 +147,7 @@ def test_a_file_that_cannot_be_written_is_one_sentence(tmp_path: Path) -> None:
     ("key", "value"),
     [("ts", value) for value in ("1e999", "NaN", '"x"', "[1]", "true", "9" * 400, "9" * 5000)]
     + [("dur", "-5"), ("dur", "1e300"), ("name", "{}"), ("args", "7"), ("args", '{"sequence": 1e999, "slot": 0}')],
+    ids=lambda text: text[:20],
 )
 def test_an_event_with_a_value_that_none_has_is_refused(tmp_path: Path, key: str, value: str) -> None:
     path = written(tmp_path, simulate(Mode.LATENCY))

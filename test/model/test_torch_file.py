@@ -256,7 +256,7 @@ def test_a_step_that_no_memory_has_is_refused(tmp_path: Path, form: str) -> None
 
 @pytest.mark.parametrize("form", ["zip", "stream"])
 def test_a_pickle_cannot_make_its_reader_keep_room_for_what_it_does_not_have(tmp_path: Path, form: str) -> None:
-    """12 bytes that take 2 GB of the C unpickler: an object is kept in place 268435455 of a list."""
+    """9 bytes that take 4 GB of the C unpickler: an object is kept in place 268435455 of a list."""
     code, path = b"\x80\x02}r\xff\xff\xff\x0f.", tmp_path / "a.pth"
     if form == "stream":
         path.write_bytes(code)

@@ -118,7 +118,7 @@ def test_a_missing_value_is_its_default(field: dataclasses.Field[object]) -> Non
     assert getattr(from_message(message), field.name) == field.default
 
 
-@pytest.mark.parametrize("value", ["nan", "inf", "-Infinity", "1e999", "9" * 5000, ""])
+@pytest.mark.parametrize("value", ["nan", "inf", "-Infinity", "1e999", "9" * 5000, ""], ids=lambda text: text[:20])
 def test_durations_that_are_no_numbers_are_refused(value: str) -> None:
     status = DiagnosticStatus(name=STATUS_NAME, values=[KeyValue(key="total_ms", value=value)])
     with pytest.raises(CloudError, match=r"total_ms: .* is not part of a timing message"):

@@ -58,7 +58,10 @@ def test_what_is_cut_off_anywhere_is_read_up_to_the_last_whole_outcome(written: 
         assert replayed(written) == OUTCOMES[: sum(end <= size for end in ends[1:])]
 
 
-@pytest.mark.parametrize("content", [b"", b"[1]", b"7", b"{", b"\xff", b"[" * 9000, b"9" * 5000, b"null", b'{"x": {}}'])
+NO_JOBS = (b"", b"[1]", b"7", b"{", b"\xff", b"[" * 9000, b"9" * 5000, b"null", b'{"x": {}}')
+
+
+@pytest.mark.parametrize("content", NO_JOBS, ids=lambda content: repr(content[:20]))
 def test_a_journal_that_begins_with_no_job_is_refused(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / JOURNAL
     path.write_bytes(entry(content))
@@ -84,7 +87,7 @@ def test_sizes_beyond_the_file_ask_for_no_memory(written: Path) -> None:
     "text",
     ['{"settings": [], "inputs": 7}', '{"settings": {}, "inputs": {"a": 7}}', '{"settings": {}, "inputs": {"a": {}}}',
      '{"settings": {}, "inputs": {"a": {"state": "done", "odd": 1}}}', "[" * 9000, "9" * 5000, "\xff", "null", ""],
-    ids=lambda text: text[:60],
+    ids=lambda text: text[:40],
 )  # fmt: skip
 def test_a_file_that_is_no_manifest_is_refused(tmp_path: Path, text: str) -> None:
     path = tmp_path / "manifest.json"
