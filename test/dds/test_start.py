@@ -163,9 +163,9 @@ def test_a_signal_ends_it_in_order_and_what_is_in_flight_is_published(tmp_path: 
         sender.connect(toy_cloud(0), processes)
         # As many as `timing` keeps: Fast DDS asks for acknowledgements at once where a history is full, and else every
         # 3 s, for which nobody who ends waits.
-        for number in range(TIMING.depth):
+        for count in range(TIMING.depth):
             sender.clouds.publish(sender.make_cloud(toy_cloud(1)))
-            sender.wait_until(lambda: len(sender.timings) >= number, "the result before", processes)  # noqa: B023
+            sender.wait_until(lambda: len(sender.timings) >= count, "the result before", processes)  # noqa: B023
         cloud = sender.make_cloud(toy_cloud(1, bright=True))
         sender.clouds.publish(cloud)
         assert sender.clouds.wait_for_all_acked(Duration(seconds=20))
