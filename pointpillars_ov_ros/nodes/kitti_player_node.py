@@ -4,6 +4,8 @@
 
 from __future__ import annotations
 
+import time
+from collections import deque
 from pathlib import Path
 from typing import Any
 
@@ -18,9 +20,13 @@ from vision_msgs.msg import Detection3DArray
 from pointpillars_ov_ros.core.errors import ConfigError, DatasetError
 from pointpillars_ov_ros.kitti.frames import Frame, find_frames
 from pointpillars_ov_ros.nodes import qos
+from pointpillars_ov_ros.nodes.conversions import stamp_to_ns
 from pointpillars_ov_ros.nodes.kitti_messages import lidar_transform, to_cloud, to_ground_truth
 from pointpillars_ov_ros.nodes.parameters import declare_parameters, read_parameters
 from pointpillars_ov_ros.nodes.settings import PlayerConfig
+
+_PATIENCE_S = 20.0
+_THROTTLE_S = 5.0
 
 
 class KittiPlayerNode(Node):
@@ -31,7 +37,9 @@ class KittiPlayerNode(Node):
         super().__init__("kitti_player", **options)
         declare_parameters(self, PlayerConfig)
         self._sent = 0
-        self._reported = 0
+        self._outstanding: deque[int] = deque()
+        """Stamps (ns) of clouds that nothing has been heard of, nor of later ones."""
+        self._progress_s = 0.0
         self._finished = False
 
     def start(self) -> None:
@@ -67,7 +75,7 @@ class KittiPlayerNode(Node):
             return
         if self._sent == 0 and self._clouds.get_subscription_count() < config.wait_for_subscribers:
             return
-        if config.max_outstanding and self._sent - self._reported >= config.max_outstanding:
+        if config.max_outstanding and len(self._outstanding) >= config.max_outstanding and not self._give_up():
             return
         self._play(self._frames[self._sent % len(self._frames)])
         self._sent += 1
@@ -78,6 +86,9 @@ class KittiPlayerNode(Node):
         if truth is not None:
             self._truth.publish(truth)
         self._clouds.publish(to_cloud(frame, header, self._config.crop_to_image))
+        if not self._outstanding:
+            self._progress_s = time.monotonic()
+        self._outstanding.append(stamp_to_ns(header))
 
     def _finish(self) -> None:
         if not self._finished:
@@ -86,7 +97,23 @@ class KittiPlayerNode(Node):
             self._finished = True
 
     def _on_report(self, message: DiagnosticArray) -> None:
-        self._reported += 1
+        # Of clouds that were dropped or lost nothing is heard, but of later ones.
+        reported = stamp_to_ns(message.header)
+        while self._outstanding and self._outstanding[0] <= reported:
+            self._outstanding.popleft()
+        self._progress_s = time.monotonic()
+
+    def _give_up(self) -> bool:
+        """Tell whether nothing was heard for so long that nothing will be; what is outstanding is forgotten then."""
+        if time.monotonic() - self._progress_s < _PATIENCE_S:
+            return False
+        self.get_logger().warning(
+            f"nothing on timing for {_PATIENCE_S:.0f} s of {len(self._outstanding)} clouds: dropped or lost, or no "
+            "detector runs; going on",
+            throttle_duration_sec=_THROTTLE_S,
+        )
+        self._outstanding.clear()
+        return True
 
 
 def can_crop(frame: Frame) -> bool:

@@ -1,0 +1,77 @@
+# Copyright 2026 The pointpillars_ov_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""The player holds clouds back until the detector has reported on others, and is stopped by none that never is."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from diagnostic_msgs.msg import DiagnosticArray
+from rclpy.executors import SingleThreadedExecutor
+from rclpy.node import Node
+from rclpy.parameter import Parameter
+from sensor_msgs.msg import PointCloud2
+
+from pointpillars_ov_ros.nodes import kitti_player_node, qos
+from pointpillars_ov_ros.nodes.kitti_player_node import KittiPlayerNode
+from pointpillars_ov_ros.nodes.timing_message import FrameTiming, to_message
+
+pytestmark = pytest.mark.usefixtures("ros")
+
+FRAMES, OUTSTANDING, TURNS = 6, 2, 4000
+
+
+def play(folder: Path, reports_on: Callable[[int], bool]) -> tuple[list[int], bool]:
+    """Play to a listener who reports on some clouds; give how many it had reported on before each, and whether all is
+    played."""
+    for number in range(FRAMES):
+        np.full((5, 4), number, np.float32).tofile(folder / f"{number:06}.bin")
+    values = {"data_dir": str(folder), "rate": 200.0, "max_outstanding": OUTSTANDING, "wait_for_subscribers": 1}
+    player = KittiPlayerNode(parameter_overrides=[Parameter(name, value=value) for name, value in values.items()])
+    listener = Node("listener")
+    timing = listener.create_publisher(DiagnosticArray, "timing", qos.TIMING)
+    heard: list[int] = []
+    reported = 0
+
+    def listen(cloud: PointCloud2) -> None:
+        nonlocal reported
+        heard.append(reported)
+        if reports_on(len(heard)):
+            reported += 1
+            timing.publish(to_message(FrameTiming(), cloud.header))
+
+    listener.create_subscription(PointCloud2, "points", listen, qos.keep_last(100))
+    executor = SingleThreadedExecutor()
+    for node in (player, listener):
+        executor.add_node(node)
+    try:
+        player.start()
+        for _ in range(TURNS):
+            executor.spin_once(timeout_sec=0.01)
+            if player.is_finished() and len(heard) == FRAMES:
+                break
+    finally:
+        for node in (player, listener):
+            node.destroy_node()
+    return heard, player.is_finished()
+
+
+def test_it_holds_back_until_all_but_few_are_reported_on(tmp_path: Path) -> None:
+    heard, finished = play(tmp_path, lambda number: True)
+    assert finished and len(heard) == FRAMES
+    assert all(number - reported <= OUTSTANDING for number, reported in enumerate(heard))
+
+
+def test_clouds_that_are_dropped_do_not_stop_it(tmp_path: Path) -> None:
+    """A live detector says nothing of the ones that it drops."""
+    heard, finished = play(tmp_path, lambda number: number % 2 == 0)
+    assert finished and len(heard) == FRAMES
+
+
+def test_where_nobody_reports_it_goes_on_after_a_while(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(kitti_player_node, "_PATIENCE_S", 0.1)
+    heard, finished = play(tmp_path, lambda number: False)
+    assert finished and len(heard) == FRAMES
