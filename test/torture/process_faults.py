@@ -48,11 +48,11 @@ def detector_stopped(folder: Path, pause_s: float = 5.0, after_s: float = 5.0) -
         assert len(late) <= 3, f"{len(late)} clouds of the stop were still processed"
         assert any(_ns(stamp) > continued_ns for stamp in answered), "no detections afterwards"
         amiss, counted = len(account.missing()), account.counted()
-        assert amiss >= counted, f"{amiss} clouds had no detections, but {counted} are counted"
+        assert amiss == counted, f"{amiss} clouds had no detections, but {counted} are counted"
         ages_ms = account.ages_ms(from_ns=continued_ns)
         return (
-            f"{len(late)} of the {len(stopped)} clouds of the stop processed; {amiss} without detections, {counted} of "
-            f"them counted; age afterwards {np.median(ages_ms):.0f} ms in the median"
+            f"{len(late)} of the {len(stopped)} clouds of the stop processed; {amiss} without detections, all counted; "
+            f"age afterwards {np.median(ages_ms):.0f} ms in the median"
         )
 
 
