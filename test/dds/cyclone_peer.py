@@ -25,6 +25,12 @@ from cyclonedds.topic import Topic
 from cyclonedds.util import duration
 
 PATIENCE_S = 60.0
+RELIABLE = Qos(
+    Policy.Reliability.Reliable(duration(seconds=10)),
+    Policy.History.KeepLast(10),
+    Policy.DataRepresentation(use_cdrv0_representation=True),
+)
+"""As ROS publishes and subscribes."""
 FLOAT32 = 7
 """Of sensor_msgs/PointField."""
 CONFIG = """<CycloneDDS><Domain>
@@ -184,13 +190,8 @@ def main() -> None:
     number = int(os.environ.get("ROS_DOMAIN_ID", "0"))
     domain = Domain(number, CONFIG)
     participant = DomainParticipant(number)
-    quality = Qos(
-        Policy.Reliability.Reliable(duration(seconds=10)),
-        Policy.History.KeepLast(10),
-        Policy.DataRepresentation(use_cdrv0_representation=True),
-    )
-    writer = DataWriter(participant, Topic(participant, "rt/points", PointCloud2), qos=quality)
-    reader = DataReader(participant, Topic(participant, "rt/detections", Detection3DArray), qos=quality)
+    writer = DataWriter(participant, Topic(participant, "rt/points", PointCloud2), qos=RELIABLE)
+    reader = DataReader(participant, Topic(participant, "rt/detections", Detection3DArray), qos=RELIABLE)
     wait(writer.get_matched_subscriptions, "a subscriber of points")
     wait(reader.get_matched_publications, "a publisher of detections")
     # Each side finds the other in its own time, and what is sent before that is lost: so a few points first.

@@ -15,15 +15,13 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from cyclonedds.core import Policy, Qos
 from cyclonedds.domain import Domain, DomainParticipant
 from cyclonedds.idl import IdlStruct
 from cyclonedds.idl.types import float64, sequence
 from cyclonedds.pub import DataWriter
 from cyclonedds.topic import Topic
-from cyclonedds.util import duration
 
-from ..dds.cyclone_peer import CONFIG, wait
+from ..dds.cyclone_peer import CONFIG, RELIABLE, wait
 from .journal import Journal
 
 
@@ -43,12 +41,7 @@ def main() -> int:
     number = int(os.environ["ROS_DOMAIN_ID"])
     domain = Domain(number, CONFIG)
     participant = DomainParticipant(number)
-    quality = Qos(
-        Policy.Reliability.Reliable(duration(seconds=10)),
-        Policy.History.KeepLast(10),
-        Policy.DataRepresentation(use_cdrv0_representation=True),
-    )
-    writer = DataWriter(participant, Topic(participant, "rt/points", Liar), qos=quality)
+    writer = DataWriter(participant, Topic(participant, "rt/points", Liar), qos=RELIABLE)
     wait(writer.get_matched_subscriptions, "the detector")
     with Journal(options.journal) as journal:
         journal.write("ready", at_ns=time.time_ns())

@@ -30,7 +30,7 @@ from pointpillars_ov_ros.tools.simulate_session import write_frames
 from ..shared_data import KITTI
 from .account import Account
 from .arena import DETECTOR, DIAGNOSTICS, ROOT, Arena
-from .process_watch import Reading
+from .process_watch import Reading, growth_mb
 
 MODEL = ROOT / "models" / "streets_fp16"
 LIMIT_MB_PER_MIN, LIMIT_DRIFT = 0.5, 0.10
@@ -155,9 +155,8 @@ def evaluate(account: Account, samples: Sequence[Sample]) -> Findings:
 
 def growth(samples: Sequence[Sample], node: str) -> float:
     """Give the slope of memory (MB/min), past the first sixth, in which buffers grow to their sizes."""
-    settled = samples[len(samples) // 6 :]
-    at_min = np.array([one.at_ns / 6e10 for one in settled])
-    return float(np.polyfit(at_min - at_min[0], [one.nodes[node].rss_mb for one in settled], 1)[0])
+    readings = [one.nodes[node] for one in samples[len(samples) // 6 :]]
+    return growth_mb(readings) / (readings[-1].at_s - readings[0].at_s) * 60
 
 
 def minute_figures(account: Account, samples: Sequence[Sample]) -> list[dict[str, float]]:
