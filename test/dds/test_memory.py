@@ -1,6 +1,6 @@
 # Copyright 2026 The pointpillars_ov_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""The detector's memory: bounded, and not growing over five hundred frames."""
+"""The detector's memory: bounded, and not growing over hundreds of frames."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from .peers import nodes, peer, rss_mb
 
 pytestmark = [needs_shared_data, pytest.mark.usefixtures("ros"), pytest.mark.slow]
 
-FRAMES = 500
+FRAMES = 250
 LIMIT_MB = 700
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pointpillars_ov_ros.nodes.timing_message import AMISS
+from pointpillars_ov_ros.nodes.timing_message import AMISS, COUNTERS
 
 from .journal import Stamp, read_journal
 
@@ -26,9 +26,10 @@ class Account:
     diagnostics: list[dict[str, Any]]
 
     @classmethod
-    def read(cls, sender: Path, checker: Path) -> Account:
-        """Read what both have written so far."""
+    def read(cls, sender: Path, checker: Path, probe: Path) -> Account:
+        """Read what both have written so far, without what came of the clouds of the journal `probe`."""
         heard = read_journal(checker)
+        heard = _without({stamp_of(line) for line in read_journal(probe) if line["kind"] == "sent"}, heard)
         of_kind = {kind: [line for line in heard if line["kind"] == kind] for kind in _HEARD}
         sent = [stamp_of(line) for line in read_journal(sender) if line["kind"] == "sent"]
         return cls(sent, *of_kind.values())
@@ -82,3 +83,18 @@ def stamp_of(line: dict[str, Any]) -> Stamp:
     """Give the stamp of a journal's line, to be compared."""
     seconds, nanoseconds = line["stamp"]
     return seconds, nanoseconds
+
+
+def _without(probes: set[Stamp], heard: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Leave out what came of clouds that were sent before all others, also of the detector's counters."""
+    of_probes = [index for index, line in enumerate(heard) if line["kind"] != "ready" and stamp_of(line) in probes]
+    if not of_probes:
+        return heard
+    begin = max(of_probes) + 1
+    before = [line for line in heard[:begin] if line["kind"] == "timing"][-1]
+    return [
+        {**line, **{name: line[name] - before[name] for name in COUNTERS}}
+        if line["kind"] == "timing" and line["run"] == before["run"]
+        else line
+        for line in heard[begin:]
+    ]

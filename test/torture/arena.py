@@ -18,7 +18,7 @@ from pointpillars_ov_ros.nodes.dds import PROFILE_VARIABLES
 from pointpillars_ov_ros.tools.processes import NodeProcesses
 
 from ..domains import own_domain
-from .account import Account
+from .account import Account, stamp_of
 from .journal import read_journal
 from .process_watch import Reading, look_at
 
@@ -27,6 +27,8 @@ PROFILE = ROOT / "config" / "fastdds_clouds.xml"
 _DOMAINS = range(215, 232)
 """Of the numbers whose ports Linux gives to nobody else, those that the tests leave."""
 DETECTOR, DIAGNOSTICS = "pointpillars_detector", "pointpillars_diagnostics"
+_PROBE = "probe"
+_ANSWERS = ("detections", "timing")
 
 
 class Arena:
@@ -86,6 +88,23 @@ class Arena:
         arguments = ("--clouds", *map(str, clouds), "--schedule", schedule, *options)
         self.run("sender", name, *arguments, environment=environment)
 
+    def connect(self, cloud: Path, *options: str) -> None:
+        """Send a cloud now and then until the checker hears all that comes of one; accounts leave these clouds out.
+
+        Each two sides find each other in their own time, and of what is published before that nobody hears.
+        """
+        self.start_sender([cloud], "2:600", "--reliable", *options, name=_PROBE)
+        self.wait_until(self._is_connected, "what comes of a first cloud", 120.0)
+        process = self._others.pop(_PROBE)
+        process.terminate()
+        process.wait(30.0)
+
+    def _is_connected(self) -> bool:
+        self.nodes.check()
+        probes = {stamp_of(line) for line in read_journal(self.journal(_PROBE)) if line["kind"] == "sent"}
+        heard = read_journal(self.journal("checker"))
+        return all(any(line["kind"] == kind and stamp_of(line) in probes for line in heard) for kind in _ANSWERS)
+
     def run(self, module: str, name: str, *arguments: str, environment: Mapping[str, str] | None = None) -> None:
         """Start a process of this package, `python -m test.torture.MODULE JOURNAL ARGUMENTS`.
 
@@ -130,7 +149,7 @@ class Arena:
 
     def account(self, sender: str = "sender", checker: str = "checker") -> Account:
         """Read what both have written so far."""
-        return Account.read(self.journal(sender), self.journal(checker))
+        return Account.read(self.journal(sender), self.journal(checker), self.journal(_PROBE))
 
     def look_at(self, node: str = DETECTOR) -> Reading:
         """Read what a node holds."""

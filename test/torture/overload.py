@@ -96,7 +96,7 @@ def replay_without_holding_back(folder: Path, count: int = 200) -> str:
     folder.mkdir(parents=True)
     clouds = simulated_clouds(folder, 3)
     with Arena(folder / "run") as arena:
-        _start(arena, drop_policy="replay")
+        _start(arena, clouds[0], drop_policy="replay")
         arena.start_sender(clouds, f"100:{count / 100},1:3", "--reliable")
         _wait_for_the_last(arena)
         account = arena.account()
@@ -111,7 +111,7 @@ def replay_without_holding_back(folder: Path, count: int = 200) -> str:
 def replay(folder: Path, clouds: list[Path], count: int, mode: Mode = Mode.LATENCY) -> Account:
     """Let `count` clouds be sent as fast as the detector takes them."""
     with Arena(folder) as arena:
-        _start(arena, drop_policy="replay", mode=mode.value)
+        _start(arena, clouds[0], drop_policy="replay", mode=mode.value)
         arena.start_sender(clouds, f"100:{count / 100}", "--reliable", "--depth", "10", "--outstanding", "8")
         _wait_for_the_last(arena)
         return arena.account()
@@ -143,7 +143,7 @@ def play(folder: Path, clouds: list[Path], schedule: list[tuple[float, float]], 
     """Send clouds at these rates (Hz), each for so long (s), the last the recovery; check accounts and diagnostics."""
     readings: list[Reading] = []
     with Arena(folder) as arena:
-        _start(arena, **parameters)
+        _start(arena, clouds[0], **parameters)
         arena.start_sender(clouds, ",".join(f"{rate_hz:.3f}:{part_s}" for rate_hz, part_s in schedule))
         _wait_for_the_last(arena, readings)
         lines = [line for line in read_journal(arena.journal("sender")) if line["kind"] in ("part", "end")]
@@ -155,12 +155,13 @@ def play(folder: Path, clouds: list[Path], schedule: list[tuple[float, float]], 
     return run
 
 
-def _start(arena: Arena, **parameters: object) -> None:
+def _start(arena: Arena, cloud: Path, **parameters: object) -> None:
     arena.start_checker()
     arena.nodes.start(DETECTOR, parameters)
     # The last report stays what it was when the sender has ended.
     arena.nodes.start(DIAGNOSTICS, {"stale_after": 600.0, "recovery": 2})
     arena.wait_until(lambda: bool(arena.account().diagnostics), "diagnostics")
+    arena.connect(cloud)
 
 
 def _wait_for_the_last(arena: Arena, readings: list[Reading] | None = None) -> None:

@@ -83,6 +83,7 @@ def play_end(folder: Path, mode: str, clouds: list[Path], parameters: dict[str, 
     with Arena(folder) as arena:
         arena.start_checker()
         arena.nodes.start(DETECTOR, {**parameters, "mode": mode})
+        arena.connect(clouds[0])
         arena.start_sender(clouds, "20:600")
         arena.wait_until(lambda: len(arena.account().detections) > 5, "the first detections", 120.0)
         signal_ns = time.time_ns()

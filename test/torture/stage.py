@@ -44,6 +44,7 @@ def toy_detector(folder: Path, weakness: Weakness | None = None, **parameters: o
         arena.start_checker()
         arena.nodes.start(DETECTOR, {"model_dir": str(model), **TOY, **parameters})
         arena.nodes.start(DIAGNOSTICS, WATCHFUL)
+        arena.connect(*save_clouds(folder, 1))
         yield arena
 
 

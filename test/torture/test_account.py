@@ -57,3 +57,21 @@ def test_a_journal_is_read_up_to_the_line_that_is_being_written(tmp_path: Path) 
         with path.open("a") as file:
             file.write('{"kind": "se')
         assert len(read_journal(path)) == 1
+
+
+def test_clouds_sent_before_are_left_out_with_what_they_did_to_the_counters(tmp_path: Path) -> None:
+    begin = dict.fromkeys(("received", "completed", "dropped", "refused", "failed", "lost"), 0)
+    with Journal(tmp_path / "probe") as probe, Journal(tmp_path / "sender") as sender:
+        probe.write("sent", stamp=[99, 0])
+        for stamp in SENT:
+            sender.write("sent", stamp=list(stamp))
+    with Journal(tmp_path / "checker") as checker:
+        checker.write("ready", at_ns=1)
+        for number, (stamp, lost) in enumerate((((99, 0), 3), (SENT[0], 3), (SENT[2], 4)), start=1):
+            line = {"at_ns": number, "stamp": list(stamp)}
+            checker.write("detections", **line)
+            checker.write("timing", **line, **{**begin, "received": number, "completed": number, "lost": lost}, run=1)
+    account = Account.read(tmp_path / "sender", tmp_path / "checker", tmp_path / "probe")
+    assert account.answered == [SENT[0], SENT[2]] and account.disorder() == []
+    assert len(account.missing()) == account.counted() == 1
+    assert account.timings[-1]["received"] == 2

@@ -6,11 +6,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from .bad_peers import garbage_from_the_driver, refused
-
-
-def test_garbage_from_the_driver_is_counted(tmp_path: Path) -> None:
-    garbage_from_the_driver(tmp_path / "run", count=40)
+from .bad_peers import refused
 
 
 def test_what_cannot_be_read_is_refused_while_a_good_driver_goes_on(tmp_path: Path) -> None:

@@ -25,7 +25,9 @@ def play_times(folder: Path, schedule: str, parameters: dict[str, object], *opti
         arena.start_checker()
         arena.nodes.start(DETECTOR, settings)
         arena.nodes.start(DIAGNOSTICS, {**WATCHFUL, **simulated})
-        account = play_out(arena, save_clouds(folder), schedule, "--reliable", "--depth", "1000", *options)
+        clouds = save_clouds(folder)
+        arena.connect(clouds[0], *options)
+        account = play_out(arena, clouds, schedule, "--reliable", "--depth", "1000", *options)
         arena.wait_until(lambda: len(arena.account().detections) == len(account.sent), "detections of every cloud")
         account = arena.account()
         assert account.answered == account.sent, "detections are not in the order of the clouds"
