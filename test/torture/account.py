@@ -87,7 +87,9 @@ def stamp_of(line: dict[str, Any]) -> Stamp:
 
 def _without(probes: set[Stamp], heard: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """Leave out what came of clouds that were sent before all others, also of the detector's counters."""
-    of_probes = [index for index, line in enumerate(heard) if line["kind"] != "ready" and stamp_of(line) in probes]
+    # Not diagnostics, whose stamps are those of a clock that may stand.
+    answers = [index for index, line in enumerate(heard) if line["kind"] in _HEARD[:2]]
+    of_probes = [index for index in answers if stamp_of(heard[index]) in probes]
     if not of_probes:
         return heard
     begin = max(of_probes) + 1
