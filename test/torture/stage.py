@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -60,7 +61,8 @@ def settle(arena: Arena) -> None:
     """Wait until the detector has said what became of the last cloud that it got."""
     def is_settled() -> bool:
         timings = arena.account().timings
-        if not timings:
+        # And a second later still: clouds may be on their way of which it has not said anything.
+        if not timings or time.time_ns() - timings[-1]["at_ns"] < 1_000_000_000:
             return False
         last = timings[-1]
         return bool(last["received"] == last["completed"] + last["failed"] + last["dropped"] + last["refused"])
