@@ -8,6 +8,7 @@ import importlib
 import os
 import signal
 import sys
+from collections.abc import Callable
 from types import FrameType
 
 from pointpillars_ov_ros.core.errors import PointPillarsError, missing_module
@@ -15,7 +16,7 @@ from pointpillars_ov_ros.core.errors import PointPillarsError, missing_module
 
 def detector() -> int:
     """Run `pointpillars_detector`."""
-    return _run("detector_node", "DetectorNode")
+    return _run("detector_node", "DetectorNode", import_openvino_alone)
 
 
 def diagnostics() -> int:
@@ -28,12 +29,12 @@ def player() -> int:
     return _run("kitti_player_node", "KittiPlayerNode")
 
 
-def _run(module: str, node: str) -> int:
+def _run(module: str, node: str, prepare: Callable[[], None] = lambda: None) -> int:
     # Loading takes a second or more, in which a launch file may already give up.
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, _leave)
     try:
-        import_openvino_alone()
+        prepare()
         runner = importlib.import_module("pointpillars_ov_ros.nodes.runner")
         create = getattr(importlib.import_module(f"pointpillars_ov_ros.nodes.{module}"), node)
     except ModuleNotFoundError as error:
@@ -51,7 +52,10 @@ def _run(module: str, node: str) -> int:
 
 
 def import_openvino_alone() -> None:
-    """Import OpenVINO without its model converter: no node converts, and it takes longer to load than all the rest."""
+    """Import OpenVINO without its model converter: no node converts, and it takes longer to load than all the rest.
+
+    For the one node that needs OpenVINO at all.
+    """
     sys.modules["openvino.tools.ovc"] = None  # type: ignore[assignment]
     importlib.import_module("openvino")
     del sys.modules["openvino.tools.ovc"]

@@ -7,6 +7,8 @@ from __future__ import annotations
 import subprocess
 import sys
 
+import pytest
+
 LOADS = """
 import sys
 from pointpillars_ov_ros.nodes.entry import import_openvino_alone
@@ -23,3 +25,20 @@ def test_a_node_does_not_wait_for_the_model_converter_which_others_may_load_late
     said = subprocess.run([sys.executable, "-c", LOADS], capture_output=True, text=True, check=True).stdout.split("\n")
     assert said[0].startswith("False False ['CPU'")
     assert said[1] == "convert_model"
+
+
+STARTS = """
+import sys
+from pointpillars_ov_ros.nodes import entry, runner
+runner.run_node = lambda create: print(create.__name__, "openvino" in sys.modules) or 0
+entry.{}()
+"""
+
+
+@pytest.mark.parametrize(
+    ("node", "said"),
+    [("detector", "DetectorNode True"), ("diagnostics", "DiagnosticsNode False"), ("player", "KittiPlayerNode False")],
+)
+def test_only_the_detector_loads_openvino(node: str, said: str) -> None:
+    command = [sys.executable, "-c", STARTS.format(node)]
+    assert subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip() == said

@@ -16,7 +16,7 @@ from .arena import DETECTOR, Arena
 from .journal import Stamp, read_journal
 from .process_watch import Reading
 from .scenario import Scenario, scenario
-from .stage import save_clouds
+from .stage import TOY, save_clouds
 
 SCENARIOS: list[Scenario] = []
 
@@ -117,8 +117,7 @@ def _start_detector(arena: Arena, **parameters: object) -> None:
     model = save_toy_bundle(arena.folder / "toy").folder
     arena.start_checker()
     # In replay everything that comes is taken, so that each one can be asked for.
-    plain = {"encoder": "openvino", "lean_rpn": False, "parity_check": False, "drop_policy": "replay"}
-    arena.nodes.start(DETECTOR, {"model_dir": str(model), **plain, **parameters})
+    arena.nodes.start(DETECTOR, {"model_dir": str(model), **TOY, "drop_policy": "replay", **parameters})
     arena.connect(*save_clouds(arena.folder, 1), "--frame-id", _GOOD)
 
 

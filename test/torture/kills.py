@@ -14,7 +14,7 @@ import numpy as np
 from ..inference.toy_bundle import save_toy_bundle, toy_cloud
 from .arena import DETECTOR, Arena
 from .scenario import Scenario, scenario
-from .stage import STREETS, real_clouds
+from .stage import STREETS, TOY, real_clouds
 
 SCENARIOS: list[Scenario] = []
 _KILLS = 30
@@ -27,7 +27,7 @@ def killed_again_and_again(folder: Path, kills: int = _KILLS) -> str:
         cloud = folder / "cloud.bin"
         # Many points, nearly all out of the toy network's range, so that sharing memory is most of the work.
         np.concatenate([toy_cloud(0), np.full((120_000, 4), 500, np.float32)]).tofile(cloud)
-        parameters = {"model_dir": str(model), "encoder": "openvino", "lean_rpn": False, "parity_check": False}
+        parameters = {"model_dir": str(model), **TOY}
         arena.start_checker()
         arena.nodes.start(DETECTOR, parameters)
         arena.start_sender([cloud], "20:3000")
