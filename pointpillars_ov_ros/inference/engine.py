@@ -4,9 +4,11 @@
 
 from __future__ import annotations
 
+import atexit
 import logging
 import threading
 import time
+import weakref
 from collections.abc import Callable
 from dataclasses import replace
 from itertools import pairwise
@@ -28,7 +30,7 @@ from pointpillars_ov_ros.inference.encoder_choice import EncoderFactory
 from pointpillars_ov_ros.inference.frame_slot import FrameSlot
 from pointpillars_ov_ros.inference.frames import FrameResult, Slot
 from pointpillars_ov_ros.inference.network import Network, first_line
-from pointpillars_ov_ros.inference.pipeline import Pipeline
+from pointpillars_ov_ros.inference.pipeline import STUCK_TIMEOUT_S, Pipeline
 from pointpillars_ov_ros.inference.ports import rpn_ports
 from pointpillars_ov_ros.inference.properties import compile_properties
 from pointpillars_ov_ros.inference.slot_pool import SlotPool
@@ -38,9 +40,23 @@ from pointpillars_ov_ros.model.lean_rpn import make_lean
 
 log = logging.getLogger(__name__)
 
+_SLOT_MAKERS: weakref.WeakSet[threading.Thread] = weakref.WeakSet()
+_EXIT_WAIT_S = 1.0
+"""How long the end of the process waits for each of them; on a device that is dead one may never return."""
+
+
+@atexit.register
+def _await_slot_makers() -> None:
+    """Let threads return from OpenVINO: one that does while Python is taken down ends the process with abort()."""
+    for thread in tuple(_SLOT_MAKERS):
+        thread.join(_EXIT_WAIT_S)
+
 
 class Engine:
     """The two compiled networks of a bundle and the frame slots of the chosen mode."""
+
+    stuck_timeout_s = STUCK_TIMEOUT_S
+    """Of the pipelines that are opened on it; see `Pipeline`."""
 
     def __init__(self, bundle: ModelBundle, runtime: RuntimeConfig) -> None:
         """Compile and warm up; BundleError, InferenceError or ConfigError where that cannot be."""
@@ -104,6 +120,7 @@ class Engine:
                 self.settings,
                 on_result,
                 stage_timeout_s=runtime.inference_timeout or None,
+                stuck_timeout_s=self.stuck_timeout_s,
                 on_event=on_event,
                 on_hung=self._on_hung,
             )
@@ -171,7 +188,9 @@ class Engine:
     def _on_hung(self, hung: list[Slot]) -> None:
         self._pool.note_hung(hung)
         # Apart from the host's thread, which a device that does not even take a new request must not stop.
-        threading.Thread(target=self._use_others, name="pointpillars-slots", daemon=True).start()
+        thread = threading.Thread(target=self._use_others, name="pointpillars-slots", daemon=True)
+        _SLOT_MAKERS.add(thread)
+        thread.start()
 
     def _use_others(self) -> None:
         """Put slots in the place of those that hang, so that the mode has its number again."""

@@ -33,6 +33,8 @@ class Limits:
 
     stage_ns: int | None
     """For one inference; None: as long as it likes."""
+    stuck_ns: int
+    """For a slot to be made or given back where all hang, before senders are told to go on."""
     close_ns: int
     """For everything in flight, once the pipeline is closed."""
 
@@ -112,13 +114,16 @@ class HostLoop:
                 self._give_up(flight, reason)
 
     def _look_whether_stuck(self, now_ns: int) -> None:
-        """Let senders go on where all slots hang, and none took their place in the time that an inference has."""
+        """Let senders go on where all slots hang, and none took their place in time.
+
+        The limit is not that of an inference: a plugin may make no other request before the one that hangs has ended.
+        """
         if not self._flights.are_stuck:
             self._stuck_since_ns = None
         elif self._stuck_since_ns is None:
             self._stuck_since_ns = now_ns
-        since_ns, limit_ns = self._stuck_since_ns, self._limits.stage_ns
-        self._intake.set_stuck(since_ns is not None and limit_ns is not None and now_ns - since_ns >= limit_ns)
+        since_ns = self._stuck_since_ns
+        self._intake.set_stuck(since_ns is not None and now_ns - since_ns >= self._limits.stuck_ns)
 
     def _too_long(self, flight: SlotInUse, now_ns: int) -> str:
         """Say why a running inference is not waited for any longer; empty where it is."""

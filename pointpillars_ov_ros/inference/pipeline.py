@@ -25,6 +25,8 @@ from pointpillars_ov_ros.inference.timing import Stage, StageEvent, StageTimes
 log = logging.getLogger(__name__)
 
 CLOSE_TIMEOUT_S = 10.0
+STUCK_TIMEOUT_S = 10.0
+"""How long a sender in replay waits for a slot where all hang; it may be the thread that a process is ended by."""
 _HOST_GRACE_S = 5.0
 """What the host's own work may take beyond that; it cannot be given up as an inference can."""
 
@@ -41,6 +43,7 @@ class Pipeline:
         on_result: Callable[[FrameResult], None],
         *,
         stage_timeout_s: float | None = None,
+        stuck_timeout_s: float = STUCK_TIMEOUT_S,
         close_timeout_s: float = CLOSE_TIMEOUT_S,
         on_event: Callable[[StageEvent], None] | None = None,
         on_hung: Callable[[list[Slot]], None] = lambda hung: None,
@@ -49,18 +52,24 @@ class Pipeline:
         """Start the host thread. `slots` are as many as the mode has; `on_result` is called on that thread.
 
         `stage_timeout_s`: an inference that runs for longer (found out to 0.1 s) is reported failed; None: never.
+        `stuck_timeout_s`: where all slots hang for longer, `submit` does not wait for one, whatever the policy.
         `close_timeout_s`: what is still on a device so long after `close` is reported failed.
         `on_event` is called on the host thread when a stage of a frame begins or ends, and must not raise.
         `on_hung` is called there with the `hung_slots` after each change of them, and must not raise.
         `clock`: simulated time; there is no thread then, and whoever made the pipeline calls `turn`.
         """
         require(stage_timeout_s is None or stage_timeout_s > 0, "stage_timeout_s", stage_timeout_s, "above 0")
+        require(stuck_timeout_s >= 0, "stuck_timeout_s", stuck_timeout_s, "0 or above")
         require(close_timeout_s >= 0, "close_timeout_s", close_timeout_s, "0 or above")
         check_slots(mode, len(slots))
         self._clock: Clock = MonotonicClock() if clock is None else clock
         self._intake = Intake(policy, self._clock.now_ns)
         self._close_timeout_s = close_timeout_s
-        limits = Limits(None if stage_timeout_s is None else int(stage_timeout_s * 1e9), int(close_timeout_s * 1e9))
+        limits = Limits(
+            stage_ns=None if stage_timeout_s is None else int(stage_timeout_s * 1e9),
+            stuck_ns=int(stuck_timeout_s * 1e9),
+            close_ns=int(close_timeout_s * 1e9),
+        )
         delivery = Delivery(self._intake, on_result)
         self._loop = HostLoop(settings, self._intake, delivery, self._clock, limits, on_event, on_hung)
         self._loop.use(mode, slots)
@@ -104,7 +113,7 @@ class Pipeline:
 
     @property
     def is_stuck(self) -> bool:
-        """Tell whether all slots hang, and none took their place for as long as an inference may take."""
+        """Tell whether all slots hang, and none took their place within `stuck_timeout_s`."""
         return self._intake.is_stuck
 
     def submit(self, points: FloatArray, token: Any, times: StageTimes | None = None) -> bool:

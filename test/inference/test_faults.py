@@ -126,6 +126,9 @@ def test_an_inference_that_hangs_costs_its_frame_only(
 ) -> None:
     """Whether the clouds after it wait until it ends is up to the plugin: CPU may not make a request before."""
     engine, received = make_engine(bundles[Weakness(network, Trouble.HANGS)], mode), Received()
+    engine.stuck_timeout_s = LONG_S
+    if len(engine.slots) > 1 and engine.effective_settings()[network]["NUM_STREAMS"] == "1":
+        pytest.skip("one core, one stream: what is started behind an inference that hangs, hangs as well")
     slots, hung_at = len(engine.slots), dict[int, int]()
 
     def on_result(result: FrameResult) -> None:
@@ -155,6 +158,7 @@ def test_a_slot_that_hangs_at_the_end_is_not_given_to_the_next_pipeline(
     bundles: Bundles, wanted: list[Detections], caplog: pytest.LogCaptureFixture
 ) -> None:
     engine, received = make_engine(bundles[Weakness("rpn", Trouble.HANGS)], Mode.LATENCY), Received()
+    engine.stuck_timeout_s = LONG_S
     (hung,) = engine.slots
     pipeline = engine.open_pipeline(received)
     pipeline.submit(toy_cloud(0, bright=True), 0)

@@ -478,7 +478,7 @@ def test_replay_makes_nobody_wait_for_long_where_all_slots_hang() -> None:
     """Whoever waits may be the thread that a process is ended by."""
     device, received = FakeDevice(), Received()
     arguments = ([FakeSlot(device)], Mode.LATENCY, DropPolicy.REPLAY, SETTINGS, received)
-    with closing(Pipeline(*arguments, stage_timeout_s=0.05)) as pipeline:  # type: ignore[arg-type]
+    with closing(Pipeline(*arguments, stage_timeout_s=0.05, stuck_timeout_s=0.05)) as pipeline:  # type: ignore[arg-type]
         submit(pipeline, 0, 1)
         sender = in_thread(submit, pipeline, 2, 3, 4)
         sender.join(PATIENCE_S)
@@ -494,7 +494,7 @@ def test_a_slot_that_takes_the_place_of_one_that_hangs_gets_the_cloud_that_waits
     device, received = FakeDevice(), Received()
     slots = [FakeSlot(device), FakeSlot(device)]
     arguments = (slots[:1], Mode.LATENCY, DropPolicy.REPLAY, SETTINGS, received)
-    with closing(Pipeline(*arguments, stage_timeout_s=0.05)) as pipeline:  # type: ignore[arg-type]
+    with closing(Pipeline(*arguments, stage_timeout_s=0.05, stuck_timeout_s=0.05)) as pipeline:  # type: ignore[arg-type]
         submit(pipeline, 0, 1)
         wait_until(lambda: pipeline.is_stuck)
         pipeline.set_mode(Mode.LATENCY, slots[1:])
