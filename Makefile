@@ -27,7 +27,7 @@ demo: env ## set up, then detect and show (DATA= MODEL= ARGS=)
 	$(VENV)/bin/pointpillars_ov demo $(OPTIONS)
 
 bench: env ## set up, then measure what is claimed of speed into benchmarks/<date>/ (DATA= MODEL= ARGS=)
-	$(VENV)/bin/pointpillars_ov claims --out benchmarks/$$(date +%F) $(OPTIONS)
+	$(RUN) python -m benchmarks.claims --out benchmarks/$$(date +%F) $(OPTIONS)
 
 torture: env ## set up, then break what can be broken, and write the table (minutes; ARGS= names of scenarios)
 	$(RUN) python -m test.torture $(ARGS)

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What the diagnostics node costs: its CPU time while frames are reported at a given rate.
 
-    python benchmarks/diagnostics_cpu.py [--rate 20] [--seconds 60]
+python benchmarks/diagnostics_cpu.py [--rate 20] [--seconds 60]
 """
 
 from __future__ import annotations
@@ -17,9 +17,9 @@ from diagnostic_msgs.msg import DiagnosticArray
 from rclpy.executors import SingleThreadedExecutor
 from std_msgs.msg import Header
 
-from pointpillars_ov_ros.nodes import qos
-from pointpillars_ov_ros.nodes.timing_message import FrameTiming, to_message
-from pointpillars_ov_ros.tools.processes import NodeProcesses
+from pointpillars_ov_ros.cli.processes import NodeProcesses
+from pointpillars_ov_ros.ros import qos
+from pointpillars_ov_ros.ros.timing_message import FrameTiming, to_message
 
 
 def cpu_s(pid: int) -> float:

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What another mounting height costs a network, and what sensor_pose brings back: cars found in simulated streets.
 
-    .venv/bin/ros-run python benchmarks/heights.py [MODEL [STREETS]]
+.venv/bin/ros-run python benchmarks/heights.py [MODEL [STREETS]]
 """
 
 from __future__ import annotations
@@ -13,12 +13,12 @@ from pathlib import Path
 
 import numpy as np
 
-from pointpillars_ov_ros.core.runtime_config import RuntimeConfig
-from pointpillars_ov_ros.core.transform import Transform
+from pointpillars_ov_ros.clouds.transform import Transform
+from pointpillars_ov_ros.config.runtime_config import RuntimeConfig
 from pointpillars_ov_ros.inference.engine import Engine
 from pointpillars_ov_ros.kitti.matching import match_by_distance
 from pointpillars_ov_ros.model.bundle import load_bundle
-from pointpillars_ov_ros.nodes.shipped import shipped_model
+from pointpillars_ov_ros.ros.shipped import shipped_model
 from pointpillars_ov_ros.synthetic import SimulatedFrame, load_sensor, simulate
 
 HEIGHTS = (0.9, 1.3, 1.73, 2.2, 2.6)

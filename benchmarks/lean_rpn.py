@@ -21,6 +21,7 @@ import numpy as np
 import openvino as ov
 from openvino import opset13 as ops
 
+from pointpillars_ov_ros.cli.arguments import open_model, positive
 from pointpillars_ov_ros.core.arrays import FloatArray
 from pointpillars_ov_ros.core.canvas_format import CanvasFormat, CanvasLayout
 from pointpillars_ov_ros.core.dense_pfe import DensePfe, DensePfeInputs
@@ -36,7 +37,6 @@ from pointpillars_ov_ros.model.lean_rpn import (
     take_canvas,
     unroll_deconvolution,
 )
-from pointpillars_ov_ros.tools.inputs import open_model, positive
 
 PROPERTIES = {"INFERENCE_PRECISION_HINT": "f32", "PERFORMANCE_HINT": "LATENCY"}
 UNTOUCHED, LEAN = "untouched", "lean"
@@ -183,8 +183,12 @@ def evaluate(node: ov.Node) -> FloatArray:
         values: FloatArray = node.get_data().astype(np.float32)
         return values
     inputs = [evaluate(source(node, index)) for index in range(node.get_input_size())]
-    function = {"Convert": np.asarray, "Subtract": np.subtract, "Multiply": np.multiply}[node.get_type_name()]
-    values = function(*inputs)
+    functions: dict[str, Callable[..., FloatArray]] = {
+        "Convert": np.asarray,
+        "Subtract": np.subtract,
+        "Multiply": np.multiply,
+    }
+    values = functions[node.get_type_name()](*inputs)
     return values
 
 

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What joining sweeps brings a sparse LiDAR: objects found in simulated drives, with 1, 2, 3 and 5 clouds at 10 Hz.
 
-    .venv/bin/ros-run python benchmarks/sweeps.py [SENSOR [DRIVES]]
+.venv/bin/ros-run python benchmarks/sweeps.py [SENSOR [DRIVES]]
 """
 
 from __future__ import annotations
@@ -11,14 +11,14 @@ import sys
 
 import numpy as np
 
-from pointpillars_ov_ros.core.points import PointBuffers
-from pointpillars_ov_ros.core.runtime_config import RuntimeConfig
-from pointpillars_ov_ros.core.sweeps import Sweeps
-from pointpillars_ov_ros.core.transform import Transform
+from pointpillars_ov_ros.clouds.points import PointBuffers
+from pointpillars_ov_ros.clouds.sweeps import Sweeps
+from pointpillars_ov_ros.clouds.transform import Transform
+from pointpillars_ov_ros.config.runtime_config import RuntimeConfig
 from pointpillars_ov_ros.inference.engine import Engine
 from pointpillars_ov_ros.kitti.matching import match_by_distance
 from pointpillars_ov_ros.model.bundle import load_bundle
-from pointpillars_ov_ros.nodes.shipped import shipped_model
+from pointpillars_ov_ros.ros.shipped import shipped_model
 from pointpillars_ov_ros.synthetic import Drive, SimulatedFrame
 
 COUNTS = (1, 2, 3, 5)

@@ -11,7 +11,7 @@ from launch.substitutions import LaunchConfiguration
 from launch_ros.event_handlers import OnStateTransition
 
 from launch import LaunchContext, LaunchDescription
-from pointpillars_ov_ros.nodes.launching import Argument, declare, package_share, rehearsal, switch
+from pointpillars_ov_ros.ros.launching import Argument, declare, package_share, rehearsal, switch
 
 CLOCK_HZ = "100"
 

@@ -11,8 +11,8 @@ from launch.substitutions import LaunchConfiguration
 from launch_ros.actions import LifecycleNode, Node
 
 from launch import LaunchContext, LaunchDescription
-from pointpillars_ov_ros.nodes.dds import PROFILE_VARIABLES, profile_path, with_profile
-from pointpillars_ov_ros.nodes.launching import Argument, declare, enclave, package_share, switch
+from pointpillars_ov_ros.ros.dds import PROFILE_VARIABLES, profile_path, with_profile
+from pointpillars_ov_ros.ros.launching import Argument, declare, enclave, package_share, switch
 
 SHARE = Path(get_package_share_directory("pointpillars_ov_ros"))
 RESPAWN_DELAY_S = 2.0

@@ -13,7 +13,7 @@ from launch.substitutions import LaunchConfiguration
 from launch_ros.actions import Node
 
 from launch import LaunchContext, LaunchDescription
-from pointpillars_ov_ros.nodes.launching import Argument, declare, enclave, rehearsal, switch
+from pointpillars_ov_ros.ros.launching import Argument, declare, enclave, rehearsal, switch
 
 ARGUMENTS = {
     "data": Argument(None, "KITTI folder: the object set, a split, a raw drive or any folder of .bin clouds"),

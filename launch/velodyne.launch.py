@@ -12,7 +12,7 @@ from launch.substitutions import LaunchConfiguration
 from launch_ros.actions import Node
 
 from launch import LaunchContext, LaunchDescription
-from pointpillars_ov_ros.nodes.launching import Argument, declare, package_share, rehearsal, switch
+from pointpillars_ov_ros.ros.launching import Argument, declare, package_share, rehearsal, switch
 
 SHARE = Path(get_package_share_directory("pointpillars_ov_ros"))
 

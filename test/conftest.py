@@ -10,13 +10,12 @@ from pathlib import Path
 
 import pytest
 
+from pointpillars_ov_ros.conversion.importers import import_ir
 from pointpillars_ov_ros.model.bundle import ModelBundle
-from pointpillars_ov_ros.model.importers import import_ir
-from pointpillars_ov_ros.nodes.dds import PROFILE_VARIABLES
-from pointpillars_ov_ros.nodes.shared_memory import remove_dead_segments
-
-from .domains import own_domain
-from .shared_data import KITTI_CAR
+from pointpillars_ov_ros.ros.dds import PROFILE_VARIABLES
+from pointpillars_ov_ros.ros.shared_memory import remove_dead_segments
+from test.domains import own_domain
+from test.shared_data import KITTI_CAR
 
 PROFILE = Path(__file__).parent.parent / "config" / "fastdds_clouds.xml"
 

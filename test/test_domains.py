@@ -9,7 +9,7 @@ import sys
 from contextlib import ExitStack
 from pathlib import Path
 
-from .domains import own_domain
+from test.domains import own_domain
 
 OTHER = "from test.domains import own_domain\nwith own_domain() as number: print(number)"
 

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from pointpillars_ov_ros.config.errors import require
 from pointpillars_ov_ros.core.arrays import BoolArray, FloatArray, IntArray
-from pointpillars_ov_ros.core.errors import require
 
 
 @dataclass(frozen=True)

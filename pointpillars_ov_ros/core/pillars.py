@@ -12,8 +12,8 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
+from pointpillars_ov_ros.config.grid_config import GridConfig
 from pointpillars_ov_ros.core.arrays import FloatArray, IntArray
-from pointpillars_ov_ros.core.grid_config import GridConfig
 
 
 class Pillars:

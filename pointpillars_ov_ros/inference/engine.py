@@ -16,27 +16,27 @@ from itertools import pairwise
 import numpy as np
 import openvino as ov
 
+from pointpillars_ov_ros.clouds.points import clean_points
+from pointpillars_ov_ros.config.errors import InferenceError, OutputError, PointPillarsError
+from pointpillars_ov_ros.config.model_config import ModelConfig
+from pointpillars_ov_ros.config.runtime_config import Mode, RuntimeConfig
 from pointpillars_ov_ros.core.arrays import FloatArray
 from pointpillars_ov_ros.core.canvas_format import CanvasFormat
-from pointpillars_ov_ros.core.config import ModelConfig
 from pointpillars_ov_ros.core.decode import override_thresholds
-from pointpillars_ov_ros.core.errors import InferenceError, OutputError, PointPillarsError
-from pointpillars_ov_ros.core.points import clean_points
-from pointpillars_ov_ros.core.runtime_config import Mode, RuntimeConfig
-from pointpillars_ov_ros.inference.compile_cache import CompileCache
-from pointpillars_ov_ros.inference.costs import costs
-from pointpillars_ov_ros.inference.devices import fit_to_machine, is_cpu_alone
-from pointpillars_ov_ros.inference.encoder_choice import EncoderFactory
-from pointpillars_ov_ros.inference.frame_slot import FrameSlot
-from pointpillars_ov_ros.inference.frames import FrameResult, Slot
-from pointpillars_ov_ros.inference.network import Network, first_line
-from pointpillars_ov_ros.inference.pipeline import STUCK_TIMEOUT_S, Pipeline
-from pointpillars_ov_ros.inference.ports import rpn_ports
-from pointpillars_ov_ros.inference.properties import compile_properties
-from pointpillars_ov_ros.inference.slot_pool import SlotPool
-from pointpillars_ov_ros.inference.timing import StageEvent
+from pointpillars_ov_ros.inference.device.compile_cache import CompileCache
+from pointpillars_ov_ros.inference.device.devices import fit_to_machine, is_cpu_alone
+from pointpillars_ov_ros.inference.device.network import Network, first_line
+from pointpillars_ov_ros.inference.device.properties import compile_properties
+from pointpillars_ov_ros.inference.device.setting_warnings import costs
+from pointpillars_ov_ros.inference.pipeline.frames import FrameResult, Slot
+from pointpillars_ov_ros.inference.pipeline.pipeline import STUCK_TIMEOUT_S, Pipeline
+from pointpillars_ov_ros.inference.pipeline.timing import StageEvent
+from pointpillars_ov_ros.inference.slot.encoder_choice import EncoderFactory
+from pointpillars_ov_ros.inference.slot.frame_slot import FrameSlot
+from pointpillars_ov_ros.inference.slot.slot_pool import SlotPool
 from pointpillars_ov_ros.model.bundle import ModelBundle
 from pointpillars_ov_ros.model.lean_rpn import make_lean
+from pointpillars_ov_ros.model.ports import rpn_ports
 
 log = logging.getLogger(__name__)
 

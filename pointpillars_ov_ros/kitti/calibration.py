@@ -11,9 +11,9 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from pointpillars_ov_ros.config.documents import read_text
+from pointpillars_ov_ros.config.errors import DatasetError, plain
 from pointpillars_ov_ros.core.arrays import DoubleArray, FloatArray
-from pointpillars_ov_ros.core.documents import read_text
-from pointpillars_ov_ros.core.errors import DatasetError, plain
 
 IMAGE_SIZE = (1242, 375)
 """Width and height of most KITTI images (pixels); the smallest is 1224 x 370."""

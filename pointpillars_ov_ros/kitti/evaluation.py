@@ -10,8 +10,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from pointpillars_ov_ros.config.errors import require
 from pointpillars_ov_ros.core.arrays import DoubleArray, IndexArray
-from pointpillars_ov_ros.core.errors import require
 from pointpillars_ov_ros.kitti import evaluation_kernels as kernels
 from pointpillars_ov_ros.kitti.evaluation_data import ObjectArrays
 from pointpillars_ov_ros.kitti.evaluation_rules import (
@@ -177,9 +177,7 @@ def _trace(
     return Curve(rule.name, metric, min_overlap, difficulty.name, objects, precision, thresholds)
 
 
-def _overlap_levels(
-    rule: ClassRule, metrics: Sequence[Metric], loose: bool
-) -> list[tuple[Sequence[Metric], float]]:
+def _overlap_levels(rule: ClassRule, metrics: Sequence[Metric], loose: bool) -> list[tuple[Sequence[Metric], float]]:
     """Pair metrics with the overlap that a match needs."""
     levels: list[tuple[Sequence[Metric], float]] = [(metrics, rule.min_overlap)]
     if loose:

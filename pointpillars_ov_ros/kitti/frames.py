@@ -11,8 +11,8 @@ from pathlib import Path
 
 import numpy as np
 
+from pointpillars_ov_ros.config.errors import DatasetError
 from pointpillars_ov_ros.core.arrays import FloatArray
-from pointpillars_ov_ros.core.errors import DatasetError
 from pointpillars_ov_ros.kitti.calibration import IMAGE_SIZE, Calibration, read_calibration
 from pointpillars_ov_ros.kitti.labels import KittiObject, read_labels
 from pointpillars_ov_ros.kitti.raw import CAMERAS, TIMES, read_raw_calibration

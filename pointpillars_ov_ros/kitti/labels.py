@@ -10,9 +10,9 @@ from typing import NamedTuple
 
 import numpy as np
 
+from pointpillars_ov_ros.config.documents import read_text
+from pointpillars_ov_ros.config.errors import DatasetError
 from pointpillars_ov_ros.core.arrays import FloatArray
-from pointpillars_ov_ros.core.documents import read_text
-from pointpillars_ov_ros.core.errors import DatasetError
 from pointpillars_ov_ros.kitti.calibration import MOST, MOST_BYTES, Calibration
 
 _FIELDS = 15

@@ -8,8 +8,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from pointpillars_ov_ros.config.grid_config import GridConfig
 from pointpillars_ov_ros.core.arrays import FloatArray
-from pointpillars_ov_ros.core.grid_config import GridConfig
 from pointpillars_ov_ros.kitti.labels import KittiObject
 
 IGNORED_TYPES = ("Van", "Truck")

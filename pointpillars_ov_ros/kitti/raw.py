@@ -10,8 +10,8 @@ from time import strptime
 
 import numpy as np
 
-from pointpillars_ov_ros.core.documents import read_text
-from pointpillars_ov_ros.core.errors import DatasetError, shown
+from pointpillars_ov_ros.config.documents import read_text
+from pointpillars_ov_ros.config.errors import DatasetError, shown
 from pointpillars_ov_ros.kitti.calibration import MOST_BYTES, Calibration, make_calibration, read_rows
 
 CAMERAS, LIDAR = "calib_cam_to_cam.txt", "calib_velo_to_cam.txt"

@@ -8,8 +8,8 @@ import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from pointpillars_ov_ros.core.documents import read_text
-from pointpillars_ov_ros.core.errors import DatasetError
+from pointpillars_ov_ros.config.documents import read_text
+from pointpillars_ov_ros.config.errors import DatasetError
 from pointpillars_ov_ros.core.files import replace_folder
 from pointpillars_ov_ros.kitti.calibration import MOST_BYTES
 from pointpillars_ov_ros.kitti.labels import RESULT_FIELDS, KittiObject, format_result

@@ -13,12 +13,12 @@ from pathlib import Path
 
 import yaml
 
-from pointpillars_ov_ros.core.config import ModelConfig
-from pointpillars_ov_ros.core.errors import BundleError, ConfigError, shown
+from pointpillars_ov_ros.config.errors import BundleError, ConfigError, shown
+from pointpillars_ov_ros.config.mapping import from_mapping, to_mapping
+from pointpillars_ov_ros.config.model_config import ModelConfig
+from pointpillars_ov_ros.config.yaml_tree import parse_yaml, read_yaml_text
 from pointpillars_ov_ros.core.files import replace_folder
-from pointpillars_ov_ros.core.mapping import from_mapping, to_mapping
 from pointpillars_ov_ros.model.signature import SUFFIX, check_signature
-from pointpillars_ov_ros.model.yaml_tree import parse_yaml, read_yaml_text
 
 CONFIG_NAME = "bundle.yaml"
 

@@ -7,8 +7,8 @@ from __future__ import annotations
 import numpy as np
 import openvino as ov
 
+from pointpillars_ov_ros.config.errors import BundleError
 from pointpillars_ov_ros.core.arrays import FloatArray
-from pointpillars_ov_ros.core.errors import BundleError
 from pointpillars_ov_ros.core.pfe import PfeWeights, SlotConvolution
 
 _DECORATED = 9

@@ -11,22 +11,22 @@ import sys
 from collections.abc import Callable
 from types import FrameType
 
-from pointpillars_ov_ros.core.errors import PointPillarsError, missing_module
+from pointpillars_ov_ros.config.errors import PointPillarsError, missing_module
 
 
 def detector() -> int:
     """Run `pointpillars_detector`."""
-    return _run("detector_node", "DetectorNode", import_openvino_alone)
+    return _run("detector.node", "DetectorNode", import_openvino_alone)
 
 
 def diagnostics() -> int:
     """Run `pointpillars_diagnostics`."""
-    return _run("diagnostics_node", "DiagnosticsNode")
+    return _run("diagnostics.node", "DiagnosticsNode")
 
 
 def player() -> int:
     """Run `kitti_player`."""
-    return _run("kitti_player_node", "KittiPlayerNode")
+    return _run("kitti_player.node", "KittiPlayerNode")
 
 
 def _run(module: str, node: str, prepare: Callable[[], None] = lambda: None) -> int:
@@ -35,7 +35,7 @@ def _run(module: str, node: str, prepare: Callable[[], None] = lambda: None) -> 
         signal.signal(number, _leave)
     try:
         prepare()
-        runner = importlib.import_module("pointpillars_ov_ros.nodes.runner")
+        runner = importlib.import_module("pointpillars_ov_ros.ros.runner")
         create = getattr(importlib.import_module(f"pointpillars_ov_ros.nodes.{module}"), node)
     except ModuleNotFoundError as error:
         print(f"error: {missing_module(error)}", file=sys.stderr)

@@ -16,9 +16,7 @@ FOCAL_LENGTH, CENTRE = 721.5, (609.6, 172.9)
 """Pixels."""
 POSITION = (0.27, 0.0, -0.08)
 """In the lidar frame (m)."""
-PROJECTION = np.array(
-    [[FOCAL_LENGTH, 0.0, CENTRE[0], 0.0], [0.0, FOCAL_LENGTH, CENTRE[1], 0.0], [0.0, 0.0, 1.0, 0.0]]
-)
+PROJECTION = np.array([[FOCAL_LENGTH, 0.0, CENTRE[0], 0.0], [0.0, FOCAL_LENGTH, CENTRE[1], 0.0], [0.0, 0.0, 1.0, 0.0]])
 """Camera coordinates (x right, y down, z forward) to pixels."""
 T_CAMERA_LIDAR = np.array(
     [

@@ -8,13 +8,13 @@ import math
 from collections.abc import Iterator
 from pathlib import Path
 
-from pointpillars_ov_ros.core.errors import require
+from pointpillars_ov_ros.config.errors import require
 from pointpillars_ov_ros.synthetic.frame import SimulatedFrame, render
+from pointpillars_ov_ros.synthetic.lidar.sensor import Sensor, load_sensor
+from pointpillars_ov_ros.synthetic.lidar.sweep import make_sweep
 from pointpillars_ov_ros.synthetic.randomness import Dice, make_key
-from pointpillars_ov_ros.synthetic.sensor import Sensor, load_sensor
-from pointpillars_ov_ros.synthetic.styles import Style
-from pointpillars_ov_ros.synthetic.sweep import make_sweep
-from pointpillars_ov_ros.synthetic.world import World
+from pointpillars_ov_ros.synthetic.world.styles import Style
+from pointpillars_ov_ros.synthetic.world.world import World
 
 _FASTEST = 36.0
 """No object is faster than this (m/s); traffic.draw_pace goes up to 1.7 times the fastest style's speed."""

@@ -7,15 +7,15 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from pointpillars_ov_ros.core.arrays import FloatArray, IntArray
-from pointpillars_ov_ros.synthetic.ground import View
-from pointpillars_ov_ros.synthetic.groundcast import cast_ground
 from pointpillars_ov_ros.synthetic.labels import Labels, make_labels
+from pointpillars_ov_ros.synthetic.lidar.groundcast import cast_ground
+from pointpillars_ov_ros.synthetic.lidar.raycast import cast
+from pointpillars_ov_ros.synthetic.lidar.returns import collect, make_receiver
+from pointpillars_ov_ros.synthetic.lidar.sensor import Sensor
+from pointpillars_ov_ros.synthetic.lidar.sweep import Sweep
 from pointpillars_ov_ros.synthetic.randomness import make_key
-from pointpillars_ov_ros.synthetic.raycast import cast
-from pointpillars_ov_ros.synthetic.returns import collect, make_receiver
-from pointpillars_ov_ros.synthetic.scene import Scene
-from pointpillars_ov_ros.synthetic.sensor import Sensor
-from pointpillars_ov_ros.synthetic.sweep import Sweep
+from pointpillars_ov_ros.synthetic.world.ground import View
+from pointpillars_ov_ros.synthetic.world.scene import Scene
 
 
 class SimulatedFrame(NamedTuple):

@@ -10,8 +10,8 @@ import numpy as np
 
 from pointpillars_ov_ros.core.arrays import DoubleArray, FloatArray, IntArray
 from pointpillars_ov_ros.synthetic.camera import project
-from pointpillars_ov_ros.synthetic.raycast import Hits
-from pointpillars_ov_ros.synthetic.scene import Scene
+from pointpillars_ov_ros.synthetic.lidar.raycast import Hits
+from pointpillars_ov_ros.synthetic.world.scene import Scene
 
 FULLY_VISIBLE, PARTLY_VISIBLE = 0.75, 0.5
 """From these visible shares on an object counts as visible, and as partly occluded."""

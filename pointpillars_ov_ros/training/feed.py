@@ -15,7 +15,7 @@ from concurrent.futures.process import BrokenProcessPool
 from itertools import count
 from typing import Any, TypeVar
 
-from pointpillars_ov_ros.core.errors import TrainingError
+from pointpillars_ov_ros.config.errors import TrainingError
 from pointpillars_ov_ros.training.augmentation import Bank, make_bank
 from pointpillars_ov_ros.training.samples import Sample, SampleMaker, bank_seeds
 from pointpillars_ov_ros.training.scenes import Scene, SceneSource

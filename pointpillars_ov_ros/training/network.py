@@ -11,8 +11,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from pointpillars_ov_ros.model.architecture import Architecture
-from pointpillars_ov_ros.model.network_graph import BATCH_NORM_EPSILON
+from pointpillars_ov_ros.conversion.architecture import Architecture
+from pointpillars_ov_ros.conversion.network_graph import BATCH_NORM_EPSILON
 
 _MOMENTUM = 0.03
 """Of batch norms. OpenPCDet's 0.01 would leave runs of a few hundred steps with the statistics they began with."""

@@ -11,10 +11,10 @@ from typing import NamedTuple
 import numpy as np
 from numba import njit
 
+from pointpillars_ov_ros.config.errors import require
+from pointpillars_ov_ros.config.grid_config import GridConfig
+from pointpillars_ov_ros.config.model_config import ModelConfig
 from pointpillars_ov_ros.core.arrays import FloatArray, IndexArray, IntArray
-from pointpillars_ov_ros.core.config import ModelConfig
-from pointpillars_ov_ros.core.errors import require
-from pointpillars_ov_ros.core.grid_config import GridConfig
 from pointpillars_ov_ros.core.pfe import decorate, find_center
 from pointpillars_ov_ros.core.pillars import Pillars
 from pointpillars_ov_ros.training.augmentation import MIN_POINTS, Bank, augment

@@ -10,8 +10,8 @@ from typing import NamedTuple, Protocol
 
 import numpy as np
 
+from pointpillars_ov_ros.config.errors import DatasetError
 from pointpillars_ov_ros.core.arrays import FloatArray, IntArray
-from pointpillars_ov_ros.core.errors import DatasetError
 from pointpillars_ov_ros.kitti.calibration import IMAGE_SIZE
 from pointpillars_ov_ros.kitti.frames import find_frames
 from pointpillars_ov_ros.kitti.labels import lidar_boxes

@@ -8,9 +8,9 @@ import dataclasses
 import math
 from dataclasses import dataclass, field
 
-from pointpillars_ov_ros.core.config import ModelConfig
-from pointpillars_ov_ros.core.errors import require
-from pointpillars_ov_ros.model.architecture import Architecture
+from pointpillars_ov_ros.config.errors import require
+from pointpillars_ov_ros.config.model_config import ModelConfig
+from pointpillars_ov_ros.conversion.architecture import Architecture
 from pointpillars_ov_ros.training.augmentation import Augmentation
 
 _LANES = 8

@@ -15,11 +15,11 @@ import numpy as np
 import numpy.typing as npt
 from numba import njit
 
+from pointpillars_ov_ros.config.errors import require
+from pointpillars_ov_ros.config.head_config import AngleConvention, BoxOrigin, SizeOrder
+from pointpillars_ov_ros.config.model_config import ModelConfig
 from pointpillars_ov_ros.core.anchors import make_anchors
 from pointpillars_ov_ros.core.arrays import DoubleArray, FloatArray, IndexArray, IntArray
-from pointpillars_ov_ros.core.config import ModelConfig
-from pointpillars_ov_ros.core.errors import require
-from pointpillars_ov_ros.core.head_config import AngleConvention, BoxOrigin, SizeOrder
 
 BACKGROUND, IGNORED = -1, -2
 """Of anchors without an object: those that must say so, and those that may say what they like."""

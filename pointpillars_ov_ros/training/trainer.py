@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from torch.nn.modules.batchnorm import _BatchNorm
 
-from pointpillars_ov_ros.core.errors import TrainingError
+from pointpillars_ov_ros.config.errors import TrainingError
 from pointpillars_ov_ros.training.losses import Answers, compute_losses
 from pointpillars_ov_ros.training.network import Cloud, PointPillars, as_tensor
 from pointpillars_ov_ros.training.samples import Sample

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from .test_imports import FILES, PACKAGE, ROOT, every_file, imported_modules, parse
+from test.architecture.test_imports import FILES, PACKAGE, ROOT, every_file, imported_modules, parse
 
 UNPICKLING = {"pickle", "marshal", "shelve", "dill", "joblib", "cloudpickle", "jsonpickle", "torch"}
 MAY_UNPICKLE = {"model/torch_pickle.py", "training/checkpoint.py"}

@@ -10,14 +10,13 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
+from pointpillars_ov_ros.config.head_config import AngleConvention
+from pointpillars_ov_ros.config.model_config import ModelConfig
+from pointpillars_ov_ros.conversion.importers import preset_names, read_preset
 from pointpillars_ov_ros.core.anchors import Occupancy, count_occupied, make_anchors, make_footprints, mark_occupied
-from pointpillars_ov_ros.core.config import ModelConfig
-from pointpillars_ov_ros.core.head_config import AngleConvention
 from pointpillars_ov_ros.core.pillars import Pillars
-from pointpillars_ov_ros.model.importers import preset_names, read_preset
-
-from ..builders import grouped, random_cloud, tiny_config
-from ..reference import anchors as slow
+from test.builders import grouped, random_cloud, tiny_config
+from test.reference import anchors as slow
 
 TURNS = [0.0, 0.7, 0.8, 1.57, -1.57, 2.3, 2.4, math.pi, -0.7, -0.8, 5.5, 5.6]
 

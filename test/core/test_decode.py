@@ -12,16 +12,15 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
+from pointpillars_ov_ros.config.errors import InferenceError
+from pointpillars_ov_ros.config.head_config import AngleConvention, BoxOrigin, SizeOrder
+from pointpillars_ov_ros.config.model_config import ModelConfig, PostprocessConfig
 from pointpillars_ov_ros.core.anchors import make_anchors
-from pointpillars_ov_ros.core.config import ModelConfig, PostprocessConfig
 from pointpillars_ov_ros.core.decode import Decoder, logit, override_thresholds, sigmoid
 from pointpillars_ov_ros.core.detections import Detections
-from pointpillars_ov_ros.core.errors import InferenceError
-from pointpillars_ov_ros.core.head_config import AngleConvention, BoxOrigin, SizeOrder
 from pointpillars_ov_ros.core.pillars import Pillars
-
-from ..builders import grouped, random_cloud, tiny_config
-from ..reference import decode as slow
+from test.builders import grouped, random_cloud, tiny_config
+from test.reference import decode as slow
 
 Array = npt.NDArray[np.float32]
 NOTHING = -20.0

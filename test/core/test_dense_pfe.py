@@ -7,12 +7,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from pointpillars_ov_ros.config.grid_config import GridConfig
 from pointpillars_ov_ros.core.dense_pfe import DensePfe, DensePfeInputs
-from pointpillars_ov_ros.core.grid_config import GridConfig
 from pointpillars_ov_ros.core.pillars import Pillars
-
-from ..builders import Points, random_cloud, tiny_config, tiny_grid
-from ..reference import dense_pfe as slow
+from test.builders import Points, random_cloud, tiny_config, tiny_grid
+from test.reference import dense_pfe as slow
 
 
 def assert_same_as_twin(inputs: DensePfeInputs, points: Points, grid: GridConfig, rows: int) -> None:

@@ -12,8 +12,7 @@ import pytest
 import shapely
 
 from pointpillars_ov_ros.core.nms import clip_half_plane, iou_bev, nms_bev
-
-from ..reference import nms as slow
+from test.reference import nms as slow
 
 Boxes = npt.NDArray[np.float32]
 

@@ -9,12 +9,11 @@ import dataclasses
 import numpy as np
 import pytest
 
-from pointpillars_ov_ros.core.grid_config import GridConfig
+from pointpillars_ov_ros.config.grid_config import GridConfig
 from pointpillars_ov_ros.core.pfe import HostEncoder, PfeWeights, SlotConvolution
 from pointpillars_ov_ros.core.pillars import Pillars
-
-from ..builders import tiny_config
-from ..reference import pfe as slow
+from test.builders import tiny_config
+from test.reference import pfe as slow
 
 CHANNELS = 6
 POOLINGS = ("maximum", "maximum, two biases", "dilation 1", "dilation 3")

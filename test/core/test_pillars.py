@@ -7,11 +7,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from pointpillars_ov_ros.core.grid_config import GridConfig
+from pointpillars_ov_ros.config.grid_config import GridConfig
 from pointpillars_ov_ros.core.pillars import Pillars
-
-from ..builders import Points, grouped, random_cloud, tiny_config, tiny_grid
-from ..reference import pillars as slow
+from test.builders import Points, grouped, random_cloud, tiny_config, tiny_grid
+from test.reference import pillars as slow
 
 GRIDS = {
     "roomy": tiny_grid(max_pillars=1000, max_points_per_pillar=50),

@@ -8,13 +8,12 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
+from pointpillars_ov_ros.config.grid_config import GridConfig
 from pointpillars_ov_ros.core.canvas_format import CanvasFormat, CanvasLayout
-from pointpillars_ov_ros.core.grid_config import GridConfig
 from pointpillars_ov_ros.core.pillars import Pillars
 from pointpillars_ov_ros.core.scatter import Canvas, are_finite
-
-from ..builders import grouped, random_cloud, tiny_config
-from ..reference import scatter as slow
+from test.builders import grouped, random_cloud, tiny_config
+from test.reference import scatter as slow
 
 Array = npt.NDArray[np.float32]
 GRID = tiny_config().grid

@@ -26,10 +26,10 @@ from sensor_msgs_py.point_cloud2 import create_cloud
 from std_msgs.msg import Header
 from vision_msgs.msg import Detection3DArray
 
-from pointpillars_ov_ros.nodes import qos
-from pointpillars_ov_ros.nodes.kitti_messages import FIELDS
-from pointpillars_ov_ros.nodes.timing_message import FrameTiming, from_message
-from pointpillars_ov_ros.tools.processes import NodeProcesses
+from pointpillars_ov_ros.cli.processes import NodeProcesses
+from pointpillars_ov_ros.ros import qos
+from pointpillars_ov_ros.ros.kitti_messages import FIELDS
+from pointpillars_ov_ros.ros.timing_message import FrameTiming, from_message
 
 PATIENCE_S = 60.0
 """How long a condition may take; reached only by what is broken."""

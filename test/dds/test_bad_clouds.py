@@ -13,12 +13,11 @@ import pytest
 from diagnostic_msgs.msg import DiagnosticStatus
 from sensor_msgs.msg import PointCloud2
 
+from pointpillars_ov_ros.cli.processes import NodeProcesses
 from pointpillars_ov_ros.kitti.frames import read_points
 from pointpillars_ov_ros.model.bundle import ModelBundle
-from pointpillars_ov_ros.tools.processes import NodeProcesses
-
-from ..shared_data import KITTI, needs_shared_data
-from .peers import Peer, nodes, peer, stamp_of
+from test.dds.peers import Peer, nodes, peer, stamp_of
+from test.shared_data import KITTI, needs_shared_data
 
 pytestmark = [needs_shared_data, pytest.mark.usefixtures("ros")]
 

@@ -12,16 +12,15 @@ from rclpy.serialization import deserialize_message
 from sensor_msgs.msg import PointCloud2
 from vision_msgs.msg import Detection3DArray
 
+from pointpillars_ov_ros.cli import main as cli
 from pointpillars_ov_ros.core.detections import Detections
 from pointpillars_ov_ros.kitti.frames import find_frames
 from pointpillars_ov_ros.model.bundle import ModelBundle
-from pointpillars_ov_ros.nodes.conversions import from_detection_array
-from pointpillars_ov_ros.tools import cli
-
-from ..reference.road import DirectRoad
-from ..shared_data import KITTI, needs_shared_data
-from ..tools.bags import contents
-from .peers import nodes, peer, stamp_of
+from pointpillars_ov_ros.ros.conversions import from_detection_array
+from test.bags.bags import contents
+from test.dds.peers import nodes, peer, stamp_of
+from test.reference.road import DirectRoad
+from test.shared_data import KITTI, needs_shared_data
 
 pytestmark = [needs_shared_data, pytest.mark.usefixtures("ros")]
 

@@ -16,17 +16,16 @@ from lifecycle_msgs.msg import Transition
 from std_srvs.srv import Trigger
 from vision_msgs.msg import Detection3DArray
 
-from pointpillars_ov_ros.core.runtime_config import EncoderChoice, RuntimeConfig
+from pointpillars_ov_ros.cli.processes import NodeProcesses
+from pointpillars_ov_ros.config.runtime_config import EncoderChoice, RuntimeConfig
 from pointpillars_ov_ros.inference.engine import Engine
 from pointpillars_ov_ros.model.bundle import CONFIG_NAME, ModelBundle
 from pointpillars_ov_ros.model.signature import write_signature
-from pointpillars_ov_ros.nodes.conversions import from_detection_array
-from pointpillars_ov_ros.tools.processes import NodeProcesses
-
-from ..inference.toy_bundle import save_toy_bundle, toy_cloud
-from ..shared_data import needs_shared_data
-from ..signing import make_keys
-from .peers import Peer, call, change_state, nodes, peer, rss_mb, set_parameter, stamp_of
+from pointpillars_ov_ros.ros.conversions import from_detection_array
+from test.dds.peers import Peer, call, change_state, nodes, peer, rss_mb, set_parameter, stamp_of
+from test.inference.toy_bundle import save_toy_bundle, toy_cloud
+from test.shared_data import needs_shared_data
+from test.signing import make_keys
 
 pytestmark = pytest.mark.usefixtures("ros")
 

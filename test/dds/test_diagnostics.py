@@ -16,12 +16,11 @@ from diagnostic_msgs.msg import DiagnosticStatus
 from rclpy.executors import SingleThreadedExecutor
 from std_srvs.srv import Trigger
 
-from pointpillars_ov_ros.nodes.detector_health import DETECTOR
-from pointpillars_ov_ros.nodes.diagnostics_node import DiagnosticsNode
-from pointpillars_ov_ros.tools.processes import NodeProcesses
-
-from ..inference.toy_bundle import save_toy_bundle, toy_cloud
-from .peers import Peer, call, nodes, peer, set_parameter
+from pointpillars_ov_ros.cli.processes import NodeProcesses
+from pointpillars_ov_ros.nodes.diagnostics.health import DETECTOR
+from pointpillars_ov_ros.nodes.diagnostics.node import DiagnosticsNode
+from test.dds.peers import Peer, call, nodes, peer, set_parameter
+from test.inference.toy_bundle import save_toy_bundle, toy_cloud
 
 pytestmark = pytest.mark.usefixtures("ros")
 

@@ -11,11 +11,10 @@ from pathlib import Path
 import pytest
 from diagnostic_msgs.msg import DiagnosticStatus
 
-from pointpillars_ov_ros.nodes.timing_message import FrameTiming
-from pointpillars_ov_ros.tools.processes import NodeProcesses
-
-from ..inference.toy_bundle import Trouble, Weakness, save_toy_bundle, toy_cloud
-from .peers import Peer, nodes, peer, stamp_of
+from pointpillars_ov_ros.cli.processes import NodeProcesses
+from pointpillars_ov_ros.ros.timing_message import FrameTiming
+from test.dds.peers import Peer, nodes, peer, stamp_of
+from test.inference.toy_bundle import Trouble, Weakness, save_toy_bundle, toy_cloud
 
 pytestmark = pytest.mark.usefixtures("ros")
 
@@ -48,10 +47,7 @@ class Bench:
     def await_device(self, level: bytes, begin: str) -> None:
         """Wait until diagnostics say so."""
         self.wait_until(
-            lambda: any(
-                status.level == level and status.message.startswith(begin)
-                for status in self.said_of_device()
-            ),
+            lambda: any(status.level == level and status.message.startswith(begin) for status in self.said_of_device()),
             f"{begin!r} in /diagnostics",
         )
 

@@ -11,9 +11,8 @@ import pytest
 
 from pointpillars_ov_ros.kitti.frames import find_frames
 from pointpillars_ov_ros.model.bundle import ModelBundle
-
-from ..shared_data import KITTI, needs_shared_data
-from .peers import nodes, peer, rss_mb
+from test.dds.peers import nodes, peer, rss_mb
+from test.shared_data import KITTI, needs_shared_data
 
 pytestmark = [needs_shared_data, pytest.mark.usefixtures("ros"), pytest.mark.slow]
 

@@ -16,8 +16,7 @@ import pytest
 from vision_msgs.msg import Detection3DArray
 
 from pointpillars_ov_ros.synthetic import simulate
-
-from .peers import PATIENCE_S, Peer, nodes, peer
+from test.dds.peers import PATIENCE_S, Peer, nodes, peer
 
 pytestmark = [
     pytest.mark.usefixtures("ros"),

@@ -13,12 +13,11 @@ import pytest
 from ament_index_python.packages import get_package_prefix
 from diagnostic_msgs.msg import DiagnosticStatus
 
-from pointpillars_ov_ros.core.runtime_config import OnMismatch
+from pointpillars_ov_ros.config.runtime_config import OnMismatch
 from pointpillars_ov_ros.core.verdict import AGREES, NOT_CHECKED
-from pointpillars_ov_ros.nodes.timing_message import FrameTiming
-
-from ..model.float_bundle import save_float_bundle, toy_clouds
-from .peers import PATIENCE_S, nodes, peer
+from pointpillars_ov_ros.ros.timing_message import FrameTiming
+from test.dds.peers import PATIENCE_S, nodes, peer
+from test.model.float_bundle import save_float_bundle, toy_clouds
 
 pytestmark = pytest.mark.usefixtures("ros")
 

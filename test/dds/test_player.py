@@ -15,9 +15,10 @@ from rclpy.node import Node
 from rclpy.parameter import Parameter
 from sensor_msgs.msg import PointCloud2
 
-from pointpillars_ov_ros.nodes import kitti_player_node, qos
-from pointpillars_ov_ros.nodes.kitti_player_node import KittiPlayerNode
-from pointpillars_ov_ros.nodes.timing_message import FrameTiming, to_message
+from pointpillars_ov_ros.nodes.kitti_player import node as kitti_player_node
+from pointpillars_ov_ros.nodes.kitti_player.node import KittiPlayerNode
+from pointpillars_ov_ros.ros import qos
+from pointpillars_ov_ros.ros.timing_message import FrameTiming, to_message
 
 pytestmark = pytest.mark.usefixtures("ros")
 

@@ -12,12 +12,11 @@ from rclpy.parameter import Parameter
 from rclpy.qos import ReliabilityPolicy
 from sensor_msgs.msg import PointCloud2
 
-from pointpillars_ov_ros.nodes import qos
-from pointpillars_ov_ros.nodes.timing_message import FrameTiming
-from pointpillars_ov_ros.tools.processes import NodeProcesses
-
-from ..inference.toy_bundle import save_toy_bundle, toy_cloud
-from .peers import Peer, nodes, peer, set_parameter, stamp_of
+from pointpillars_ov_ros.cli.processes import NodeProcesses
+from pointpillars_ov_ros.ros import qos
+from pointpillars_ov_ros.ros.timing_message import FrameTiming
+from test.dds.peers import Peer, nodes, peer, set_parameter, stamp_of
+from test.inference.toy_bundle import save_toy_bundle, toy_cloud
 
 pytestmark = pytest.mark.usefixtures("ros")
 

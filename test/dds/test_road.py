@@ -15,11 +15,10 @@ from pointpillars_ov_ros.kitti.frames import Frame, find_frames
 from pointpillars_ov_ros.kitti.labels import lidar_boxes
 from pointpillars_ov_ros.kitti.matching import match_by_distance, split_wanted
 from pointpillars_ov_ros.model.bundle import ModelBundle, write_bundle
-from pointpillars_ov_ros.nodes.conversions import from_detection_array
-
-from ..reference.road import DirectRoad
-from ..shared_data import KITTI, SHARED, needs_shared_data
-from .peers import nodes, peer, stamp_of
+from pointpillars_ov_ros.ros.conversions import from_detection_array
+from test.dds.peers import nodes, peer, stamp_of
+from test.reference.road import DirectRoad
+from test.shared_data import KITTI, SHARED, needs_shared_data
 
 pytestmark = [needs_shared_data, pytest.mark.usefixtures("ros")]
 
@@ -51,7 +50,7 @@ def detect_over_dds(bundle: ModelBundle, logs: Path, **player: object) -> list[D
 
         from sensor_msgs.msg import PointCloud2
 
-        from pointpillars_ov_ros.nodes import qos
+        from pointpillars_ov_ros.ros import qos
 
         # A detector may find its player sooner than its listener, who would go without the first results.
         listener.connect(np.zeros((1, 4), np.float32), processes)

@@ -15,8 +15,8 @@ import pytest
 from ament_index_python.packages import get_package_prefix
 from lifecycle_msgs.msg import Transition
 
-from ..inference.toy_bundle import save_toy_bundle, toy_cloud
-from .peers import PATIENCE_S, Peer, change_state, nodes, peer, set_parameter
+from test.dds.peers import PATIENCE_S, Peer, change_state, nodes, peer, set_parameter
+from test.inference.toy_bundle import save_toy_bundle, toy_cloud
 
 pytestmark = pytest.mark.usefixtures("ros")
 

@@ -15,15 +15,14 @@ from sensor_msgs.msg import PointCloud2
 from tf2_msgs.msg import TFMessage
 from vision_msgs.msg import Detection3DArray
 
+from pointpillars_ov_ros.cli.processes import NodeProcesses
+from pointpillars_ov_ros.clouds.transform import Transform
 from pointpillars_ov_ros.core.detections import Detections
-from pointpillars_ov_ros.core.transform import Transform
-from pointpillars_ov_ros.nodes import qos
-from pointpillars_ov_ros.nodes.conversions import from_detection_array
-from pointpillars_ov_ros.tools.processes import NodeProcesses
-
-from ..builders import tiny_config
-from ..inference.toy_bundle import save_toy_bundle, toy_cloud
-from .peers import Peer, nodes, peer, stamp_of
+from pointpillars_ov_ros.ros import qos
+from pointpillars_ov_ros.ros.conversions import from_detection_array
+from test.builders import tiny_config
+from test.dds.peers import Peer, nodes, peer, stamp_of
+from test.inference.toy_bundle import save_toy_bundle, toy_cloud
 
 pytestmark = pytest.mark.usefixtures("ros")
 

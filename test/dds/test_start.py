@@ -20,12 +20,11 @@ from rclpy.duration import Duration
 
 from pointpillars_ov_ros.kitti.frames import read_points
 from pointpillars_ov_ros.model.bundle import CONFIG_NAME, ModelBundle, write_bundle
-from pointpillars_ov_ros.nodes.qos import TIMING
-
-from ..inference.toy_bundle import Trouble, Weakness, save_toy_bundle, toy_cloud
-from ..shared_data import KITTI, needs_shared_data
-from ..signing import make_keys
-from .peers import PATIENCE_S, Peer, call, change_state, nodes, peer, set_parameter, stamp_of
+from pointpillars_ov_ros.ros.qos import TIMING
+from test.dds.peers import PATIENCE_S, Peer, call, change_state, nodes, peer, set_parameter, stamp_of
+from test.inference.toy_bundle import Trouble, Weakness, save_toy_bundle, toy_cloud
+from test.shared_data import KITTI, needs_shared_data
+from test.signing import make_keys
 
 pytestmark = [needs_shared_data, pytest.mark.usefixtures("ros")]
 

@@ -10,13 +10,12 @@ from pathlib import Path
 
 import pytest
 
-from pointpillars_ov_ros.core.errors import DatasetError
-from pointpillars_ov_ros.core.runtime_config import Mode
-from pointpillars_ov_ros.inference.timing import ROWS
-from pointpillars_ov_ros.inference.trace_reading import read_trace
-
-from ..inference.toy_bundle import save_toy_bundle, toy_cloud
-from .peers import nodes, peer
+from pointpillars_ov_ros.config.errors import DatasetError
+from pointpillars_ov_ros.config.runtime_config import Mode
+from pointpillars_ov_ros.inference.pipeline.timing import ROWS
+from pointpillars_ov_ros.inference.trace.reader import read_trace
+from test.dds.peers import nodes, peer
+from test.inference.toy_bundle import save_toy_bundle, toy_cloud
 
 pytestmark = pytest.mark.usefixtures("ros")
 

@@ -11,11 +11,10 @@ import sys
 import pytest
 from sensor_msgs.msg import PointCloud2
 
-from pointpillars_ov_ros.core.runtime_config import DropPolicy
-from pointpillars_ov_ros.nodes import qos
-from pointpillars_ov_ros.nodes.settings import InputReliability
-
-from .peers import peer
+from pointpillars_ov_ros.config.runtime_config import DropPolicy
+from pointpillars_ov_ros.ros import qos
+from pointpillars_ov_ros.ros.settings import InputReliability
+from test.dds.peers import peer
 
 pytestmark = pytest.mark.usefixtures("ros")
 
@@ -27,8 +26,8 @@ from rclpy.node import Node
 from sensor_msgs.msg import PointCloud2
 from sensor_msgs_py.point_cloud2 import create_cloud
 from std_msgs.msg import Header
-from pointpillars_ov_ros.nodes import qos
-from pointpillars_ov_ros.nodes.kitti_messages import FIELDS
+from pointpillars_ov_ros.ros import qos
+from pointpillars_ov_ros.ros.kitti_messages import FIELDS
 
 rclpy.init()
 node = Node("sender")

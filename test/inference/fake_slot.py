@@ -11,12 +11,11 @@ from typing import NamedTuple
 
 import numpy as np
 
-from pointpillars_ov_ros.core.config import PostprocessConfig
+from pointpillars_ov_ros.config.errors import InferenceError
+from pointpillars_ov_ros.config.model_config import PostprocessConfig
 from pointpillars_ov_ros.core.detections import Detections
-from pointpillars_ov_ros.core.errors import InferenceError
-from pointpillars_ov_ros.inference.frames import FrameResult
-
-from ..builders import Points
+from pointpillars_ov_ros.inference.pipeline.frames import FrameResult
+from test.builders import Points
 
 PATIENCE_S = 10.0
 """Longer than anything here takes on any machine; only a failing test waits for so long."""

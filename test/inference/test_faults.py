@@ -13,15 +13,14 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
+from pointpillars_ov_ros.config.runtime_config import DropPolicy, EncoderChoice, Mode, RuntimeConfig
 from pointpillars_ov_ros.core.detections import Detections
-from pointpillars_ov_ros.core.runtime_config import DropPolicy, EncoderChoice, Mode, RuntimeConfig
 from pointpillars_ov_ros.inference.engine import Engine
-from pointpillars_ov_ros.inference.frames import Counts, FrameResult
-from pointpillars_ov_ros.inference.scheduler import SCHEDULES
+from pointpillars_ov_ros.inference.pipeline.frames import Counts, FrameResult
+from pointpillars_ov_ros.inference.pipeline.scheduler import SCHEDULES
 from pointpillars_ov_ros.model.bundle import ModelBundle
-
-from .fake_slot import PATIENCE_S, Received
-from .toy_bundle import Trouble, Weakness, save_toy_bundle, toy_cloud
+from test.inference.fake_slot import PATIENCE_S, Received
+from test.inference.toy_bundle import Trouble, Weakness, save_toy_bundle, toy_cloud
 
 every_mode = pytest.mark.parametrize("mode", Mode)
 every_network = pytest.mark.parametrize("network", ["pfe", "rpn"])
@@ -193,7 +192,7 @@ def test_a_process_ends_though_an_inference_does_not(bundles: Bundles) -> None:
 LEAVES = """
 import sys
 from pathlib import Path
-from pointpillars_ov_ros.core.runtime_config import RuntimeConfig
+from pointpillars_ov_ros.config.runtime_config import RuntimeConfig
 from pointpillars_ov_ros.inference.engine import Engine
 from pointpillars_ov_ros.model.bundle import load_bundle
 from test.inference.fake_slot import Received

@@ -8,13 +8,12 @@ import itertools
 
 import pytest
 
-from pointpillars_ov_ros.core.errors import ConfigError
-from pointpillars_ov_ros.core.runtime_config import DropPolicy, Mode
-from pointpillars_ov_ros.inference.frames import Counts
-from pointpillars_ov_ros.inference.scheduler import SCHEDULES
-from pointpillars_ov_ros.inference.timing import Stage
-
-from .rig import EVEN, MS, ORIGIN, SHORT, Fault, Faulty, Rig, RigSlot, moment
+from pointpillars_ov_ros.config.errors import ConfigError
+from pointpillars_ov_ros.config.runtime_config import DropPolicy, Mode
+from pointpillars_ov_ros.inference.pipeline.frames import Counts
+from pointpillars_ov_ros.inference.pipeline.scheduler import SCHEDULES
+from pointpillars_ov_ros.inference.pipeline.timing import Stage
+from test.inference.simulation.rig import EVEN, MS, ORIGIN, SHORT, Fault, Faulty, Rig, RigSlot, moment
 
 every_mode = pytest.mark.parametrize("mode", Mode)
 

@@ -9,15 +9,21 @@ import dataclasses
 import numpy as np
 import pytest
 
+from pointpillars_ov_ros.config.runtime_config import (
+    DropPolicy,
+    EncoderChoice,
+    Mode,
+    PfeShape,
+    Precision,
+    RuntimeConfig,
+)
 from pointpillars_ov_ros.core.detections import Detections
-from pointpillars_ov_ros.core.runtime_config import DropPolicy, EncoderChoice, Mode, PfeShape, Precision, RuntimeConfig
 from pointpillars_ov_ros.inference.engine import Engine
-from pointpillars_ov_ros.inference.frames import FrameResult
+from pointpillars_ov_ros.inference.pipeline.frames import FrameResult
 from pointpillars_ov_ros.kitti.frames import find_frames
 from pointpillars_ov_ros.model.bundle import ModelBundle
-
-from ..reference.road import DirectRoad
-from ..shared_data import KITTI, needs_shared_data
+from test.reference.road import DirectRoad
+from test.shared_data import KITTI, needs_shared_data
 
 pytestmark = needs_shared_data
 

@@ -13,12 +13,11 @@ import numpy as np
 import openvino as ov
 from openvino import opset13 as ops
 
-from pointpillars_ov_ros.core.config import ModelConfig
-from pointpillars_ov_ros.inference.ports import rpn_ports
+from pointpillars_ov_ros.config.model_config import ModelConfig
 from pointpillars_ov_ros.model.bundle import ModelBundle, ir_files, write_bundle
-
-from ..builders import Points, random_cloud, tiny_config
-from .toy_models import parameter, save_toy_pfe
+from pointpillars_ov_ros.model.ports import rpn_ports
+from test.builders import Points, random_cloud, tiny_config
+from test.inference.toy_models import parameter, save_toy_pfe
 
 _STEPS = 250_000
 """Of about 7 us each."""

@@ -10,9 +10,9 @@ import numpy as np
 import openvino as ov
 from openvino import opset13 as ops
 
-from pointpillars_ov_ros.core.config import ModelConfig
+from pointpillars_ov_ros.config.model_config import ModelConfig
 from pointpillars_ov_ros.core.dense_pfe import DensePfeInputs
-from pointpillars_ov_ros.inference.ports import pfe_ports
+from pointpillars_ov_ros.model.ports import pfe_ports
 
 
 def parameter(name: str, shape: tuple[int, ...], kind: type = np.float32) -> ov.Node:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from .files import AXES, MOUNTING, PROJECTION, numbers, turn
+from test.kitti.files import AXES, MOUNTING, PROJECTION, numbers, turn
 
 RECTIFICATION = turn(1, 0.02)
 IMAGE_SIZE = (800, 360)

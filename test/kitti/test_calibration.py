@@ -9,10 +9,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from pointpillars_ov_ros.core.errors import DatasetError
+from pointpillars_ov_ros.config.errors import DatasetError
 from pointpillars_ov_ros.kitti.calibration import IMAGE_SIZE, Calibration, format_calibration, read_calibration
-
-from .files import AXES, MOUNTING, PROJECTION, Array, calibration_text, turn
+from test.kitti.files import AXES, MOUNTING, PROJECTION, Array, calibration_text, turn
 
 
 def calibrated(folder: Path, rectification: Array | None = None, velo_to_cam: Array | None = None) -> Calibration:

@@ -12,8 +12,7 @@ import pytest
 from pointpillars_ov_ros.kitti.counting import Count, count_found
 from pointpillars_ov_ros.kitti.evaluation_data import pack_objects
 from pointpillars_ov_ros.kitti.evaluation_rules import CLASS_RULES, DIFFICULTIES
-
-from .scenes import Frames, an_object, dont_care, random_frames
+from test.kitti.scenes import Frames, an_object, dont_care, random_frames
 
 CAR, VAN, HIDDEN = an_object("Car"), an_object("Van"), an_object("Car", occluded=3)
 FOUND = CAR._replace(score=0.8)

@@ -10,14 +10,13 @@ from collections.abc import Sequence
 import numpy as np
 import pytest
 
-from pointpillars_ov_ros.core.errors import ConfigError
+from pointpillars_ov_ros.config.errors import ConfigError
 from pointpillars_ov_ros.kitti.evaluation import Curve, best_possible, count_steps, evaluate
 from pointpillars_ov_ros.kitti.evaluation_data import pack_objects
 from pointpillars_ov_ros.kitti.evaluation_rules import CLASS_RULES, DIFFICULTIES, ClassRule, Metric, find_rule
 from pointpillars_ov_ros.kitti.labels import KittiObject
-
-from ..reference import kitti_ap as slow
-from .scenes import SIZES, Frames, an_object, dont_care, random_frames
+from test.kitti.scenes import SIZES, Frames, an_object, dont_care, random_frames
+from test.reference import kitti_ap as slow
 
 LEVELS = tuple(difficulty.name for difficulty in DIFFICULTIES)
 AWAY = (-8.0, 1.7, 20.0)

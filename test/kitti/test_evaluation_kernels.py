@@ -16,10 +16,9 @@ from pointpillars_ov_ros.kitti.evaluation_data import pack_lidar_boxes, pack_obj
 from pointpillars_ov_ros.kitti.evaluation_kernels import COUNTED, IGNORED, box_overlaps, choose, pick_thresholds
 from pointpillars_ov_ros.kitti.evaluation_rules import NO_POSITION, OTHER_KIND, Metric, kind_code, kind_codes
 from pointpillars_ov_ros.kitti.labels import KittiObject
-
-from ..reference import kitti_ap as slow
-from ..reference import nms as slow_nms
-from .scenes import an_object, dont_care, random_frames
+from test.kitti.scenes import an_object, dont_care, random_frames
+from test.reference import kitti_ap as slow
+from test.reference import nms as slow_nms
 
 Boxes = npt.NDArray[np.float64]
 

@@ -10,11 +10,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from pointpillars_ov_ros.core.errors import DatasetError
+from pointpillars_ov_ros.config.errors import DatasetError
 from pointpillars_ov_ros.kitti.frames import find_frames, read_png_size, read_points
-
-from ..shared_data import KITTI, needs_shared_data
-from .files import calibration_text, label_line
+from test.kitti.files import calibration_text, label_line
+from test.shared_data import KITTI, needs_shared_data
 
 
 def write(path: Path, content: str | bytes = b"\0" * 16) -> Path:

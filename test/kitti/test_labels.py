@@ -11,11 +11,10 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from pointpillars_ov_ros.core.errors import DatasetError
+from pointpillars_ov_ros.config.errors import DatasetError
 from pointpillars_ov_ros.kitti.calibration import Calibration, read_calibration
 from pointpillars_ov_ros.kitti.labels import KittiObject, lidar_boxes, read_labels
-
-from .files import calibration_text, label_line
+from test.kitti.files import calibration_text, label_line
 
 
 def written(folder: Path, *lines: str) -> Path:

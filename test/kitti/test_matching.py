@@ -10,8 +10,7 @@ import pytest
 
 from pointpillars_ov_ros.kitti.labels import KittiObject
 from pointpillars_ov_ros.kitti.matching import Tally, match_by_distance, split_wanted
-
-from ..builders import tiny_grid
+from test.builders import tiny_grid
 
 Boxes = npt.NDArray[np.float32]
 

@@ -16,9 +16,8 @@ from pointpillars_ov_ros.kitti.calibration import IMAGE_SIZE, Calibration, read_
 from pointpillars_ov_ros.kitti.frames import find_frames
 from pointpillars_ov_ros.kitti.labels import KittiObject, lidar_boxes
 from pointpillars_ov_ros.kitti.projection import to_results
-
-from ..shared_data import KITTI, needs_shared_data
-from .files import AXES, MOUNTING, PROJECTION, calibration_text, turn
+from test.kitti.files import AXES, MOUNTING, PROJECTION, calibration_text, turn
+from test.shared_data import KITTI, needs_shared_data
 
 Boxes = npt.NDArray[np.float32]
 CLASSES = ("Car", "Pedestrian")

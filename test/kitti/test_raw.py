@@ -9,13 +9,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from pointpillars_ov_ros.core.errors import DatasetError
+from pointpillars_ov_ros.config.errors import DatasetError
 from pointpillars_ov_ros.kitti.calibration import read_calibration
 from pointpillars_ov_ros.kitti.frames import find_frames
 from pointpillars_ov_ros.kitti.raw import read_times
-
-from .files import AXES, MOUNTING, calibration_text, turn
-from .raw_drive import RECTIFICATION, write_drive
+from test.kitti.files import AXES, MOUNTING, calibration_text, turn
+from test.kitti.raw_drive import RECTIFICATION, write_drive
 
 SECOND = 1_000_000_000
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from pointpillars_ov_ros.core.errors import DatasetError
+from pointpillars_ov_ros.config.errors import DatasetError
 from pointpillars_ov_ros.kitti.labels import format_label, format_result, read_labels, read_results
 from pointpillars_ov_ros.kitti.results import (
     check_results_folder,
@@ -18,9 +18,8 @@ from pointpillars_ov_ros.kitti.results import (
     read_split,
     write_results,
 )
-
-from .files import label_line
-from .scenes import an_object, random_frames
+from test.kitti.files import label_line
+from test.kitti.scenes import an_object, random_frames
 
 
 def write(path: Path, text: str = "") -> Path:

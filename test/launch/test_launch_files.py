@@ -10,12 +10,11 @@ from pathlib import Path
 import pytest
 import yaml
 
-from pointpillars_ov_ros.core.errors import ConfigError
-from pointpillars_ov_ros.core.runtime_config import from_plain
-from pointpillars_ov_ros.nodes import launching
-
-from ..nodes.test_config_files import SETTINGS, fields_of
-from .stand_ins import DETECTOR, LAUNCH_FILES, REPOSITORY, LaunchFile
+from pointpillars_ov_ros.config.errors import ConfigError
+from pointpillars_ov_ros.config.runtime_config import from_plain
+from pointpillars_ov_ros.ros import launching
+from test.launch.stand_ins import DETECTOR, LAUNCH_FILES, REPOSITORY, LaunchFile
+from test.ros.test_config_files import SETTINGS, fields_of
 
 # What has to be given, or differs from the default, so that as much as possible is started.
 GIVEN = {

@@ -16,9 +16,9 @@ from pathlib import Path
 import pytest
 from ament_index_python.packages import get_packages_with_prefixes
 
-from ..dds.peers import PATIENCE_S, Peer, peer, stamp_of
-from ..inference.toy_bundle import save_toy_bundle, toy_cloud
-from .stand_ins import DETECTOR, LAUNCH_FILES
+from test.dds.peers import PATIENCE_S, Peer, peer, stamp_of
+from test.inference.toy_bundle import save_toy_bundle, toy_cloud
+from test.launch.stand_ins import DETECTOR, LAUNCH_FILES
 
 _MISSING = [name for name in ("launch_ros", "ros2launch") if importlib.util.find_spec(name) is None]
 pytestmark = [
@@ -115,7 +115,7 @@ def leftovers(log_folder: Path) -> list[str]:
 def subscribe(listener: Peer, topic: str) -> list[object]:
     from vision_msgs.msg import Detection3DArray
 
-    from pointpillars_ov_ros.nodes import qos
+    from pointpillars_ov_ros.ros import qos
 
     found: list[object] = []
     listener.create_subscription(Detection3DArray, topic, found.append, qos.keep_last(100))

@@ -12,9 +12,8 @@ from typing import Any
 import pytest
 import yaml
 
-from pointpillars_ov_ros.nodes.timing_message import FrameTiming
-
-from .stand_ins import REPOSITORY
+from pointpillars_ov_ros.ros.timing_message import FrameTiming
+from test.launch.stand_ins import REPOSITORY
 
 TOPICS = {"points": "PointCloud2", "detections": "Detection3DArray", "markers": "MarkerArray"}
 RVIZ = yaml.safe_load((REPOSITORY / "config" / "pointpillars.rviz").read_text())["Visualization Manager"]

@@ -17,13 +17,12 @@ import numpy as np
 import openvino as ov
 from openvino import opset13 as ops
 
-from pointpillars_ov_ros.core.config import ModelConfig
-from pointpillars_ov_ros.inference.ports import rpn_ports
+from pointpillars_ov_ros.config.model_config import ModelConfig
 from pointpillars_ov_ros.model.bundle import ModelBundle, ir_files, write_bundle
-
-from ..builders import Points, random_cloud, tiny_config
-from ..inference.test_encoders import build_pfe
-from ..inference.toy_models import parameter, save_toy_pfe
+from pointpillars_ov_ros.model.ports import rpn_ports
+from test.builders import Points, random_cloud, tiny_config
+from test.inference.slot.test_encoders import build_pfe
+from test.inference.toy_models import parameter, save_toy_pfe
 
 HIDDEN = 8
 
@@ -38,9 +37,7 @@ def toy_clouds(count: int, points: int = 300) -> list[Points]:
     return [random_cloud(np.random.default_rng(seed), points, toy_config().grid) for seed in range(count)]
 
 
-def save_float_bundle(
-    folder: Path, *, pooling: str = "", uneven: bool = False, to_f16: bool = False
-) -> ModelBundle:
+def save_float_bundle(folder: Path, *, pooling: str = "", uneven: bool = False, to_f16: bool = False) -> ModelBundle:
     """Write a bundle: an RPN of two layers and three heads over features around 0.
 
     `pooling`: of the PFE, 'maximum' or 'convolution' as the host's encoder knows them, else of a kind of its own;

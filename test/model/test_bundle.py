@@ -15,8 +15,9 @@ import openvino
 import pytest
 import yaml
 
-from pointpillars_ov_ros.core.errors import BundleError, ConfigError
-from pointpillars_ov_ros.core.mapping import to_mapping
+from pointpillars_ov_ros.cli import main as cli
+from pointpillars_ov_ros.config.errors import BundleError, ConfigError
+from pointpillars_ov_ros.config.mapping import to_mapping
 from pointpillars_ov_ros.model.bundle import (
     CONFIG_NAME,
     ModelBundle,
@@ -26,9 +27,7 @@ from pointpillars_ov_ros.model.bundle import (
     sha256,
     write_bundle,
 )
-from pointpillars_ov_ros.tools import cli
-
-from ..builders import tiny_config
+from test.builders import tiny_config
 
 FILES = ("pfe.xml", "pfe.bin", "rpn.xml", "rpn.bin")
 

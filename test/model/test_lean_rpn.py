@@ -12,8 +12,8 @@ import openvino as ov
 import pytest
 from openvino import opset13 as ops
 
+from pointpillars_ov_ros.config.model_config import ModelConfig
 from pointpillars_ov_ros.core.canvas_format import CanvasFormat, CanvasLayout
-from pointpillars_ov_ros.core.config import ModelConfig
 from pointpillars_ov_ros.core.decode import Decoder
 from pointpillars_ov_ros.core.pillars import Pillars
 from pointpillars_ov_ros.kitti.frames import find_frames

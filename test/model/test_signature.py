@@ -10,13 +10,12 @@ from pathlib import Path
 
 import pytest
 
-from pointpillars_ov_ros.core.errors import BundleError
+from pointpillars_ov_ros.cli import main as cli
+from pointpillars_ov_ros.config.errors import BundleError
 from pointpillars_ov_ros.model.bundle import CONFIG_NAME, load_bundle
 from pointpillars_ov_ros.model.signature import SUFFIX, write_signature
-from pointpillars_ov_ros.tools import cli
-
-from ..signing import Keys, make_keys
-from .test_bundle import make_bundle
+from test.model.test_bundle import make_bundle
+from test.signing import Keys, make_keys
 
 pytest.importorskip("cryptography", reason="signatures need it: pip install -r requirements-signing.txt")
 

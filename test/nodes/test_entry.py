@@ -13,7 +13,7 @@ LOADS = """
 import sys
 from pointpillars_ov_ros.nodes.entry import import_openvino_alone
 import_openvino_alone()
-import pointpillars_ov_ros.nodes.detector_node
+import pointpillars_ov_ros.nodes.detector.node
 import openvino
 print("openvino_telemetry" in sys.modules, hasattr(openvino, "convert_model"), openvino.Core().available_devices)
 import openvino.tools.ovc
@@ -29,7 +29,8 @@ def test_a_node_does_not_wait_for_the_model_converter_which_others_may_load_late
 
 STARTS = """
 import sys
-from pointpillars_ov_ros.nodes import entry, runner
+from pointpillars_ov_ros.nodes import entry
+from pointpillars_ov_ros.ros import runner
 runner.run_node = lambda create: print(create.__name__, "openvino" in sys.modules) or 0
 entry.{}()
 """

@@ -10,12 +10,11 @@ from collections.abc import Collection
 import numpy as np
 import numpy.typing as npt
 
-from pointpillars_ov_ros.core.config import ModelConfig, PostprocessConfig
+from pointpillars_ov_ros.config.head_config import AngleConvention, BoxOrigin, DirectionConfig, SizeOrder
+from pointpillars_ov_ros.config.model_config import ModelConfig, PostprocessConfig
 from pointpillars_ov_ros.core.detections import Detections
-from pointpillars_ov_ros.core.head_config import AngleConvention, BoxOrigin, DirectionConfig, SizeOrder
-
-from . import anchors as slow_anchors
-from . import nms as slow_nms
+from test.reference import anchors as slow_anchors
+from test.reference import nms as slow_nms
 
 Array = npt.NDArray[np.float32]
 Box = tuple[float, float, float, float, float, float, float]

@@ -7,10 +7,9 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
+from pointpillars_ov_ros.config.grid_config import GridConfig
 from pointpillars_ov_ros.core.dense_pfe import DensePfeInputs
-from pointpillars_ov_ros.core.grid_config import GridConfig
-
-from . import pillars as slow_pillars
+from test.reference import pillars as slow_pillars
 
 
 def blank(grid: GridConfig, rows: int, value: float = 0.0) -> DensePfeInputs:

@@ -10,11 +10,11 @@ from typing import Any
 import numpy as np
 
 from pointpillars_ov_ros.synthetic.frame import SimulatedFrame, render
-from pointpillars_ov_ros.synthetic.ground import BUMPS, Grid, Ground, View
+from pointpillars_ov_ros.synthetic.lidar.sensor import BeamBlock, DropoutModel, EdgeModel, IntensityModel, Sensor
+from pointpillars_ov_ros.synthetic.lidar.sweep import Sweep, make_sweep
 from pointpillars_ov_ros.synthetic.primitives import Material, Part, Shape, assemble, box
-from pointpillars_ov_ros.synthetic.scene import Placement, Scene, make_group, make_scene
-from pointpillars_ov_ros.synthetic.sensor import BeamBlock, DropoutModel, EdgeModel, IntensityModel, Sensor
-from pointpillars_ov_ros.synthetic.sweep import Sweep, make_sweep
+from pointpillars_ov_ros.synthetic.world.ground import BUMPS, Grid, Ground, View
+from pointpillars_ov_ros.synthetic.world.scene import Placement, Scene, make_group, make_scene
 
 HEIGHT = 1.7
 """Of the sensor above the ground (m)."""

@@ -11,12 +11,12 @@ import math
 import numpy as np
 import pytest
 
-from pointpillars_ov_ros.core.errors import ConfigError
+from pointpillars_ov_ros.config.errors import ConfigError
 from pointpillars_ov_ros.core.nms import iou_bev
 from pointpillars_ov_ros.synthetic import SENSORS, Drive, SimulatedFrame, load_sensor, simulate
-from pointpillars_ov_ros.synthetic.ground import View
-from pointpillars_ov_ros.synthetic.styles import AVENUE, CITY, STYLES, Style
-from pointpillars_ov_ros.synthetic.world import World
+from pointpillars_ov_ros.synthetic.world.ground import View
+from pointpillars_ov_ros.synthetic.world.styles import AVENUE, CITY, STYLES, Style
+from pointpillars_ov_ros.synthetic.world.world import World
 
 
 def local(points: np.ndarray, box: np.ndarray) -> np.ndarray:

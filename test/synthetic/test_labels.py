@@ -13,9 +13,8 @@ from pointpillars_ov_ros.kitti import calibration, evaluation_rules
 from pointpillars_ov_ros.kitti.projection import project_boxes
 from pointpillars_ov_ros.synthetic import camera
 from pointpillars_ov_ros.synthetic.labels import IGNORED, LIMITS, UNSEEN, grade, occlusion_levels
-from pointpillars_ov_ros.synthetic.scene import Placement
-
-from .scenes import cuboid, ideal_sensor, look
+from pointpillars_ov_ros.synthetic.world.scene import Placement
+from test.synthetic.scenes import cuboid, ideal_sensor, look
 
 CAR = cuboid(4.0, 1.7, 1.5)
 FINE = ideal_sensor(azimuth_step_deg=0.2)

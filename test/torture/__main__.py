@@ -11,10 +11,9 @@ import tempfile
 import time
 from pathlib import Path
 
-from pointpillars_ov_ros.tools.machine import look_around
-
-from . import bad_peers, device_faults, file_faults, kills, overload, process_faults, security, time_faults
-from .scenario import Outcome, Scenario, play
+from pointpillars_ov_ros.cli.machine import look_around
+from test.torture import bad_peers, device_faults, file_faults, kills, overload, process_faults, security, time_faults
+from test.torture.scenario import Outcome, Scenario, play
 
 _THEMES = (overload, bad_peers, kills, device_faults, process_faults, file_faults, time_faults, security)
 SCENARIOS = [one for theme in _THEMES for one in theme.SCENARIOS]

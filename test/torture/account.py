@@ -8,9 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pointpillars_ov_ros.nodes.timing_message import AMISS, COUNTERS
-
-from .journal import Stamp, read_journal
+from pointpillars_ov_ros.ros.timing_message import AMISS, COUNTERS
+from test.torture.journal import Stamp, read_journal
 
 _HEARD = ("detections", "timing", "diagnostics")
 

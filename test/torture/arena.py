@@ -14,13 +14,12 @@ from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
 
-from pointpillars_ov_ros.nodes.dds import PROFILE_VARIABLES
-from pointpillars_ov_ros.tools.processes import NodeProcesses
-
-from ..domains import own_domain
-from .account import Account, stamp_of
-from .journal import read_journal
-from .process_watch import Reading, look_at
+from pointpillars_ov_ros.cli.processes import NodeProcesses
+from pointpillars_ov_ros.ros.dds import PROFILE_VARIABLES
+from test.domains import own_domain
+from test.torture.account import Account, stamp_of
+from test.torture.journal import read_journal
+from test.torture.process_watch import Reading, look_at
 
 ROOT = Path(__file__).parents[2]
 PROFILE = ROOT / "config" / "fastdds_clouds.xml"

@@ -21,8 +21,8 @@ from cyclonedds.idl.types import float64, sequence
 from cyclonedds.pub import DataWriter
 from cyclonedds.topic import Topic
 
-from ..dds.cyclone_peer import CONFIG, RELIABLE, wait
-from .journal import Journal
+from test.dds.cyclone_peer import CONFIG, RELIABLE, wait
+from test.torture.journal import Journal
 
 
 @dataclass

@@ -25,11 +25,10 @@ from sensor_msgs.msg import PointCloud2, PointField
 from sensor_msgs_py.point_cloud2 import create_cloud
 from std_msgs.msg import Header, String
 
-from pointpillars_ov_ros.nodes import qos
-from pointpillars_ov_ros.nodes.kitti_messages import FIELDS
-
-from ..inference.toy_bundle import toy_cloud
-from .journal import Journal
+from pointpillars_ov_ros.ros import qos
+from pointpillars_ov_ros.ros.kitti_messages import FIELDS
+from test.inference.toy_bundle import toy_cloud
+from test.torture.journal import Journal
 
 _GREATEST = 2**32 - 1
 _MANY = 30_000

@@ -8,15 +8,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pointpillars_ov_ros.nodes.timing_message import REFUSED
-
-from ..inference.toy_bundle import save_toy_bundle, toy_cloud
-from .account import Account, stamp_of
-from .arena import DETECTOR, Arena
-from .journal import Stamp, read_journal
-from .process_watch import Reading
-from .scenario import Scenario, scenario
-from .stage import TOY, save_clouds
+from pointpillars_ov_ros.ros.timing_message import REFUSED
+from test.inference.toy_bundle import save_toy_bundle, toy_cloud
+from test.torture.account import Account, stamp_of
+from test.torture.arena import DETECTOR, Arena
+from test.torture.journal import Stamp, read_journal
+from test.torture.process_watch import Reading
+from test.torture.scenario import Scenario, scenario
+from test.torture.stage import TOY, save_clouds
 
 SCENARIOS: list[Scenario] = []
 

@@ -20,11 +20,10 @@ from diagnostic_msgs.msg import DiagnosticArray
 from rclpy.node import Node
 from vision_msgs.msg import Detection3DArray
 
-from pointpillars_ov_ros.nodes import qos
-from pointpillars_ov_ros.nodes.runner import run_node
-from pointpillars_ov_ros.nodes.timing_message import COUNTERS, from_message
-
-from .journal import Journal
+from pointpillars_ov_ros.ros import qos
+from pointpillars_ov_ros.ros.runner import run_node
+from pointpillars_ov_ros.ros.timing_message import COUNTERS, from_message
+from test.torture.journal import Journal
 
 _TOO = ("run", "age_ms", "hung", "failing", "mode")
 """Of a timing, beside what every line of it has."""

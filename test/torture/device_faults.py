@@ -7,11 +7,10 @@ from __future__ import annotations
 from pathlib import Path
 
 from pointpillars_ov_ros.model.bundle import CONFIG_NAME
-
-from ..inference.toy_bundle import Trouble, Weakness, save_toy_bundle
-from .arena import DETECTOR, Arena
-from .scenario import Scenario, scenario
-from .stage import TOY, play_out, save_clouds, toy_detector, wait_for_level
+from test.inference.toy_bundle import Trouble, Weakness, save_toy_bundle
+from test.torture.arena import DETECTOR, Arena
+from test.torture.scenario import Scenario, scenario
+from test.torture.stage import TOY, play_out, save_clouds, toy_detector, wait_for_level
 
 SCENARIOS: list[Scenario] = []
 _OK, _ERROR = 0, 2
@@ -44,16 +43,12 @@ def rpn_throws(folder: Path, seconds: float = 10.0) -> str:
     return play_trouble(folder, Weakness("rpn", Trouble.FAILS), 20.0, seconds)
 
 
-@scenario(
-    SCENARIOS, "the PFE gives NaN in every 5th frame", "they count as failed, not as empty; no NaN is published"
-)
+@scenario(SCENARIOS, "the PFE gives NaN in every 5th frame", "they count as failed, not as empty; no NaN is published")
 def pfe_gives_nan(folder: Path, seconds: float = 10.0) -> str:
     return play_trouble(folder, Weakness("pfe", Trouble.GIVES_NAN), 20.0, seconds)
 
 
-@scenario(
-    SCENARIOS, "the RPN gives NaN in every 5th frame", "they count as failed, not as empty; no NaN is published"
-)
+@scenario(SCENARIOS, "the RPN gives NaN in every 5th frame", "they count as failed, not as empty; no NaN is published")
 def rpn_gives_nan(folder: Path, seconds: float = 10.0) -> str:
     return play_trouble(folder, Weakness("rpn", Trouble.GIVES_NAN), 20.0, seconds)
 

@@ -11,9 +11,9 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from .arena import DETECTOR, Arena
-from .scenario import NotHereError, Scenario, scenario
-from .stage import STREETS, real_clouds
+from test.torture.arena import DETECTOR, Arena
+from test.torture.scenario import NotHereError, Scenario, scenario
+from test.torture.stage import STREETS, real_clouds
 
 SCENARIOS: list[Scenario] = []
 _NO_ROOT = "it takes root to mount"

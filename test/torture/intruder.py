@@ -30,9 +30,8 @@ from std_msgs.msg import Header
 from vision_msgs.msg import Detection3DArray
 
 from pointpillars_ov_ros.kitti.frames import read_points
-from pointpillars_ov_ros.nodes.kitti_messages import FIELDS
-
-from .journal import Journal
+from pointpillars_ov_ros.ros.kitti_messages import FIELDS
+from test.torture.journal import Journal
 
 FORGED = "forged"
 PERIOD_S = 0.1

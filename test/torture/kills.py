@@ -11,10 +11,10 @@ from pathlib import Path
 
 import numpy as np
 
-from ..inference.toy_bundle import save_toy_bundle, toy_cloud
-from .arena import DETECTOR, Arena
-from .scenario import Scenario, scenario
-from .stage import STREETS, TOY, real_clouds
+from test.inference.toy_bundle import save_toy_bundle, toy_cloud
+from test.torture.arena import DETECTOR, Arena
+from test.torture.scenario import Scenario, scenario
+from test.torture.stage import STREETS, TOY, real_clouds
 
 SCENARIOS: list[Scenario] = []
 _KILLS = 30

@@ -12,16 +12,15 @@ from pathlib import Path
 
 import numpy as np
 
-from pointpillars_ov_ros.core.runtime_config import Mode
-from pointpillars_ov_ros.inference.scheduler import SCHEDULES
-from pointpillars_ov_ros.nodes.timing_message import AMISS
-
-from .account import Account
-from .arena import DETECTOR, DIAGNOSTICS, Arena
-from .clouds import simulated_clouds
-from .journal import read_journal
-from .process_watch import Reading, growth_mb
-from .scenario import Scenario, scenario
+from pointpillars_ov_ros.config.runtime_config import Mode
+from pointpillars_ov_ros.inference.pipeline.scheduler import SCHEDULES
+from pointpillars_ov_ros.ros.timing_message import AMISS
+from test.torture.account import Account
+from test.torture.arena import DETECTOR, DIAGNOSTICS, Arena
+from test.torture.clouds import simulated_clouds
+from test.torture.journal import read_journal
+from test.torture.process_watch import Reading, growth_mb
+from test.torture.scenario import Scenario, scenario
 
 SCENARIOS: list[Scenario] = []
 

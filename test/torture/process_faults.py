@@ -11,10 +11,10 @@ from pathlib import Path
 
 import numpy as np
 
-from .arena import DETECTOR, DIAGNOSTICS, Arena
-from .journal import Stamp
-from .scenario import Scenario, scenario
-from .stage import STREETS, WATCHFUL, real_clouds, save_clouds, settle, toy_detector, wait_for_level
+from test.torture.arena import DETECTOR, DIAGNOSTICS, Arena
+from test.torture.journal import Stamp
+from test.torture.scenario import Scenario, scenario
+from test.torture.stage import STREETS, WATCHFUL, real_clouds, save_clouds, settle, toy_detector, wait_for_level
 
 SCENARIOS: list[Scenario] = []
 _OK = 0

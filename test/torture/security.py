@@ -13,12 +13,12 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ..inference.toy_bundle import save_toy_bundle, toy_cloud
-from .account import Account
-from .arena import DETECTOR, DIAGNOSTICS, ROOT, Arena
-from .intruder import FORGED, TOPICS
-from .journal import read_journal
-from .scenario import NotHereError, Scenario, scenario
+from test.inference.toy_bundle import save_toy_bundle, toy_cloud
+from test.torture.account import Account
+from test.torture.arena import DETECTOR, DIAGNOSTICS, ROOT, Arena
+from test.torture.intruder import FORGED, TOPICS
+from test.torture.journal import read_journal
+from test.torture.scenario import NotHereError, Scenario, scenario
 
 SCENARIOS: list[Scenario] = []
 POLICY = ROOT / "config" / "security" / "policy.xml"

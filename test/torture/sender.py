@@ -29,10 +29,9 @@ from sensor_msgs_py.point_cloud2 import create_cloud
 from std_msgs.msg import Header
 
 from pointpillars_ov_ros.kitti.frames import read_points
-from pointpillars_ov_ros.nodes import qos
-from pointpillars_ov_ros.nodes.kitti_messages import FIELDS
-
-from .journal import Journal
+from pointpillars_ov_ros.ros import qos
+from pointpillars_ov_ros.ros.kitti_messages import FIELDS
+from test.torture.journal import Journal
 
 
 class Reports:

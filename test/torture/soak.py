@@ -22,15 +22,14 @@ from pathlib import Path
 
 import numpy as np
 
+from pointpillars_ov_ros.cli.machine import look_around
+from pointpillars_ov_ros.cli.simulate.run import write_frames
 from pointpillars_ov_ros.kitti.frames import find_frames
-from pointpillars_ov_ros.synthetic.sensor import load_sensor
-from pointpillars_ov_ros.tools.machine import look_around
-from pointpillars_ov_ros.tools.simulate_session import write_frames
-
-from ..shared_data import KITTI
-from .account import Account
-from .arena import DETECTOR, DIAGNOSTICS, ROOT, Arena
-from .process_watch import Reading, growth_mb
+from pointpillars_ov_ros.synthetic.lidar.sensor import load_sensor
+from test.shared_data import KITTI
+from test.torture.account import Account
+from test.torture.arena import DETECTOR, DIAGNOSTICS, ROOT, Arena
+from test.torture.process_watch import Reading, growth_mb
 
 MODEL = ROOT / "models" / "streets_fp16"
 LIMIT_MB_PER_MIN, LIMIT_DRIFT = 0.5, 0.10

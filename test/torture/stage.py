@@ -9,9 +9,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from ..inference.toy_bundle import Weakness, save_toy_bundle, toy_cloud
-from .account import Account
-from .arena import DETECTOR, DIAGNOSTICS, ROOT, Arena
+from test.inference.toy_bundle import Weakness, save_toy_bundle, toy_cloud
+from test.torture.account import Account
+from test.torture.arena import DETECTOR, DIAGNOSTICS, ROOT, Arena
 
 STREETS = ROOT / "models" / "streets_fp16"
 KITTI = ROOT.parent / "shared" / "data" / "kitti" / "training" / "velodyne"
@@ -59,6 +59,7 @@ def play_out(arena: Arena, clouds: list[Path], schedule: str, *options: str) -> 
 
 def settle(arena: Arena) -> None:
     """Wait until the detector has said what became of the last cloud that it got."""
+
     def is_settled() -> bool:
         timings = arena.account().timings
         # And a second later still: clouds may be on their way of which it has not said anything.
@@ -72,6 +73,7 @@ def settle(arena: Arena) -> None:
 
 def wait_for_level(arena: Arena, task: str, level: int, begin: str, patience_s: float = 60.0) -> str:
     """Wait until diagnostics say so last; give the message."""
+
     def said() -> str:
         levels = arena.account().levels(task)
         return levels[-1][2] if levels and levels[-1][1] == level and levels[-1][2].startswith(begin) else ""

@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from .account import Account
-from .journal import Journal, read_journal
+from test.torture.account import Account
+from test.torture.journal import Journal, read_journal
 
 SENT = [(100, 0), (100, 500), (101, 0)]
 

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from .bad_peers import refused
+from test.torture.bad_peers import refused
 
 
 def test_what_cannot_be_read_is_refused_while_a_good_driver_goes_on(tmp_path: Path) -> None:

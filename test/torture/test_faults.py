@@ -6,9 +6,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from .device_faults import device_is_gone, pfe_gives_nan
-from .process_faults import detector_stopped
-from .time_faults import looped_bag
+from test.torture.device_faults import device_is_gone, pfe_gives_nan
+from test.torture.process_faults import detector_stopped
+from test.torture.time_faults import looped_bag
 
 
 def test_frames_that_are_nan_fail_and_no_others(tmp_path: Path) -> None:

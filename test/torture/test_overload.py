@@ -6,8 +6,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from .clouds import simulated_clouds
-from .overload import play
+from test.torture.clouds import simulated_clouds
+from test.torture.overload import play
 
 
 def test_every_cloud_is_accounted_for_when_far_too_many_come_and_diagnostics_say_so(tmp_path: Path) -> None:

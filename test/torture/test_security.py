@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from . import security
-from .scenario import NotHereError, Scenario
+from test.torture import security
+from test.torture.scenario import NotHereError, Scenario
 
 SECONDS = 2.0
 

@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
-from .account import Account
-from .arena import DETECTOR
-from .process_watch import Reading
-from .soak import Findings, Sample, evaluate, minute_figures, report
+from test.torture.account import Account
+from test.torture.arena import DETECTOR
+from test.torture.process_watch import Reading
+from test.torture.soak import Findings, Sample, evaluate, minute_figures, report
 
 MINUTES, BEGIN_S, PERIOD_S = 12, 1_000, 2
 

@@ -6,11 +6,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from ..inference.toy_bundle import save_toy_bundle
-from .account import Account
-from .arena import DETECTOR, DIAGNOSTICS, Arena
-from .scenario import Scenario, scenario
-from .stage import TOY, WATCHFUL, play_out, save_clouds
+from test.inference.toy_bundle import save_toy_bundle
+from test.torture.account import Account
+from test.torture.arena import DETECTOR, DIAGNOSTICS, Arena
+from test.torture.scenario import Scenario, scenario
+from test.torture.stage import TOY, WATCHFUL, play_out, save_clouds
 
 SCENARIOS: list[Scenario] = []
 _OK = 0

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """A process that calls a std_srvs/Trigger service once, and writes down the answer.
 
-    python -m test.torture.trigger JOURNAL /pointpillars_detector/reload
+python -m test.torture.trigger JOURNAL /pointpillars_detector/reload
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from pathlib import Path
 import rclpy
 from std_srvs.srv import Trigger
 
-from .journal import Journal
+from test.torture.journal import Journal
 
 
 def main() -> int:

@@ -12,8 +12,7 @@ from pointpillars_ov_ros.training.checkpoint import Checkpoint
 from pointpillars_ov_ros.training.network import PointPillars
 from pointpillars_ov_ros.training.settings import TrainingSettings
 from pointpillars_ov_ros.training.trainer import Record, Trainer
-
-from .scenes import SETTINGS, small_architecture, trainable_config
+from test.training.scenes import SETTINGS, small_architecture, trainable_config
 
 # Several threads for a tiny network wait for each other most of the time, on a busy machine for seconds.
 torch.set_num_threads(1)

@@ -6,13 +6,12 @@ from __future__ import annotations
 
 import numpy as np
 
-from pointpillars_ov_ros.core.config import ModelConfig
-from pointpillars_ov_ros.model.architecture import Architecture
+from pointpillars_ov_ros.config.model_config import ModelConfig
+from pointpillars_ov_ros.conversion.architecture import Architecture
 from pointpillars_ov_ros.training.augmentation import Augmentation
 from pointpillars_ov_ros.training.scenes import Scene
 from pointpillars_ov_ros.training.settings import TrainingSettings
-
-from ..builders import tiny_config
+from test.builders import tiny_config
 
 PASTE = Augmentation(paste=(2, 2))
 SETTINGS = TrainingSettings(

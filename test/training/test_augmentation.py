@@ -22,8 +22,7 @@ from pointpillars_ov_ros.training.augmentation import (
 )
 from pointpillars_ov_ros.training.geometry import count_points, find_owners, wrap_angle
 from pointpillars_ov_ros.training.scenes import Scene
-
-from .scenes import TinyScenes, points_in
+from test.training.scenes import TinyScenes, points_in
 
 SOURCE = TinyScenes()
 SCENE = SOURCE.scene(1)

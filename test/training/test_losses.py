@@ -12,8 +12,7 @@ torch = pytest.importorskip("torch", reason="torch is not installed, which only 
 from pointpillars_ov_ros.training.losses import Answers, compute_losses
 from pointpillars_ov_ros.training.network import Outputs
 from pointpillars_ov_ros.training.schedule import one_cycle
-
-from ..reference import losses as slow
+from test.reference import losses as slow
 
 ANCHORS, CLASSES = 24, 3
 PARTS = ("scores", "boxes", "directions")

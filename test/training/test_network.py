@@ -10,20 +10,19 @@ import pytest
 
 torch = pytest.importorskip("torch", reason="torch is not installed, which only training needs")
 
+from pointpillars_ov_ros.conversion.checkpoint_import import import_checkpoint
 from pointpillars_ov_ros.core.dense_pfe import DensePfeInputs
 from pointpillars_ov_ros.model.bundle import ModelBundle, load_bundle
-from pointpillars_ov_ros.model.checkpoint_import import import_checkpoint
 from pointpillars_ov_ros.training.checkpoint import save_checkpoint
 from pointpillars_ov_ros.training.network import Cloud, Outputs, PointPillars, scatter
 from pointpillars_ov_ros.training.samples import Window, make_sample
 from pointpillars_ov_ros.training.scenes import Scene
 from pointpillars_ov_ros.training.targets import Assigner
 from pointpillars_ov_ros.training.trainer import collate
-
-from ..reference import pillars as slow_pillars
-from ..reference.dense_pfe import dense_inputs
-from .runs import CONFIG, CPU, checkpoint_of, tiny_trainer
-from .scenes import TinyScenes
+from test.reference import pillars as slow_pillars
+from test.reference.dense_pfe import dense_inputs
+from test.training.runs import CONFIG, CPU, checkpoint_of, tiny_trainer
+from test.training.scenes import TinyScenes
 
 GRID = CONFIG.grid
 WHOLE = Window(0, 0, GRID.nx, GRID.ny)

@@ -14,8 +14,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from pointpillars_ov_ros.core.errors import ConfigError, TrainingError
-from pointpillars_ov_ros.model.importers import read_preset
+from pointpillars_ov_ros.config.errors import ConfigError, TrainingError
+from pointpillars_ov_ros.conversion.importers import read_preset
 from pointpillars_ov_ros.training.augmentation import NO_AUGMENTATION
 from pointpillars_ov_ros.training.feed import feed_samples, fill_bank
 from pointpillars_ov_ros.training.samples import (
@@ -30,10 +30,9 @@ from pointpillars_ov_ros.training.samples import (
 from pointpillars_ov_ros.training.scenes import Scene
 from pointpillars_ov_ros.training.settings import TrainingSettings, choose_architecture, configure
 from pointpillars_ov_ros.training.targets import Assigner
-
-from ..builders import grouped
-from ..reference.pointpillars import decorate
-from .scenes import SETTINGS, TinyScenes, trainable_config
+from test.builders import grouped
+from test.reference.pointpillars import decorate
+from test.training.scenes import SETTINGS, TinyScenes, trainable_config
 
 CONFIG = trainable_config()
 WHOLE = Window(0, 0, CONFIG.grid.nx, CONFIG.grid.ny)

@@ -10,11 +10,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from pointpillars_ov_ros.core.errors import ConfigError, DatasetError
+from pointpillars_ov_ros.config.errors import ConfigError, DatasetError
 from pointpillars_ov_ros.training.geometry import count_points
 from pointpillars_ov_ros.training.scenes import KittiScenes, SimulatedScenes
-
-from ..kitti.files import calibration_text, label_line
+from test.kitti.files import calibration_text, label_line
 
 CLASSES = ("Car", "Pedestrian", "Cyclist")
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from pointpillars_ov_ros.tools import cli
+from pointpillars_ov_ros.cli import main as cli
 
 
 def test_without_torch_one_sentence_says_how_to_get_it(
@@ -37,9 +37,8 @@ class TestRuns:
     def tiny(self, monkeypatch: pytest.MonkeyPatch) -> None:
         pytest.importorskip("torch", reason="torch is not installed, which only training needs")
         from pointpillars_ov_ros.training import session
-
-        from .runs import CONFIG
-        from .scenes import TinyScenes, small_architecture
+        from test.training.runs import CONFIG
+        from test.training.scenes import TinyScenes, small_architecture
 
         monkeypatch.setattr(session, "read_preset", lambda _name: CONFIG)
         monkeypatch.setattr(session, "choose_architecture", lambda config, _width: small_architecture(config))

@@ -9,8 +9,8 @@ import math
 import numpy as np
 import pytest
 
+from pointpillars_ov_ros.config.errors import ConfigError
 from pointpillars_ov_ros.core.decode import decode_boxes
-from pointpillars_ov_ros.core.errors import ConfigError
 from pointpillars_ov_ros.training.targets import (
     BACKGROUND,
     IGNORED,
@@ -20,10 +20,9 @@ from pointpillars_ov_ros.training.targets import (
     direction_bins,
     encode_boxes,
 )
-
-from ..builders import tiny_config
-from ..reference import targets as slow
-from .scenes import trainable_config
+from test.builders import tiny_config
+from test.reference import targets as slow
+from test.training.scenes import trainable_config
 
 CONFIG = trainable_config()
 

@@ -15,11 +15,11 @@ import pytest
 
 torch = pytest.importorskip("torch", reason="torch is not installed, which only training needs")
 
-from pointpillars_ov_ros.core.errors import TrainingError
+from pointpillars_ov_ros.config.errors import TrainingError
+from pointpillars_ov_ros.config.runtime_config import Precision, RuntimeConfig
+from pointpillars_ov_ros.conversion.checkpoint_import import import_checkpoint
 from pointpillars_ov_ros.core.nms import iou_bev
-from pointpillars_ov_ros.core.runtime_config import Precision, RuntimeConfig
 from pointpillars_ov_ros.inference.engine import Engine
-from pointpillars_ov_ros.model.checkpoint_import import import_checkpoint
 from pointpillars_ov_ros.training.augmentation import NO_AUGMENTATION
 from pointpillars_ov_ros.training.checkpoint import load_checkpoint, load_weights, save_checkpoint
 from pointpillars_ov_ros.training.feed import feed_samples, fill_bank
@@ -27,9 +27,8 @@ from pointpillars_ov_ros.training.network import PointPillars
 from pointpillars_ov_ros.training.samples import SampleMaker, scene_seed
 from pointpillars_ov_ros.training.settings import TrainingSettings
 from pointpillars_ov_ros.training.trainer import Record, Trainer, collate, helps_half
-
-from .runs import CONFIG, CPU, checkpoint_of, tiny_trainer
-from .scenes import SETTINGS, TinyScenes, small_architecture
+from test.training.runs import CONFIG, CPU, checkpoint_of, tiny_trainer
+from test.training.scenes import SETTINGS, TinyScenes, small_architecture
 
 SHAPE = (16, 16)
 OVERFIT = TrainingSettings(

@@ -33,9 +33,7 @@ def bicycle(length: float) -> list[Part]:
     """Give the parts of a bicycle `length` (m) from wheel to wheel."""
     radius = 0.19 * length
     rear, front = -length / 2 + radius, length / 2 - radius
-    parts = [
-        cylinder((x, -0.02, radius), (x, 0.02, radius), radius, _WHEEL) for x in (rear, front)
-    ]
+    parts = [cylinder((x, -0.02, radius), (x, 0.02, radius), radius, _WHEEL) for x in (rear, front)]
     head, saddle = (front - 0.14, 0.0, 0.85), _SADDLE
     tubes = (
         (head, _CRANK), (head, (saddle[0], 0.0, 0.8)), (saddle, _CRANK), (_CRANK, (rear, 0.0, radius)),

@@ -110,9 +110,7 @@ def _ahead(sign: int, near: float, far: float) -> tuple[float, float]:
     return (near, far) if sign > 0 else (-far, -near)
 
 
-def _lower_body(
-    length: float, width: float, height: float, radius: float, axle: float, coat: Material
-) -> list[Part]:
+def _lower_body(length: float, width: float, height: float, radius: float, axle: float, coat: Material) -> list[Part]:
     """Give what is below the upper edge of the wheels: a tub between them, sills, bumpers with rounded corners."""
     end, side, gap = length / 2, width / 2, 1.12 * radius
     low, top = 0.115 * height, 2.0 * radius
@@ -137,9 +135,7 @@ def _wheels(width: float, radius: float, axle: float) -> list[Part]:
     ]
 
 
-def _upper_body(
-    body: Body, length: float, width: float, height: float, bottom: float, coat: Material
-) -> list[Part]:
+def _upper_body(body: Body, length: float, width: float, height: float, bottom: float, coat: Material) -> list[Part]:
     """Give the sides up to the windows, and the bonnet."""
     side, belt = width / 2, body.belt * height
     foot = length / 2 - body.bonnet * length
@@ -191,7 +187,7 @@ def _cabin(body: Body, length: float, width: float, height: float, coat: Materia
         parts.append(frustum(((tail, split), (-low, low)), ((crown, split), (-high, high)), (belt, roof), coat))
     middle = 0.5 * (brow + crown) + 0.05 * length
     for sign in (-1.0, 1.0):
-        for (x, top_x, radius) in ((foot, brow, 0.035), (middle, middle, 0.04), (tail + 0.07, crown + 0.07, 0.07)):
+        for x, top_x, radius in ((foot, brow, 0.035), (middle, middle, 0.04), (tail + 0.07, crown + 0.07, 0.07)):
             start, end = (x, sign * (low - radius), belt), (top_x, sign * (high - radius), roof)
             parts.append(cylinder(start, end, radius, coat))
     bench = ((tail + 0.5, tail + 0.7), (-low + 0.12, low - 0.12), (0.4 * height, 0.66 * height))

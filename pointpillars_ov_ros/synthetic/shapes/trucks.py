@@ -57,9 +57,7 @@ def _cab(front: float, length: float, side: float, height: float, coat: Material
     ]
 
 
-def _load(
-    dice: Dice, x: tuple[float, float], side: float, z: tuple[float, float]
-) -> list[Part]:
+def _load(dice: Dice, x: tuple[float, float], side: float, z: tuple[float, float]) -> list[Part]:
     """Give what is carried: a box, or an open bed with walls and a heap."""
     skin = Material(dice.choose((0.2, 0.4, 0.55)))
     if dice.chance(0.7):

@@ -10,8 +10,8 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from .parent import MEMORY, fuzz
-from .report import describe
+from test.torture.fuzz.parent import MEMORY, fuzz
+from test.torture.fuzz.report import describe
 
 
 def main() -> int:
@@ -25,7 +25,7 @@ def main() -> int:
     parser.add_argument("--jobs", type=int, default=1, metavar="N", help="targets at a time (default: %(default)s)")
     parser.add_argument("--out", type=Path, metavar="FILE", help="write the report there, too")
     options = parser.parse_args()
-    from .targets import TARGETS
+    from test.torture.fuzz.targets import TARGETS
 
     chosen = {name: TARGETS[name].share for name in options.targets or TARGETS}
     whole = sum(chosen.values())

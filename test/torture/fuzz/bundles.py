@@ -14,17 +14,16 @@ from typing import Any
 
 import yaml
 
-from pointpillars_ov_ros.core.config import MOST_VALUES, ModelConfig
-from pointpillars_ov_ros.core.grid_config import MOST_CELLS, MOST_PILLARS
-from pointpillars_ov_ros.core.mapping import from_mapping, to_mapping
+from pointpillars_ov_ros.config.grid_config import MOST_CELLS, MOST_PILLARS
+from pointpillars_ov_ros.config.mapping import from_mapping, to_mapping
+from pointpillars_ov_ros.config.model_config import MOST_VALUES, ModelConfig
+from pointpillars_ov_ros.conversion.checkpoint_import import describe_file
 from pointpillars_ov_ros.core.pillars import Pillars
 from pointpillars_ov_ros.model.bundle import CONFIG_NAME, ir_files, load_bundle, read_config
-from pointpillars_ov_ros.model.checkpoint_import import describe_file
-from pointpillars_ov_ros.synthetic.sensor import SENSORS, load_sensor
-
-from ...builders import tiny_document
-from ...model.test_openpcdet_config import document as openpcdet_document
-from .draws import Draws, as_file, as_json, change, scratch
+from pointpillars_ov_ros.synthetic.lidar.sensor import SENSORS, load_sensor
+from test.builders import tiny_document
+from test.conversion.test_openpcdet_config import document as openpcdet_document
+from test.torture.fuzz.draws import Draws, as_file, as_json, change, scratch
 
 LAUGHS = b"a: &a [x, x]\n" + b"".join(
     b"%c: &%c [%s]\n" % (after, after, b", ".join([b"*%c" % before] * 9)) for before, after in pairwise(b"abcdefghijkl")

@@ -14,11 +14,10 @@ from typing import Any
 
 import numpy as np
 
-from pointpillars_ov_ros.model.checkpoint_layouts import find_layout, find_state, own_config_text
-from pointpillars_ov_ros.model.torch_file import open_torch_file
-
-from ...model.torch_files import MACHINE, MAGIC, PROTOCOL, Claim, Tensor, pickled, save_stream, save_zip
-from .draws import Draws, as_file, edit, scratch
+from pointpillars_ov_ros.conversion.checkpoint_layouts import find_layout, find_state, own_config_text
+from pointpillars_ov_ros.conversion.torch_file import open_torch_file
+from test.conversion.torch_files import MACHINE, MAGIC, PROTOCOL, Claim, Tensor, pickled, save_stream, save_zip
+from test.torture.fuzz.draws import Draws, as_file, edit, scratch
 
 RUNS = ("os.system", "os.exec", "os.posix_spawn", "subprocess.Popen", "exec", "compile", "import", "ctypes.dlopen")
 """Events (`sys.audit`) of which a pickle may cause none."""

@@ -157,7 +157,7 @@ def main() -> None:
 
     watched, compiled = pure_modules()
     with atheris.instrument_imports(include=watched, exclude=compiled):
-        from .targets import TARGETS, run
+        from test.torture.fuzz.targets import TARGETS, run
     import numpy as np
 
     target = TARGETS[options.target]

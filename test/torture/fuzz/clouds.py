@@ -13,14 +13,13 @@ import numpy as np
 from rclpy.serialization import deserialize_message, serialize_message
 from sensor_msgs.msg import PointCloud2, PointField
 
+from pointpillars_ov_ros.clouds.points import PointBuffers
+from pointpillars_ov_ros.config.runtime_config import RuntimeConfig, Sensor
 from pointpillars_ov_ros.core.pillars import Pillars
-from pointpillars_ov_ros.core.points import PointBuffers
-from pointpillars_ov_ros.core.runtime_config import RuntimeConfig, Sensor
-from pointpillars_ov_ros.nodes.cloud_reader import CloudReader
-
-from ...builders import tiny_grid
-from ...nodes.clouds import CODES, VELODYNE, cloud_message
-from .draws import TEXTS, Draws
+from pointpillars_ov_ros.ros.cloud_reader import CloudReader
+from test.builders import tiny_grid
+from test.ros.clouds import CODES, VELODYNE, cloud_message
+from test.torture.fuzz.draws import TEXTS, Draws
 
 _NAMES = ("x", "y", "z", "intensity", "reflectivity", "ring", "")
 _SENSORS = tuple(Sensor)

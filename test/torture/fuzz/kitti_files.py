@@ -21,8 +21,7 @@ from pointpillars_ov_ros.kitti.frames import read_png_size, read_points
 from pointpillars_ov_ros.kitti.labels import format_label, format_result, lidar_boxes, read_labels, read_results
 from pointpillars_ov_ros.kitti.raw import CAMERAS, LIDAR, read_raw_calibration, read_times
 from pointpillars_ov_ros.kitti.results import read_split
-
-from .draws import Draws, as_file, edit
+from test.torture.fuzz.draws import Draws, as_file, edit
 
 LABEL = b"Car 0.00 0 -1.58 587.01 173.33 614.12 200.12 1.65 1.67 3.64 -0.65 1.71 46.70 -1.59\n"
 RESULT = LABEL[:-1] + b" 0.93\n"

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from .child import State
+from test.torture.fuzz.child import State
 
 STILL_S = 60.0
 """A child that finishes no input for so long hangs where Python cannot interrupt it; the first takes minutes."""

@@ -13,25 +13,24 @@ from pathlib import Path
 
 import numpy as np
 
-from pointpillars_ov_ros.core.errors import PointPillarsError
-from pointpillars_ov_ros.inference import parity_reference
-from pointpillars_ov_ros.inference.ports import rpn_ports
-from pointpillars_ov_ros.inference.simulation import load_profile
-from pointpillars_ov_ros.inference.timing import Stage, StageEvent
-from pointpillars_ov_ros.inference.trace_file import TraceLines
-from pointpillars_ov_ros.inference.trace_reading import read_trace
-from pointpillars_ov_ros.nodes.dds import transport_warning
-from pointpillars_ov_ros.tools.bag import open_bag, read_messages
-from pointpillars_ov_ros.tools.cut_mcap import files_of_bag
-from pointpillars_ov_ros.tools.detect_bags_session import Manifest
-from pointpillars_ov_ros.tools.detect_journal import Journal, Outcome
-from pointpillars_ov_ros.tools.latency_runs import LatencyRun
-from pointpillars_ov_ros.tools.recordings import read_json
-from pointpillars_ov_ros.tools.timeline_recording import read_recording
-
-from ...builders import tiny_config
-from .bundles import HOSTILE
-from .draws import Draws, as_file, as_json, edit, scratch
+from pointpillars_ov_ros.bags.bag import open_bag, read_messages
+from pointpillars_ov_ros.bags.detect_many import Manifest
+from pointpillars_ov_ros.bags.journal import Journal, Outcome
+from pointpillars_ov_ros.bags.truncated_mcap import files_of_bag
+from pointpillars_ov_ros.cli.latency_report.runs import LatencyRun
+from pointpillars_ov_ros.cli.recordings import read_json
+from pointpillars_ov_ros.cli.timeline.recording import read_recording
+from pointpillars_ov_ros.config.errors import PointPillarsError
+from pointpillars_ov_ros.inference.parity import reference as parity_reference
+from pointpillars_ov_ros.inference.pipeline.timing import Stage, StageEvent
+from pointpillars_ov_ros.inference.simulation.simulate import load_profile
+from pointpillars_ov_ros.inference.trace.reader import read_trace
+from pointpillars_ov_ros.inference.trace.writer import TraceLines
+from pointpillars_ov_ros.model.ports import rpn_ports
+from pointpillars_ov_ros.ros.dds import transport_warning
+from test.builders import tiny_config
+from test.torture.fuzz.bundles import HOSTILE
+from test.torture.fuzz.draws import Draws, as_file, as_json, edit, scratch
 
 _JOB = {"model": "m", "input": "i"}
 _HEAD = struct.Struct("<qIIII")
@@ -212,7 +211,7 @@ def cut_bag(data: bytes) -> None:
 
 def bag_seeds() -> tuple[bytes, ...]:
     """Give a short bag, whole and cut off."""
-    from pointpillars_ov_ros.tools.bag import BagWriter
+    from pointpillars_ov_ros.bags.bag import BagWriter
 
     folder = scratch() / "seed"
     with BagWriter(folder) as bag:

@@ -9,7 +9,7 @@ import subprocess
 from collections.abc import Sequence
 from importlib.metadata import version
 
-from .parent import Outcome
+from test.torture.fuzz.parent import Outcome
 
 _PACKAGES = ("atheris", "numpy", "numba", "PyYAML", "openvino", "rosbags")
 

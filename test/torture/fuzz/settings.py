@@ -12,18 +12,17 @@ from typing import Any
 
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
 
+from pointpillars_ov_ros.clouds.transform import Transform
+from pointpillars_ov_ros.clouds.transform_buffer import Missing, TransformBuffer
+from pointpillars_ov_ros.config.errors import PointPillarsError
+from pointpillars_ov_ros.config.mapping import to_mapping
+from pointpillars_ov_ros.config.runtime_config import RuntimeConfig, from_plain
 from pointpillars_ov_ros.core.detections import check_classes
-from pointpillars_ov_ros.core.errors import PointPillarsError
-from pointpillars_ov_ros.core.mapping import to_mapping
-from pointpillars_ov_ros.core.runtime_config import RuntimeConfig, from_plain
-from pointpillars_ov_ros.core.transform import Transform
-from pointpillars_ov_ros.core.transform_buffer import Missing, TransformBuffer
-from pointpillars_ov_ros.inference.devices import parse_device
-from pointpillars_ov_ros.inference.properties import parse_properties
-from pointpillars_ov_ros.nodes.settings import DetectorNodeConfig, DiagnosticsConfig, PlayerConfig
-from pointpillars_ov_ros.nodes.timing_message import STATUS_NAME, FrameTiming, from_message, to_message
-
-from .draws import TEXTS, Draws
+from pointpillars_ov_ros.inference.device.devices import parse_device
+from pointpillars_ov_ros.inference.device.properties import parse_properties
+from pointpillars_ov_ros.ros.settings import DetectorNodeConfig, DiagnosticsConfig, PlayerConfig
+from pointpillars_ov_ros.ros.timing_message import STATUS_NAME, FrameTiming, from_message, to_message
+from test.torture.fuzz.draws import TEXTS, Draws
 
 _SETTINGS: tuple[type[Any], ...] = (RuntimeConfig, DetectorNodeConfig, DiagnosticsConfig, PlayerConfig)
 _DEVICES = (

@@ -7,9 +7,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import NamedTuple
 
-from pointpillars_ov_ros.core.errors import PointPillarsError
-
-from . import bundles, checkpoints, clouds, kitti_files, recordings, settings
+from pointpillars_ov_ros.config.errors import PointPillarsError
+from test.torture.fuzz import bundles, checkpoints, clouds, kitti_files, recordings, settings
 
 LONGEST_SENTENCE = 20_000
 """Characters: a sentence may hold a name or two of an input, and inputs are no longer than 4096 bytes."""

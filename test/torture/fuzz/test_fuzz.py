@@ -14,11 +14,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pointpillars_ov_ros.core.errors import ConfigError
-
-from . import parent
-from .draws import Draws, edit
-from .targets import TARGETS, Target, run
+from pointpillars_ov_ros.config.errors import ConfigError
+from test.torture.fuzz import parent
+from test.torture.fuzz.draws import Draws, edit
+from test.torture.fuzz.targets import TARGETS, Target, run
 
 SLOW = {"bundle_text", "bundle_values", "bundle_files", "foreign_description", "reference", "bag"}
 """Of a hundred inputs a second and fewer, where many find anything new."""

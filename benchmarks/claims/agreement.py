@@ -1,0 +1,80 @@
+# Copyright 2026 The pointpillars_ov_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""The claim that every way through gives the same detections, frame for frame, in the order of the clouds."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+
+from sensor_msgs.msg import PointCloud2
+
+from benchmarks.claims.claim import BOX_TOLERANCE, SCORE_FLOOR, SCORE_TOLERANCE, Claim, agree
+from benchmarks.claims.claims_inputs import Inputs
+from benchmarks.reference_pipeline import OriginRoad
+from pointpillars_ov_ros.cli.benchmark.matrix import describe
+from pointpillars_ov_ros.cli.measurement.workloads import Runner
+from pointpillars_ov_ros.config.runtime_config import (
+    DropPolicy,
+    EncoderChoice,
+    Mode,
+    PfeShape,
+    Precision,
+    RuntimeConfig,
+)
+from pointpillars_ov_ros.core.detections import Detections
+from pointpillars_ov_ros.inference.engine import Engine
+from pointpillars_ov_ros.inference.pipeline.frames import FrameResult
+from pointpillars_ov_ros.model.bundle import ModelBundle
+from pointpillars_ov_ros.ros.cloud_reader import CloudReader
+
+_BASE = RuntimeConfig(precision=Precision.F32, drop_policy=DropPolicy.REPLAY)
+"""In float32, since what is asked is whether the ways are the same, and not how far a precision rounds."""
+
+
+def claim_agreement(inputs: Inputs) -> list[Claim]:
+    """Send the same clouds every way, and compare what comes out with what the origin's way finds."""
+    origin = OriginRoad(inputs.bundle, _BASE)
+    reader = CloudReader(_BASE)
+    points = [reader.read(cloud).points for cloud in inputs.clouds]
+    expected = [origin.detect(some) for some in points]
+    del origin
+    ways = list(every_way())
+    off = [way for way in ways if not are_same(send(inputs.bundle, inputs.clouds, way), inputs.clouds, expected)]
+    how = (
+        f"{len(ways)} ways, {len(expected)} frames with {sum(len(d.above(SCORE_FLOOR)) for d in expected)} detections "
+        f"of score {SCORE_FLOOR:g} or more; boxes within {BOX_TOLERANCE:g} m and rad, scores within "
+        f"{SCORE_TOLERANCE:g} of those of the origin's way"
+    )
+    if off:
+        how += f"; not so: {'; '.join(map(describe, off))}"
+    text = "every mode, encoder and shape: same detections, in the order of the clouds"
+    return [Claim(text, len(ways) - len(off), len(ways), f" of {len(ways)}", at_most=False, how=how)]
+
+
+def every_way() -> Iterator[RuntimeConfig]:
+    """Give every combination of mode, encoder and shape of the PFE; the host encoder has no shape."""
+    encoders = [
+        replace(_BASE, encoder=EncoderChoice.HOST),
+        *(replace(_BASE, encoder=EncoderChoice.OPENVINO, pfe_shape=shape) for shape in PfeShape),
+    ]
+    for mode, runtime in itertools.product(Mode, encoders):
+        yield replace(runtime, mode=mode)
+
+
+def send(bundle: ModelBundle, clouds: Sequence[PointCloud2], runtime: RuntimeConfig) -> list[FrameResult]:
+    """Give what comes out of a pipeline, in that order, of clouds that are sent as fast as they are taken."""
+    runner = Runner(Engine(bundle, runtime))
+    for cloud in clouds:
+        runner.send(cloud)
+    runner.drain()
+    runner.close()
+    return [frame.result for frame in runner.left]
+
+
+def are_same(results: Sequence[FrameResult], clouds: Sequence[PointCloud2], expected: Sequence[Detections]) -> bool:
+    """Tell whether the results are those of the clouds, in their order, with the expected detections."""
+    in_order = [result.token is cloud.header for result, cloud in zip(results, clouds, strict=True)]
+    agreed = [agree(result.detections, wanted) for result, wanted in zip(results, expected, strict=True)]
+    return all(in_order) and all(agreed)

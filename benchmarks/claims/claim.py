@@ -1,0 +1,97 @@
+# Copyright 2026 The pointpillars_ov_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""Claims, their figures, and what is calculated of measurements for them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from pointpillars_ov_ros.cli.measurement.ratios import Estimate, paired_ratio
+from pointpillars_ov_ros.core.detections import Detections
+
+SCORE_FLOOR = 0.4
+"""Below it, detections may come and go with the last bit of a quantized value."""
+BOX_TOLERANCE = 0.1
+"""Of a coordinate or a size (m), and of the yaw (rad)."""
+SCORE_TOLERANCE = 0.05
+
+
+@dataclass(frozen=True)
+class Claim:
+    """One claim with its figure."""
+
+    text: str
+    figure: float
+    limit: float | None = None
+    """None: measured only, nothing is claimed."""
+    unit: str = ""
+    at_most: bool = True
+    bounds: tuple[float, float] | None = None
+    """What holds the figure with a confidence of 95 %."""
+    how: str = ""
+    """What the figure is: which statistic, of what, of how many."""
+
+    @classmethod
+    def of(cls, text: str, found: Estimate, limit: float, how: str, unit: str = "", at_most: bool = True) -> Claim:
+        """Claim something of a median."""
+        return cls(text, found.value, limit, unit, at_most, found.bounds, how)
+
+    @property
+    def is_met(self) -> bool:
+        """Tell whether the figure is within the limit; true where there is none."""
+        if self.limit is None:
+            return True
+        return self.figure <= self.limit if self.at_most else self.figure >= self.limit
+
+    def cells(self) -> list[str]:
+        """Give the line of the table."""
+        bounds = f"{self.bounds[0]:.4g} to {self.bounds[1]:.4g}" if self.bounds else ""
+        limit = "" if self.limit is None else f"{'<=' if self.at_most else '>='} {self.limit:g}{self.unit}"
+        verdict = "measured" if self.limit is None else "met" if self.is_met else "MISSED"
+        return [self.text, f"{self.figure:.4g}{self.unit}", bounds, limit, verdict]
+
+
+COLUMNS = ("claim", "figure", "95 %", "limit", "")
+"""Of `Claim.cells`."""
+
+
+def tally(claims: Sequence[Claim]) -> str:
+    """Count those met and those missed."""
+    claimed = [claim for claim in claims if claim.limit is not None]
+    met = sum(claim.is_met for claim in claimed)
+    return f"{met} met, {len(claimed) - met} missed"
+
+
+def growth_by_step(points: Sequence[int], rounds_ms: Sequence[Sequence[float]]) -> list[Estimate]:
+    """Give the growth of time by the growth of points, of each step from one size to the next.
+
+    `rounds_ms` holds the time of every size, for each round; ratios are taken within a round. 1 is a time that grows
+    as the points do; less, one that grows slower.
+    """
+    steps = []
+    for (index, size), following in zip(enumerate(points), points[1:], strict=False):
+        pairs = ((times[index + 1] / following, times[index] / size) for times in rounds_ms)
+        steps.append(paired_ratio(pairs))
+    return steps
+
+
+def agree(some: Detections, others: Detections) -> bool:
+    """Tell whether two ways have found the same: each of the one has its like in the other, and the reverse.
+
+    Only those that score at least `SCORE_FLOOR` in the one must be found in the other.
+    """
+    return _all_among(some.above(SCORE_FLOOR), others) and _all_among(others.above(SCORE_FLOOR), some)
+
+
+def _all_among(some: Detections, others: Detections) -> bool:
+    for box, score, label in zip(some.boxes, some.scores, some.labels, strict=True):
+        apart = np.abs(others.boxes - box)
+        # A yaw just below pi is one just above -pi.
+        apart[:, 6] = np.minimum(apart[:, 6], 2 * np.pi - apart[:, 6])
+        alike = (apart < BOX_TOLERANCE).all(axis=1) & (np.abs(others.scores - score) < SCORE_TOLERANCE)
+        if not (alike & (others.labels == label)).any():
+            return False
+    return True

@@ -1,0 +1,96 @@
+# Copyright 2026 The pointpillars_ov_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""The claims that compare: candidate and reference in turn, and the median of the ratios of the pairs."""
+
+from __future__ import annotations
+
+from statistics import median
+
+from benchmarks.claims.claim import Claim
+from benchmarks.claims.claims_inputs import Inputs
+from benchmarks.reference_pipeline import OriginRoad
+from pointpillars_ov_ros.cli.measurement.ratios import estimate, paired_ratio, take_turns
+from pointpillars_ov_ros.cli.measurement.workloads import Runner, make_bare_rpn, run_at_once, run_bare
+from pointpillars_ov_ros.config.runtime_config import DropPolicy, Mode, RuntimeConfig
+from pointpillars_ov_ros.inference.engine import Engine
+
+_PAIRED = "median of the ratios of {} pairs of {}, one directly after the other, swapped every time"
+
+
+def claim_latency(inputs: Inputs) -> list[Claim]:
+    """Compare the whole road in latency mode with a bare RPN request of the same compiled graph.
+
+    Paired frame by frame: a cloud down the road and a bare request take as long, nearly, so that what slows the machine
+    down meets both; the ratio of the medians of all frames would depend on which of them the slow minutes met.
+    """
+    engine = Engine(inputs.bundle, RuntimeConfig(drop_policy=DropPolicy.REPLAY))
+    runner, bare = Runner(engine), make_bare_rpn(engine)
+    waiting = inputs.cycle()
+
+    def send() -> float:
+        runner.send(next(waiting))
+        return runner.left[-1].total_ms
+
+    for _ in inputs.clouds:
+        send()
+        run_bare(bare)
+    runner.left.clear()
+    pairs = take_turns(send, lambda: run_bare(bare), len(inputs.clouds) * inputs.rounds)
+    host = estimate([frame.host_ms for frame in runner.left])
+    runner.close()
+    return [
+        Claim.of(
+            "latency mode: cloud message in to detection message built / bare RPN request",
+            paired_ratio(pairs), 1.05, _PAIRED.format(len(pairs), "frame and request"),
+        ),
+        Claim.of("latency mode: host part", host, 4.0, f"median of {host.count} frames", " ms"),
+    ]  # fmt: skip
+
+
+def claim_lean_rpn(inputs: Inputs) -> list[Claim]:
+    """Compare the rewritten RPN with the one in the file, request by request."""
+    engines = [Engine(inputs.bundle, RuntimeConfig(lean_rpn=lean)) for lean in (True, False)]
+    lean, untouched = (make_bare_rpn(engine) for engine in engines)
+    run_bare(lean)
+    run_bare(untouched)
+    pairs = take_turns(lambda: run_bare(lean), lambda: run_bare(untouched), 10 * inputs.rounds)
+    how = _PAIRED.format(len(pairs), "requests")
+    return [Claim.of("lean RPN / RPN as it is in the file", paired_ratio(pairs), 0.90, how)]
+
+
+def claim_throughput(inputs: Inputs) -> list[Claim]:
+    """Compare throughput mode with the bare RPN at its optimal number of asynchronous requests.
+
+    In short turns, all frames once each. In every turn both are in their stride when what counts begins: see
+    `Runner.run` and `run_at_once`; otherwise the filling of the pipeline would count, and more in shorter turns.
+    """
+    engine = Engine(inputs.bundle, RuntimeConfig(mode=Mode.THROUGHPUT, drop_policy=DropPolicy.REPLAY))
+    requests = [make_bare_rpn(engine) for _ in range(engine.rpn.optimal_requests)]
+    runner, frames = Runner(engine), len(inputs.clouds)
+    runner.run(inputs.clouds)
+    run_at_once(requests, frames)
+    pairs = take_turns(lambda: runner.run(inputs.clouds).fps, lambda: run_at_once(requests, frames), 4 * inputs.rounds)
+    runner.close()
+    text = "throughput mode / bare RPN at its optimal number of requests, frames per second"
+    how = _PAIRED.format(len(pairs), f"{frames} frames and as many bare inferences, {len(requests)} requests at once")
+    return [Claim.of(text, paired_ratio(pairs), 0.97, how, at_most=False)]
+
+
+def claim_origin(inputs: Inputs) -> list[Claim]:
+    """Compare throughput mode with the origin's way, in turns of all frames."""
+    engine = Engine(inputs.bundle, RuntimeConfig(mode=Mode.THROUGHPUT, drop_policy=DropPolicy.REPLAY))
+    origin, runner = OriginRoad(inputs.bundle, engine.runtime), Runner(engine)
+    origin.run(inputs.clouds[0])
+    runner.run(inputs.clouds)
+    pairs = take_turns(
+        lambda: runner.run(inputs.clouds).fps,
+        lambda: 1e3 * len(inputs.clouds) / sum(map(origin.run, inputs.clouds)),
+        inputs.rounds,
+    )
+    runner.close()
+    how = _PAIRED.format(len(pairs), f"{len(inputs.clouds)} frames this way and that way")
+    ours, theirs = (median(side) for side in zip(*pairs, strict=True))
+    how += f"; medians: {ours:.2f} and {theirs:.2f} FPS"
+    return [
+        Claim.of("throughput mode / the origin's way, frames per second", paired_ratio(pairs), 1.8, how, at_most=False)
+    ]

@@ -1,0 +1,74 @@
+# Copyright 2026 The pointpillars_ov_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""The origin's way, for comparison: dense PFE padded to all pillars, canvas built anew, RPN untouched, one by one."""
+
+from __future__ import annotations
+
+import time
+
+import numpy as np
+import openvino as ov
+from sensor_msgs.msg import PointCloud2
+
+from pointpillars_ov_ros.config.runtime_config import RuntimeConfig
+from pointpillars_ov_ros.core.arrays import FloatArray
+from pointpillars_ov_ros.core.decode import Decoder
+from pointpillars_ov_ros.core.dense_pfe import DensePfe, DensePfeInputs
+from pointpillars_ov_ros.core.detections import Detections
+from pointpillars_ov_ros.core.pillars import Pillars
+from pointpillars_ov_ros.inference.device.properties import compile_properties
+from pointpillars_ov_ros.model.bundle import ModelBundle
+from pointpillars_ov_ros.model.ports import pfe_ports
+from pointpillars_ov_ros.ros.cloud_reader import CloudReader
+from pointpillars_ov_ros.ros.conversions import to_detection_array
+
+
+class OriginRoad:
+    """Both networks as they are in their files; every frame makes its own arrays."""
+
+    def __init__(self, bundle: ModelBundle, runtime: RuntimeConfig) -> None:
+        """Compile; of `runtime` count the devices, the precision and what else OpenVINO is told."""
+        self._config, self._reader = bundle.config, CloudReader(runtime)
+        # One by one is what that hint is for, whatever the mode it is compared with.
+        core = ov.Core()
+
+        def compile_for(device: str, file: str) -> ov.CompiledModel:
+            properties = {**compile_properties(runtime, device), "PERFORMANCE_HINT": "LATENCY"}
+            return core.compile_model(bundle.path(file), device, properties)
+
+        self._pfe = compile_for(runtime.pfe_device, bundle.config.pfe.file)
+        self._rpn = compile_for(runtime.rpn_device, bundle.config.rpn.file)
+        self._decoder = Decoder(bundle.config)
+
+    def run(self, message: PointCloud2) -> float:
+        """Take a cloud message down the road until its detection message is built; gives the time (ms)."""
+        begin = time.monotonic()
+        points = self._reader.read(message).points
+        to_detection_array(self.detect(points), self._config.classes, message.header)
+        return (time.monotonic() - begin) * 1e3
+
+    def detect(self, points: FloatArray) -> Detections:
+        """Take `points` (N, 4) down the road."""
+        config = self._config
+        names = config.pfe.inputs
+        pillars = Pillars(config.grid)
+        pillars.group(points)
+        shapes = pfe_ports(config, config.grid.max_pillars).inputs
+        inputs = DensePfeInputs(
+            *(np.zeros(shapes[getattr(names, field)], np.float32) for field in DensePfeInputs._fields)
+        )
+        DensePfe(config.grid, inputs).fill(pillars)
+        features = self._pfe({getattr(names, field): getattr(inputs, field) for field in inputs._fields})[
+            config.pfe.output
+        ]
+        canvas = np.zeros(config.canvas_shape, np.float32)
+        coords = pillars.coords[: pillars.size]
+        canvas[0, :, coords[:, 1], coords[:, 0]] = features[0, :, : pillars.size, 0].T
+        outputs = self._rpn({config.rpn.input: canvas})
+        return self._decoder.decode(
+            outputs[config.rpn.boxes],
+            outputs[config.rpn.scores],
+            outputs[config.rpn.directions],
+            pillars,
+            config.postprocess,
+        )

@@ -1,0 +1,154 @@
+# Copyright 2026 The pointpillars_ov_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""Writes KITTI frames to a bag, as `kitti_player` would have published them."""
+
+from __future__ import annotations
+
+import argparse
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from builtin_interfaces.msg import Time
+from geometry_msgs.msg import TransformStamped
+from std_msgs.msg import Header
+from tf2_msgs.msg import TFMessage
+from tqdm import tqdm
+
+from pointpillars_ov_ros.bags.bag import check_new, new_bag, to_cdr
+from pointpillars_ov_ros.cli.arguments import open_frames
+from pointpillars_ov_ros.config.errors import DatasetError, PointPillarsError
+from pointpillars_ov_ros.kitti.calibration import Calibration
+from pointpillars_ov_ros.kitti.frames import Frame
+from pointpillars_ov_ros.kitti.raw import TIMES, read_times
+from pointpillars_ov_ros.nodes.kitti_player.node import can_crop
+from pointpillars_ov_ros.ros.kitti_messages import (
+    camera_transform,
+    lidar_transform,
+    to_camera_info,
+    to_cloud,
+    to_ground_truth,
+    to_image,
+)
+from pointpillars_ov_ros.ros.settings import PlayerConfig
+
+CLOUDS, TRUTH, TF = "/points", "/ground_truth", "/tf_static"
+CAMERA_INFO, IMAGES = "/camera/camera_info", "/camera/image_rect/compressed"
+TYPES = {
+    TF: "tf2_msgs/msg/TFMessage",
+    CAMERA_INFO: "sensor_msgs/msg/CameraInfo",
+    IMAGES: "sensor_msgs/msg/CompressedImage",
+    TRUTH: "vision_msgs/msg/Detection3DArray",
+    CLOUDS: "sensor_msgs/msg/PointCloud2",
+}
+CAMERA_FRAME = "camera_optical"
+START_NS = 1_316_995_200 * 1_000_000_000
+"""2011-09-26, the day of KITTI's first drives: where frames have no times, the same bag comes of them every time."""
+
+
+class Stamped(NamedTuple):
+    """A message to be written."""
+
+    topic: str
+    stamp_ns: int
+    data: bytes
+
+    @classmethod
+    def of(cls, topic: str, stamp_ns: int, message: Any) -> Stamped:
+        """Serialize a message of rclpy."""
+        return cls(topic, stamp_ns, to_cdr(message, TYPES[topic]))
+
+
+def run_kitti_to_bag(options: argparse.Namespace) -> int:
+    """Write the bag and print what is in it."""
+    check_new(options.out)
+    frames = open_frames(options.data, options.frames or 0)
+    if options.crop and not all(map(can_crop, frames)):
+        raise PointPillarsError(f"--crop: {options.data} lacks calibrations, so what the camera sees is not known")
+    written: Counter[str] = Counter()
+    with new_bag(options.out, options.storage) as bag:
+        for topic in topics_of(frames):
+            bag.add_topic(topic, TYPES[topic], latched=topic == TF)
+        for message in kitti_messages(tqdm(frames, unit="frame", desc="writing"), options.rate, options.crop):
+            bag.write(*message)
+            written[message.topic] += 1
+    print(f"{options.out}: {len(frames)} frames of {options.data}")
+    for topic, count in written.items():
+        print(f"  {count:6}  {topic}  {TYPES[topic]}")
+    if CAMERA_INFO in written and IMAGES not in written:
+        print("there are no images; /camera/camera_info has KITTI's usual size")
+    return 0
+
+
+def topics_of(frames: list[Frame]) -> list[str]:
+    """Give the topics that `kitti_messages` will have messages on."""
+    there = {
+        CAMERA_INFO: any(frame.calibration for frame in frames),
+        IMAGES: any(frame.image for frame in frames),
+        TRUTH: any(frame.labels and frame.calibration for frame in frames),
+    }
+    return [topic for topic in TYPES if there.get(topic, True)]
+
+
+def kitti_messages(frames: Any, rate: float, crop: bool) -> Iterator[Stamped]:
+    """Give the messages of `frames`, an iterable of `Frame`, in the order of their stamps.
+
+    The transform of the camera is there again whenever the calibration is another one: frames of the object set were
+    taken on several days.
+    """
+    config = PlayerConfig()
+    known: bytes | None = None
+    times: dict[Path, list[int]] = {}
+    for number, frame in enumerate(frames):
+        stamp_ns = _stamp_ns(frame, frame.times, times)
+        stamp_ns = START_NS + round(number * 1e9 / rate) if stamp_ns is None else stamp_ns
+        header, calibration = make_header(stamp_ns, config.frame_id), frame.read_calibration()
+        messages: list[Stamped] = []
+        if number == 0:
+            base = make_header(stamp_ns, config.base_frame_id)
+            messages.append(_static(stamp_ns, lidar_transform(base, config.frame_id, config.sensor_height)))
+        if calibration is not None and calibration.T_camera_lidar.tobytes() != known:
+            known = calibration.T_camera_lidar.tobytes()
+            messages.append(_static(stamp_ns, camera_transform(header, CAMERA_FRAME, calibration)))
+        truth = to_ground_truth(frame, header)
+        if truth is not None:
+            messages.append(Stamped.of(TRUTH, stamp_ns, truth))
+        messages.append(Stamped.of(CLOUDS, stamp_ns, to_cloud(frame, header, crop)))
+        messages += _camera_messages(frame, calibration, stamp_ns, times)
+        yield from sorted(messages, key=lambda message: message.stamp_ns)
+
+
+def _static(stamp_ns: int, transform: TransformStamped) -> Stamped:
+    return Stamped.of(TF, stamp_ns, TFMessage(transforms=[transform]))
+
+
+def _camera_messages(
+    frame: Frame, calibration: Calibration | None, stamp_ns: int, times: dict[Path, list[int]]
+) -> Iterator[Stamped]:
+    """Give image and CameraInfo; those of a raw drive have a time of their own."""
+    if frame.image is not None and frame.times is not None:
+        stamp_ns = _stamp_ns(frame, frame.image.parent.parent / TIMES, times) or stamp_ns
+    header = make_header(stamp_ns, CAMERA_FRAME)
+    if calibration is not None:
+        info = to_camera_info(header, calibration, frame.read_image_size())
+        yield Stamped.of(CAMERA_INFO, stamp_ns, info)
+    if frame.image is not None:
+        yield Stamped.of(IMAGES, stamp_ns, to_image(header, frame.image.read_bytes()))
+
+
+def _stamp_ns(frame: Frame, path: Path | None, known: dict[Path, list[int]]) -> int | None:
+    """Give the time of a frame in a timestamps.txt, None without one; `known` are the files read before."""
+    if path is None:
+        return None
+    if path not in known:
+        known[path] = read_times(path)
+    if not frame.name.isdecimal() or int(frame.name) >= len(known[path]):
+        raise DatasetError(f"{path}: {len(known[path])} lines, none is that of frame {frame.name}")
+    return known[path][int(frame.name)]
+
+
+def make_header(stamp_ns: int, frame_id: str) -> Header:
+    """Make a header."""
+    seconds, nanoseconds = divmod(stamp_ns, 1_000_000_000)
+    return Header(stamp=Time(sec=seconds, nanosec=nanoseconds), frame_id=frame_id)

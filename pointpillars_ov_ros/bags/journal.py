@@ -1,0 +1,125 @@
+# Copyright 2026 The pointpillars_ov_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""What was detected so far, on disk beside an unfinished bag: whoever is killed goes on where this ends."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import struct
+import zlib
+from pathlib import Path
+from typing import NamedTuple
+
+from pointpillars_ov_ros.config.documents import parse_json
+from pointpillars_ov_ros.config.errors import PointPillarsError, plain
+
+JOURNAL = "detections.journal"
+_HEAD = struct.Struct("<qIIII")
+"""Stamp (ns), boxes, bytes of detections, bytes of refusal, CRC-32 of both."""
+_SYNC_EVERY = 50
+"""Outcomes; so many may be lost with the machine's power, none with the process."""
+
+
+class Outcome(NamedTuple):
+    """What became of a cloud."""
+
+    stamp_ns: int
+    """When the bag says that the cloud was received."""
+    boxes: int
+    detections: bytes
+    """The serialized Detection3DArray; empty where the cloud was refused."""
+    refusal: str
+
+
+class Journal:
+    """The outcomes of clouds in their order: first those that are there are given, then new ones are added."""
+
+    def __init__(self, path: Path, job: dict[str, str]) -> None:
+        """Open or begin the journal of a job, which is all that its outcomes depend on.
+
+        PointPillarsError where it is another job's, or another process is at it.
+        """
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self.path = path
+        self._file = os.fdopen(os.open(path, os.O_RDWR | os.O_CREAT, 0o644), "r+b")
+        try:
+            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            stored = self._read()
+            if stored is None:
+                self._file.truncate(0)
+                self._file.seek(0)
+                self._write(Outcome(0, 0, json.dumps(job).encode(), ""))
+            else:
+                check_job(path.parent, _read_job(stored), job)
+        except BlockingIOError:
+            self._file.close()
+            raise PointPillarsError(f"{path.parent}: another process is at it") from None
+        except PointPillarsError:
+            self._file.close()
+            raise
+        self._is_replaying = True
+        self._unsynced = 0
+
+    def replay(self) -> Outcome | None:
+        """Give the next outcome of an earlier run; None from where there is none on."""
+        if not self._is_replaying:
+            return None
+        at = self._file.tell()
+        outcome = self._read()
+        if outcome is None:
+            # What a killed process has not written to the end.
+            self._file.truncate(at)
+            self._file.seek(at)
+            self._is_replaying = False
+        return outcome
+
+    def append(self, outcome: Outcome) -> None:
+        """Add an outcome; from now on it outlives this process."""
+        self._write(outcome)
+        self._unsynced += 1
+        if self._unsynced >= _SYNC_EVERY:
+            os.fsync(self._file.fileno())
+            self._unsynced = 0
+
+    def close(self) -> None:
+        """Close the file."""
+        self._file.close()
+
+    def _write(self, outcome: Outcome) -> None:
+        payload, refusal = outcome.detections, outcome.refusal.encode()
+        check = zlib.crc32(payload + refusal)
+        self._file.write(_HEAD.pack(outcome.stamp_ns, outcome.boxes, len(payload), len(refusal), check))
+        self._file.write(payload + refusal)
+        self._file.flush()
+
+    def _read(self) -> Outcome | None:
+        head = self._file.read(_HEAD.size)
+        if len(head) < _HEAD.size:
+            return None
+        stamp_ns, boxes, size, refusal_size, check = _HEAD.unpack(head)
+        # Not more than there is: the sizes may be what a power loss has left of them.
+        payload = self._file.read(min(size + refusal_size, os.fstat(self._file.fileno()).st_size))
+        if len(payload) < size + refusal_size or zlib.crc32(payload) != check:
+            return None
+        return Outcome(stamp_ns, boxes, payload[:size], payload[size:].decode(errors="replace"))
+
+
+def _read_job(stored: Outcome) -> dict[str, object]:
+    """Give the job that a journal begins with; none, which is no job's, where something else is there."""
+    try:
+        job = parse_json(stored.detections.decode())
+    except ValueError:
+        return {}
+    return job if isinstance(job, dict) else {}
+
+
+def check_job(folder: Path, stored: dict[str, object], job: dict[str, str]) -> None:
+    """Raise PointPillarsError unless a job is the one that `folder` was begun with."""
+    for name in sorted({*stored, *job}):
+        if stored.get(name) != job.get(name):
+            raise PointPillarsError(
+                f"{folder} was begun with {plain(name)} {plain(stored.get(name))}, and now it is {job.get(name)}: "
+                "delete the folder to begin anew"
+            )

@@ -1,0 +1,97 @@
+# Copyright 2026 The pointpillars_ov_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""Workers of Ray, on this machine or a cluster: each with one engine, and threads that are its own."""
+
+from __future__ import annotations
+
+import argparse
+import os
+from collections import deque
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from pointpillars_ov_ros.bags.detect import open_engine
+from pointpillars_ov_ros.bags.work import FAILED, Job, Report, Work, detect_one
+from pointpillars_ov_ros.config.errors import PointPillarsError
+
+_OBJECTS = 100 * 2**20
+"""Bytes; about the least that Ray takes."""
+
+
+class Worker:
+    """Runs in a process of Ray's."""
+
+    def __init__(self, options: argparse.Namespace) -> None:
+        """Load and compile the model."""
+        self._options, self._engine = options, open_engine(options)
+
+    def is_ready(self) -> bool:
+        """Tell that the engine is there."""
+        return True
+
+    def detect(self, job: Job) -> Report:
+        """Do a job."""
+        return detect_one(job, self._engine, self._options)
+
+
+@contextmanager
+def ray_workers(options: argparse.Namespace) -> Iterator[tuple[str, Work]]:
+    """Start workers, and wait until each has its engine; PointPillarsError where Ray, or a worker, cannot start."""
+    import ray
+
+    threads = options.threads or max(1, len(os.sched_getaffinity(0)) // options.workers)
+    given = {name: value for name, value in vars(options).items() if name != "run"}
+    model = options.model.resolve() if options.model else None
+    own = argparse.Namespace(**{**given, "threads": threads, "model": model})
+    # Ray reports its use to its makers otherwise.
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    # Jobs and reports are small: no memory is set aside for objects.
+    here = {} if options.address else {"num_cpus": threads * options.workers, "object_store_memory": _OBJECTS}
+    try:
+        ray.init(options.address, include_dashboard=False, log_to_driver=False, logging_level="ERROR", **here)
+    except (ConnectionError, ValueError, RuntimeError) as error:
+        raise PointPillarsError(f"Ray cannot be had ({str(error).splitlines()[0]})") from None
+    make = ray.remote(num_cpus=threads)(Worker).remote
+    try:
+        workers = [make(own) for _ in range(options.workers)]
+        try:
+            ray.get([worker.is_ready.remote() for worker in workers])
+        except ray.exceptions.RayError as error:
+            raise PointPillarsError(f"a worker cannot start ({_last_line(error)})") from None
+
+        def work(jobs: Iterable[Job]) -> Iterator[tuple[Job, Report]]:
+            yield from _share_out(ray, jobs, workers, lambda: make(own), options.attempts)
+
+        yield f"{options.workers} workers of Ray, {threads} threads each", work
+    finally:
+        ray.shutdown()
+
+
+def _share_out(
+    ray: Any, jobs: Iterable[Job], workers: list[Any], replacement: Any, attempts: int
+) -> Iterator[tuple[Job, Report]]:
+    """Give each idle worker the next job; one that dies gets a successor, and its job another attempt."""
+    waiting, idle = deque((job, 1) for job in jobs), list(workers)
+    running: dict[Any, tuple[Any, Job, int]] = {}
+    while waiting or running:
+        while waiting and idle:
+            worker, (job, attempt) = idle.pop(), waiting.popleft()
+            running[worker.detect.remote(job)] = (worker, job, attempt)
+        (done,), _ = ray.wait(list(running), num_returns=1)
+        worker, job, attempt = running.pop(done)
+        try:
+            report = ray.get(done)
+        except ray.exceptions.RayError as error:
+            report = Report(FAILED, f"its worker was lost ({_last_line(error)})", is_worth_another=True)
+            ray.kill(worker)
+            worker = replacement()
+        idle.append(worker)
+        if report.is_worth_another and attempt < attempts:
+            waiting.append((job, attempt + 1))
+        else:
+            yield job, report._replace(attempts=attempt)
+
+
+def _last_line(error: Exception) -> str:
+    return (str(error).strip().splitlines() or [type(error).__name__])[-1].strip()

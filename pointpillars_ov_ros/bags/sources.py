@@ -1,0 +1,216 @@
+# Copyright 2026 The pointpillars_ov_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""Where `detect_bag` takes clouds from, and everything else that is to be in the bag it writes."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any, NamedTuple, Protocol
+
+from rosbags.convert.converter import create_connections_converters
+from rosbags.highlevel import AnyReader
+from rosbags.interfaces import Connection, MessageDefinitionFormat
+
+from pointpillars_ov_ros.bags.bag import BagWriter, first_line, make_typestore, open_bag, read_messages, typestore
+from pointpillars_ov_ros.bags.from_kitti import CLOUDS, TF, TYPES, kitti_messages, topics_of
+from pointpillars_ov_ros.config.errors import DatasetError
+from pointpillars_ov_ros.kitti.frames import find_frames
+
+_POINT_CLOUD = "sensor_msgs/msg/PointCloud2"
+_RATE = 10.0
+"""Of frames without times (Hz)."""
+_IDL = "=" * 80 + "\nIDL: "
+"""How the definition of a type begins that a bag keeps as IDL, with those that it is made of."""
+
+
+class Item(NamedTuple):
+    """A message on its way."""
+
+    channel: str | Connection
+    """Where `BagWriter.write` is to put it."""
+    stamp_ns: int
+    data: bytes | None
+    """Serialized, as ROS 2 does it; None where that could not be made of what was in the bag."""
+    cloud: bytes | None
+    """Of a cloud, what `Source.parse` takes; of any other message None."""
+
+
+class Source(Protocol):
+    """Messages, with clouds among them."""
+
+    topics: set[str]
+    cloud_topic: str
+    clouds: int
+    storage: str
+    """Of the bag: mcap or sqlite3."""
+    identity: str
+    """Other where the source is another one, or has changed."""
+    notes: list[str]
+    """What is to be said of it, when all messages have been given."""
+
+    def announce(self, bag: BagWriter) -> None:
+        """Make the topics known to the bag that is written."""
+
+    def messages(self) -> Iterator[Item]:
+        """Give the messages in the order of their stamps."""
+
+    def parse(self, data: bytes) -> Any:
+        """Make a PointCloud2 of the bytes of one; raises whatever broken bytes make `rosbags` raise."""
+
+
+class FrameSource:
+    """A folder of frames, which becomes the bag that `kitti_to_bag` makes of it."""
+
+    def __init__(self, folder: Path) -> None:
+        """Find the frames; DatasetError where there are none."""
+        self._frames = find_frames(folder)
+        self._topics = topics_of(self._frames)
+        self.topics, self.cloud_topic, self.clouds = set(self._topics), CLOUDS, len(self._frames)
+        self.storage = "mcap"
+        self.identity = f"{folder.resolve()}: {' '.join(frame.name for frame in self._frames)}"
+        self.notes: list[str] = []
+
+    def announce(self, bag: BagWriter) -> None:
+        """Make the topics known to the bag that is written."""
+        for topic in self._topics:
+            bag.add_topic(topic, TYPES[topic], latched=topic == TF)
+
+    def messages(self) -> Iterator[Item]:
+        """Give the messages of all frames."""
+        for topic, stamp_ns, data in kitti_messages(self._frames, _RATE, crop=False):
+            yield Item(topic, stamp_ns, data, data if topic == CLOUDS else None)
+
+    def parse(self, data: bytes) -> Any:
+        """Make a PointCloud2 of the bytes of one."""
+        return typestore().deserialize_cdr(data, _POINT_CLOUD)
+
+
+class BagSource:
+    """A bag of ROS 2, whose messages and definitions stay as they are, or of ROS 1, which are converted."""
+
+    def __init__(self, reader: AnyReader, path: Path, topic: str | None) -> None:
+        """Find the clouds; DatasetError lists what is there where that is not one topic."""
+        self._reader, self._path = reader, path
+        self.cloud_topic = choose_topic(reader, path, topic)
+        self.topics = {connection.topic for connection in reader.connections}
+        self.clouds = sum(c.msgcount for c in reader.connections if c.topic == self.cloud_topic)
+        files = sorted(path.iterdir()) if path.is_dir() else [path]
+        self.storage = "sqlite3" if any(file.suffix == ".db3" for file in files) else "mcap"
+        stats = [(file.name, file.stat()) for file in files]
+        self.identity = f"{path.resolve()}: " + ", ".join(f"{n} {s.st_size} B {s.st_mtime_ns} ns" for n, s in stats)
+        self.notes: list[str] = []
+        self._channels: dict[tuple[int, object], Connection] = {}
+        self._converters: Mapping[str, Callable[[bytes], memoryview]] = {}
+
+    def announce(self, bag: BagWriter) -> None:
+        """Make the topics known to the bag that is written; DatasetError where their types cannot be."""
+        try:
+            if self._reader.is2:
+                for connection in self._reader.connections:
+                    self._announce(connection, bag)
+            else:
+                self._announce_converted(bag)
+        # Odd definitions make rosbags raise whatever its parsers stumble over.
+        except Exception as error:
+            raise DatasetError(f"{self._path}: a topic cannot be taken over ({first_line(error)})") from None
+
+    def _announce_converted(self, bag: BagWriter) -> None:
+        # It says on stdout which types are other ones in ROS 2.
+        with contextlib.redirect_stdout(io.StringIO()) as said:
+            self._channels, self._converters = create_connections_converters(
+                self._reader.connections, make_typestore(), self._reader, bag.writer
+            )
+        self.notes += said.getvalue().splitlines()
+
+    def _announce(self, connection: Connection, bag: BagWriter) -> None:
+        kind, (form, text) = connection.msgtype, connection.msgdef
+        store = typestore() if form is MessageDefinitionFormat.NONE else self._reader.typestore
+        if kind not in store.fielddefs:
+            count = f"{connection.msgcount} messages on {connection.topic}"
+            self.notes.append(f"left out: {count}, for the bag does not say what a {kind} is")
+            return
+        if form is MessageDefinitionFormat.NONE or (form is MessageDefinitionFormat.IDL and not text.startswith(_IDL)):
+            text, _ = store.generate_msgdef(kind, ros_version=2)
+        qualities = connection.ext.offered_qos_profiles  # type: ignore[union-attr]
+        known = [c for c in bag.writer.connections if (c.topic, c.msgtype) == (connection.topic, kind)]
+        same = [c for c in known if c.ext == connection.ext]
+        self._channels[connection.id, connection.owner] = (
+            same[0]
+            if same
+            else bag.writer.add_connection(
+                connection.topic,
+                kind,
+                msgdef=text,
+                rihs01=connection.digest or store.hash_rihs01(kind),
+                offered_qos_profiles=qualities,
+            )
+        )
+
+    def messages(self) -> Iterator[Item]:
+        """Give all messages that can be taken over; only the clouds where nothing has been announced."""
+        is_copied, broken = bool(self._channels), Counter[str]()
+        every = [(connection, (connection.id, connection.owner)) for connection in self._reader.connections]
+        wanted = [c for c, key in every if key in self._channels or c.topic == self.cloud_topic]
+        for connection, stamp_ns, raw in read_messages(self._reader, self._path, wanted):
+            is_cloud = connection.topic == self.cloud_topic
+            data = self._convert(connection.msgtype, raw) if is_copied else None
+            if data is None and not is_cloud:
+                broken[connection.topic] += 1
+                continue
+            channel = self._channels.get((connection.id, connection.owner), connection.topic)
+            yield Item(channel, stamp_ns, data, raw if is_cloud else None)
+        self.notes += [f"left out: {n} broken messages on {topic}" for topic, n in broken.items()]
+
+    def _convert(self, kind: str, raw: bytes) -> bytes | None:
+        if self._reader.is2:
+            return raw
+        try:
+            return bytes(self._converters[kind](raw))
+        # Broken bytes make rosbags raise whatever its parsers stumble over.
+        except Exception:
+            return None
+
+    def parse(self, data: bytes) -> Any:
+        """Make a PointCloud2 of the bytes of one."""
+        return self._reader.deserialize(data, _POINT_CLOUD)
+
+
+@contextlib.contextmanager
+def open_source(path: Path, topic: str | None) -> Iterator[Source]:
+    """Open a bag, or a folder of frames; DatasetError where it is neither."""
+    if is_bag(path):
+        with open_bag(path) as reader:
+            yield BagSource(reader, path, topic)
+    elif path.is_dir():
+        yield FrameSource(path)
+    else:
+        raise DatasetError(f"{path}: there is no such bag or folder of frames")
+
+
+def is_bag(path: Path) -> bool:
+    """Tell whether a path is taken for a bag, and not for a folder of frames."""
+    if not path.is_dir():
+        return path.is_file()
+    return (path / "metadata.yaml").is_file() or any(path.glob("*.mcap")) or any(path.glob("*.db3"))
+
+
+def choose_topic(reader: AnyReader, path: Path, wanted: str | None) -> str:
+    """Give the one topic of clouds, or the one called `wanted`, in any namespace unless one is given."""
+    counts: Counter[str] = Counter()
+    for connection in reader.connections:
+        if connection.msgtype == _POINT_CLOUD:
+            counts[connection.topic] += connection.msgcount
+    there = ", ".join(f"{topic} ({count} clouds)" for topic, count in sorted(counts.items()))
+    if not counts:
+        others = ", ".join(sorted({f"{c.topic} ({c.msgtype})" for c in reader.connections})) or "nothing"
+        raise DatasetError(f"{path}: no topic of {_POINT_CLOUD}; it has {others}")
+    chosen = [topic for topic in counts if wanted is None or topic == wanted or topic.endswith(f"/{wanted}")]
+    if not chosen:
+        raise DatasetError(f"{path}: no topic {wanted} of {_POINT_CLOUD}; it has {there}")
+    if len(chosen) > 1:
+        raise DatasetError(f"{path}: clouds on {len(chosen)} topics, choose one by --topic: {there}")
+    return chosen[0]

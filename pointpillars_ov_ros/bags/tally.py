@@ -1,0 +1,78 @@
+# Copyright 2026 The pointpillars_ov_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""What became of the clouds of a bag, counted and said."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from pointpillars_ov_ros.bags.journal import Outcome
+
+
+@dataclass
+class Tally:
+    """Exact accounts: every cloud of the bag is detected in, or refused."""
+
+    clouds: int = 0
+    detected: int = 0
+    boxes: int = 0
+    replayed: int = 0
+    """Of all clouds, those that an earlier run had seen to."""
+    refused: Counter[str] = field(default_factory=Counter)
+    """Clouds that could not be read, by reason."""
+    frame_ids: Counter[str] = field(default_factory=Counter)
+    layouts: Counter[str] = field(default_factory=Counter)
+    """Clouds by their fields and the size of a point."""
+    without_intensity: int = 0
+    too_bright: int = 0
+    notes: list[str] = field(default_factory=list)
+    """What else is to be said of the bag."""
+    wall_s: float = 0.0
+    core_s: float = 0.0
+    """Time that this process took of all cores."""
+
+    def count(self, outcome: Outcome, is_replayed: bool) -> None:
+        """Count a cloud."""
+        self.detected += not outcome.refusal
+        self.boxes += outcome.boxes
+        self.replayed += is_replayed
+        if outcome.refusal:
+            self.refused[outcome.refusal] += 1
+
+    def count_form(self, message: Any) -> None:
+        """Count the frame and the layout of a PointCloud2."""
+        fields = " ".join(each.name for each in message.fields) or "no field"
+        self.layouts[f"{fields}, {message.point_step} bytes a point"] += 1
+        self.frame_ids[message.header.frame_id] += 1
+
+
+def print_tally(out: Path, tally: Tally) -> None:
+    """Print what became of the clouds, and what is odd about them."""
+    print(
+        f"{out}: {tally.clouds} clouds, {tally.detected} with detections ({tally.boxes} boxes), "
+        f"{sum(tally.refused.values())} refused"
+    )
+    if tally.replayed:
+        print(f"  {tally.replayed} of them an earlier run had seen to")
+    for reason, count in tally.refused.most_common():
+        print(f"  refused: {count} x {reason}")
+    for what, counts in (("frame_id", tally.frame_ids), ("layout", tally.layouts)):
+        if len(counts) > 1:
+            print(f"  {what} changes: {'; '.join(f'{value!r} in {count}' for value, count in counts.items())}")
+    if tally.without_intensity:
+        print(f"  {tally.without_intensity} without intensity, taken as 0, which costs accuracy: see --intensity-field")
+    if tally.too_bright:
+        print(f"  {tally.too_bright} with intensities far above 1: see --intensity-scale")
+    for note in tally.notes:
+        print(f"  {note}")
+    fresh = tally.clouds - tally.replayed
+    if fresh:
+        print(f"  {cost(fresh, tally.wall_s, tally.core_s)}")
+
+
+def cost(clouds: int, wall_s: float, core_s: float) -> str:
+    """Say what 1 000 clouds cost."""
+    return f"1 000 clouds cost {1000 * core_s / clouds:.0f} core-seconds, and take {1000 * wall_s / clouds:.0f} s"

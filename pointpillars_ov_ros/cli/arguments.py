@@ -1,0 +1,152 @@
+# Copyright 2026 The pointpillars_ov_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""The two things that tools are given: a model, as a bundle or a bare pair of IR files, and a folder of clouds."""
+
+from __future__ import annotations
+
+import argparse
+import math
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pointpillars_ov_ros.config.errors import PointPillarsError
+
+if TYPE_CHECKING:
+    from pointpillars_ov_ros.kitti.frames import Frame
+    from pointpillars_ov_ros.model.bundle import ModelBundle
+
+
+def add_input_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare --data and --model."""
+    parser.add_argument("--data", type=Path, help="KITTI folder: object set, split, raw drive or folder of .bin clouds")
+    add_model_argument(parser)
+
+
+def add_model_argument(parser: argparse.ArgumentParser) -> None:
+    """Declare --model."""
+    parser.add_argument(
+        "--model",
+        type=Path,
+        help="model bundle, or a folder with the IR files of PFE and RPN (default: the one in the box)",
+    )
+
+
+def add_device_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare --device and --set."""
+    parser.add_argument("--device", default="CPU", help="OpenVINO device of both networks (default: %(default)s)")
+    add_set_argument(parser)
+
+
+def add_set_argument(parser: argparse.ArgumentParser) -> None:
+    """Declare --set."""
+    parser.add_argument(
+        "--set", nargs="+", default=[], metavar="NAME=VALUE", help="OpenVINO properties, by the names of the plugin"
+    )
+
+
+def add_precision_argument(parser: argparse.ArgumentParser) -> None:
+    """Declare --precision, for a tool that takes one."""
+    parser.add_argument(
+        "--precision",
+        default="default",
+        choices=("default", "f32", "f16", "bf16"),
+        help="inference precision asked of the device (default: what the device likes)",
+    )
+
+
+def add_intensity_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare --intensity-field and --intensity-scale, for a tool that reads clouds from bags."""
+    parser.add_argument(
+        "--intensity-field", default="", metavar="NAME", help="of the clouds (default: as their layout tells)"
+    )
+    parser.add_argument(
+        "--intensity-scale",
+        type=positive_number,
+        default=0.0,
+        metavar="F",
+        help="factor that brings intensities to 0..1, e.g. 0.0039216 (default: as their layout tells)",
+    )
+
+
+def add_precision_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare --precision and --encoder, for a tool that takes one of each."""
+    add_precision_argument(parser)
+    parser.add_argument(
+        "--encoder",
+        default="auto",
+        choices=("auto", "openvino", "host"),
+        help="where pillars are encoded (default: auto)",
+    )
+
+
+def device_settings(options: argparse.Namespace) -> dict[str, str]:
+    """Give the settings of a `RuntimeConfig` that the flags of `add_device_arguments` ask for."""
+    return {
+        "pfe_device": options.device,
+        "rpn_device": options.device,
+        "device_properties": " ".join(options.set),
+    }
+
+
+def add_storage_argument(parser: argparse.ArgumentParser, default: str | None) -> None:
+    """Declare --storage; `default` None: as the input has it."""
+    parser.add_argument(
+        "--storage",
+        choices=("mcap", "sqlite3"),
+        default=default,
+        help=f"of the bag that is written (default: {default or 'as the input, mcap where that is no rosbag2'}); "
+        "killed in between, mcap can be read up to there",
+    )
+
+
+def positive_number(text: str) -> float:
+    """Read a flag that is a quantity."""
+    try:
+        number = float(text)
+    except ValueError:
+        number = math.nan
+    if not 0 < number < math.inf:
+        raise argparse.ArgumentTypeError(f"{text!r} is no number above 0")
+    return number
+
+
+def positive(text: str) -> int:
+    """Read a flag that is a count."""
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is no number of 1 or more")
+    return int(text)
+
+
+def check_data(options: argparse.Namespace, command: str) -> None:
+    """Raise one sentence unless clouds are given: figures want clouds that are named."""
+    if options.data is None:
+        raise PointPillarsError(
+            f"{command} needs clouds: --data KITTI_FOLDER (`pointpillars_ov simulate` makes one); "
+            f"with make: `make bench DATA=…`"
+        )
+
+
+def open_model(folder: Path | None, scratch: Path) -> ModelBundle:
+    """Load the bundle in `folder`, or the one in the box; of a bare pair of IR files, make one in `scratch` first."""
+    from pointpillars_ov_ros.conversion.importers import find_preset, import_ir
+    from pointpillars_ov_ros.model.bundle import CONFIG_NAME, load_bundle
+
+    if folder is None:
+        # Only where ROS is, which knows where the package is installed.
+        from pointpillars_ov_ros.ros.shipped import shipped_model
+
+        folder = shipped_model()
+    if not (folder / CONFIG_NAME).is_file() and folder.is_dir() and any(folder.glob("*.xml")):
+        preset = find_preset(folder)
+        print(f"{folder} holds IR files without {CONFIG_NAME}: taken as {preset}, whose tensors they have")
+        import_ir(folder, preset, scratch)
+        folder = scratch
+    return load_bundle(folder)
+
+
+def open_frames(folder: Path, limit: int = 0) -> list[Frame]:
+    """List the frames in `folder`, the first `limit` of them where that is not 0."""
+    from pointpillars_ov_ros.kitti.frames import find_frames
+
+    frames = find_frames(folder)
+    return frames[:limit] if limit else frames

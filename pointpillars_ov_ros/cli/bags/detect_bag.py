@@ -1,0 +1,72 @@
+# Copyright 2026 The pointpillars_ov_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""`pointpillars_ov detect_bag`: a bag with detections added, without a ROS graph."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from pointpillars_ov_ros.cli.arguments import (
+    add_device_arguments,
+    add_intensity_arguments,
+    add_model_argument,
+    add_precision_argument,
+    add_storage_argument,
+    positive,
+)
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the flags."""
+    parser.epilog = (
+        "Every cloud is taken once, in order; its detections have its header and its time in the bag. Killed in "
+        "between, the same command goes on where it was: what was detected so far is kept in BAG.partial. "
+        "A bag of ROS 1 becomes one of ROS 2."
+    )
+    parser.add_argument("source", type=Path, metavar="BAG", help="bag of ROS 2 or ROS 1, or a folder of KITTI frames")
+    parser.add_argument("--out", type=Path, required=True, metavar="BAG", help="new folder for the bag")
+    add_detection_arguments(parser)
+
+
+def add_detection_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the flags that detect_bags has, too."""
+    parser.add_argument("--topic", metavar="TOPIC", help="of the clouds (default: the only topic of PointCloud2)")
+    parser.add_argument(
+        "--detections",
+        default="/detections",
+        metavar="TOPIC",
+        help="to write detections on, with label_info beside it (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--only-detections", action="store_true", help="leave the messages of the input out of the output"
+    )
+    add_storage_argument(parser, None)
+    add_model_argument(parser)
+    add_device_arguments(parser)
+    add_precision_argument(parser)
+    # Not auto, whose choice may be another one when a run is taken up again.
+    parser.add_argument(
+        "--encoder",
+        default="host",
+        choices=("host", "openvino"),
+        help="where pillars are encoded (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--mode",
+        default="throughput",
+        choices=("latency", "balanced", "throughput"),
+        help="how many clouds are in flight: 1, 2 or 3 (default: %(default)s)",
+    )
+    parser.add_argument("--threads", type=positive, metavar="N", help="threads of the CPU for each network")
+    parser.add_argument(
+        "--score-threshold", type=float, default=0.0, metavar="S", help="least score (default: the model's own)"
+    )
+    add_intensity_arguments(parser)
+
+
+def run(options: argparse.Namespace) -> int:
+    """Detect, and say what became of the clouds."""
+    from pointpillars_ov_ros.bags.detect import run_detect_bag
+
+    return run_detect_bag(options)

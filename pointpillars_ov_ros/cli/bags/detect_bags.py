@@ -1,0 +1,53 @@
+# Copyright 2026 The pointpillars_ov_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""`pointpillars_ov detect_bags`: detect_bag over many bags, one after the other or on workers of Ray."""
+
+from __future__ import annotations
+
+import argparse
+import importlib.util
+from pathlib import Path
+
+from pointpillars_ov_ros.cli.arguments import positive
+from pointpillars_ov_ros.cli.bags.detect_bag import add_detection_arguments
+from pointpillars_ov_ros.config.errors import PointPillarsError
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the flags."""
+    parser.epilog = (
+        "FOLDER/manifest.json says of every input whether it is done, or why it failed. An output is there when it is "
+        "whole, so the same command, after whatever ended it, does what is left. Workers on other machines need this "
+        "package, the inputs and FOLDER at the same paths."
+    )
+    parser.add_argument(
+        "sources", type=Path, nargs="+", metavar="INPUT", help="bags of ROS 2 or ROS 1, or folders of KITTI frames"
+    )
+    parser.add_argument("--out", type=Path, required=True, metavar="FOLDER", help="for the bags and the manifest")
+    parser.add_argument(
+        "--engine",
+        choices=("local", "ray"),
+        default="local",
+        help="local: one input after the other in this process; ray: workers of Ray (default: %(default)s)",
+    )
+    parser.add_argument("--workers", type=positive, default=1, metavar="N", help="of ray (default: %(default)s)")
+    parser.add_argument("--address", metavar="HOST:PORT", help="of a Ray cluster (default: Ray is started here)")
+    parser.add_argument(
+        "--attempts",
+        type=positive,
+        default=3,
+        metavar="N",
+        help="at an input whose worker is killed or whose device fails (default: %(default)s)",
+    )
+    add_detection_arguments(parser)
+
+
+def run(options: argparse.Namespace) -> int:
+    """Detect in every input, and say what became of them."""
+    if options.engine == "local" and (options.workers > 1 or options.address):
+        raise PointPillarsError("--workers and --address are for --engine ray")
+    if options.engine == "ray" and importlib.util.find_spec("ray") is None:
+        raise PointPillarsError("--engine ray needs Ray: `pip install -r requirements-fleet.txt`")
+    from pointpillars_ov_ros.bags.detect_many import run_detect_bags
+
+    return run_detect_bags(options)

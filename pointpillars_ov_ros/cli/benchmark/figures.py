@@ -1,0 +1,115 @@
+# Copyright 2026 The pointpillars_ov_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""What `benchmark` finds out about a configuration, and how it is calculated from the rounds measured."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from statistics import median
+
+from pointpillars_ov_ros.cli.measurement.usage import busy_ns
+from pointpillars_ov_ros.cli.measurement.workloads import Round
+from pointpillars_ov_ros.cli.tables import summarize
+from pointpillars_ov_ros.config.runtime_config import EncoderChoice, RuntimeConfig
+from pointpillars_ov_ros.inference.pipeline.timing import Stage, StageEvent
+
+Percentiles = dict[str, float]
+
+WORK = ("convert", "pillars", "pfe", "scatter", "rpn", "decode", "message")
+"""The stages in which something is done for a frame, in their order: rows of `Measurement.durations_ms`."""
+
+
+@dataclass(frozen=True)
+class BareNetwork:
+    """A network by itself, without anything of the host."""
+
+    compile_s: float
+    """To compile it, for the shape that it runs with."""
+    request_ms: Percentiles
+    """One at a time. For the PFE: all requests of one frame."""
+    requests: int
+    """Those that the plugin says are best at once."""
+    fps: float
+    """With so many at once: the median over the rounds."""
+
+
+@dataclass(frozen=True)
+class OriginsWay:
+    """The origin's way, measured in the same rounds."""
+
+    fps: float
+    total_ms: Percentiles
+    fps_gain: float
+    """Frames a second of the configuration, by those of the origin's way."""
+    total_share: float
+    """Time from cloud message to detection message, by that of the origin's way."""
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """What came out. Ratios are medians over the rounds of the ratio within a round."""
+
+    runtime: RuntimeConfig
+    encoder: EncoderChoice
+    """That which was taken."""
+    encoder_reason: str
+    effective: dict[str, dict[str, str]]
+    """Settings read back from the compiled networks."""
+    slots: int
+    """Frames in flight at most."""
+    load_s: float
+    """To read, compile and warm up the networks."""
+    rss_mb: float
+    """After the first round, before anything is made to compare with."""
+    peak_rss_mb: float
+    fps: float
+    """The median over the rounds."""
+    cpu_percent: float
+    """CPU time of the process by elapsed time; 100 is one core."""
+    busy_percent: dict[str, float]
+    """Share of the time in which the PFE, the RPN, or either of them ran."""
+    durations_ms: dict[str, Percentiles]
+    bare: dict[str, BareNetwork]
+    total_by_rpn: float
+    """Cloud message in to detection message built, by a bare request of the same compiled RPN."""
+    fps_by_rpn: float
+    """Frames a second, by inferences a second of the bare RPN at its optimal number of requests."""
+    origin: OriginsWay | None
+    trace: tuple[StageEvent, ...]
+    """Of a few frames, where a picture was asked for."""
+
+
+def cpu_percent(rounds: Sequence[Round]) -> float:
+    """Give the CPU time of the process by the elapsed time; 100 is one core."""
+    return 100.0 * sum(r.cpu_ns for r in rounds) / sum(r.end_ns - r.begin_ns for r in rounds)
+
+
+def busy_percent(rounds: Sequence[Round]) -> dict[str, float]:
+    """Give the share of the time in which the PFE, the RPN, or either of them ran."""
+    elapsed_ns = sum(r.end_ns - r.begin_ns for r in rounds)
+
+    def share(*stages: Stage) -> float:
+        total_ns = 0
+        for r in rounds:
+            spans = [times.span_ns(stage) for times in r.around for stage in stages]
+            total_ns += busy_ns(spans, r.begin_ns, r.end_ns)
+        return 100.0 * total_ns / elapsed_ns
+
+    return {"pfe": share(Stage.PFE), "rpn": share(Stage.RPN), "either": share(Stage.PFE, Stage.RPN)}
+
+
+def durations_ms(rounds: Sequence[Round]) -> dict[str, Percentiles]:
+    """Summarize every stage, and what they add up to."""
+    frames = [frame for r in rounds for frame in r.frames]
+    rows = {stage.name.lower(): [frame.result.times.duration_ms(stage) for frame in frames] for stage in Stage}
+    rows["message"] = [frame.message_ms for frame in frames]
+    rows["host"] = [frame.host_ms for frame in frames]
+    rows["in flight"] = [frame.result.times.in_flight_ms for frame in frames]
+    rows["total"] = [frame.total_ms for frame in frames]
+    return {name: summarize(values) for name, values in rows.items()}
+
+
+def total_medians_ms(rounds: Sequence[Round]) -> list[float]:
+    """Give the median of every round, cloud message in to detection message built."""
+    return [median(frame.total_ms for frame in r.frames) for r in rounds]

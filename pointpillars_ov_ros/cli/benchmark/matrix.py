@@ -1,0 +1,48 @@
+# Copyright 2026 The pointpillars_ov_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""The configurations that the flags of `benchmark` ask for."""
+
+from __future__ import annotations
+
+import argparse
+import itertools
+from collections.abc import Sequence
+from typing import Any
+
+from pointpillars_ov_ros.cli.arguments import device_settings
+from pointpillars_ov_ros.cli.benchmark.command import MATRIX
+from pointpillars_ov_ros.config.runtime_config import DropPolicy, EncoderChoice, RuntimeConfig, from_plain
+
+
+def expand(options: argparse.Namespace) -> list[RuntimeConfig]:
+    """Give every combination of the values asked for, once each; ConfigError where one is out of bounds."""
+    common: dict[str, Any] = {
+        **device_settings(options),
+        "drop_policy": DropPolicy.REPLAY.value,
+    }
+    if options.pfe_block is not None:
+        common["pfe_block"] = options.pfe_block
+    values = [_values(name, getattr(options, name)) for name in MATRIX]
+    wanted = [dict(zip(MATRIX, chosen, strict=True)) for chosen in itertools.product(*values)]
+    for chosen in wanted:
+        if chosen["encoder"] == EncoderChoice.HOST.value:
+            # It has no network whose shape could matter; the same thing is not measured twice.
+            del chosen["pfe_shape"]
+    return list(dict.fromkeys(from_plain(RuntimeConfig, {**common, **chosen}) for chosen in wanted))
+
+
+def encoder_name(runtime: RuntimeConfig) -> str:
+    """Name encoder and shape."""
+    if runtime.encoder is EncoderChoice.HOST:
+        return runtime.encoder.value
+    return f"{runtime.encoder.value} {runtime.pfe_shape.value}"
+
+
+def describe(runtime: RuntimeConfig) -> str:
+    """Name what sets a configuration apart."""
+    return f"{runtime.mode.value}, {encoder_name(runtime)}, {runtime.precision.value}"
+
+
+def _values(name: str, asked: Sequence[str]) -> list[str]:
+    """Give the values of a setting, `all` resolved, once each."""
+    return list(dict.fromkeys(value for word in asked for value in (MATRIX[name] if word == "all" else (word,))))

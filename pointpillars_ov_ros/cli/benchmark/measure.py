@@ -1,0 +1,186 @@
+# Copyright 2026 The pointpillars_ov_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""One configuration of `benchmark`, measured in a process of its own, and beside it what it is compared with."""
+
+from __future__ import annotations
+
+import gc
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from statistics import median
+
+from sensor_msgs.msg import PointCloud2
+
+from benchmarks.reference_pipeline import OriginRoad
+from pointpillars_ov_ros.cli.benchmark.figures import (
+    BareNetwork,
+    Measurement,
+    OriginsWay,
+    busy_percent,
+    cpu_percent,
+    durations_ms,
+    total_medians_ms,
+)
+from pointpillars_ov_ros.cli.measurement.ratios import paired_ratio
+from pointpillars_ov_ros.cli.measurement.usage import read_memory
+from pointpillars_ov_ros.cli.measurement.workloads import (
+    Round,
+    Runner,
+    Startable,
+    make_bare_rpn,
+    read_clouds,
+    run_at_once,
+    run_bare,
+)
+from pointpillars_ov_ros.cli.tables import summarize
+from pointpillars_ov_ros.config.runtime_config import EncoderChoice, RuntimeConfig
+from pointpillars_ov_ros.core.pillars import Pillars
+from pointpillars_ov_ros.inference.device.network import Network
+from pointpillars_ov_ros.inference.device.properties import compile_properties
+from pointpillars_ov_ros.inference.engine import Engine, warm_up_cloud
+from pointpillars_ov_ros.inference.pipeline.timing import StageEvent
+from pointpillars_ov_ros.inference.slot.encoder_choice import EncoderFactory
+from pointpillars_ov_ros.model.bundle import ModelBundle, load_bundle
+from pointpillars_ov_ros.ros.cloud_reader import CloudReader
+
+_TRACED = 8
+"""Frames that the picture is made of, beside those with which the pipeline fills and empties."""
+
+_PFE_SHARE = 3
+"""The bare PFE runs once for so many frames: it takes longer than the whole road, and no claim is made of it."""
+
+
+@dataclass(frozen=True)
+class Job:
+    """What to measure; made in one process and done in another."""
+
+    bundle: Path
+    data: Path
+    frames: int
+    """Take only so many; 0: all."""
+    rounds: int
+    runtime: RuntimeConfig
+    with_origin: bool
+    with_trace: bool
+
+
+class BareWork:
+    """Requests of one network, with nothing of the host around them."""
+
+    def __init__(self, network: Network, make: Callable[[], Startable], frames: int) -> None:
+        """Make as many requests as the plugin says are best; `frames` inferences are one turn."""
+        self._requests = [make() for _ in range(network.optimal_requests)]
+        self._frames = frames
+        self._compile_s = network.compile_s
+        self.times_ms: list[list[float]] = []
+        """Of every turn, one request after the other."""
+        self.fps: list[float] = []
+        """Of every turn, all requests at once."""
+        for request in self._requests:
+            run_bare(request)
+
+    def turn(self) -> None:
+        """Measure both ways."""
+        self.times_ms.append([run_bare(self._requests[0]) for _ in range(self._frames)])
+        self.fps.append(run_at_once(self._requests, self._frames))
+
+    def summary(self) -> BareNetwork:
+        """Give what came out."""
+        times_ms = [time_ms for turn in self.times_ms for time_ms in turn]
+        return BareNetwork(self._compile_s, summarize(times_ms), len(self._requests), median(self.fps))
+
+
+class OriginWork:
+    """The origin's way, one cloud after the other."""
+
+    def __init__(self, road: OriginRoad, clouds: Sequence[PointCloud2]) -> None:
+        """Take `road`, warmed up with one of `clouds`."""
+        self._road, self._clouds = road, clouds
+        self.times_ms: list[list[float]] = []
+        """Of every turn."""
+        road.run(clouds[0])
+
+    def turn(self) -> None:
+        """Send every cloud."""
+        self.times_ms.append([self._road.run(cloud) for cloud in self._clouds])
+
+    def summary(self, rounds: Sequence[Round]) -> OriginsWay:
+        """Give what came out, compared with `rounds` of the same number."""
+        fps = [1e3 * len(turn) / sum(turn) for turn in self.times_ms]
+        medians_ms = map(median, self.times_ms)
+        return OriginsWay(
+            fps=median(fps),
+            total_ms=summarize([time_ms for turn in self.times_ms for time_ms in turn]),
+            fps_gain=paired_ratio(zip((r.fps for r in rounds), fps, strict=True)).value,
+            total_share=paired_ratio(zip(total_medians_ms(rounds), medians_ms, strict=True)).value,
+        )
+
+
+def measure(job: Job) -> Measurement:
+    """Measure one configuration; InferenceError where a frame fails."""
+    bundle = load_bundle(job.bundle)
+    clouds = read_clouds(job.data, job.frames)
+    engine = Engine(bundle, job.runtime)
+    runner = Runner(engine)
+    runner.run(clouds)
+    gc.collect()
+    memory = read_memory()
+    rpn = BareWork(engine.rpn, lambda: make_bare_rpn(engine), len(clouds))
+    pfe = make_bare_pfe(engine, bundle, clouds)
+    origin = OriginWork(OriginRoad(bundle, engine.runtime), clouds) if job.with_origin else None
+    rounds: list[Round] = []
+    turns = [lambda: rounds.append(runner.run(clouds)), rpn.turn, pfe.turn, *([origin.turn] if origin else [])]
+    for index in range(job.rounds):
+        for turn in turns if index % 2 == 0 else reversed(turns):
+            turn()
+    runner.close()
+    return Measurement(
+        runtime=job.runtime,
+        encoder=engine.encoders.kind,
+        encoder_reason=engine.encoders.reason,
+        effective=engine.effective_settings(),
+        slots=len(engine.slots),
+        load_s=engine.load_s,
+        rss_mb=memory.now,
+        peak_rss_mb=memory.peak,
+        fps=median(r.fps for r in rounds),
+        cpu_percent=cpu_percent(rounds),
+        busy_percent=busy_percent(rounds),
+        durations_ms=durations_ms(rounds),
+        bare={"pfe": pfe.summary(), "rpn": rpn.summary()},
+        total_by_rpn=paired_ratio(zip(total_medians_ms(rounds), map(median, rpn.times_ms), strict=True)).value,
+        fps_by_rpn=paired_ratio(zip((r.fps for r in rounds), rpn.fps, strict=True)).value,
+        origin=origin.summary(rounds) if origin else None,
+        trace=tuple(trace(engine, clouds)) if job.with_trace else (),
+    )
+
+
+def make_bare_pfe(engine: Engine, bundle: ModelBundle, clouds: Sequence[PointCloud2]) -> BareWork:
+    """Make the requests of the PFE network for a cloud of middle size, also where the host encodes."""
+    runtime = engine.runtime
+    middle = sorted(clouds, key=lambda cloud: cloud.width)[len(clouds) // 2]
+    pillars = Pillars(bundle.config.grid)
+    pillars.group(CloudReader(runtime).read(middle).points)
+    factory = engine.encoders
+    if factory.network is None:
+        on_device = replace(runtime, encoder=EncoderChoice.OPENVINO)
+        properties = compile_properties(runtime, runtime.pfe_device)
+        factory = EncoderFactory(bundle, on_device, properties, warm_up_cloud(bundle.config))
+    assert factory.network is not None
+
+    def make() -> Startable:
+        encoder = factory.make()
+        encoder.prepare(pillars)
+        return encoder
+
+    return BareWork(factory.network, make, -(-len(clouds) // _PFE_SHARE))
+
+
+def trace(engine: Engine, clouds: Sequence[PointCloud2]) -> list[StageEvent]:
+    """Record the events of a few frames, in a round that is not measured."""
+    events: list[StageEvent] = []
+    runner = Runner(engine, events.append)
+    runner.run([clouds[index % len(clouds)] for index in range(_TRACED)])
+    runner.close()
+    return events

@@ -1,0 +1,178 @@
+# Copyright 2026 The pointpillars_ov_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""The picture of `benchmark`: stage times stacked, and below them who was at what, for a few frames in each mode."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from pointpillars_ov_ros.cli.benchmark.gantt import ROWS, Bar, Row, Trace
+from pointpillars_ov_ros.inference.pipeline.timing import StageEvent
+
+FRAMES = 3
+"""Whole frames to show of the slowest mode; the others show what they do in the same time."""
+
+ON_HOST = "host"
+"""Name of the device where there is none, because the host encodes."""
+
+_COLORS = {
+    "convert": "#9fb3c8",
+    "pillars": "#4f8fd0",
+    "pfe": "#e8983a",
+    "scatter": "#38a394",
+    "rpn": "#c65a63",
+    "decode": "#7d62b3",
+    "message": "#8a7a6c",
+}
+_NAMES = {"pfe": "PFE", "rpn": "RPN"}
+_INK, _GRID = "#2b3138", "#d7dbe0"
+_WIDTH_INCHES, _STACK_INCHES, _ROW_INCHES, _HEAD_INCHES = 13.0, 0.34, 0.34, 1.1
+_ROW_HEIGHT = 0.8
+_WIDE = 0.011
+"""Least width, as a share of the axis, of a bar that its frame's number fits into."""
+_NARROW = 0.0012
+"""Narrower ones are drawn as wide, or they would not be seen."""
+
+
+class Stack(NamedTuple):
+    """The stage times of a configuration, by the names of `_COLORS`."""
+
+    label: str
+    stages_ms: Mapping[str, float]
+    total_ms: float
+    """From end to end, waiting included."""
+
+
+class Panel(NamedTuple):
+    """What went on in one mode."""
+
+    title: str
+    trace: Trace
+    """Of a few frames, from 0 on."""
+
+
+class Group(NamedTuple):
+    """Panels below each other over one time axis."""
+
+    title: str
+    rows: Mapping[Row, str]
+    """What is drawn, and how it is called."""
+    span_ms: float
+    panels: Sequence[Panel]
+
+
+def make_group(title: str, devices: tuple[str, str], traces: Mapping[str, Sequence[StageEvent]], first: int) -> Group:
+    """Make a panel of each trace, by its title, all of them over the time that the slowest takes for a few frames.
+
+    `devices`: where PFE and RPN run. `first`: the frame that the time begins with, when a pipeline is in its stride.
+    """
+    found = {name: Trace.of(events) for name, events in traces.items()}
+    span_ms = max(trace.duration_ms(first, FRAMES) for trace in found.values())
+    span_ms = min(span_ms, *(trace.duration_ms(first) for trace in found.values()))
+    rows = {Row.HOST: "host", Row.PFE: f"PFE on {devices[0]}", Row.RPN: f"RPN on {devices[1]}"}
+    if devices[0] == ON_HOST:
+        rows = {Row.HOST: "host, with PFE", Row.RPN: rows[Row.RPN]}
+    return Group(title, rows, span_ms, [Panel(name, trace.cut(first, span_ms)) for name, trace in found.items()])
+
+
+def draw_benchmark(path: Path, title: str, stacks: Sequence[Stack], groups: Sequence[Group]) -> None:
+    """Draw to a PNG; `stacks` may be empty."""
+    import matplotlib
+
+    matplotlib.use("Agg")
+    from matplotlib import pyplot
+
+    heights = [_STACK_INCHES * len(stacks) + _HEAD_INCHES] if stacks else []
+    heights += [(_ROW_INCHES * len(group.rows) + 0.35) * len(group.panels) + _HEAD_INCHES for group in groups]
+    figure = pyplot.figure(figsize=(_WIDTH_INCHES, sum(heights) + 0.4), facecolor="white", layout="constrained")
+    figure.suptitle(title, fontsize=11, color=_INK)
+    parts = figure.subfigures(len(heights), 1, squeeze=False, height_ratios=heights)[:, 0].tolist()
+    if stacks:
+        _draw_stacks(parts.pop(0), stacks)
+    for part, group in zip(parts, groups, strict=True):
+        _draw_group(part, group)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    figure.savefig(path, dpi=110, format="png")
+    pyplot.close(figure)
+
+
+def _draw_stacks(figure: Any, stacks: Sequence[Stack]) -> None:
+    """Draw a horizontal bar for each configuration: all stages to the left, those of the host to the right."""
+    everything, host = figure.subplots(1, 2, sharey=True, gridspec_kw={"width_ratios": (1.6, 1.0)})
+    _draw_bars(everything, stacks, list(_COLORS))
+    _draw_bars(host, stacks, [name for name in _COLORS if name not in _NAMES])
+    everything.set_yticks(range(len(stacks)), [stack.label for stack in stacks], fontsize=8)
+    everything.invert_yaxis()
+    everything.set_xlabel("all stages, medians (ms); in brackets end to end, waiting included", fontsize=8)
+    host.set_xlabel("the host's alone (ms)", fontsize=8)
+    limit = everything.get_xlim()[1]
+    for place, stack in enumerate(stacks):
+        note = f"{sum(stack.stages_ms.values()):.0f} ({stack.total_ms:.0f})"
+        everything.annotate(
+            note, (sum(stack.stages_ms.values()), place), xytext=(4, 0), textcoords="offset points", va="center",
+            fontsize=8,
+        )  # fmt: skip
+    everything.set_xlim(0.0, 1.12 * limit)
+    figure.suptitle("A frame from cloud message to detection message", fontsize=10, color=_INK, x=0.01, ha="left")
+    _add_legend(figure, list(_COLORS))
+
+
+def _draw_bars(axes: Any, stacks: Sequence[Stack], stages: Sequence[str]) -> None:
+    left = [0.0] * len(stacks)
+    for stage in stages:
+        widths = [stack.stages_ms.get(stage, 0.0) for stack in stacks]
+        axes.barh(range(len(stacks)), widths, left=left, height=0.68, color=_COLORS[stage])
+        left = [begin + width for begin, width in zip(left, widths, strict=True)]
+    axes.tick_params(left=False)
+    _style(axes)
+
+
+def _draw_group(figure: Any, group: Group) -> None:
+    """Draw the panels below each other."""
+    all_axes = figure.subplots(len(group.panels), 1, sharex=True, squeeze=False)[:, 0]
+    for axes, panel in zip(all_axes, group.panels, strict=True):
+        for place, row in enumerate(group.rows):
+            lanes = panel.trace.lanes(row)
+            height = _ROW_HEIGHT / max(1, len(lanes))
+            for index, lane in enumerate(lanes):
+                middle = place + (index + 0.5) * height - _ROW_HEIGHT / 2
+                for bar in lane:
+                    _draw_bar(axes, bar, middle, height, group.span_ms)
+        axes.set_title(panel.title, fontsize=9, loc="left", color=_INK)
+        axes.set_yticks(range(len(group.rows)), list(group.rows.values()), fontsize=8)
+        axes.set_ylim(len(group.rows) - 0.5, -0.5)
+        axes.set_xlim(0.0, group.span_ms)
+        _style(axes)
+    all_axes[-1].set_xlabel("time (ms)", fontsize=8)
+    figure.suptitle(group.title, fontsize=10, color=_INK, x=0.01, ha="left")
+    _add_legend(figure, [stage.name.lower() for stage in ROWS if ROWS[stage] in group.rows])
+
+
+def _draw_bar(axes: Any, bar: Bar, middle: float, height: float, span_ms: float) -> None:
+    width = bar.end_ms - bar.begin_ms
+    is_wide = width >= _WIDE * span_ms
+    axes.barh(
+        middle, max(width, _NARROW * span_ms), left=bar.begin_ms, height=height, color=_COLORS[bar.stage.name.lower()],
+        edgecolor="white", linewidth=0.6 if is_wide else 0.0,
+    )  # fmt: skip
+    if is_wide:
+        axes.text(
+            bar.begin_ms + width / 2, middle, str(bar.sequence), ha="center", va="center", fontsize=7.5, color="white"
+        )
+
+
+def _add_legend(figure: Any, stages: Sequence[str]) -> None:
+    from matplotlib.patches import Patch
+
+    patches = [Patch(color=_COLORS[stage], label=_NAMES.get(stage, stage)) for stage in stages]
+    figure.legend(handles=patches, ncol=len(patches), fontsize=8, frameon=False, loc="upper right")
+
+
+def _style(axes: Any) -> None:
+    axes.tick_params(labelsize=8, colors=_INK)
+    axes.grid(axis="x", color=_GRID, linewidth=0.6)
+    axes.set_axisbelow(True)
+    for side in ("top", "right", "left"):
+        axes.spines[side].set_visible(False)

@@ -1,0 +1,127 @@
+# Copyright 2026 The pointpillars_ov_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""What `pointpillars_ov benchmark` does once its arguments are known."""
+
+from __future__ import annotations
+
+import argparse
+import signal
+import tempfile
+from collections.abc import Sequence
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from multiprocessing import get_context
+from pathlib import Path
+from statistics import median
+
+from pointpillars_ov_ros.cli.arguments import open_frames, open_model
+from pointpillars_ov_ros.cli.benchmark.figures import WORK, Measurement
+from pointpillars_ov_ros.cli.benchmark.matrix import describe, encoder_name, expand
+from pointpillars_ov_ros.cli.benchmark.measure import Job, measure
+from pointpillars_ov_ros.cli.benchmark.plot import Group, Stack, draw_benchmark, make_group
+from pointpillars_ov_ros.cli.benchmark.report import (
+    LEGEND,
+    STAGES_LEGEND,
+    document,
+    format_details,
+    format_origin,
+    format_summary,
+)
+from pointpillars_ov_ros.cli.evaluate.report import write_json
+from pointpillars_ov_ros.cli.machine import Surroundings, look_around
+from pointpillars_ov_ros.config.errors import InferenceError
+from pointpillars_ov_ros.config.runtime_config import RuntimeConfig
+from pointpillars_ov_ros.inference.trace.writer import write_trace
+
+
+def run_benchmark(options: argparse.Namespace) -> int:
+    """Measure the road from PointCloud2 to Detection3DArray in every configuration, print, and write the report."""
+    configurations = expand(options)
+    points = [len(frame.read_points()) for frame in open_frames(options.data, options.frames)]
+    with tempfile.TemporaryDirectory() as scratch:
+        bundle = open_model(options.model, Path(scratch) / "bundle")
+        surroundings = look_around(bundle.config.name)
+        print(surroundings.line())
+        print(f"{len(points)} frames of about {median(points):.0f} points, {options.repeat} rounds")
+        measurements = []
+        for number, runtime in enumerate(configurations, 1):
+            print(f"{number} of {len(configurations)}: {describe(runtime)} …", flush=True)
+            measurements.append(measure_apart(_job(options, bundle.folder, runtime)))
+    _print(measurements)
+    if options.json is not None:
+        report = document(surroundings, len(points), int(median(points)), options.repeat, measurements)
+        write_json(options.json, report)
+        print(f"\nreport   {options.json}")
+    if options.record_trace is not None:
+        record(options.record_trace, bundle.config.name, measurements)
+        print(f"\ntraces   {options.record_trace}")
+    if options.picture is not None:
+        draw(options.picture, surroundings, measurements)
+        print(f"\npicture  {options.picture}")
+    return 0
+
+
+def measure_apart(job: Job) -> Measurement:
+    """Measure in a process of its own, so that memory and loading times are of this configuration and no other."""
+    with ProcessPoolExecutor(1, get_context("spawn"), signal.signal, (signal.SIGINT, signal.SIG_DFL)) as pool:
+        try:
+            return pool.submit(measure, job).result()
+        except BrokenProcessPool:
+            raise InferenceError(f"the process that measured {describe(job.runtime)} died") from None
+
+
+def draw(path: Path, surroundings: Surroundings, measurements: Sequence[Measurement]) -> None:
+    """Draw stage times of every configuration, and for each encoder and precision a few frames in each mode."""
+    title = f"{surroundings.model} on {surroundings.processor}, {surroundings.cores} cores"
+    draw_benchmark(path, title, [make_stack(m) for m in measurements], make_groups(measurements))
+
+
+def record(folder: Path, model: str, measurements: Sequence[Measurement]) -> None:
+    """Write the trace of each configuration."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for number, m in enumerate(measurements, 1):
+        devices = (m.effective["pfe"]["EXECUTION_DEVICES"], m.effective["rpn"]["EXECUTION_DEVICES"])
+        title = f"{model}, {describe(m.runtime)}: {m.fps:.2f} FPS"
+        write_trace(folder / f"{number:02}_{m.runtime.mode.value}.json", title, devices, m.trace)
+
+
+def make_stack(measurement: Measurement) -> Stack:
+    """Give the medians of the stages."""
+    medians_ms = {name: values["p50"] for name, values in measurement.durations_ms.items()}
+    return Stack(describe(measurement.runtime), {name: medians_ms[name] for name in WORK}, medians_ms["total"])
+
+
+def make_groups(measurements: Sequence[Measurement]) -> list[Group]:
+    """Give the modes of the same encoder and precision a group."""
+    variants: dict[str, list[Measurement]] = {}
+    for m in measurements:
+        variants.setdefault(f"encoder {encoder_name(m.runtime)}, precision {m.runtime.precision.value}", []).append(m)
+    groups = []
+    for name, some in variants.items():
+        traces = {f"{m.runtime.mode.value}: {m.fps:.2f} FPS": m.trace for m in some}
+        effective = some[0].effective
+        devices = (effective["pfe"]["EXECUTION_DEVICES"], effective["rpn"]["EXECUTION_DEVICES"])
+        first = max(m.slots for m in some)
+        groups.append(make_group(f"{name}; in a bar, the number of its frame", devices, traces, first))
+    return groups
+
+
+def _job(options: argparse.Namespace, bundle: Path, runtime: RuntimeConfig) -> Job:
+    return Job(
+        bundle=bundle,
+        data=options.data,
+        frames=options.frames,
+        rounds=options.repeat,
+        runtime=runtime,
+        with_origin=options.baseline is not None,
+        with_trace=options.picture is not None or options.record_trace is not None,
+    )
+
+
+def _print(measurements: Sequence[Measurement]) -> None:
+    print(f"\n{format_summary(measurements)}\n\n{LEGEND}")
+    if origin := format_origin(measurements):
+        print(f"\n{origin}")
+    for measurement in measurements:
+        print(f"\n{format_details(measurement)}")
+    print(f"\n{STAGES_LEGEND}")

@@ -1,0 +1,170 @@
+# Copyright 2026 The pointpillars_ov_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""What `pointpillars_ov demo` does once its arguments are known."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import shutil
+import sys
+import time
+from pathlib import Path
+
+import rclpy
+from ament_index_python.packages import get_package_share_directory
+from rclpy.executors import SingleThreadedExecutor
+from tqdm import tqdm
+
+from pointpillars_ov_ros.bags.bag import BagWriter
+from pointpillars_ov_ros.cli.arguments import device_settings, open_frames, open_model
+from pointpillars_ov_ros.cli.birds_eye_view import draw_birds_eye_view
+from pointpillars_ov_ros.cli.demo.recorder import TALLY_SCORE, Recorder
+from pointpillars_ov_ros.cli.processes import NodeProcesses
+from pointpillars_ov_ros.cli.tables import format_durations, format_table
+from pointpillars_ov_ros.config.errors import PointPillarsError
+from pointpillars_ov_ros.config.model_config import ModelConfig
+from pointpillars_ov_ros.config.runtime_config import Mode
+from pointpillars_ov_ros.inference.pipeline.scheduler import SCHEDULES
+from pointpillars_ov_ros.inference.pipeline.timing import Stage
+from pointpillars_ov_ros.nodes.kitti_player.node import can_crop
+from pointpillars_ov_ros.ros.dds import profile_path, transport_warning, with_profile
+
+_SILENCE_S = 120.0
+"""Without any result for so long, something is wrong; loading and compiling take seconds."""
+_DIAGNOSTICS_S = 5.0
+_SIMULATED_FRAMES = 40
+_PICTURED_SCORE = 0.3
+"""Models are scored from 0.1 on, which is more than anybody wants to look at."""
+
+
+def run_demo(options: argparse.Namespace) -> int:
+    """Start the nodes, record until every cloud has its result, leave picture, bag and tables."""
+    begin = time.monotonic()
+    if options.data is None:
+        options.data = simulate_drive(options)
+    frames = open_frames(options.data, options.frames)
+    bundle = open_model(options.model, options.out / "bundle")
+    share = Path(get_package_share_directory("pointpillars_ov_ros"))
+    os.environ.update(with_profile(os.environ, profile_path(share)))
+    warning = transport_warning()
+    if warning:
+        print(f"warning: {warning}")
+    options.out.mkdir(parents=True, exist_ok=True)
+    with (
+        BagWriter(options.out / "bag") as bag,
+        NodeProcesses(options.out / "logs", os.environ) as nodes,
+    ):
+        rclpy.init()
+        recorder = Recorder(bag, bundle.config.classes)
+        try:
+            if not options.attach:
+                start_nodes(nodes, options, bundle.folder, all(can_crop(frame) for frame in frames))
+            watch(recorder, nodes, len(frames))
+        finally:
+            recorder.destroy_node()
+            rclpy.try_shutdown()
+    report(recorder, options.out, bundle.config, len(frames))
+    print(f"done in {time.monotonic() - begin:.0f} s")
+    return 0 if recorder.detection_arrays == len(frames) else 1
+
+
+def simulate_drive(options: argparse.Namespace) -> Path:
+    """Simulate what is to be played, in place of the drive of an earlier demo; gives its folder."""
+    from pointpillars_ov_ros.cli.simulate.run import write_frames
+    from pointpillars_ov_ros.synthetic import load_sensor
+
+    folder: Path = options.out / "drive"
+    if folder.exists():
+        shutil.rmtree(folder)
+    print("no --data: a drive through a simulated street is played")
+    write_frames(folder, load_sensor("hdl_64e"), options.frames or _SIMULATED_FRAMES, seed=0, is_drive=True)
+    return folder
+
+
+def start_nodes(nodes: NodeProcesses, options: argparse.Namespace, bundle: Path, crop: bool) -> None:
+    """Start detector, diagnostics and player; the player waits for detector and recorder by itself."""
+    mode = Mode(options.mode)
+    nodes.start(
+        "pointpillars_detector",
+        {
+            "model_dir": str(bundle.resolve()),
+            "drop_policy": "replay",
+            "mode": mode.value,
+            **{name: value for name, value in device_settings(options).items() if value},
+            "record_trace": "" if options.record_trace is None else str(options.record_trace.resolve()),
+        },
+    )
+    nodes.start("pointpillars_diagnostics", {})
+    nodes.start(
+        "kitti_player",
+        {
+            "data_dir": str(options.data.resolve()),
+            "max_frames": options.frames,
+            "rate": float(options.rate),
+            "crop_to_image": crop,
+            "wait_for_subscribers": 2,
+            # One more than there are frame slots keeps them all busy; any further one would only wait.
+            "max_outstanding": SCHEDULES[mode].slots + 1,
+        },
+    )
+
+
+def watch(recorder: Recorder, nodes: NodeProcesses, expected: int) -> None:
+    """Spin until the detector has reported on `expected` clouds, and the diagnostics on the last of them."""
+    executor = SingleThreadedExecutor()
+    executor.add_node(recorder)
+    heard = time.monotonic()
+    with tqdm(total=expected, unit="cloud", desc="detecting") as progress:
+        while not recorder.has_all_of(expected):
+            executor.spin_once(timeout_sec=0.2)
+            nodes.check()
+            if progress.n < len(recorder.timings):
+                progress.update(len(recorder.timings) - progress.n)
+                heard = time.monotonic()
+            elif time.monotonic() - heard > _SILENCE_S:
+                raise PointPillarsError(
+                    f"no result for {_SILENCE_S:.0f} s: {recorder.clouds} clouds seen, "
+                    f"{len(recorder.timings)} reported on"
+                )
+    deadline = time.monotonic() + _DIAGNOSTICS_S
+    while recorder.diagnosed < expected and time.monotonic() < deadline:
+        executor.spin_once(timeout_sec=0.2)
+
+
+def report(recorder: Recorder, out: Path, config: ModelConfig, played: int) -> None:
+    """Draw the picture and print the tables."""
+    timings = recorder.timings
+    done = [timing for timing in timings if not timing.error]
+    if done:
+        durations = {stage.name.lower(): [getattr(t, f"{stage.name.lower()}_ms") for t in done] for stage in Stage}
+        durations["host"] = [timing.host_ms for timing in done]
+        durations["total"] = [timing.total_ms for timing in done]
+        last = done[-1]
+        if last.warnings:
+            print(f"warning: {last.warnings}", file=sys.stderr)
+        print(f"\nPFE on {last.pfe_device} in {last.pfe_precision}, RPN on {last.rpn_device} in {last.rpn_precision}")
+        print(format_durations("stage (ms)", durations))
+    last = timings[-1]
+    print(f"\n{played} clouds played, {recorder.clouds} seen on the topic; the detector received {last.received}:")
+    accounts = [(name, str(getattr(last, name))) for name in ("completed", "dropped", "refused", "failed")]
+    print(format_table(("clouds", "number"), accounts))
+    for timing in timings:
+        if timing.error:
+            print(f"  {timing.error}")
+    if recorder.tallies:
+        found, missed, false = (sum(column) for column in zip(*recorder.tallies, strict=True))
+        print(
+            f"\n{', '.join(config.classes)} at score {TALLY_SCORE} or more in {len(recorder.tallies)} labelled "
+            f"frames: {found} found, {missed} missed, {false} false (centres within 1 m)"
+        )
+    if recorder.best is not None:
+        scene = recorder.best
+        picture = out / "birds_eye_view.png"
+        score = max(_PICTURED_SCORE, config.postprocess.score_threshold)
+        pictured = scene.detections.above(score)
+        title = f"{config.name}: {len(pictured)} detections at score {score:g} or more"
+        draw_birds_eye_view(picture, scene.points, pictured, scene.truth, config.classes, config.grid, title)
+        print(f"\npicture  {picture}")
+    print(f"bag      {out / 'bag'} (MCAP: Foxglove, `ros2 bag info`)")
+    print(f"logs     {out / 'logs'}")

@@ -1,0 +1,64 @@
+# Copyright 2026 The pointpillars_ov_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""`pointpillars_ov evaluate`: KITTI AP of a model, of result files, or of a bag with ground truth."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from pointpillars_ov_ros.cli.arguments import (
+    add_device_arguments,
+    add_input_arguments,
+    add_precision_arguments,
+    positive,
+)
+from pointpillars_ov_ros.config.errors import PointPillarsError
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the flags."""
+    add_input_arguments(parser)
+    parser.add_argument("--results", type=Path, metavar="FOLDER", help="score these KITTI result files, not a model")
+    parser.add_argument("--labels", type=Path, metavar="FOLDER", help="KITTI label files of the same frames")
+    parser.add_argument("--bag", type=Path, metavar="FOLDER", help="score /detections of a bag with its /ground_truth")
+    parser.add_argument("--split", type=Path, metavar="FILE", help="take the frames that this file names, one a line")
+    parser.add_argument("--frames", type=positive, default=0, metavar="N", help="take only the first N labelled frames")
+    add_device_arguments(parser)
+    add_precision_arguments(parser)
+    parser.add_argument(
+        "--score-threshold", type=float, default=0.0, metavar="S", help="least score (default: the model's own)"
+    )
+    parser.add_argument(
+        "--no-crop", action="store_true", help="feed whole clouds, not only the points that the camera sees"
+    )
+    parser.add_argument("--loose", action="store_true", help="BEV and 3D also with the milder IoU: 0.5, 0.25, 0.25")
+    parser.add_argument("--write-results", type=Path, metavar="FOLDER", help="write KITTI result files, replacing such")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write the report to this file, too")
+    parser.add_argument("--picture", type=Path, metavar="FILE", help="draw precision over recall to this PNG")
+
+
+def run(options: argparse.Namespace) -> int:
+    """Score, print, and write what was asked for."""
+    _check(options)
+    from pointpillars_ov_ros.cli.evaluate.run import run_evaluate
+
+    return run_evaluate(options)
+
+
+def _check(options: argparse.Namespace) -> None:
+    """Raise one sentence unless the flags name one thing to score."""
+    pairs = {
+        "--data": (options.model or options.data, options.data),
+        "--results with --labels": (options.results, options.labels),
+        "--bag": (options.bag, options.bag),
+    }
+    begun = [name for name, pair in pairs.items() if any(pair)]
+    whole = [name for name, pair in pairs.items() if all(pair)]
+    if len(begun) != 1 or begun != whole:
+        raise PointPillarsError(
+            "evaluate needs one thing to score: --data KITTI_FOLDER (of the model in the box, or --model BUNDLE), "
+            "--results FOLDER --labels FOLDER, or --bag FOLDER"
+        )
+    if options.write_results is not None and options.data is None:
+        raise PointPillarsError("--write-results writes what a model detects, so it needs --data")

@@ -1,0 +1,62 @@
+# Copyright 2026 The pointpillars_ov_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""`pointpillars_ov compare`: AP, latency and size of bundles and precisions, side by side."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from pointpillars_ov_ros.cli.arguments import add_device_arguments, positive
+from pointpillars_ov_ros.config.errors import PointPillarsError
+
+PRECISIONS = ("default", "f32", "f16", "bf16")
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the flags."""
+    parser.epilog = (
+        "Every model is scored in every precision on the same labelled frames. Latency is measured with all of them in "
+        "turn, cloud by cloud, so that the ratio to the first row holds on a machine whose speed changes."
+    )
+    parser.add_argument("--data", type=Path, metavar="FOLDER", help="KITTI folder with labels")
+    parser.add_argument(
+        "--model",
+        type=Path,
+        nargs="+",
+        metavar="BUNDLE",
+        help="model bundles, or folders with the IR of PFE and RPN (default: those in the box)",
+    )
+    parser.add_argument(
+        "--precision",
+        nargs="+",
+        default=["default"],
+        choices=PRECISIONS,
+        metavar="PRECISION",
+        help=f"inference precisions asked of the device: {', '.join(PRECISIONS)} (default: default, the device's own)",
+    )
+    parser.add_argument("--split", type=Path, metavar="FILE", help="take the frames that this file names, one a line")
+    parser.add_argument("--frames", type=positive, default=0, metavar="N", help="take only the first N labelled frames")
+    parser.add_argument("--repeat", type=positive, default=3, metavar="N", help="rounds of timing (default: 3)")
+    add_device_arguments(parser)
+    parser.add_argument(
+        "--encoder", default="auto", choices=("auto", "openvino", "host"), help="where pillars are encoded (auto)"
+    )
+    parser.add_argument(
+        "--score-threshold", type=float, default=0.0, metavar="S", help="least score (default: the model's own)"
+    )
+    parser.add_argument(
+        "--no-crop", action="store_true", help="feed whole clouds, not only the points that the camera sees"
+    )
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write the report to this file, too")
+
+
+def run(options: argparse.Namespace) -> int:
+    """Score, measure and print."""
+    if options.data is None:
+        raise PointPillarsError(
+            "compare needs labelled frames: --data KITTI_FOLDER (`pointpillars_ov simulate` makes one)"
+        )
+    from pointpillars_ov_ros.cli.evaluate.compare import run_compare
+
+    return run_compare(options)

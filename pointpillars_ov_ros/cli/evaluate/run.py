@@ -1,0 +1,91 @@
+# Copyright 2026 The pointpillars_ov_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""What `pointpillars_ov evaluate` does once its arguments are known."""
+
+from __future__ import annotations
+
+import argparse
+
+from tqdm import tqdm
+
+from pointpillars_ov_ros.cli.evaluate.plot import draw_curves
+from pointpillars_ov_ros.cli.evaluate.report import (
+    FOUND_OVERLAP,
+    FOUND_SCORES,
+    few_objects,
+    format_ap,
+    format_counts,
+    format_found,
+    make_report,
+    write_json,
+    write_whole,
+)
+from pointpillars_ov_ros.cli.evaluate.sources import Source, score_model, score_results
+from pointpillars_ov_ros.kitti.counting import Count, count_found
+from pointpillars_ov_ros.kitti.evaluation import Curve, count_steps, evaluate
+from pointpillars_ov_ros.kitti.results import check_results_folder, write_results
+
+
+def run_evaluate(options: argparse.Namespace) -> int:
+    """Score, print, and write what was asked for."""
+    if options.write_results is not None:
+        # Rather now than after the detecting.
+        check_results_folder(options.write_results)
+    source = _open(options)
+    curves = _score(source, options.loose)
+    warning = few_objects(curves)
+    frames = f"{source.frames} frame{'s' if source.frames != 1 else ''}"
+    print(f"\nKITTI AP of {source.title}; {frames}\n")
+    print(format_ap(curves))
+    print()
+    print(format_counts(curves))
+    counts = _count(source)
+    if counts:
+        print(f"\n{format_found(counts)}")
+    for note in source.notes:
+        print(f"note: {note}")
+    if warning:
+        print(f"warning: {warning}")
+    if options.write_results is not None:
+        write_results(options.write_results, source.results)
+        print(f"results  {options.write_results}")
+    if options.json is not None:
+        notes = [*source.notes, *([warning] if warning else [])]
+        write_json(options.json, make_report(source.title, source.frames, source.details, notes, curves, counts))
+        print(f"report   {options.json}")
+    if options.picture is not None:
+        write_whole(options.picture, lambda path: draw_curves(path, curves, f"{source.title}; {frames}"))
+        print(f"picture  {options.picture}")
+    return 0
+
+
+def _open(options: argparse.Namespace) -> Source:
+    if options.bag is not None:
+        # Reads messages of ROS, which the other ways do without.
+        from pointpillars_ov_ros.cli.evaluate.bag import score_bag
+
+        return score_bag(options)
+    return score_model(options) if options.data is not None else score_results(options)
+
+
+def _count(source: Source) -> list[Count]:
+    """Count what is found, of all objects that any difficulty wants; nothing where detections have no 3D box."""
+    if len(source.found.kinds) and not source.found.has_box.any():
+        return []
+    hardest = source.difficulties[-1]
+    return count_found(source.truth, source.found, source.rules, FOUND_SCORES, FOUND_OVERLAP, hardest)
+
+
+def _score(source: Source, loose: bool) -> list[Curve]:
+    """Compute the curves, with a progress bar."""
+    steps = count_steps(source.rules, source.metrics, source.difficulties, loose)
+    with tqdm(total=steps, unit="curve", desc="scoring") as progress:
+        return evaluate(
+            source.truth,
+            source.found,
+            source.rules,
+            metrics=source.metrics,
+            difficulties=source.difficulties,
+            loose=loose,
+            on_step=progress.update,
+        )

@@ -1,0 +1,228 @@
+# Copyright 2026 The pointpillars_ov_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""What `pointpillars_ov evaluate` scores: a model on labelled frames, or result files."""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import tempfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from tqdm import tqdm
+
+from pointpillars_ov_ros.cli.arguments import device_settings, open_frames, open_model
+from pointpillars_ov_ros.config.errors import DatasetError, InferenceError
+from pointpillars_ov_ros.config.mapping import to_mapping
+from pointpillars_ov_ros.config.runtime_config import DropPolicy, RuntimeConfig, from_plain
+from pointpillars_ov_ros.core.arrays import FloatArray
+from pointpillars_ov_ros.inference.engine import Engine
+from pointpillars_ov_ros.inference.pipeline.frames import FrameResult
+from pointpillars_ov_ros.kitti.calibration import IMAGE_SIZE, Calibration
+from pointpillars_ov_ros.kitti.evaluation_data import ObjectArrays, pack_objects
+from pointpillars_ov_ros.kitti.evaluation_rules import (
+    CLASS_RULES,
+    DIFFICULTIES,
+    ClassRule,
+    Difficulty,
+    Metric,
+    find_rule,
+)
+from pointpillars_ov_ros.kitti.frames import Frame
+from pointpillars_ov_ros.kitti.labels import KittiObject, read_labels, read_results
+from pointpillars_ov_ros.kitti.projection import to_results
+from pointpillars_ov_ros.kitti.results import find_label_files, find_result_files, read_split
+
+SCORED = ", ".join(rule.name for rule in CLASS_RULES)
+
+
+class Source(NamedTuple):
+    """Ground truth and detections of the same frames, and what is to be said of them."""
+
+    title: str
+    frames: int
+    truth: ObjectArrays
+    found: ObjectArrays
+    rules: tuple[ClassRule, ...]
+    notes: tuple[str, ...]
+    details: dict[str, Any]
+    """For the report."""
+    results: Mapping[str, Sequence[KittiObject]]
+    """Detections by frame; empty where they came from files."""
+    metrics: tuple[Metric, ...] = tuple(Metric)
+    difficulties: tuple[Difficulty, ...] = DIFFICULTIES
+
+
+class View(NamedTuple):
+    """A frame to be scored, and how its camera saw it."""
+
+    frame: Frame
+    calibration: Calibration
+    image_size: tuple[int, int]
+    """Width, height (pixels)."""
+
+
+class Labelled(NamedTuple):
+    """Frames with their ground truth."""
+
+    views: list[View]
+    truth: list[list[KittiObject]]
+
+
+def read_cloud(view: View, crop: bool) -> FloatArray:
+    """Give the points (N, 4) of a frame, with `crop` only those that the camera sees."""
+    points = view.frame.read_points()
+    if crop and not view.frame.is_cropped:
+        points = points[view.calibration.in_image(points, view.image_size)]
+    return points
+
+
+def score_results(options: argparse.Namespace) -> Source:
+    """Read --results and the labels of the same frames."""
+    labels, results = find_label_files(options.labels), find_result_files(options.results)
+    wanted = list(results) if options.split is None else read_split(options.split)
+    names = wanted[: options.frames] if options.frames else wanted
+    for folder, files in ((options.results, results), (options.labels, labels)):
+        missing = [name for name in names if name not in files]
+        if missing:
+            raise DatasetError(f"{folder}: {missing[0]}.txt is missing, one of {len(names)} frames to be scored")
+    truth, found = [], []
+    for name in tqdm(names, unit="frame", desc="reading"):
+        truth.append(read_labels(labels[name]))
+        found.append(read_results(results[name]))
+    rules = tuple(rule for rule in CLASS_RULES if any(find_rule(o.type) is rule for frame in found for o in frame))
+    if not rules:
+        raise DatasetError(f"{options.results}: no {SCORED} among the detections of {len(names)} frames")
+    notes = []
+    if len(rules) < len(CLASS_RULES):
+        missing = [rule.name for rule in CLASS_RULES if rule not in rules]
+        notes.append(f"no detection of {', '.join(missing)}, so not scored (the development kit leaves such out, too)")
+    if len(names) < len(labels):
+        notes.append(f"{len(labels) - len(names)} of {len(labels)} label files are not among the frames scored")
+    details = {"results": str(options.results), "labels": str(options.labels)}
+    title = f"results in {options.results}"
+    return Source(title, len(names), pack_objects(truth), pack_objects(found), rules, tuple(notes), details, {})
+
+
+def score_model(options: argparse.Namespace) -> Source:
+    """Run --model over the labelled frames of --data."""
+    # First, since a bad file is found at once, and a network takes its time to load.
+    labelled = read_labelled(options)
+    with tempfile.TemporaryDirectory() as scratch:
+        engine = Engine(open_model(options.model, Path(scratch) / "bundle"), runtime_of(options))
+    return score_engine(engine, options, labelled)
+
+
+def runtime_of(options: argparse.Namespace) -> RuntimeConfig:
+    """Give the settings that the flags ask for; ConfigError names a bad value."""
+    values = {
+        **device_settings(options),
+        "precision": options.precision,
+        "encoder": options.encoder,
+        "score_threshold": options.score_threshold,
+        "drop_policy": DropPolicy.REPLAY.value,
+    }
+    return from_plain(RuntimeConfig, values)
+
+
+def read_labelled(options: argparse.Namespace) -> Labelled:
+    """Read labels and calibrations of the frames of --data; DatasetError names file and line."""
+    frames = labelled_frames(options)
+    return Labelled([_view(frame) for frame in frames], [frame.read_labels() or [] for frame in frames])
+
+
+def score_engine(engine: Engine, options: argparse.Namespace, labelled: Labelled) -> Source:
+    """Detect in all frames; DatasetError where the model has no class that KITTI scores."""
+    views, truth = labelled
+    frames = [view.frame for view in views]
+    classes = engine.config.classes
+    rules = tuple(rule for rule in (find_rule(name) for name in classes) if rule is not None)
+    if not rules:
+        raise DatasetError(f"{engine.config.name} detects {', '.join(classes)}; KITTI scores {SCORED}")
+    found = _detect(engine, views, crop=not options.no_crop)
+    settings, threshold = engine.effective_settings(), engine.settings.score_threshold
+    encoder = engine.encoders.kind.value
+    how = ", ".join(f"{n.upper()} {s.get('INFERENCE_PRECISION_HINT')}" for n, s in settings.items())
+    details = {
+        "model": engine.config.name,
+        "data": str(options.data),
+        "settings": to_mapping(dataclasses.replace(engine.runtime, model_dir="")),
+        "encoder": encoder,
+        "effective settings": settings,
+        "score threshold": threshold,
+        "cropped to the camera's view": not options.no_crop,
+    }
+    return Source(
+        title=f"{engine.config.name} on {options.device} ({how}, encoder {encoder}), scores of {threshold:g} or more",
+        frames=len(frames),
+        truth=pack_objects(truth),
+        found=pack_objects(found),
+        rules=rules,
+        notes=tuple(_notes(frames, classes, options.no_crop)),
+        details=details,
+        results={frame.name: objects for frame, objects in zip(frames, found, strict=True)},
+    )
+
+
+def labelled_frames(options: argparse.Namespace) -> list[Frame]:
+    """List the frames of --data with labels; those that --split names must all be there."""
+    every = {frame.name: frame for frame in open_frames(options.data)}
+    if options.split is not None:
+        names = read_split(options.split)
+        for name in names:
+            if name not in every or every[name].labels is None:
+                raise DatasetError(f"{options.data}: frame {name} of {options.split} has no cloud or no labels there")
+        every = {name: every[name] for name in names}
+    frames = [frame for frame in every.values() if frame.labels is not None]
+    if not frames:
+        raise DatasetError(f"{options.data}: none of the {len(every)} frames has labels (label_2/NAME.txt) to score by")
+    return frames[: options.frames] if options.frames else frames
+
+
+def _detect(engine: Engine, views: list[View], crop: bool) -> list[list[KittiObject]]:
+    """Detect in every frame, in order."""
+    found: list[list[KittiObject]] = []
+    failures: list[str] = []
+
+    def take(result: FrameResult) -> None:
+        view: View = result.token
+        if result.error:
+            failures.append(f"frame {view.frame.name}: {result.error}")
+        found.append(to_results(result.detections, engine.config.classes, view.calibration, view.image_size))
+        progress.update()
+
+    with tqdm(total=len(views), unit="frame", desc="detecting") as progress:
+        pipeline = engine.open_pipeline(take)
+        try:
+            for view in views:
+                pipeline.submit(read_cloud(view, crop), view)
+            pipeline.drain()
+        finally:
+            pipeline.close()
+    if failures:
+        raise InferenceError(failures[0])
+    return found
+
+
+def _view(frame: Frame) -> View:
+    calibration = frame.read_calibration()
+    if calibration is None:
+        path = frame.cloud.parent.parent / "calib" / f"{frame.name}.txt"
+        raise DatasetError(f"{path} is missing, frame {frame.name} cannot be scored without it")
+    return View(frame, calibration, frame.read_image_size() or IMAGE_SIZE)
+
+
+def _notes(frames: list[Frame], classes: tuple[str, ...], no_crop: bool) -> list[str]:
+    notes = []
+    foreign = [name for name in classes if find_rule(name) is None]
+    if foreign:
+        notes.append(f"not scored: {', '.join(foreign)}; KITTI scores {SCORED}")
+    unknown = sum(frame.image is None for frame in frames)
+    if unknown:
+        width, height = IMAGE_SIZE
+        notes.append(f"image size of {unknown} frames taken as {width} x {height}, for there is no image_2/NAME.png")
+    if no_crop:
+        notes.append("whole clouds were fed; detections outside of the image are left out")
+    return notes

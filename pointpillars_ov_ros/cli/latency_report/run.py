@@ -1,0 +1,36 @@
+# Copyright 2026 The pointpillars_ov_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""What `pointpillars_ov latency_report` does once its arguments are known."""
+
+from __future__ import annotations
+
+import argparse
+
+from pointpillars_ov_ros.cli.evaluate.report import write_whole
+from pointpillars_ov_ros.cli.latency_report.page import make_page, warnings
+from pointpillars_ov_ros.cli.latency_report.sources import listen, read_run, write_recording
+from pointpillars_ov_ros.cli.latency_report.table import make_rows
+from pointpillars_ov_ros.cli.tables import format_table
+
+
+def run_latency_report(options: argparse.Namespace) -> int:
+    """Read or listen, print a table, write the page."""
+    # Rather now than after the listening.
+    runs = [read_run(path, options.topic) for path in options.source]
+    if options.listen is not None:
+        heard = listen(options.topic, options.listen)
+        if options.json is not None:
+            write_recording(options.json, heard)
+        runs.append(heard)
+    names = ["A", "B", "B / A"] if len(runs) > 1 else [""]
+    for letter, run in zip("AB", runs, strict=False):
+        print(f"{letter}: {run.title}" if len(runs) > 1 else run.title)
+    print(format_table(["", *names], [[row.name, *row.texts] for row in make_rows(runs)]))
+    for run in runs:
+        for line in warnings(run):
+            print(f"warning: {line}")
+    write_whole(options.page, lambda path: path.write_text(make_page(runs), encoding="utf-8"))
+    if options.json is not None:
+        print(f"recording  {options.json}")
+    print(f"page       {options.page}")
+    return 0

@@ -1,0 +1,97 @@
+# Copyright 2026 The pointpillars_ov_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""Where `latency_report` has timing messages from: a bag, a recording of its own, or a detector that runs."""
+
+from __future__ import annotations
+
+import json
+import time
+from pathlib import Path
+from typing import Any
+
+from pointpillars_ov_ros.bags.bag import open_bag, read_messages
+from pointpillars_ov_ros.cli.evaluate.report import write_whole
+from pointpillars_ov_ros.cli.latency_report.runs import Heard, LatencyRun
+from pointpillars_ov_ros.cli.recordings import read_json
+from pointpillars_ov_ros.config.errors import CloudError, DatasetError
+from pointpillars_ov_ros.config.mapping import to_mapping
+from pointpillars_ov_ros.ros.timing_message import from_message
+
+_TYPE = "diagnostic_msgs/msg/DiagnosticArray"
+
+
+def read_run(path: Path, topic: str) -> LatencyRun:
+    """Read a bag, or a recording (a .json file); DatasetError says what is wrong with it."""
+    run = read_recording(path) if path.suffix == ".json" else read_bag(path, topic)
+    if not run.heard:
+        raise DatasetError(f"{path}: no timing message of a detector in it")
+    return run
+
+
+def read_bag(path: Path, topic: str) -> LatencyRun:
+    """Read the timing messages of one topic of a bag; a `topic` without / may be in any namespace."""
+    try:
+        with open_bag(path) as reader:
+            candidates = sorted({c.topic for c in reader.connections if c.msgtype == _TYPE})
+            chosen = [name for name in candidates if topic in (name, name.rpartition("/")[2])]
+            if len(chosen) != 1:
+                there = f"topics of that type are {', '.join(candidates)}" if candidates else "nor any of that type"
+                what = "no topic" if not chosen else f"{len(chosen)} topics"
+                raise DatasetError(f"{path}: {what} {topic} of {_TYPE}; {there}")
+            connections = [c for c in reader.connections if c.topic == chosen[0]]
+            heard = [
+                (stamp_ns / 1e9, from_message(reader.deserialize(data, connection.msgtype)))
+                for connection, stamp_ns, data in read_messages(reader, path, connections)
+            ]
+    except CloudError as error:
+        raise DatasetError(f"{path}: {chosen[0]} holds something else than timing messages ({error})") from None
+    return make_run(f"{path}, {chosen[0]}", heard)
+
+
+def read_recording(path: Path) -> LatencyRun:
+    """Read what `write_recording` wrote."""
+    return read_json(LatencyRun, path, "latency_report")
+
+
+def write_recording(path: Path, run: LatencyRun) -> None:
+    """Keep a run as JSON, whole or not at all."""
+    write_whole(path, lambda fresh: fresh.write_text(json.dumps(to_mapping(run)) + "\n", encoding="utf-8"))
+
+
+def listen(topic: str, seconds: float) -> LatencyRun:
+    """Listen to a running detector, until Ctrl-C at most; DatasetError where nothing is heard."""
+    import rclpy
+    from diagnostic_msgs.msg import DiagnosticArray
+    from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
+    from tqdm import tqdm
+
+    from pointpillars_ov_ros.ros import qos
+
+    heard: list[tuple[float, Any]] = []
+    rclpy.init()
+    try:
+        node = rclpy.create_node("pointpillars_latency_report")
+        node.create_subscription(
+            DiagnosticArray, topic, lambda message: heard.append((time.monotonic(), message)), qos.TIMING
+        )
+        executor = SingleThreadedExecutor()
+        executor.add_node(node)
+        end = time.monotonic() + seconds
+        with tqdm(total=round(seconds), unit="s", desc=f"listening to {topic}") as progress:
+            while (left := end - time.monotonic()) > 0:
+                executor.spin_once(timeout_sec=min(0.5, left))
+                progress.set_postfix(clouds=len(heard), refresh=False)
+                progress.update(round(seconds - left) - progress.n)
+    except (KeyboardInterrupt, ExternalShutdownException):
+        pass
+    finally:
+        rclpy.try_shutdown()
+    if not heard:
+        raise DatasetError(f"nothing was heard on {topic}: does a detector run, in this ROS domain and namespace?")
+    return make_run(f"{topic}, heard {time.strftime('%Y-%m-%d %H:%M:%S')}", [(at, from_message(m)) for at, m in heard])
+
+
+def make_run(title: str, heard: list[tuple[float, Any]]) -> LatencyRun:
+    """Make a run of times on any clock (s) and timings."""
+    first = heard[0][0] if heard else 0.0
+    return LatencyRun(title, tuple(Heard(round(at - first, 6), timing) for at, timing in heard))

@@ -1,0 +1,102 @@
+# Copyright 2026 The pointpillars_ov_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""`pointpillars_ov`: the launcher of all tools. Knows what each is for; imports only the one that is asked for."""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import sys
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from pointpillars_ov_ros.config.errors import PointPillarsError, missing_module
+
+
+class Command(NamedTuple):
+    """A subcommand: the module below `cli` with its `add_arguments` and `run`, and its purpose in the help."""
+
+    module: str
+    purpose: str
+
+
+COMMANDS = {
+    "demo": Command(
+        "demo.command", "play a drive through the detector on real ROS 2 topics; leaves a picture, a bag and tables"
+    ),
+    "benchmark": Command(
+        "benchmark.command", "measure every stage of the road from cloud message to detection message"
+    ),
+    "evaluate": Command("evaluate.command", "score detections as KITTI does: AP in 2D, BEV and 3D, and orientation"),
+    "compare": Command("evaluate.compare_command", "put AP, latency and size of bundles and precisions side by side"),
+    "train": Command("train", "train a network on simulated scenes or KITTI; leaves a checkpoint and a model bundle"),
+    "simulate": Command(
+        "simulate.command",
+        "write frames of a simulated lidar in simulated streets, with ground truth, as a KITTI folder",
+    ),
+    "kitti_to_bag": Command(
+        "bags.kitti_to_bag", "write a KITTI folder to a rosbag2: clouds, ground truth, transforms, images"
+    ),
+    "detect_bag": Command(
+        "bags.detect_bag", "add detections to a bag, of ROS 2 or ROS 1, or to a folder of frames, without a ROS graph"
+    ),
+    "detect_bags": Command(
+        "bags.detect_bags", "detect_bag over many bags or folders of frames, here or on workers of Ray"
+    ),
+    "convert": Command(
+        "model.convert_command", "make a checked model bundle of IR files, ONNX files or a torch checkpoint"
+    ),
+    "quantize": Command("model.quantize_command", "make an INT8 bundle of a float one, and compare their detections"),
+    "sign": Command("model.sign", "sign a model bundle, for detectors that take no other"),
+    "timeline": Command(
+        "timeline.command",
+        "record and draw when requests are taken and done: AUTO's change of device, automatic batching",
+    ),
+    "latency_report": Command(
+        "latency_report.command", "show where the time of every cloud went, live or from a bag, as an HTML page"
+    ),
+    "trace": Command(
+        "benchmark.trace_command", "draw recorded traces of a pipeline: what host, PFE and RPN were at, in each mode"
+    ),
+    "parity": Command(
+        "model.parity_command", "check that the networks as they run here give what they give on CPU in f32"
+    ),
+    "inspect": Command(
+        "model.inspect_command",
+        "say what a model bundle is: classes, grid, tensors, precision, size, arithmetic, origin",
+    ),
+}
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run a subcommand; known errors are one line on stderr and exit code 1."""
+    parser = argparse.ArgumentParser(
+        prog="pointpillars_ov",
+        description="PointPillars 3D detection with OpenVINO: tools beside the ROS 2 nodes.",
+    )
+    commands = parser.add_subparsers(metavar="COMMAND", required=True, dest="command")
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    for name, (module, purpose) in COMMANDS.items():
+        command = commands.add_parser(name, help=purpose, description=purpose[0].upper() + purpose[1:] + ".")
+        if given and given[0] == name:
+            tool = importlib.import_module(f"pointpillars_ov_ros.cli.{module}")
+            tool.add_arguments(command)
+            command.set_defaults(run=tool.run)
+    try:
+        options = parser.parse_args(given)
+        return int(options.run(options))
+    except PointPillarsError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    except ModuleNotFoundError as error:
+        print(f"error: {missing_module(error)}", file=sys.stderr)
+        return 1
+    except OSError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        return 130
+
+
+if __name__ == "__main__":
+    sys.exit(main())

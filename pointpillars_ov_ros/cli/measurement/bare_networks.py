@@ -1,0 +1,36 @@
+# Copyright 2026 The pointpillars_ov_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""A bundle's networks apart from the pipeline, compiled as a detector would."""
+
+from __future__ import annotations
+
+from pointpillars_ov_ros.config.runtime_config import RuntimeConfig
+from pointpillars_ov_ros.inference.device.network import Network, Request
+from pointpillars_ov_ros.inference.device.properties import compile_properties
+from pointpillars_ov_ros.model.bundle import ModelBundle
+from pointpillars_ov_ros.model.lean_rpn import make_lean
+from pointpillars_ov_ros.model.ports import pfe_ports, rpn_ports
+
+
+def compile_pfe(bundle: ModelBundle, runtime: RuntimeConfig, pillars: int) -> Network:
+    """Compile the PFE for so many pillars."""
+    config = bundle.config
+    ports, shape = pfe_ports(config, config.grid.max_pillars), pfe_ports(config, pillars).inputs
+    properties = compile_properties(runtime, runtime.pfe_device)
+    return Network(bundle.path(config.pfe.file), runtime.pfe_device, properties, ports, shape)
+
+
+def compile_rpn(bundle: ModelBundle, runtime: RuntimeConfig) -> Network:
+    """Compile the RPN, rewritten where `runtime.lean_rpn` says so."""
+    config = bundle.config
+    rewrite = (lambda model: make_lean(model).model) if runtime.lean_rpn else None
+    properties = compile_properties(runtime, runtime.rpn_device)
+    return Network(bundle.path(config.rpn.file), runtime.rpn_device, properties, rpn_ports(config), rewrite=rewrite)
+
+
+def make_request(network: Network, inputs: list[str]) -> Request:
+    """Make a request whose inputs are ones: whatever memory held before could be numbers that take longer."""
+    request = network.create_request()
+    for name in inputs:
+        request.tensor(name).fill(1)
+    return request

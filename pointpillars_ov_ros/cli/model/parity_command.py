@@ -1,0 +1,45 @@
+# Copyright 2026 The pointpillars_ov_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""`pointpillars_ov parity`: do the networks as they run here give what they give on CPU in f32."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from pointpillars_ov_ros.cli.arguments import add_model_argument, add_precision_arguments, add_set_argument, positive
+from pointpillars_ov_ros.config.errors import PointPillarsError
+
+_EPILOG = (
+    "The reference is the same bundle on CPU in f32 with its graphs untouched; of an INT8 bundle that is the INT8 "
+    "graph, so what quantization cost does not show here (see quantize and evaluate). "
+    "Exit code: 0 where they agree, 1 where they do not, or where it cannot be told. "
+    "With AUTO devices it is the device in use when the check runs."
+)
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the flags."""
+    parser.epilog = _EPILOG
+    add_model_argument(parser)
+    parser.add_argument("--device", help="OpenVINO device of both networks (default: CPU)")
+    parser.add_argument("--pfe-device", metavar="DEVICE", help="OpenVINO device of the PFE alone")
+    parser.add_argument("--rpn-device", metavar="DEVICE", help="OpenVINO device of the RPN alone")
+    add_set_argument(parser)
+    add_precision_arguments(parser)
+    parser.add_argument("--no-lean", action="store_true", help="take the RPN's graph as it is in the file on CPU, too")
+    parser.add_argument("--data", type=Path, help="compare with these clouds of a KITTI folder, not the built-in one")
+    parser.add_argument("--frames", type=positive, default=0, metavar="N", help="only the first N clouds of --data")
+    parser.add_argument("--min-correlation", type=float, metavar="R", help="as the parameter parity_min_correlation")
+    parser.add_argument("--max-shift", type=float, metavar="M", help="as the parameter parity_max_shift (m)")
+    parser.add_argument("--max-score-change", type=float, metavar="S", help="as the parameter parity_max_score_change")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures to this file, too")
+
+
+def run(options: argparse.Namespace) -> int:
+    """Compare, print, and give the exit code."""
+    if options.frames and options.data is None:
+        raise PointPillarsError("--frames counts clouds of --data, which is not given")
+    from pointpillars_ov_ros.cli.model.parity import run_parity
+
+    return run_parity(options)

@@ -1,0 +1,81 @@
+# Copyright 2026 The pointpillars_ov_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""Clouds to calibrate with: frames of a KITTI folder, or of a bag."""
+
+from __future__ import annotations
+
+import argparse
+from functools import partial
+from pathlib import Path
+from typing import NamedTuple
+
+from pointpillars_ov_ros.cli.arguments import open_frames
+from pointpillars_ov_ros.config.errors import CloudError, DatasetError
+from pointpillars_ov_ros.config.runtime_config import RuntimeConfig, from_plain
+from pointpillars_ov_ros.kitti.frames import read_points
+from pointpillars_ov_ros.quantization.data import Cloud, spread
+from pointpillars_ov_ros.quantization.quantize import Clouds
+
+_POINT_CLOUD = "sensor_msgs/msg/PointCloud2"
+
+
+class Chosen(NamedTuple):
+    """The clouds that are taken, and how they were chosen."""
+
+    clouds: Clouds
+    shared: int
+    """Clouds that calibrate and check."""
+
+
+def choose_clouds(options: argparse.Namespace, scratch: Path) -> Chosen:
+    """Choose clouds of --data or --bag, evenly spread; those of a bag are unpacked into `scratch`."""
+    if options.bag is not None:
+        every: list[Cloud] = _unpack(options, scratch)
+        origin = f"{options.bag.resolve()}, topic {options.topic}"
+    else:
+        every = [partial(frame.read_points, crop=not options.no_crop) for frame in open_frames(options.data)]
+        origin = str(options.data.resolve())
+    calibration = spread(len(every), options.subset)
+    left = sorted(set(range(len(every))) - set(calibration))
+    # What calibration has not seen, where there is any.
+    pool = left or calibration
+    checks = [pool[i] for i in spread(len(pool), options.check)]
+    clouds = Clouds([every[i] for i in calibration], [every[i] for i in checks], origin)
+    return Chosen(clouds, len(set(calibration) & set(checks)))
+
+
+def _unpack(options: argparse.Namespace, scratch: Path) -> list[Cloud]:
+    """Write the clouds of the bag that are needed to files, for they are read in any order, and more than once."""
+    # Reads messages of ROS, which the other way does without.
+    from pointpillars_ov_ros.bags.bag import open_bag, read_messages
+    from pointpillars_ov_ros.ros.cloud_reader import CloudReader
+
+    bag, topic = options.bag, options.topic
+    if not bag.exists():
+        raise DatasetError(f"{bag}: there is no such bag")
+    try:
+        with open_bag(bag) as reader:
+            found = [c for c in reader.connections if c.msgtype == _POINT_CLOUD and _is_topic(c.topic, topic)]
+            if len(found) != 1:
+                names = ", ".join(c.topic for c in reader.connections if c.msgtype == _POINT_CLOUD) or "none"
+                raise DatasetError(f"{bag}: {len(found)} topics {topic} of {_POINT_CLOUD}; it has {names}")
+            wanted = set(spread(found[0].msgcount, options.subset + options.check))
+            clouds: list[Cloud] = []
+            intensity = {name: getattr(options, name) for name in ("intensity_field", "intensity_scale")}
+            sensor = CloudReader(from_plain(RuntimeConfig, intensity))
+            for number, (connection, _, data) in enumerate(read_messages(reader, bag, found)):
+                if number in wanted:
+                    message = reader.deserialize(data, connection.msgtype)
+                    path = scratch / f"{number}.bin"
+                    sensor.read(message).points.tofile(path)
+                    clouds.append(partial(read_points, path))
+    except CloudError as error:
+        raise DatasetError(f"{bag}: cloud {number} on {found[0].topic}: {error}") from None
+    if not clouds:
+        raise DatasetError(f"{bag}: no cloud on {found[0].topic}")
+    return clouds
+
+
+def _is_topic(topic: str, wanted: str) -> bool:
+    """Tell whether a topic is the one wanted, in any namespace unless one is given."""
+    return topic == wanted if wanted.startswith("/") else f"/{topic}".endswith(f"/{wanted}")

@@ -1,0 +1,96 @@
+# Copyright 2026 The pointpillars_ov_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""The package's nodes as child processes, each with a log file; none outlives its owner."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import IO
+
+from ament_index_python.packages import get_package_prefix
+
+from pointpillars_ov_ros.config.errors import PointPillarsError
+
+_STOP_S = 10.0
+
+
+class NodeProcesses:
+    """Started nodes; leaving the context interrupts them, and kills what does not end."""
+
+    def __init__(self, logs: Path, environment: Mapping[str, str]) -> None:
+        """Log into the folder `logs`; the nodes get `environment`."""
+        self._logs = logs
+        self._environment = dict(environment)
+        self._processes: dict[str, subprocess.Popen[bytes]] = {}
+        self._files: list[IO[bytes]] = []
+
+    def __enter__(self) -> NodeProcesses:
+        """Make the folder for logs."""
+        self._logs.mkdir(parents=True, exist_ok=True)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """End every node that still runs."""
+        for process in self._processes.values():
+            if process.poll() is None:
+                process.send_signal(signal.SIGINT)
+        for process in self._processes.values():
+            try:
+                process.wait(_STOP_S)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+        for file in self._files:
+            file.close()
+
+    def start(self, executable: str, parameters: Mapping[str, object], ros_arguments: Sequence[str] = ()) -> None:
+        """Start a node of this package."""
+        prefix = Path(get_package_prefix("pointpillars_ov_ros"))
+        command = [sys.executable, str(prefix / "lib" / "pointpillars_ov_ros" / executable)]
+        if parameters or ros_arguments:
+            command += ["--ros-args", *ros_arguments]
+        for name, value in parameters.items():
+            command += ["-p", f"{name}:={_format(value)}"]
+        file = (self._logs / f"{executable}.log").open("wb")
+        self._files.append(file)
+        # In a session of its own, so that Ctrl-C reaches it through us, in order, and not at the same time.
+        self._processes[executable] = subprocess.Popen(
+            command, stdout=file, stderr=subprocess.STDOUT, env=self._environment, start_new_session=True
+        )
+
+    def has_ended(self, executable: str) -> bool:
+        """Tell whether a node ended, and well; PointPillarsError with its last words where it did not."""
+        code = self.code(executable)
+        if code:
+            log = self._logs / f"{executable}.log"
+            words = log.read_text(errors="replace").strip().splitlines() or ["it said nothing"]
+            raise PointPillarsError(f"{executable} ended with code {code}: {words[-1]} (all of it in {log})")
+        return code == 0
+
+    def pid(self, executable: str) -> int:
+        """Give the process id of a node."""
+        return self._processes[executable].pid
+
+    def code(self, executable: str) -> int | None:
+        """Give the exit code of a node; None where it runs."""
+        return self._processes[executable].poll()
+
+    def check(self) -> None:
+        """Raise PointPillarsError where any node ended badly."""
+        for executable in self._processes:
+            self.has_ended(executable)
+
+
+def _format(value: object) -> str:
+    if isinstance(value, bool):
+        return str(value).lower()
+    # Quoted as JSON, which is YAML, so that a frame called 000038 or a folder called 1 stays a string.
+    return json.dumps(value) if isinstance(value, str) else str(value)

@@ -1,0 +1,152 @@
+# Copyright 2026 The pointpillars_ov_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""What `timeline` records of requests to a device, kept as JSON, and what can be read out of it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from pathlib import Path
+from statistics import median
+
+from pointpillars_ov_ros.cli.recordings import read_json
+from pointpillars_ov_ros.config.errors import DatasetError
+from pointpillars_ov_ros.config.mapping import to_mapping
+
+KINDS = ("auto-switch", "auto-batch")
+TOGETHER_MS, TOGETHER_SHARE = 3.0, 0.01
+"""Requests of one batch are noticed this close to each other, or within this share of the median latency: they are
+called back one after the other, and on a busy machine with a pause between."""
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One request; times in ms since the first moment, at which compiling began."""
+
+    number: int
+    submitted_ms: float
+    """When it was due."""
+    accepted_ms: float
+    """When the device had taken it: a request of its own was free, and started."""
+    completed_ms: float
+    device: str
+    """What executed it, as the compiled network said when it was done (EXECUTION_DEVICES)."""
+    error: str = ""
+    """What the plugin said where the inference failed."""
+
+    @property
+    def latency_ms(self) -> float:
+        """Give the time from due to done."""
+        return self.completed_ms - self.submitted_ms
+
+
+@dataclass(frozen=True)
+class Run:
+    """Requests to one compiled network, in the order in which they were submitted."""
+
+    title: str
+    compile_ms: float
+    """Until `compile_model` came back; requests are sent from then on."""
+    effective: dict[str, str]
+    """Settings read back from the compiled network."""
+    requests: tuple[Entry, ...]
+    simulated: str = ""
+    """What of it was simulated, in words; empty: nothing."""
+
+    @property
+    def first_ms(self) -> float:
+        """Give the time from the first moment to the first result."""
+        return min(entry.completed_ms for entry in self.requests)
+
+
+@dataclass(frozen=True)
+class Recording:
+    """One or several runs to be looked at together."""
+
+    kind: str
+    machine: str
+    """Processor, versions and network."""
+    date: str
+    settings: dict[str, str]
+    """As asked for."""
+    runs: tuple[Run, ...]
+
+
+def switches(run: Run) -> list[Entry]:
+    """Give the requests, in order of completion, whose device is another one than that of the request before."""
+    done = by_completion(run)
+    return [entry for before, entry in pairwise(done) if entry.device != before.device]
+
+
+def by_completion(run: Run) -> list[Entry]:
+    """Give the requests in the order in which they were done."""
+    return sorted(run.requests, key=lambda entry: (entry.completed_ms, entry.number))
+
+
+def batches(run: Run) -> list[list[Entry]]:
+    """Group requests that were done together, in order of time."""
+    groups: list[list[Entry]] = []
+    together_ms = max(TOGETHER_MS, TOGETHER_SHARE * median(entry.latency_ms for entry in run.requests))
+    for entry in by_completion(run):
+        if groups and entry.completed_ms - groups[-1][-1].completed_ms <= together_ms:
+            groups[-1].append(entry)
+        else:
+            groups.append([entry])
+    return groups
+
+
+def overtaken(run: Run) -> list[Entry]:
+    """Give the requests that were done after one that had been submitted later."""
+    late: list[Entry] = []
+    newest = -1
+    for group in batches(run):
+        # Those of one batch are done at the same time, in whatever order they are called back.
+        late += [entry for entry in group if entry.number < newest]
+        newest = max(newest, *(entry.number for entry in group))
+    return sorted(late, key=lambda entry: entry.number)
+
+
+def dump(recording: Recording) -> str:
+    """Give a recording as JSON."""
+    return json.dumps(to_mapping(recording), indent=1) + "\n"
+
+
+def read_recording(path: Path) -> Recording:
+    """Read a recording; DatasetError names the file and what is wrong with it."""
+    recording = read_json(Recording, path, "timeline")
+    if recording.kind not in KINDS or not recording.runs or not all(run.requests for run in recording.runs):
+        raise DatasetError(f"{path} is no recording of `timeline`: kind {recording.kind!r}, or a run without requests")
+    return recording
+
+
+def describe_run(recording: Recording, run: Run) -> list[str]:
+    """Say in sentences what a run shows."""
+    times = [entry.latency_ms for entry in run.requests]
+    lines = [
+        f"first result {run.first_ms:.0f} ms after the start, of which compiling {run.compile_ms:.0f} ms",
+        f"{len(run.requests)} requests: median {median(times):.1f} ms, longest {max(times):.1f} ms",
+    ]
+    if recording.kind == "auto-switch":
+        lines += [f"from request {e.number}, done at {e.completed_ms:.0f} ms, on {e.device}" for e in switches(run)]
+        return [*lines, *([] if switches(run) else [f"no switch: all on {run.requests[0].device}"])]
+    sizes = [len(group) for group in batches(run)]
+    late = overtaken(run)
+    lines.append(f"done in {len(sizes)} groups, of {_counts(sizes)}")
+    lines.append(f"{len(late)} done after one that was submitted later" + (f": {_numbers(late)}" if late else ""))
+    return lines
+
+
+def failures(run: Run) -> list[Entry]:
+    """Give the requests that failed."""
+    return [entry for entry in run.requests if entry.error]
+
+
+def _counts(sizes: Sequence[int]) -> str:
+    return ", ".join(f"{size} ({sizes.count(size)} x)" for size in sorted(set(sizes)))
+
+
+def _numbers(entries: Sequence[Entry]) -> str:
+    shown = ", ".join(str(entry.number) for entry in entries[:12])
+    return shown + (" …" if len(entries) > 12 else "")

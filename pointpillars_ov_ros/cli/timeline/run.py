@@ -1,0 +1,142 @@
+# Copyright 2026 The pointpillars_ov_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""What `pointpillars_ov timeline` does once its arguments are known: record, then draw from the record."""
+
+from __future__ import annotations
+
+import argparse
+import tempfile
+import time
+from pathlib import Path
+from queue import Empty, SimpleQueue
+
+from pointpillars_ov_ros.cli.arguments import open_model
+from pointpillars_ov_ros.cli.evaluate.report import write_whole
+from pointpillars_ov_ros.cli.machine import look_around
+from pointpillars_ov_ros.cli.timeline.device import Device, OpenVinoDevice, SimulatedSwitch
+from pointpillars_ov_ros.cli.timeline.page import make_page
+from pointpillars_ov_ros.cli.timeline.plot import draw_recording
+from pointpillars_ov_ros.cli.timeline.recording import (
+    Entry,
+    Recording,
+    Run,
+    describe_run,
+    dump,
+    failures,
+    read_recording,
+)
+from pointpillars_ov_ros.config.errors import InferenceError
+from pointpillars_ov_ros.inference.device.properties import parse_properties
+
+_HANGS_S = 120.0
+
+
+def run_timeline(options: argparse.Namespace) -> int:
+    """Record, or read a recording; print what it shows, and draw it."""
+    if options.study == "draw":
+        recording = read_recording(options.recording)
+    else:
+        recording = record(options)
+        write_whole(options.json, lambda path: path.write_text(dump(recording), encoding="utf-8"))
+        print(f"recording  {options.json}")
+    for run in recording.runs:
+        print(f"\n{run.title}{f' (SIMULATED: {run.simulated})' if run.simulated else ''}")
+        for line in describe_run(recording, run):
+            print(f"  {line}")
+    print()
+    if options.picture is not None:
+        write_whole(options.picture, lambda path: draw_recording(path, recording))
+        print(f"picture    {options.picture}")
+    if options.page is not None:
+        write_whole(options.page, lambda path: path.write_text(make_page(recording), encoding="utf-8"))
+        print(f"page       {options.page}")
+    failed = [entry for run in recording.runs for entry in failures(run)]
+    if failed:
+        raise InferenceError(f"{len(failed)} requests failed, the first (number {failed[0].number}): {failed[0].error}")
+    return 0
+
+
+def record(options: argparse.Namespace) -> Recording:
+    """Compile and send the requests, as often as there is something to compare."""
+    with tempfile.TemporaryDirectory() as scratch:
+        path, name = find_network(options.model, options.network, Path(scratch))
+        properties = read_properties(options)
+        cases = {f"{name} on {options.device}": properties}
+        if options.study == "auto-switch" and options.cache_dir is not None:
+            cached = {**properties, "CACHE_DIR": str(options.cache_dir)}
+            # Fills the cache where it has to be; what is compared is a start without and one with it.
+            OpenVinoDevice(path, options.device, cached, 1)
+            cases = {f"{name} on {options.device}, no cache": properties, "the same with a filled cache": cached}
+        runs = [_record_run(options, title, path, case) for title, case in cases.items()]
+    asked = {"device": options.device, "interval_ms": f"{options.interval:g}", "at once": str(options.at_once)}
+    surroundings = look_around(name)
+    return Recording(options.study, surroundings.line(), surroundings.date, {**asked, **properties}, tuple(runs))
+
+
+def find_network(model: Path | None, network: str, scratch: Path) -> tuple[Path, str]:
+    """Give the IR file that is meant, and a name for it.
+
+    `model` is a bundle, a folder of IR files, or an IR file; None: the bundle in the box.
+    """
+    if model is not None and model.suffix == ".xml":
+        return model, model.stem
+    bundle = open_model(model, scratch / "bundle")
+    file = bundle.config.rpn.file if network == "rpn" else bundle.config.pfe.file
+    return bundle.path(file), f"{network.upper()} of {bundle.config.name}"
+
+
+def read_properties(options: argparse.Namespace) -> dict[str, str]:
+    """Give the OpenVINO properties that the flags ask for; ConfigError where one is no NAME=VALUE."""
+    properties = parse_properties(" ".join(options.set), "--set")
+    if options.study == "auto-batch" and options.timeout is not None:
+        properties["AUTO_BATCH_TIMEOUT"] = str(options.timeout)
+    return properties
+
+
+def send(device: Device, begin: float, count: int, interval_s: float, at_once: int) -> tuple[Entry, ...]:
+    """Send `count` requests, one every `interval_s` from now on, at most `at_once` under way.
+
+    A request that is due while all are under way waits until one is free; those behind it are not put off, only late.
+    InferenceError where one hangs.
+    """
+    free: SimpleQueue[int] = SimpleQueue()
+    for index in range(at_once):
+        free.put(index)
+    done: SimpleQueue[Entry] = SimpleQueue()
+    first = time.monotonic()
+    for number in range(count):
+        due = first + number * interval_s
+        time.sleep(max(0.0, due - time.monotonic()))
+        request = _take(free)
+        accepted = time.monotonic()
+
+        def finished(error: str, n: int = number, r: int = request, due: float = due, taken: float = accepted) -> None:
+            due_ms, taken_ms, done_ms = (1e3 * (moment - begin) for moment in (due, taken, time.monotonic()))
+            done.put(Entry(n, due_ms, taken_ms, done_ms, device.executing(), error))
+            free.put(r)
+
+        device.start(request, finished)
+    # Each request that is free again is one that is done.
+    for _ in range(at_once):
+        _take(free)
+    return tuple(sorted((done.get() for _ in range(count)), key=lambda entry: entry.number))
+
+
+def _take(free: SimpleQueue[int]) -> int:
+    try:
+        return free.get(timeout=_HANGS_S)
+    except Empty:
+        raise InferenceError(f"no request ended within {_HANGS_S:g} s") from None
+
+
+def _record_run(options: argparse.Namespace, title: str, path: Path, properties: dict[str, str]) -> Run:
+    simulated = ""
+    begin = time.monotonic()
+    device: Device = OpenVinoDevice(path, options.device, properties, options.at_once)
+    compiled = time.monotonic()
+    if options.study == "auto-switch" and options.simulate is not None:
+        compile_s, latency_ms = options.simulate
+        device = SimulatedSwitch(device, begin, compile_s, latency_ms / 1e3)
+        simulated = f"a device that compiles for {compile_s:g} s and then takes {latency_ms:g} ms a request"
+    entries = send(device, begin, options.requests, options.interval / 1e3, options.at_once)
+    return Run(title, 1e3 * (compiled - begin), device.effective(), entries, simulated)

@@ -1,0 +1,178 @@
+# Copyright 2026 The pointpillars_ov_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""The engine that clouds go to, whose place another can take between two clouds."""
+
+from __future__ import annotations
+
+import ctypes
+import gc
+import threading
+from collections.abc import Callable
+from dataclasses import replace
+
+from std_msgs.msg import Header
+
+from pointpillars_ov_ros.config.errors import PointPillarsError
+from pointpillars_ov_ros.config.runtime_config import DropPolicy, RuntimeConfig
+from pointpillars_ov_ros.core.arrays import FloatArray
+from pointpillars_ov_ros.core.decode import override_thresholds
+from pointpillars_ov_ros.inference.engine import Engine
+from pointpillars_ov_ros.inference.pipeline.frames import Counts, FrameResult
+from pointpillars_ov_ros.inference.pipeline.pipeline import CLOSE_TIMEOUT_S, Pipeline
+from pointpillars_ov_ros.inference.pipeline.timing import StageTimes
+from pointpillars_ov_ros.inference.trace.writer import TraceRecorder, open_trace
+from pointpillars_ov_ros.ros.log_handler import RosLogger
+
+
+class LiveEngine:
+    """An engine, the pipeline that is open on it, and the accounts of all pipelines there were.
+
+    Used from the executor's thread; results come on the pipelines' own.
+    """
+
+    def __init__(self, engine: Engine, on_result: Callable[[FrameResult], None], logger: RosLogger) -> None:
+        """Begin without a pipeline; the counts of a result that `on_result` gets are those of all pipelines."""
+        self.engine = engine
+        self._on_result, self._logger = on_result, logger
+        self._runtime = engine.runtime
+        """Settings as they are wanted by now."""
+        self._pipeline: Pipeline | None = None
+        self._leaving: Pipeline | None = None
+        self._trace: TraceRecorder | None = None
+        self._earlier = Counts()
+        self._counting, self._switching = threading.Lock(), threading.Lock()
+
+    @property
+    def is_open(self) -> bool:
+        """Tell whether clouds are taken."""
+        return self._pipeline is not None
+
+    @property
+    def policy(self) -> DropPolicy:
+        """What happens to clouds that come too fast."""
+        return self._runtime.drop_policy
+
+    @property
+    def counts(self) -> Counts:
+        """The accounts of all pipelines."""
+        with self._counting:
+            total = self._earlier
+            for pipeline in (self._leaving, self._pipeline):
+                total = total if pipeline is None else total.plus(*pipeline.counts)
+            return total
+
+    def open(self, runtime: RuntimeConfig, record_trace: str = "") -> None:
+        """Take clouds from now on; ConfigError or InferenceError where that cannot be."""
+        self._runtime = runtime
+        try:
+            self._trace = open_trace(record_trace, self.engine)
+            self._pipeline = _open(self.engine, runtime, self._give, self._trace)
+        except PointPillarsError:
+            self._close_trace()
+            raise
+
+    def submit(self, points: FloatArray, header: Header, times: StageTimes) -> None:
+        """Hand over a cloud; see `Pipeline.submit`."""
+        assert self._pipeline is not None
+        self._pipeline.submit(points, header, times)
+
+    def change(self, runtime: RuntimeConfig) -> None:
+        """Take over what may change while clouds come: thresholds and policy now, the mode in a moment."""
+        self._runtime = runtime
+        if self._pipeline is None:
+            return
+        _set_thresholds(self.engine, runtime)
+        self._pipeline.settings = self.engine.settings
+        self._pipeline.set_policy(runtime.drop_policy)
+        # Apart from the callbacks: another slot takes a moment to make, and meanwhile clouds must not wait.
+        threading.Thread(target=self._switch_mode, daemon=True).start()
+
+    def replace(self, engine: Engine, on_replaced: Callable[[], None]) -> None:
+        """Give every cloud from now on to `engine`; its results wait until the last one of the other has left.
+
+        `on_replaced` is called between the two, on some thread. A trace ends with the engine that it is of.
+        InferenceError where a pipeline cannot be opened on `engine`; all is as before then.
+        """
+        if self._pipeline is None:
+            self.engine = engine
+            on_replaced()
+            return
+        replaced = threading.Event()
+
+        def give(result: FrameResult) -> None:
+            replaced.wait()
+            self._give(result)
+
+        def retire() -> None:
+            self._retire()
+            on_replaced()
+            replaced.set()
+            give_back_memory()
+
+        pipeline = _open(engine, self._runtime, give)
+        with self._counting:
+            self._leaving, self._pipeline, self.engine = self._pipeline, pipeline, engine
+        threading.Thread(target=retire, name="pointpillars-retire", daemon=True).start()
+
+    def close(self) -> None:
+        """Take no more clouds, and let the results of those in flight leave."""
+        if self._pipeline is not None:
+            # Which waits for a pipeline that is leaving, too: its results come first.
+            self._pipeline.close()
+            with self._counting:
+                self._earlier, self._pipeline = self._earlier.plus(*self._pipeline.counts), None
+        self._close_trace()
+
+    def _give(self, result: FrameResult) -> None:
+        self._on_result(replace(result, counts=self._earlier.plus(*result.counts)))
+
+    def _retire(self) -> None:
+        """Let all results of the pipeline that is leaving leave, also of the cloud that waits in it."""
+        assert self._leaving is not None
+        if not self._leaving.is_stuck:
+            self._leaving.drain(CLOSE_TIMEOUT_S)
+        self._leaving.close()
+        self._close_trace()
+        with self._counting:
+            self._earlier, self._leaving = self._earlier.plus(*self._leaving.counts), None
+
+    def _close_trace(self) -> None:
+        if self._trace is not None:
+            self._trace.close()
+            self._trace = None
+
+    def _switch_mode(self) -> None:
+        """Switch to the mode that is wanted by now, which a later change may have made another one."""
+        with self._switching:
+            engine, mode = self.engine, self._runtime.mode
+            if mode is engine.runtime.mode:
+                return
+            try:
+                engine.set_mode(mode)
+            except PointPillarsError as error:
+                self._logger.error(f"still in {engine.runtime.mode.value} mode: {error}")
+            else:
+                self._logger.info(f"{mode.value} mode from now on")
+
+
+def _set_thresholds(engine: Engine, runtime: RuntimeConfig) -> None:
+    engine.settings = override_thresholds(engine.config.postprocess, runtime.score_threshold, runtime.nms_threshold)
+
+
+def _open(
+    engine: Engine, runtime: RuntimeConfig, on_result: Callable[[FrameResult], None], trace: TraceRecorder | None = None
+) -> Pipeline:
+    """Open a pipeline with those of the settings that may have changed since the engine was made."""
+    _set_thresholds(engine, runtime)
+    engine.runtime = replace(engine.runtime, mode=runtime.mode, drop_policy=runtime.drop_policy)
+    return engine.open_pipeline(on_result, trace)
+
+
+def give_back_memory() -> None:
+    """Give what nothing needs any more back to the system, and not some day."""
+    # Pools and their callbacks hold each other.
+    gc.collect()
+    # The C library keeps what was freed, where it is glibc; others have no such function.
+    trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
+    if trim is not None:
+        trim(0)

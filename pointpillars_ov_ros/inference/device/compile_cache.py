@@ -1,0 +1,83 @@
+# Copyright 2026 The pointpillars_ov_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""The folder of compiled networks (CACHE_DIR), which is never a reason not to start, or to detect something else.
+
+OpenVINO takes a file of its cache for whole if its head is: one flipped bit behind it gives other detections without
+a word. So the sha256 of each file that is written while we compile is kept beside it.
+"""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import replace
+from pathlib import Path
+
+from pointpillars_ov_ros.config.runtime_config import RuntimeConfig
+from pointpillars_ov_ros.model.bundle import sha256
+
+log = logging.getLogger(__name__)
+
+_SIGNATURE = ".sha256"
+
+
+class CompileCache:
+    """A folder that OpenVINO is about to take compiled networks from, and to keep others in."""
+
+    def __init__(self, folder: str) -> None:
+        """Make the folder, and take files away that are not what was written.
+
+        `folder` is empty afterwards where there is to be no cache, because it was, or cannot be used.
+        """
+        self.folder = folder
+        self._before: set[Path] = set()
+        if not folder:
+            return
+        try:
+            Path(folder).mkdir(parents=True, exist_ok=True)
+            self._before = self._files()
+            for path in self._before:
+                self._check(path)
+        except OSError as error:
+            self._do_without(error)
+
+    def settings(self, runtime: RuntimeConfig) -> RuntimeConfig:
+        """Give `runtime` with the cache that there is."""
+        return replace(runtime, cache_dir=self.folder)
+
+    def sign(self, compiled: str = "") -> None:
+        """Note what OpenVINO has written since the last time; it says nothing where it could not keep `compiled`."""
+        if not self.folder:
+            return
+        try:
+            fresh = self._files() - self._before
+            for path in fresh:
+                _signature(path).write_text(sha256(path) + "\n")
+        except OSError as error:
+            log.warning("cache_dir: %s: what was compiled cannot be checked next time (%s)", self.folder, error)
+            return
+        self._before |= fresh
+        if compiled and not fresh:
+            log.warning("cache_dir: %s does not keep the %s, which is compiled at every start", self.folder, compiled)
+
+    def _files(self) -> set[Path]:
+        return set(Path(self.folder).glob("*.blob"))
+
+    def _check(self, path: Path) -> None:
+        """Take a file away that was altered; one that is not signed may be another program's."""
+        signature = _signature(path)
+        if not signature.exists() or signature.read_text().strip() == sha256(path):
+            return
+        log.warning("cache_dir: %s is damaged, so that network is compiled anew", path)
+        path.unlink(missing_ok=True)
+        signature.unlink(missing_ok=True)
+        self._before = self._before - {path}
+
+    def _do_without(self, error: OSError) -> None:
+        log.warning(
+            "cache_dir: %s cannot be used, so the networks are compiled at every start (%s)", self.folder, error
+        )
+        self.folder = ""
+
+
+def _signature(path: Path) -> Path:
+    return path.with_name(path.name + _SIGNATURE)

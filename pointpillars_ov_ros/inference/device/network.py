@@ -1,0 +1,189 @@
+# Copyright 2026 The pointpillars_ov_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""One OpenVINO network compiled for a device, and its requests."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import openvino as ov
+
+from pointpillars_ov_ros.config.errors import BundleError, InferenceError
+from pointpillars_ov_ros.core.arrays import FloatArray
+from pointpillars_ov_ros.inference.device.effective import Batching, describe, read_back, read_batching, read_property
+from pointpillars_ov_ros.inference.device.memory import shared_memory
+from pointpillars_ov_ros.inference.device.watcher import Watcher
+from pointpillars_ov_ros.model.ports import Ports, Shape
+
+
+class Request:
+    """One inference request: its tensors are read and written in place; runs asynchronously.
+
+    Whoever owns it leaves its tensors alone between `start` and the end of `finish`.
+    """
+
+    def __init__(self, request: ov.InferRequest, name: str, tensors: Mapping[str, ov.Tensor]) -> None:
+        """Wrap `request` of the network called `name` in messages, and let it use `tensors`."""
+        self._request = request
+        self._name = name
+        self._watcher = Watcher()
+        self._tensors: dict[str, ov.Tensor] = {}
+        self._arrays: dict[str, FloatArray] = {}
+        for port, tensor in tensors.items():
+            self.bind(port, tensor)
+
+    def tensor(self, name: str) -> FloatArray:
+        """Give the memory of the input or output tensor `name`, (shape of the network) of its type.
+
+        It is the same for the life of the request, but where the network has a dynamic shape.
+        """
+        if name in self._arrays:
+            return self._arrays[name]
+        data: FloatArray = self._request.get_tensor(name).data
+        return data
+
+    def bind(self, name: str, memory: FloatArray | ov.Tensor) -> None:
+        """Use this memory, C-contiguous and of the network's shape, as tensor `name`."""
+        tensor = memory if isinstance(memory, ov.Tensor) else ov.Tensor(memory, shared_memory=True)
+        self._request.set_tensor(name, tensor)
+        # Kept, since OpenVINO does not keep alive what it was given.
+        self._tensors[name], self._arrays[name] = tensor, tensor.data
+
+    def start(self, done: Callable[[], None] | None = None) -> None:
+        """Start; `done` is called on a thread that waits for the end, also of an inference that fails.
+
+        It must do next to nothing there, and never raise.
+        """
+        try:
+            self._request.start_async()
+        except RuntimeError as error:
+            raise InferenceError(f"{self._name} could not be started: {first_line(error)}") from None
+        if done is not None:
+            self._watcher.watch([self.wait], done)
+
+    def wait(self) -> None:
+        """Wait for the end of the inference; RuntimeError where it failed."""
+        self._request.wait()
+
+    def is_finished(self) -> bool:
+        """Tell whether nothing runs any more, because the inference is through or failed."""
+        try:
+            return bool(self._request.wait_for(0))
+        except RuntimeError:
+            return True
+
+    def finish(self) -> None:
+        """Wait for the end of the inference (at once after `done`); InferenceError where it failed."""
+        try:
+            self.wait()
+        except RuntimeError as error:
+            raise InferenceError(f"{self._name} failed: {first_line(error)}") from None
+
+
+class Network:
+    """A network compiled with explicit settings."""
+
+    def __init__(
+        self,
+        path: Path,
+        device: str,
+        properties: Mapping[str, Any],
+        ports: Ports,
+        reshape: Mapping[str, Shape] | None = None,
+        rewrite: Callable[[ov.Model], ov.Model] | None = None,
+    ) -> None:
+        """Read and compile the IR at `path` for `device`, with its inputs reshaped and its graph rewritten.
+
+        `ports` are the tensors it must have as it is read. Raises BundleError where the network is another
+        one, InferenceError where the device cannot take it.
+        """
+        self.name = path.stem
+        self._properties = dict(properties)
+        core = ov.Core()
+        model = read_model(core, path, ports)
+        try:
+            if reshape:
+                model.reshape(dict(reshape))
+            if rewrite:
+                model = rewrite(model)
+            begin = time.monotonic()
+            self._compiled = core.compile_model(model, device, self._properties)
+            self.compile_s = time.monotonic() - begin
+            """What compiling took, or loading from the cache (CACHE_DIR)."""
+            self.was_cached = bool(read_property(self._compiled, "LOADED_FROM_CACHE"))
+            self.memory = shared_memory(core, device)
+        except RuntimeError as error:
+            raise InferenceError(
+                f"{path.name} cannot run on device {device!r} ({first_line(error)}); "
+                f"available here: {', '.join(core.available_devices)}"
+            ) from None
+
+    def create_request(self) -> Request:
+        """Make a request with tensors of its own, in memory that the host shares with the device."""
+        ports = [*self._compiled.inputs, *self._compiled.outputs]
+        tensors = {
+            port.get_any_name(): self.memory.allocate(port.element_type, port.shape)
+            for port in ports
+            if port.partial_shape.is_static
+        }
+        return Request(self._compiled.create_infer_request(), self.name, tensors)
+
+    @property
+    def optimal_requests(self) -> int:
+        """How many requests at a time the device says it runs the network fastest with."""
+        if "OPTIMAL_NUMBER_OF_INFER_REQUESTS" not in self._compiled.get_property("SUPPORTED_PROPERTIES"):
+            return 1
+        return max(1, int(self._compiled.get_property("OPTIMAL_NUMBER_OF_INFER_REQUESTS")))
+
+    @property
+    def hint(self) -> str:
+        """The PERFORMANCE_HINT that it was compiled with; MULTI reads it back as another one."""
+        return describe(self._properties.get("PERFORMANCE_HINT", ""))
+
+    @property
+    def batching(self) -> Batching | None:
+        """How requests are joined; None where they are not."""
+        return read_batching(self._compiled)
+
+    def effective_settings(self) -> dict[str, str]:
+        """Read back from the compiled network what it runs with; see `read_back`."""
+        return read_back(self._compiled, self._properties)
+
+
+def read_model(core: ov.Core, path: Path, ports: Ports) -> ov.Model:
+    """Read an IR; BundleError where it is none, or has other tensors than `ports`."""
+    try:
+        # Into memory: weights that are mapped would follow a file that is written over, or end the process with SIGBUS
+        # where it was cut off, between this and the end of compiling.
+        core.set_property({"ENABLE_MMAP": False})
+        model = core.read_model(path)
+    except RuntimeError as error:
+        raise BundleError(f"{path} is no network that OpenVINO reads: {first_line(error)}") from None
+    check_ports(path, "input", model.inputs, ports.inputs)
+    check_ports(path, "output", model.outputs, ports.outputs)
+    return model
+
+
+def check_ports(path: Path, kind: str, ports: list[Any], wanted: Mapping[str, Shape]) -> None:
+    """Raise BundleError unless `ports` have the `wanted` names, static shapes and float32 elements."""
+    found = {name: port for port in ports for name in port.get_names()}
+    for name, shape in wanted.items():
+        if name not in found:
+            raise BundleError(f"{path}: no {kind} tensor {name!r}; it has {', '.join(sorted(found)) or 'none'}")
+        port = found[name]
+        actual = tuple(port.shape) if port.partial_shape.is_static else str(port.partial_shape)
+        if actual != shape:
+            raise BundleError(f"{path}: {kind} tensor {name!r} has shape {actual}, the bundle says {shape}")
+        if port.element_type != ov.Type.f32:
+            raise BundleError(f"{path}: {kind} tensor {name!r} is {port.element_type.to_string()}, not f32")
+
+
+def first_line(error: BaseException) -> str:
+    """Give the telling line of an OpenVINO error, which begins with where in its source it was thrown."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    preludes = ("Exception from", "Caught exception: Exception from", "Check '")
+    telling = [line for line in lines if not line.startswith(preludes)]
+    return (telling or lines or [type(error).__name__])[0].rstrip(".:")

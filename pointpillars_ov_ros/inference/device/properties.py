@@ -1,0 +1,159 @@
+# Copyright 2026 The pointpillars_ov_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""OpenVINO properties: what the settings ask for, checked by name and type against what the plugins say they know."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import openvino as ov
+
+from pointpillars_ov_ros.config.errors import ConfigError, InferenceError, shown
+from pointpillars_ov_ros.config.mapping import convert
+from pointpillars_ov_ros.config.runtime_config import PerformanceHint, Precision, RuntimeConfig
+from pointpillars_ov_ros.inference.device.devices import parse_device
+from pointpillars_ov_ros.inference.device.effective import describe
+from pointpillars_ov_ros.inference.device.network import first_line
+
+_OF_THE_CORE: dict[str, Any] = {
+    "ALLOW_AUTO_BATCHING": True,
+    "AUTO_BATCH_TIMEOUT": 1000,
+    "CACHE_DIR": "",
+    "CACHE_MODE": "OPTIMIZE_SPEED",
+}
+"""What can be given with every device though no plugin names it, with OpenVINO's defaults."""
+_TRUTHS = {"true": True, "yes": True, "false": False, "no": False}
+
+
+def compile_properties(runtime: RuntimeConfig, device: str) -> dict[str, Any]:
+    """Give the OpenVINO properties that the settings ask for on `device`, one of the two that fit the machine.
+
+    Of `device_properties`, it gets what it knows; what neither device knows raises ConfigError, and so does a value
+    of a wrong type.
+    """
+    further = _further_properties(runtime, device)
+    asked_hint = describe(further.pop("PERFORMANCE_HINT", runtime.effective_hint.value))
+    hint: PerformanceHint = convert(PerformanceHint, asked_hint, "PERFORMANCE_HINT")
+    may_batch = further.get("ALLOW_AUTO_BATCHING", runtime.allow_auto_batching)
+    properties: dict[str, Any] = {
+        "PERFORMANCE_HINT": _hint(runtime, device, hint),
+        # A batch that GPU plugins collect by themselves under the hint THROUGHPUT holds the last frames back.
+        "ALLOW_AUTO_BATCHING": may_batch,
+    }
+    if may_batch or parse_device(device, "device").meta == "BATCH":
+        # OpenVINO's own 1000 ms are ten clouds of a lidar.
+        properties["AUTO_BATCH_TIMEOUT"] = runtime.auto_batch_timeout_ms
+    if runtime.precision is not Precision.DEFAULT:
+        properties["INFERENCE_PRECISION_HINT"] = runtime.precision.value
+    if runtime.num_streams:
+        properties["NUM_STREAMS"] = runtime.num_streams
+    # Of the CPU alone; a GPU beside it would refuse to be told.
+    if runtime.num_threads and "INFERENCE_NUM_THREADS" in _known(ov.Core(), device):
+        properties["INFERENCE_NUM_THREADS"] = runtime.num_threads
+    if runtime.num_requests:
+        properties["PERFORMANCE_HINT_NUM_REQUESTS"] = runtime.num_requests
+    if runtime.cache_dir:
+        properties["CACHE_DIR"] = runtime.cache_dir
+    return {**properties, **further}
+
+
+def parse_properties(text: str, field: str) -> dict[str, str]:
+    """Read NAME=VALUE, separated by spaces; ConfigError names `field` and the part that is none."""
+    properties = {}
+    for part in text.split():
+        name, is_given, value = part.partition("=")
+        if not (name and is_given and value):
+            raise ConfigError(f"{field}: {shown(part)} is not NAME=VALUE, such as ENABLE_STARTUP_FALLBACK=false")
+        properties[name] = value
+    return properties
+
+
+def check_properties(core: ov.Core, device: str, properties: Mapping[str, str]) -> dict[str, Any]:
+    """Give the values of their types; ConfigError where the plugins of `device` do not know one, or its value is bad.
+
+    AUTO, BATCH and their like hand on what the devices behind them know, without naming it among their own, and take
+    what nobody knows without a word. Raises InferenceError where there is no such device.
+    """
+    known, checked = _known(core, device), {}
+    for name, text in properties.items():
+        if name not in known:
+            raise ConfigError(f"{name}: no property of {device}, which knows {', '.join(sorted(known))}")
+        checked[name] = _typed(text, _default(core, known[name], name), name)
+    return checked
+
+
+def _further_properties(runtime: RuntimeConfig, device: str) -> dict[str, Any]:
+    asked = parse_properties(runtime.device_properties, "device_properties")
+    if not asked:
+        return {}
+    core = ov.Core()
+    mine = _known(core, device).keys()
+    anybodys = mine | _known(core, runtime.pfe_device).keys() | _known(core, runtime.rpn_device).keys()
+    # What nobody knows is left in, for the check to name it.
+    wanted = {name: text for name, text in asked.items() if name in mine or name not in anybodys}
+    return check_properties(core, device, wanted)
+
+
+def _hint(runtime: RuntimeConfig, device: str, hint: PerformanceHint) -> str:
+    """Give the hint for one network; ConfigError where none of the two can take it."""
+    spreading = ("AUTO", "MULTI")
+    if hint is not PerformanceHint.CUMULATIVE_THROUGHPUT or parse_device(device, "device").meta in spreading:
+        return hint.value
+    devices = (runtime.pfe_device, runtime.rpn_device)
+    if not any(parse_device(text, "device").meta in spreading for text in devices):
+        raise ConfigError(
+            f"performance_hint: {hint.value} is for AUTO and MULTI, which use several devices at a time; "
+            f"pfe_device is {devices[0]!r}, rpn_device {devices[1]!r}"
+        )
+    return PerformanceHint.THROUGHPUT.value
+
+
+def _known(core: ov.Core, device: str) -> dict[str, str]:
+    """Give the properties that can be set on `device`, each with a plugin that knows it; empty: the core does."""
+    known = dict.fromkeys(_OF_THE_CORE, "")
+    available = core.available_devices
+    for plugin in parse_device(device, "device").plugins(available):
+        try:
+            supported = core.get_property(plugin, "SUPPORTED_PROPERTIES")
+        except RuntimeError as error:
+            raise InferenceError(
+                f"no device {plugin!r} ({first_line(error)}); available here: {', '.join(available)}"
+            ) from None
+        known.update({name: plugin for name, access in supported.items() if access != "RO"})
+    return known
+
+
+def _default(core: ov.Core, plugin: str, name: str) -> Any:  # Any: each property has its own type
+    """Give the default of a property; None where the plugin does not tell."""
+    if not plugin:
+        return _OF_THE_CORE[name]
+    try:
+        return core.get_property(plugin, name)
+    except RuntimeError:
+        return None
+
+
+def _typed(text: str, default: Any, name: str) -> Any:  # Any: each property has its own type
+    """Read a value of the type that `default` has; where that has no spelling here, OpenVINO reads the text."""
+    members = getattr(type(default), "__members__", None)
+    if isinstance(default, bool):
+        if text.lower() not in _TRUTHS:
+            raise ConfigError(f"{name}: {text!r} is not true or false")
+        return _TRUTHS[text.lower()]
+    if isinstance(default, int | float):
+        kind, wanted = (int, "a whole number") if isinstance(default, int) else (float, "a number")
+        try:
+            value = kind(text)
+        except ValueError:
+            raise ConfigError(f"{name}: {text!r} is not {wanted}") from None
+        # -1 streams are as many as the plugin likes; nothing else is counted below 0, and BATCH's own words on that
+        # do not say what they are about.
+        if value < 0 and name != "NUM_STREAMS":
+            raise ConfigError(f"{name}: {text!r} is below 0")
+        return value
+    if members:
+        if text not in members:
+            raise ConfigError(f"{name}: {text!r} is not one of {', '.join(members)}")
+        return members[text]
+    return text

@@ -1,0 +1,235 @@
+# Copyright 2026 The pointpillars_ov_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""Do the networks as they run give what the bundle's networks give on CPU in float32? Asked with one cloud.
+
+There are devices that give wrong results in some precision without an error. A tensor or a detection that is off by
+more than the tolerances is a mismatch, and so is what is no number.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from enum import Enum
+from typing import NamedTuple
+
+import numpy as np
+
+from pointpillars_ov_ros.config.errors import OutputError
+from pointpillars_ov_ros.config.model_config import ModelConfig, PostprocessConfig
+from pointpillars_ov_ros.config.runtime_config import RuntimeConfig
+from pointpillars_ov_ros.core.arrays import FloatArray
+from pointpillars_ov_ros.core.decode import Decoder
+from pointpillars_ov_ros.core.detections import Detections
+from pointpillars_ov_ros.core.matching import corner_shift, match
+from pointpillars_ov_ros.core.pillars import Pillars
+from pointpillars_ov_ros.inference.slot.frame_slot import Answer
+
+_LEAST_SCORE = 0.01
+"""Below it are the thousands of anchors on nothing."""
+
+
+class Tolerances(NamedTuple):
+    """How far an answer may be from the reference."""
+
+    min_correlation: float
+    """Of every tensor."""
+    max_shift: float
+    """Of any corner of a box (m)."""
+    max_score_change: float
+
+    @classmethod
+    def of(cls, runtime: RuntimeConfig) -> Tolerances:
+        """Take them from the settings."""
+        return cls(runtime.parity_min_correlation, runtime.parity_max_shift, runtime.parity_max_score_change)
+
+
+class TensorAgreement(NamedTuple):
+    """How far one output of a network is from the reference."""
+
+    name: str
+    """`features` of the PFE; `boxes`, `scores` or `directions` of the RPN."""
+    max_error: float
+    """Greatest absolute difference; NaN where one of both is not finite, as the next two."""
+    relative_error: float
+    """The same, over the greatest absolute value of the reference."""
+    correlation: float
+    """Lin's concordance: as Pearson's 1 for the same values, but a scale or an offset between them lowers it."""
+    not_finite: int
+    """How many values are NaN or infinite."""
+    size: int
+
+    @property
+    def worst(self) -> tuple[int, float]:
+        """Sort by it to have the worst last."""
+        return self.not_finite, -self.correlation
+
+
+class Fate(str, Enum):
+    """What became of a detection of the reference."""
+
+    MATCHED = "matched"
+    SHIFTED = "shifted"
+    """A corner of its box moved by more than is tolerated."""
+    RESCORED = "rescored"
+    """Its score changed by more than is tolerated."""
+    LOST = "lost"
+    NEW = "new"
+    """It is none of the reference's."""
+
+
+@dataclass(frozen=True)
+class DetectionAgreement:
+    """One detection, of the reference, of the networks that are checked, or of both."""
+
+    fate: Fate
+    class_name: str
+    box: FloatArray
+    """(7,) of the reference; of the other where it is NEW."""
+    score: float | None
+    """Of the reference."""
+    new_score: float | None
+    shift: float | None
+    """Of the corner that moved farthest (m)."""
+
+    @property
+    def score_change(self) -> float | None:
+        """How much higher it scores than in the reference."""
+        return None if self.score is None or self.new_score is None else self.new_score - self.score
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Two answers to the same cloud."""
+
+    tensors: tuple[TensorAgreement, ...]
+    detections: tuple[DetectionAgreement, ...]
+    mismatch: str
+    """What is off by more than is tolerated, as a clause; empty where nothing is."""
+
+
+def compare_answers(
+    reference: Answer,
+    answer: Answer,
+    points: FloatArray,
+    config: ModelConfig,
+    settings: PostprocessConfig,
+    tolerances: Tolerances,
+) -> Comparison:
+    """Compare the answers to `points` (N, 4), which `settings` make detections of."""
+    tensors = tuple(
+        compare_tensors(name, wanted, given)
+        for name, wanted, given in zip(Answer._fields, reference, answer, strict=True)
+    )
+    pillars = Pillars(config.grid)
+    pillars.group(points)
+    # What falls below the threshold by no more than is tolerated is still to be found.
+    least = max(settings.score_threshold - tolerances.max_score_change, min(_LEAST_SCORE, settings.score_threshold))
+    decoder, lenient = Decoder(config), replace(settings, score_threshold=least)
+    before, after = (decode(decoder, each, pillars, lenient) for each in (reference, answer))
+    detections = tuple(compare_detections(before, after, config.classes, settings.score_threshold, tolerances))
+    return Comparison(tensors, detections, find_mismatch(tensors, detections, tolerances))
+
+
+def compare_tensors(name: str, wanted: FloatArray, given: FloatArray) -> TensorAgreement:
+    """Compare two arrays of one shape."""
+    not_finite = int(wanted.size - np.isfinite(given).sum()) + int(wanted.size - np.isfinite(wanted).sum())
+    if not_finite:
+        return TensorAgreement(name, np.nan, np.nan, np.nan, not_finite, wanted.size)
+    wanted, given = wanted.ravel(), given.ravel()
+    error = float(np.abs(given - wanted).max(initial=0.0))
+    largest = float(max(wanted.max(initial=0.0), -wanted.min(initial=0.0)))
+    relative = error / largest if largest else float(np.inf if error else 0.0)
+    return TensorAgreement(name, error, relative, concordance(wanted, given), 0, wanted.size)
+
+
+def concordance(wanted: FloatArray, given: FloatArray) -> float:
+    """Give Lin's concordance correlation of two arrays (N,), in [-1, 1]; 1 for the same values, even constant ones."""
+    if np.array_equal(wanted, given):
+        return 1.0
+    one, other = wanted.astype(np.float64), given.astype(np.float64)
+    offset = float(other.mean() - one.mean())
+    one -= one.mean()
+    other -= other.mean()
+    spread = float(one @ one + other @ other) + len(one) * offset**2
+    return 2.0 * float(one @ other) / spread
+
+
+def decode(decoder: Decoder, answer: Answer, pillars: Pillars, settings: PostprocessConfig) -> Detections:
+    """Decode; what cannot be has no detections."""
+    try:
+        return decoder.decode(answer.boxes, answer.scores, answer.directions, pillars, settings)
+    except OutputError:
+        return Detections.empty()
+
+
+def compare_detections(
+    before: Detections, after: Detections, classes: tuple[str, ...], threshold: float, tolerances: Tolerances
+) -> list[DetectionAgreement]:
+    """Compare those of which one of both reaches `threshold`; best of the reference first, new ones last."""
+    matching, compared = match(before, after), []
+    partners = dict(matching.pairs)
+    for i, (box, score, label) in enumerate(zip(before.boxes, before.scores, before.labels, strict=True)):
+        name, j = classes[label], partners.get(i)
+        if j is None:
+            if score >= threshold:
+                compared.append(DetectionAgreement(Fate.LOST, name, box, float(score), None, None))
+            continue
+        fresh = float(after.scores[j])
+        if max(score, fresh) >= threshold:
+            shift = corner_shift(box, after.boxes[j])
+            fate = judge(shift, fresh - float(score), tolerances)
+            compared.append(DetectionAgreement(fate, name, box, float(score), fresh, shift))
+    for j in matching.new:
+        if after.scores[j] >= threshold:
+            name = classes[after.labels[j]]
+            compared.append(DetectionAgreement(Fate.NEW, name, after.boxes[j], None, float(after.scores[j]), None))
+    return compared
+
+
+def judge(shift: float, score_change: float, tolerances: Tolerances) -> Fate:
+    """Say what became of a detection that has a partner."""
+    if shift > tolerances.max_shift:
+        return Fate.SHIFTED
+    return Fate.RESCORED if abs(score_change) > tolerances.max_score_change else Fate.MATCHED
+
+
+def find_mismatch(
+    tensors: tuple[TensorAgreement, ...], detections: tuple[DetectionAgreement, ...], tolerances: Tolerances
+) -> str:
+    """Name the first tensor of the road that is off, or else the best detection that is; empty where none is."""
+    for tensor in tensors:
+        if tensor.not_finite:
+            return f"{tensor.name}: {tensor.not_finite} of {tensor.size} values are NaN or infinite"
+    for tensor in tensors:
+        # Written so that NaN is a mismatch, too.
+        if not tensor.correlation >= tolerances.min_correlation:
+            return f"{tensor.name}: correlation {figure(tensor.correlation)} is below {tolerances.min_correlation:g}"
+    off = [detection for detection in detections if detection.fate is not Fate.MATCHED]
+    if not off:
+        return ""
+    worst = max(off, key=lambda detection: max(detection.score or 0.0, detection.new_score or 0.0))
+    others = f", and {len(off) - 1} more" if len(off) > 1 else ""
+    return f"{describe(worst, tolerances)}{others}"
+
+
+def describe(detection: DetectionAgreement, tolerances: Tolerances) -> str:
+    """Say what became of a detection."""
+    where = f"{detection.class_name} at x {detection.box[0]:.1f}, y {detection.box[1]:.1f} m"
+    if detection.fate is Fate.LOST:
+        return f"{where} with score {detection.score:.2f} is lost"
+    if detection.fate is Fate.NEW:
+        return f"{where} with score {detection.new_score:.2f} is new"
+    if detection.fate is Fate.SHIFTED:
+        return f"{where} is shifted by {detection.shift:.3g} m, more than {tolerances.max_shift:g}"
+    return (
+        f"{where} scores {detection.new_score:.3f} instead of {detection.score:.3f}, "
+        f"more than {tolerances.max_score_change:g} apart"
+    )
+
+
+def figure(correlation: float) -> str:
+    """Write a correlation such that it can be told from 1."""
+    for digits in range(4, 9):
+        if round(correlation, digits) != 1.0:
+            return f"{correlation:.{digits}f}"
+    return "1" if correlation >= 1.0 else f"1 - {1.0 - correlation:.1g}"

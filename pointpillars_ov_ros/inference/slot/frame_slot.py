@@ -1,0 +1,118 @@
+# Copyright 2026 The pointpillars_ov_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""Everything one frame in flight owns, and the steps of its road."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+from pointpillars_ov_ros.config.errors import OutputError
+from pointpillars_ov_ros.config.model_config import ModelConfig, PostprocessConfig
+from pointpillars_ov_ros.core.arrays import FloatArray
+from pointpillars_ov_ros.core.canvas_format import CanvasFormat
+from pointpillars_ov_ros.core.decode import Decoder
+from pointpillars_ov_ros.core.detections import Detections
+from pointpillars_ov_ros.core.pillars import Pillars
+from pointpillars_ov_ros.core.scatter import Canvas, are_finite
+from pointpillars_ov_ros.inference.device.network import Network, Request
+from pointpillars_ov_ros.inference.slot.encoders import Encoder
+
+
+class Answer(NamedTuple):
+    """All that both networks gave for one cloud; all float32."""
+
+    features: FloatArray
+    """(channels, pillars)."""
+    boxes: FloatArray
+    """[1, rows, columns, A * 7], as the next two of the RPN's shapes; see `Decoder.decode`."""
+    scores: FloatArray
+    directions: FloatArray
+
+
+class FrameSlot:
+    """Requests, canvas and buffers of one frame in flight; used by one frame at a time."""
+
+    def __init__(self, config: ModelConfig, encoder: Encoder, rpn: Network, canvas: CanvasFormat) -> None:
+        """Make the RPN's request and the buffers bound to it; `canvas` is how the RPN takes its input."""
+        self._encoder = encoder
+        self._rpn: Request = rpn.create_request()
+        self._pillars = Pillars(config.grid)
+        self._canvas = Canvas(self._rpn.tensor(config.rpn.input), config.grid.max_pillars, canvas)
+        self._decoder = Decoder(config)
+        self._config = config
+
+    @property
+    def pillars(self) -> int:
+        """Pillars of the frame at hand."""
+        return self._pillars.size
+
+    def prepare(self, points: FloatArray) -> None:
+        """Group `points` (N, 4) into pillars and do the host's part of encoding them."""
+        self._pillars.group(points)
+        self._encoder.prepare(self._pillars)
+
+    def start_pfe(self, done: Callable[[], None] | None = None) -> None:
+        """Start encoding the pillars; see `Request.start`."""
+        self._encoder.start(done)
+
+    def pfe_is_finished(self) -> bool:
+        """Tell whether the PFE is through, or failed without calling `done`."""
+        return self._encoder.is_finished()
+
+    def scatter(self) -> None:
+        """Take the pillar features from the finished PFE onto the canvas; OutputError where they are not numbers."""
+        features = self._encoder.finish()
+        # Looked for here, since an RPN may make numbers of them: a ReLU of NaN is 0 in some plugins.
+        if not are_finite(features, self._pillars.size):
+            raise OutputError("the PFE gave features that are NaN or infinite")
+        self._canvas.scatter(features, self._pillars)
+
+    def start_rpn(self, done: Callable[[], None] | None = None) -> None:
+        """Start detecting on the canvas; see `Request.start`."""
+        self._rpn.start(done)
+
+    def rpn_is_finished(self) -> bool:
+        """Tell whether the RPN is through, or failed without calling `done`."""
+        return self._rpn.is_finished()
+
+    def decode(self, settings: PostprocessConfig) -> Detections:
+        """Decode the outputs of the finished RPN."""
+        self._rpn.finish()
+        names = self._config.rpn
+        return self._decoder.decode(
+            self._rpn.tensor(names.boxes),
+            self._rpn.tensor(names.scores),
+            self._rpn.tensor(names.directions),
+            self._pillars,
+            settings,
+        )
+
+    def tidy_up(self) -> None:
+        """Blank the canvas."""
+        self._canvas.clear()
+
+    def detect(self, points: FloatArray, settings: PostprocessConfig) -> Detections:
+        """Take one cloud down the whole road, step after step; what the pipeline does with several at once."""
+        self.prepare(points)
+        self.start_pfe()
+        self.scatter()
+        self.start_rpn()
+        return self.decode(settings)
+
+    def examine(self, points: FloatArray) -> Answer:
+        """Take one cloud as far as the RPN's outputs, and give copies of what the networks gave."""
+        self.prepare(points)
+        self.start_pfe()
+        features = self._encoder.finish()
+        self._canvas.scatter(features, self._pillars)
+        # Blocks beside each other, without the padding of the last one.
+        features = features.transpose(1, 0, 2).reshape(features.shape[1], -1)[:, : self.pillars].copy()
+        self.start_rpn()
+        self._rpn.finish()
+        names = self._config.rpn
+        boxes, scores, directions = (
+            self._rpn.tensor(name).copy() for name in (names.boxes, names.scores, names.directions)
+        )
+        self.tidy_up()
+        return Answer(features, boxes, scores, directions)

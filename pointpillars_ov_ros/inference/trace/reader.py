@@ -1,0 +1,93 @@
+# Copyright 2026 The pointpillars_ov_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""Traces read back from their files, those that were cut off, too."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from pointpillars_ov_ros.config.documents import one_line, parse_json
+from pointpillars_ov_ros.config.errors import DatasetError, shown
+from pointpillars_ov_ros.inference.pipeline.timing import ROWS, Stage, StageEvent
+from pointpillars_ov_ros.inference.trace.writer import MAX_BYTES, TITLE
+
+_MOST = 2**62
+_MOST_CHARACTERS = 2 * MAX_BYTES
+_STAGES = {stage.name.lower(): stage for stage in ROWS}
+
+
+class RecordedTrace(NamedTuple):
+    """What a file holds."""
+
+    title: str
+    devices: tuple[str, str]
+    """Where PFE and RPN ran."""
+    events: list[StageEvent]
+    """Begin and end of each stage that is whole."""
+    warning: str
+    """One sentence where the end is missing; empty where nothing is."""
+
+
+def read_trace(path: Path) -> RecordedTrace:
+    """Read the file of a `TraceRecorder`; DatasetError, in one sentence, where there is no whole stage in it."""
+    try:
+        with path.open(encoding="utf-8", errors="replace", newline="\n") as file:
+            lines = file.read(_MOST_CHARACTERS + 1).removesuffix("\n").split("\n")
+    except OSError as error:
+        raise DatasetError(f"{path} cannot be read ({error.strerror})") from None
+    if sum(map(len, lines)) > _MOST_CHARACTERS:
+        raise DatasetError(f"{path} is no trace of a pipeline: it is larger than one may grow")
+    if not lines or lines[0] != "[":
+        raise DatasetError(f"{path} is no trace of a pipeline: its first line is not '['")
+    objects, warning = _read_objects(path, lines)
+    if not objects or objects[0].get("name") != TITLE:
+        raise DatasetError(f"{path} is no trace of a pipeline: it does not begin with {TITLE!r}")
+    try:
+        head = objects[0]["args"]
+        pfe, rpn = head["devices"]
+        events = [event for found in objects if found["ph"] == "X" for event in _events(found)]
+        trace = RecordedTrace(str(head["name"]), (str(pfe), str(rpn)), events, warning)
+    except (KeyError, TypeError, ValueError, OverflowError) as error:
+        raise DatasetError(
+            f"{path} is no trace of a pipeline: {type(error).__name__} {one_line(error)} in an event"
+        ) from None
+    if not events:
+        raise DatasetError(f"{path} holds no stage of a frame that is whole{', and is cut off' if warning else ''}")
+    return trace
+
+
+def _read_objects(path: Path, lines: list[str]) -> tuple[list[dict[str, Any]], str]:
+    """Give the objects, one a line, up to the first that is cut off, and a sentence about that one."""
+    objects: list[dict[str, Any]] = []
+    for number, line in enumerate(lines[1:], 2):
+        if line == "]":
+            return objects, ""
+        try:
+            found = parse_json(line.removesuffix(","))
+        except json.JSONDecodeError:
+            if number < len(lines):
+                raise DatasetError(f"{path}:{number}: this line is no event of a trace") from None
+            return objects, f"{path} is cut off in line {number}, the {number - 2} whole lines before are used"
+        if not isinstance(found, dict):
+            raise DatasetError(f"{path}:{number}: this line is no event of a trace")
+        objects.append(found)
+    return objects, f"{path} has no end: its recorder was killed or still runs; what it wrote is used"
+
+
+def _microseconds(value: object) -> float:
+    """Give a time; TypeError where it is none, since texts and lists can be multiplied, too."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise TypeError(f"{shown(value)} is no time")
+    return value
+
+
+def _events(found: dict[str, Any]) -> tuple[StageEvent, StageEvent]:
+    stage: Stage = _STAGES[found["name"]]
+    sequence, slot = int(found["args"]["sequence"]), int(found["args"]["slot"])
+    begin_ns = round(_microseconds(found["ts"]) * 1000)
+    end_ns = begin_ns + round(_microseconds(found["dur"]) * 1000)
+    if sequence < 0 or end_ns < begin_ns or max(sequence, slot, end_ns) >= _MOST:
+        raise ValueError(f"{sequence}, {slot}, {begin_ns} to {end_ns} ns")
+    return StageEvent(sequence, stage, False, begin_ns, slot), StageEvent(sequence, stage, True, end_ns, slot)

@@ -1,0 +1,61 @@
+# Copyright 2026 The pointpillars_ov_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""A service whose work takes seconds, while clouds go on."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable
+from typing import Any, Generic, TypeVar
+
+from rclpy.node import Node
+from rclpy.task import Future
+from std_srvs.srv import Trigger
+
+from pointpillars_ov_ros.config.errors import InferenceError, PointPillarsError
+
+log = logging.getLogger(__name__)
+
+T = TypeVar("T")
+
+
+class Errand(Generic[T]):
+    """A std_srvs/Trigger service: works on a thread of its own, and says what came of it on the executor's."""
+
+    def __init__(self, node: Node, name: str, work: Callable[[], T], done: Callable[[T], str]) -> None:
+        """Offer the service `name`; `done` says what came of it; a PointPillarsError does, too."""
+        self._node, self._name, self._work, self._done = node, name, work, done
+        self._is_under_way = False
+        node.create_service(Trigger, name, self._serve)
+
+    async def _serve(self, request: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
+        if self._is_under_way:
+            response.message = f"{self._name} is under way already"
+            return response
+        self._is_under_way = True
+        try:
+            future = Future(executor=self._node.executor)
+            threading.Thread(target=self._run, args=(future,), name=f"pointpillars-{self._name}", daemon=True).start()
+            response.message = self._done(await future)
+            response.success = True
+        except PointPillarsError as error:
+            response.message = str(error)
+        finally:
+            self._is_under_way = False
+        # In two lines, since rclpy takes a line to be always of one level.
+        if response.success:
+            self._node.get_logger().info(f"{self._name}: {response.message}")
+        else:
+            self._node.get_logger().error(f"{self._name}: {response.message}")
+        return response
+
+    def _run(self, future: Any) -> None:
+        try:
+            future.set_result(self._work())
+        except PointPillarsError as error:
+            future.set_exception(error)
+        except Exception as unknown:
+            # Whoever asked is told, and the node goes on.
+            log.exception("%s failed", self._name)
+            future.set_exception(InferenceError(f"{type(unknown).__name__}: {unknown}"))

@@ -1,0 +1,232 @@
+# Copyright 2026 The pointpillars_ov_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""The detector: a managed node that turns PointCloud2 into Detection3DArray."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import ExitStack
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from rcl_interfaces.msg import SetParametersResult
+from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
+from rclpy.parameter import Parameter
+from rclpy.qos import QoSProfile
+from sensor_msgs.msg import PointCloud2
+
+from pointpillars_ov_ros.config.errors import ConfigError, InferenceError, PointPillarsError
+from pointpillars_ov_ros.config.runtime_config import RuntimeConfig
+from pointpillars_ov_ros.core.detections import check_classes
+from pointpillars_ov_ros.inference.detector import LiveEngine, give_back_memory
+from pointpillars_ov_ros.inference.parity.check import CheckedEngine, open_engine
+from pointpillars_ov_ros.inference.pipeline.frames import FrameResult
+from pointpillars_ov_ros.model.bundle import load_bundle
+from pointpillars_ov_ros.nodes.detector.background_service import Errand
+from pointpillars_ov_ros.nodes.detector.input import SensorInput
+from pointpillars_ov_ros.nodes.detector.outputs import DetectorOutputs, describe_start, describe_times
+from pointpillars_ov_ros.nodes.detector.subscription import CloudInput
+from pointpillars_ov_ros.ros import qos
+from pointpillars_ov_ros.ros.dds import transport_warning
+from pointpillars_ov_ros.ros.parameters import declare_parameters, read_parameters
+from pointpillars_ov_ros.ros.ros_errors import ros_refusals
+from pointpillars_ov_ros.ros.settings import DetectorNodeConfig
+from pointpillars_ov_ros.ros.shipped import shipped_model
+
+_THROTTLE_S = 5.0
+_LIVE = ("mode", "drop_policy", "score_threshold", "nms_threshold")
+"""Settings of `RuntimeConfig` that take effect at once; so do those of the subscription, and `classes`."""
+
+
+class DetectorNode(LifecycleNode):
+    """Configure: load, compile, warm up. Activate: subscribe. The callback converts and submits, no more."""
+
+    def __init__(self, **options: Any) -> None:
+        """Declare the parameters; nothing is loaded before `configure`. `options` are `rclpy.node.Node`'s."""
+        super().__init__("pointpillars_detector", **options)
+        declare_parameters(self, RuntimeConfig)
+        declare_parameters(self, DetectorNodeConfig)
+        self._live: LiveEngine | None = None
+        """None: not configured."""
+        self._starting = False
+        self._failure = ""
+        Errand(self, "~/reload", self._reload, self._switch_over)
+        Errand(self, "~/warm_up", self._warm_up, describe_times)
+        self.add_on_set_parameters_callback(self._on_set_parameters)
+
+    def start(self) -> None:
+        """Configure and activate, unless `autostart` is false; InferenceError says why that failed."""
+        warning = transport_warning()
+        if warning:
+            self.get_logger().warning(warning)
+        if not self.get_parameter("autostart").value:
+            return
+        # A failure now ends the process, and is said by whoever runs it; later, a lifecycle manager hears it.
+        self._starting = True
+        for transition in (self.trigger_configure, self.trigger_activate):
+            if transition() != TransitionCallbackReturn.SUCCESS:
+                raise InferenceError(self._failure or "the node could not be activated")
+        self._starting = False
+
+    def is_finished(self) -> bool:
+        """Run until told to stop."""
+        return False
+
+    def stop(self) -> None:
+        """Publish what is in flight."""
+        if self._live is not None:
+            self._live.close()
+
+    def on_configure(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Load the bundle, compile, warm up, create the publishers; FAILURE leaves the node unconfigured."""
+        self.get_logger().info("loading and compiling the networks …")
+        try:
+            loaded = self._load()
+            with ros_refusals():
+                self._outputs = DetectorOutputs(self, loaded.engine, loaded.parity.text)
+        except PointPillarsError as error:
+            return self._fail("configure", error)
+        self._live = LiveEngine(loaded.engine, self._on_result, self.get_logger())
+        self._take_over(loaded)
+        return TransitionCallbackReturn.SUCCESS
+
+    def on_activate(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Start the pipeline and subscribe; FAILURE where a device still has what was left on it, or ROS refuses."""
+        assert self._live is not None
+        self._take(read_parameters(self, RuntimeConfig), read_parameters(self, DetectorNodeConfig))
+        profile = input_profile(self._runtime, self._node_config)
+        with ExitStack() as undo:
+            try:
+                self._live.open(self._runtime, self._node_config.record_trace)
+                undo.callback(self.stop)
+                with ros_refusals():
+                    self._sensor = SensorInput(self, self._runtime, self._node_config, self._live, self._outputs)
+                    undo.callback(self._sensor.destroy)
+                    self._input = CloudInput(self, profile, self._on_cloud, self._on_lost)
+            except PointPillarsError as error:
+                return self._fail("activate", error)
+            undo.pop_all()
+        result = super().on_activate(state)
+        self._outputs.publish_labels()
+        self.get_logger().info(f"waiting for clouds on {self._input.topic}")
+        return result
+
+    def on_deactivate(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Unsubscribe and publish what is in flight."""
+        self._input.destroy()
+        self._sensor.destroy()
+        self.stop()
+        return super().on_deactivate(state)
+
+    def on_cleanup(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Give networks and buffers back."""
+        self._outputs.destroy()
+        del self._outputs
+        self._live = None
+        give_back_memory()
+        return TransitionCallbackReturn.SUCCESS
+
+    def on_shutdown(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Publish what is in flight."""
+        self.stop()
+        return TransitionCallbackReturn.SUCCESS
+
+    def _load(self) -> CheckedEngine:
+        """Load what the parameters name by now; from any thread."""
+        runtime, node_config = read_parameters(self, RuntimeConfig), read_parameters(self, DetectorNodeConfig)
+        key = node_config.model_public_key
+        folder = Path(runtime.model_dir) if runtime.model_dir else shipped_model()
+        bundle = load_bundle(folder, Path(key) if key else None)
+        check_classes(node_config.classes, bundle.config.classes)
+        return open_engine(bundle, runtime)
+
+    def _take_over(self, loaded: CheckedEngine) -> None:
+        """Take the settings over that an engine was loaded with, and say what it is."""
+        self._runtime = loaded.engine.runtime
+        self._take(read_parameters(self, RuntimeConfig), read_parameters(self, DetectorNodeConfig))
+        for line in describe_start(loaded.engine):
+            self.get_logger().info(line)
+        if loaded.parity.is_amiss:
+            self.get_logger().warning(loaded.parity.sentence)
+        else:
+            self.get_logger().info(loaded.parity.sentence)
+
+    def _reload(self) -> CheckedEngine:
+        if self._live is None:
+            raise InferenceError("the node is not configured, so there is nothing to reload")
+        return self._load()
+
+    def _switch_over(self, loaded: CheckedEngine) -> str:
+        if self._live is None:
+            raise InferenceError("the node was cleaned up while the networks were loaded")
+        # First, since it may fail, and all is to be as before then.
+        self._live.replace(loaded.engine, lambda: self._outputs.take(loaded.engine, loaded.parity.text))
+        self._take_over(loaded)
+        return f"{loaded.engine.config.name} from now on; parity: {loaded.parity.text}"
+
+    def _warm_up(self) -> list[float]:
+        if self._live is None:
+            raise InferenceError("the node is not configured, so there is nothing to warm up")
+        return self._live.engine.warm_up()
+
+    def _fail(self, transition: str, error: PointPillarsError) -> TransitionCallbackReturn:
+        self._failure = str(error)
+        if not self._starting:
+            self.get_logger().error(f"{transition} failed: {error}")
+        return TransitionCallbackReturn.FAILURE
+
+    def _on_cloud(self, message: PointCloud2) -> None:
+        if self._live is not None and self._live.is_open:
+            self._sensor.take(message)
+
+    def _on_lost(self, more: int) -> None:
+        self._outputs.lost += more
+        self.get_logger().warning(
+            f"{self._outputs.lost} clouds so far were sent and not taken: lost on the way, overwritten by newer ones, "
+            "or not to be decoded as PointCloud2",
+            throttle_duration_sec=_THROTTLE_S,
+        )
+
+    def _on_result(self, result: FrameResult) -> None:
+        """Publish; called on the pipeline's thread, in input order."""
+        failing = self._outputs.failing
+        self._outputs.publish_result(result)
+        if result.error:
+            self.get_logger().error(f"cloud not processed: {result.error}", throttle_duration_sec=_THROTTLE_S)
+        elif failing:
+            self.get_logger().info(
+                f"clouds are processed again, after {failing} that were not", throttle_duration_sec=_THROTTLE_S
+            )
+
+    def _on_set_parameters(self, parameters: Sequence[Parameter]) -> SetParametersResult:
+        """Check values; those of `_LIVE` and of the subscription take effect at once, others at the next configure."""
+        live = self._live
+        try:
+            runtime = read_parameters(self, RuntimeConfig, parameters)
+            node_config = read_parameters(self, DetectorNodeConfig, parameters)
+            if live is not None:
+                check_classes(node_config.classes, live.engine.config.classes)
+            is_open = live is not None and live.is_open
+            refusal = self._input.refusal(input_profile(runtime, node_config)) if is_open else ""
+            if refusal:
+                raise ConfigError(f"{', '.join(p.name for p in parameters)}: {refusal}; see input_reliability")
+        except PointPillarsError as error:
+            return SetParametersResult(successful=False, reason=str(error))
+        if is_open:
+            self._take(runtime, node_config)
+            self._input.change(input_profile(self._runtime, self._node_config))
+        return SetParametersResult(successful=True)
+
+    def _take(self, runtime: RuntimeConfig, node_config: DetectorNodeConfig) -> None:
+        """Take those settings over that may change between two configures."""
+        assert self._live is not None
+        self._runtime = replace(self._runtime, **{name: getattr(runtime, name) for name in _LIVE})
+        self._node_config = node_config
+        self._outputs.choose(node_config.classes)
+        self._live.change(self._runtime)
+
+
+def input_profile(runtime: RuntimeConfig, config: DetectorNodeConfig) -> QoSProfile:
+    """Give the quality of service of the cloud subscription."""
+    return qos.cloud_input(runtime.drop_policy, config.input_reliability, config.input_depth)

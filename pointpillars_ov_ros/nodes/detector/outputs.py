@@ -1,0 +1,175 @@
+# Copyright 2026 The pointpillars_ov_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""What the detector publishes for each cloud."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+
+from diagnostic_msgs.msg import DiagnosticArray
+from rclpy.clock import Clock, ClockType
+from rclpy.lifecycle import LifecycleNode
+from rclpy.timer import Timer
+from std_msgs.msg import Header
+from vision_msgs.msg import Detection3DArray, LabelInfo
+from visualization_msgs.msg import MarkerArray
+
+from pointpillars_ov_ros.clouds.transform import Transform
+from pointpillars_ov_ros.core.detections import choose_classes
+from pointpillars_ov_ros.inference.engine import Engine
+from pointpillars_ov_ros.inference.pipeline.frames import Counts, FrameResult
+from pointpillars_ov_ros.nodes.detector.overlay import Overlay
+from pointpillars_ov_ros.ros import qos
+from pointpillars_ov_ros.ros.conversions import stamp_to_ns, to_detection_array, to_label_info
+from pointpillars_ov_ros.ros.markers import to_marker_array
+from pointpillars_ov_ros.ros.timing_message import REFUSED, FrameTiming, stage_durations, to_message
+
+_LOOK_EVERY_S = 1.0
+
+
+class DetectorOutputs:
+    """The publishers of a configured detector, and its counts of clouds that no frame came of.
+
+    Used from the executor's thread and from the pipeline's; publishing is safe from any.
+    """
+
+    def __init__(self, node: LifecycleNode, engine: Engine, parity: str) -> None:
+        """Create the publishers; they are silent until the node is active. `parity` is `Verdict.text`."""
+        self._node = node
+        self._run = time.time_ns()
+        self._overlay = Overlay()
+        self._timer: Timer | None = None
+        self._detections = node.create_lifecycle_publisher(Detection3DArray, "detections", qos.OUTPUT)
+        self._markers = node.create_lifecycle_publisher(MarkerArray, "markers", qos.OUTPUT)
+        self._label_info = node.create_lifecycle_publisher(LabelInfo, "label_info", qos.LATCHED)
+        self._timing = node.create_lifecycle_publisher(DiagnosticArray, "timing", qos.TIMING)
+        self.T_header_model: Transform | None = None
+        """Where boxes are published in another frame than they were found in."""
+        self.sensor = ""
+        """What the user should know of the clouds."""
+        self.received = self.refused = self.lost = 0
+        self.displaced = 0
+        """Clouds dropped for a newer one before they reached the pipeline: they waited for a transform."""
+        self.failing = 0
+        """Frames failed in a row, up to the last one."""
+        self._chosen = ""
+        self.take(engine, parity)
+
+    def take(self, engine: Engine, parity: str) -> None:
+        """Publish what comes of `engine` from now on."""
+        self._engine, self._parity = engine, parity
+        self._classes = engine.config.classes
+        self._settings = engine.effective_settings()
+        if self._label_info.is_activated:
+            self.publish_labels()
+        if self._timer is not None:
+            self._node.destroy_timer(self._timer)
+            self._timer = None
+        if any("AUTO" in device for device in (engine.runtime.pfe_device, engine.runtime.rpn_device)):
+            # Which moves networks to another device, minutes after the start. All others stay where they are.
+            clock = Clock(clock_type=ClockType.STEADY_TIME)
+            self._timer = self._node.create_timer(_LOOK_EVERY_S, self._look_at_devices, clock=clock)
+
+    def choose(self, classes: str) -> None:
+        """Publish detections of these classes only, names separated by commas; empty: of all."""
+        self._chosen = classes
+
+    def destroy(self) -> None:
+        """Take the publishers away."""
+        if self._timer is not None:
+            self._node.destroy_timer(self._timer)
+        for publisher in (self._detections, self._markers, self._label_info, self._timing):
+            self._node.destroy_lifecycle_publisher(publisher)
+
+    def _look_at_devices(self) -> None:
+        self._settings = self._engine.effective_settings()
+
+    def publish_labels(self) -> None:
+        """Say once what the classes are; late subscribers get it too."""
+        self._label_info.publish(to_label_info(self._classes, self._engine.settings.score_threshold))
+
+    def publish_result(self, result: FrameResult) -> None:
+        """Publish the detections of a frame with the header of its cloud, and its timing."""
+        header = result.token
+        self.failing = self.failing + 1 if result.error else 0
+        detections = result.detections
+        if self._chosen:
+            detections = detections.of(choose_classes(self._chosen, self._classes))
+        if not result.error:
+            self._detections.publish(to_detection_array(detections, self._classes, header, self.T_header_model))
+        timing = self._publish_timing(
+            header,
+            result.counts,
+            error=result.error,
+            points=result.points,
+            pillars=result.pillars,
+            detections=len(detections),
+            **stage_durations(result.times),
+        )
+        now_s = self._now_s()
+        self._overlay.add(timing, now_s)
+        # Last, since it is only to be looked at, and takes a while.
+        if not result.error and self._markers.get_subscription_count():
+            text, lifetime_s = self._overlay.text(timing, now_s), self._overlay.lifetime_s
+            arguments = (detections, self._classes, header, self.T_header_model, text, lifetime_s)
+            self._markers.publish(to_marker_array(*arguments))
+
+    def publish_refusal(self, header: Header, reason: str, counts: Counts) -> None:
+        """Count a cloud that could not be read, and say why."""
+        self.refused += 1
+        self._publish_timing(header, counts, error=REFUSED + reason)
+
+    def _publish_timing(self, header: Header, counts: Counts, **values: object) -> FrameTiming:
+        runtime = self._engine.runtime
+        timing = FrameTiming(
+            age_ms=(self._node.get_clock().now().nanoseconds - stamp_to_ns(header)) / 1e6,
+            received=self.received,
+            completed=counts.completed,
+            failed=counts.failed,
+            dropped=counts.dropped + self.displaced,
+            failing=self.failing,
+            refused=self.refused,
+            lost=self.lost,
+            hung=len(self._engine.hung_slots),
+            run=self._run,
+            mode=runtime.mode.value,
+            parity=self._parity,
+            warnings="; ".join(self._engine.warnings),
+            sensor=self.sensor,
+            pfe_device=self._settings["pfe"].get("EXECUTION_DEVICES", ""),
+            rpn_device=self._settings["rpn"].get("EXECUTION_DEVICES", ""),
+            pfe_precision=self._settings["pfe"].get("INFERENCE_PRECISION_HINT", ""),
+            rpn_precision=self._settings["rpn"].get("INFERENCE_PRECISION_HINT", ""),
+            **values,  # type: ignore[arg-type]
+        )
+        self._timing.publish(to_message(timing, header))
+        return timing
+
+    def _now_s(self) -> float:
+        """Give the time of the overlay: simulated where RViz counts the lifetime of markers in it, else steady."""
+        clock = self._node.get_clock()
+        return clock.now().nanoseconds / 1e9 if clock.ros_time_is_active else time.monotonic()
+
+
+def describe_start(engine: Engine) -> list[str]:
+    """Say what an engine has become: a line on the whole, and one on what each network was compiled with."""
+    effective, runtime = engine.effective_settings(), engine.runtime
+    places = {
+        name: f"{settings.get('EXECUTION_DEVICES')} in {settings.get('INFERENCE_PRECISION_HINT')}"
+        for name, settings in effective.items()
+    }
+    compiled = [
+        f"{name.upper()} as compiled: {', '.join(f'{key} {value}' for key, value in settings.items())}"
+        for name, settings in effective.items()
+    ]
+    return [
+        f"{engine.config.name} ready after {engine.load_s:.1f} s: PFE on {places['pfe']} ({engine.encoders.reason}), "
+        f"RPN on {places['rpn']}, {runtime.mode.value} mode, {runtime.drop_policy.value}",
+        *compiled,
+    ]
+
+
+def describe_times(times_s: Sequence[float]) -> str:
+    """Say how long each slot took to warm up."""
+    return f"{len(times_s)} slots took {', '.join(f'{time_s * 1e3:.1f}' for time_s in times_s)} ms"

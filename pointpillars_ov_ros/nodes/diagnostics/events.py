@@ -1,0 +1,81 @@
+# Copyright 2026 The pointpillars_ov_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""What happened to a detector, kept after it is over: found frame by frame, so that no message is too late for it."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+from dataclasses import replace
+from enum import Enum
+from operator import attrgetter
+from typing import NamedTuple
+
+from pointpillars_ov_ros.core.verdict import is_amiss
+from pointpillars_ov_ros.ros.timing_message import FrameTiming
+
+_watched = attrgetter("run", "mode", "pfe_device", "pfe_precision", "rpn_device", "rpn_precision", "parity")
+
+
+class EventKind(Enum):
+    """What is counted apart; the value is what it is called."""
+
+    DEVICE = "changes of device"
+    MODE = "changes of mode"
+    PARITY = "parity mismatches"
+    RESTART = "restarts"
+    BREAK = "breaks in time"
+    """The clock went back, or there was a silence."""
+
+
+class Event(NamedTuple):
+    """Something that happened."""
+
+    number: int
+    """From 1 on, over all kinds."""
+    at_s: float
+    """On the clock of message stamps."""
+    text: str
+
+
+class DetectorEvents:
+    """The last events, and how many of each kind there were."""
+
+    def __init__(self, keep: int, stamp_s: Callable[[], float]) -> None:
+        """Keep the last `keep`; `stamp_s` gives the time that they are stamped with."""
+        self._stamp_s = stamp_s
+        self._before: FrameTiming | None = None
+        self.last: deque[Event] = deque(maxlen=keep)
+        self.counts = dict.fromkeys(EventKind, 0)
+
+    def note(self, kind: EventKind, text: str) -> None:
+        """Keep an event of now."""
+        self.counts[kind] += 1
+        self.last.append(Event(sum(self.counts.values()), self._stamp_s(), text))
+
+    def watch(self, timing: FrameTiming) -> None:
+        """Compare a frame with the one before it."""
+        before, self._before = self._before, timing
+        if before is None:
+            # The mismatch of a detector that was there first is news, too; all else is not.
+            before = replace(timing, parity="")
+        if _watched(timing) == _watched(before):
+            return
+        if timing.run != before.run:
+            self.note(EventKind.RESTART, "the detector was started or configured anew")
+        if timing.mode != before.mode:
+            self.note(EventKind.MODE, f"mode changed from {before.mode} to {timing.mode}")
+        for name, old, new in zip(("PFE", "RPN"), places(before), places(timing), strict=True):
+            if new != old:
+                self.note(EventKind.DEVICE, f"{name} moved from {old} to {new}")
+        if is_amiss(timing.parity) and (timing.parity, timing.run) != (before.parity, before.run):
+            self.note(EventKind.PARITY, f"parity: {timing.parity}")
+
+
+def places(timing: FrameTiming) -> tuple[str, str]:
+    """Say where PFE and RPN run, and in which precision unless the device does not tell."""
+    return _place(timing.pfe_device, timing.pfe_precision), _place(timing.rpn_device, timing.rpn_precision)
+
+
+def _place(device: str, precision: str) -> str:
+    return f"{device} in {precision}" if precision else device

@@ -1,0 +1,117 @@
+# Copyright 2026 The pointpillars_ov_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""Watches a detector through its `timing` topic, from a process of its own, and reports on /diagnostics."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+from diagnostic_msgs.msg import DiagnosticArray
+from rclpy.callback_groups import CallbackGroup
+from rclpy.clock import Clock, ClockType
+from rclpy.node import Node
+from std_srvs.srv import Trigger
+
+from pointpillars_ov_ros.config.errors import CloudError
+from pointpillars_ov_ros.nodes.detector.subscription import take_all
+from pointpillars_ov_ros.nodes.diagnostics.health import DetectorHealth
+from pointpillars_ov_ros.nodes.diagnostics.snapshot import to_json
+from pointpillars_ov_ros.ros import qos
+from pointpillars_ov_ros.ros.parameters import declare_parameters, read_parameters
+from pointpillars_ov_ros.ros.settings import DiagnosticsConfig
+from pointpillars_ov_ros.ros.timing_message import from_message
+
+_THROTTLE_S = 5.0
+_TAKE_EVERY_S = 0.25
+"""Well below the time in which a detector at 400 Hz would fill the subscription's queue."""
+
+
+class DiagnosticsNode(Node):
+    """Frames in by the handful, a message out once a period."""
+
+    def __init__(self, **options: Any) -> None:
+        """Declare the parameters. `options` are `rclpy.node.Node`'s."""
+        super().__init__("pointpillars_diagnostics", **options)
+        declare_parameters(self, DiagnosticsConfig)
+        self._steady = Clock(clock_type=ClockType.STEADY_TIME)
+
+    def start(self) -> None:
+        """Subscribe and report; ConfigError for a bad parameter."""
+        config = read_parameters(self, DiagnosticsConfig)
+        self._health = DetectorHealth(config, lambda: self.get_clock().now().nanoseconds / 1e9)
+        self._was_silent = True
+        # So that the statuses of several detectors can be told apart.
+        namespace = self.get_namespace().strip("/")
+        self._prefix = f"{namespace}/" if namespace else ""
+        self._take_every_s = min(_TAKE_EVERY_S, config.period)
+        self._publisher = self.create_publisher(DiagnosticArray, "/diagnostics", qos.OUTPUT)
+        self._apart = _NotWaitedFor()
+        self._subscription = self.create_subscription(
+            DiagnosticArray, "timing", lambda message: None, qos.TIMING, callback_group=self._apart
+        )
+        # Not on the node's clock: while a bag is paused, reports are to go on.
+        self._taking = self.create_timer(self._take_every_s, self._take, clock=self._steady)
+        self._reporting = self.create_timer(config.period, self._report, clock=self._steady)
+        self._report()
+        self._service = self.create_service(Trigger, "~/snapshot", self._snapshot)
+
+    def is_finished(self) -> bool:
+        """Run until told to stop."""
+        return False
+
+    def stop(self) -> None:
+        """Nothing is under way between two callbacks."""
+
+    def _take(self) -> None:
+        """Take the frames that came since the last time; report at once where they have stopped."""
+        now_s = self._now_s()
+        self._take_frames(now_s)
+        if self._health.is_silent(now_s) and not self._was_silent:
+            self._report()
+
+    def _take_frames(self, now_s: float) -> None:
+        wall_ns = time.time_ns()
+        for message, sent_ns, _ in take_all(self._subscription):
+            # Within bounds: the sender's clock may be another one, and some middleware does not tell.
+            waited_s = min(max(0.0, (wall_ns - sent_ns) / 1e9), self._take_every_s)
+            try:
+                self._health.add(from_message(message), now_s - waited_s)
+            except CloudError as error:
+                self.get_logger().warning(f"timing message ignored: {error}", throttle_duration_sec=_THROTTLE_S)
+
+    def _report(self) -> None:
+        now_s = self._now_s()
+        self._take_frames(now_s)
+        self._was_silent = self._health.is_silent(now_s)
+        self._message = DiagnosticArray(status=self._health.statuses(now_s))
+        for status in self._message.status:
+            status.name = self._prefix + status.name
+        self._message.header.stamp = self.get_clock().now().to_msg()
+        self._publisher.publish(self._message)
+
+    def _snapshot(self, _request: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
+        response.success, response.message = True, to_json(self._message)
+        return response
+
+    def _now_s(self) -> float:
+        """Give the time that rates and silences are measured with.
+
+        Simulated time where there is one: a bag that is played slower or paused changes no rate and is no silence.
+        Otherwise not the node's clock, which is the wall's and may be set, but the steady one.
+        """
+        clock = self.get_clock()
+        return (clock if clock.ros_time_is_active else self._steady).now().nanoseconds / 1e9
+
+
+class _NotWaitedFor(CallbackGroup):
+    """Its subscription does not wake the executor, which in Python costs several times what reading a message does."""
+
+    def can_execute(self, entity: Any) -> bool:
+        return False
+
+    def beginning_execution(self, entity: Any) -> bool:
+        return False
+
+    def ending_execution(self, entity: Any) -> None:
+        pass

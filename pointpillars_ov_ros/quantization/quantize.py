@@ -1,0 +1,223 @@
+# Copyright 2026 The pointpillars_ov_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""Post-training quantization of a bundle's networks to INT8, with NNCF."""
+
+from __future__ import annotations
+
+import dataclasses
+import logging
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import Enum
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import openvino as ov
+
+from pointpillars_ov_ros.config.errors import BundleError, DatasetError, PointPillarsError, require
+from pointpillars_ov_ros.config.model_config import ModelConfig
+from pointpillars_ov_ros.conversion.inspection import find_layers, is_quantized
+from pointpillars_ov_ros.inference.device.network import first_line, read_model
+from pointpillars_ov_ros.model.bundle import ModelBundle, write_bundle
+from pointpillars_ov_ros.model.graph import find
+from pointpillars_ov_ros.model.ports import pfe_ports, rpn_ports
+from pointpillars_ov_ros.quantization.check import Agreement
+from pointpillars_ov_ros.quantization.data import CanvasMaker, Cloud, PfeInputMaker
+from pointpillars_ov_ros.quantization.layers import find_front, find_ignored
+
+_PFE_BLOCK = 1000
+"""Pillars of a cloud that the PFE is calibrated with: all 12000 would take 307 MB for one layer."""
+
+
+class Preset(str, Enum):
+    """How NNCF chooses the ranges of activations."""
+
+    PERFORMANCE = "performance"
+    """Symmetric around 0, or from 0 up."""
+    MIXED = "mixed"
+    """From the least to the greatest value: finer, and slower on some devices."""
+
+
+class Part(str, Enum):
+    """A network of a bundle."""
+
+    PFE = "pfe"
+    RPN = "rpn"
+
+    def file(self, config: ModelConfig) -> str:
+        """Name its IR file."""
+        return config.pfe.file if self is Part.PFE else config.rpn.file
+
+
+@dataclass(frozen=True)
+class QuantizationSettings:
+    """What is asked for."""
+
+    parts: tuple[Part, ...] = (Part.RPN,)
+    preset: Preset = Preset.PERFORMANCE
+    ignored: tuple[str, ...] = ()
+    """Layers that stay float, by name, or by the name of the output that they make."""
+    max_drop: float | None = None
+    """Of the agreement with the detections before; layers of the RPN return to float until it is kept."""
+
+    def __post_init__(self) -> None:
+        """Check; ConfigError names field and value."""
+        fits = self.max_drop is None or 0.0 <= self.max_drop < 1.0
+        require(fits, "max_drop", self.max_drop, "in [0, 1), a part of all detections")
+        require(len(self.parts) > 0, "parts", self.parts, "at least one network")
+
+
+class Clouds(NamedTuple):
+    """What networks are quantized with."""
+
+    calibration: Sequence[Cloud]
+    checks: Sequence[Cloud]
+    """What `QuantizationSettings.max_drop` is measured with."""
+    origin: str
+    """Where they are from, for the bundle's provenance."""
+
+
+def load_nncf() -> Any:
+    """Import NNCF; PointPillarsError where it is not installed."""
+    # Else it reports every use to its makers, unasked: the only switch that is no file in the user's home.
+    os.environ.setdefault("NNCF_CI", "1")
+    try:
+        import nncf
+    except ModuleNotFoundError as error:
+        if error.name != "nncf":
+            raise
+        raise PointPillarsError(
+            "the Python module nncf is missing, which quantize alone needs: `pip install nncf` "
+            "into the environment of pointpillars_ov_ros"
+        ) from None
+    nncf.set_log_level(logging.ERROR)
+    return nncf
+
+
+def read_float_model(bundle: ModelBundle, part: Part) -> ov.Model:
+    """Read a network that is yet to be quantized; BundleError where it is already."""
+    config, path = bundle.config, bundle.path(part.file(bundle.config))
+    ports = pfe_ports(config, config.grid.max_pillars) if part is Part.PFE else rpn_ports(config)
+    model = read_model(ov.Core(), path, ports)
+    if is_quantized(model):
+        layers = len(find(model, "FakeQuantize"))
+        raise BundleError(
+            f"{path.name} of {config.name} is quantized already (it has {layers} FakeQuantize layers): "
+            "give the float network that it was made of"
+        )
+    return model
+
+
+def quantize_bundle(bundle: ModelBundle, settings: QuantizationSettings, clouds: Clouds, scratch: Path) -> ModelBundle:
+    """Quantize networks of `bundle`, and write the new bundle to `scratch`/bundle.
+
+    BundleError, DatasetError or PointPillarsError where that cannot be.
+    """
+    nncf = load_nncf()
+    models = {part: read_float_model(bundle, part) for part in settings.parts}
+    ignored = find_ignored(models, settings.ignored)
+    files = {name: bundle.path(name) for name in bundle.config.sha256}
+    for part, model in models.items():
+        file = part.file(bundle.config)
+        try:
+            make = _quantize_pfe if part is Part.PFE else _quantize_rpn
+            made = make(nncf, bundle, model, settings, ignored[part], clouds)
+        except (RuntimeError, nncf.InternalError, nncf.ValidationError, nncf.UnsupportedModelError) as error:
+            raise BundleError(f"NNCF cannot quantize {bundle.path(file)}: {first_line(error)}") from None
+        if not is_quantized(made):
+            limit = "" if settings.max_drop is None else f" within a drop of {settings.max_drop:g}"
+            raise BundleError(f"{bundle.path(file)} has no layer left to quantize{limit}")
+        # As it is: in f16, the limits of FakeQuantize would hide behind a conversion.
+        ov.save_model(made, scratch / file, compress_to_fp16=False)
+        for path in (scratch / file, (scratch / file).with_suffix(".bin")):
+            files[path.name] = path
+    config = dataclasses.replace(
+        bundle.config,
+        name=f"{bundle.config.name}_int8",
+        provenance=_provenance(nncf.__version__, bundle.config, settings, clouds),
+    )
+    return write_bundle(config, files, scratch / "bundle")
+
+
+def _quantize_rpn(
+    nncf: Any,
+    bundle: ModelBundle,
+    model: ov.Model,
+    settings: QuantizationSettings,
+    ignored: list[str],
+    clouds: Clouds,
+) -> ov.Model:
+    """Quantize the RPN, with accuracy control where a drop is given."""
+    maker = CanvasMaker(bundle)
+    arguments = _arguments(nncf, settings, ignored, clouds)
+    calibration = nncf.Dataset(clouds.calibration, maker.make)
+    if settings.max_drop is None:
+        made = nncf.quantize(model, calibration, **arguments)
+    else:
+        made = nncf.quantize_with_accuracy_control(
+            model,
+            calibration,
+            nncf.Dataset(range(len(clouds.checks))),
+            Agreement(bundle, model, clouds.checks).measure,
+            max_drop=settings.max_drop,
+            # There is one canvas for all of them.
+            advanced_accuracy_restorer_parameters=nncf.AdvancedAccuracyRestorerParameters(num_ranking_workers=1),
+            **arguments,
+        )
+    _check_seen(maker, bundle, clouds)
+    return made
+
+
+def _quantize_pfe(
+    nncf: Any,
+    bundle: ModelBundle,
+    model: ov.Model,
+    settings: QuantizationSettings,
+    ignored: list[str],
+    clouds: Clouds,
+) -> ov.Model:
+    """Quantize what lies behind the PFE's linear layer."""
+    config, layers = bundle.config, find_layers(model)
+    if len(layers) < 2:
+        raise BundleError(
+            f"{bundle.path(config.pfe.file)} has {len(layers)} layer with weights, which reads metres and "
+            "centimetres alike and stays float, so there is nothing in it to quantize"
+        )
+    block = min(_PFE_BLOCK, config.grid.max_pillars)
+    model.reshape(pfe_ports(config, block).inputs)
+    maker = PfeInputMaker(config, block)
+    arguments = _arguments(nncf, settings, sorted({*find_front(model), *ignored}), clouds)
+    made = nncf.quantize(model, nncf.Dataset(clouds.calibration, maker.make), **arguments)
+    _check_seen(maker, bundle, clouds)
+    made.reshape(pfe_ports(config, config.grid.max_pillars).inputs)
+    return made
+
+
+def _arguments(nncf: Any, settings: QuantizationSettings, ignored: list[str], clouds: Clouds) -> dict[str, Any]:
+    return {
+        "preset": nncf.QuantizationPreset(settings.preset.value),
+        "subset_size": len(clouds.calibration),
+        "ignored_scope": nncf.IgnoredScope(names=ignored) if ignored else None,
+    }
+
+
+def _check_seen(maker: CanvasMaker | PfeInputMaker, bundle: ModelBundle, clouds: Clouds) -> None:
+    """Raise DatasetError where nothing was seen to calibrate with."""
+    if not maker.pillars_seen:
+        count, name = len(clouds.calibration), bundle.config.name
+        raise DatasetError(f"{clouds.origin}: none of {count} clouds has a point in the range of {name}")
+
+
+def _provenance(version: str, config: ModelConfig, settings: QuantizationSettings, clouds: Clouds) -> str:
+    """Say what was done to which file; what the bundle said of itself comes first."""
+    weights = [str(Path(part.file(config)).with_suffix(".bin")) for part in settings.parts]
+    sources = " and ".join(f"{name} (sha256 {config.sha256[name]})" for name in weights)
+    details = [f"preset {settings.preset.value}"]
+    if settings.ignored:
+        details.append(f"left float: {', '.join(settings.ignored)}")
+    if settings.max_drop is not None:
+        details.append(f"greatest drop allowed {settings.max_drop:g}")
+    details.append(f"calibrated with {len(clouds.calibration)} clouds of {clouds.origin}")
+    done = f"{sources} quantized to INT8 by NNCF {version} ({'; '.join(details)})"
+    return "; ".join(filter(None, [config.provenance, done]))

@@ -1,0 +1,183 @@
+# Copyright 2026 The pointpillars_ov_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""PointCloud2 to points, detections to vision_msgs: the two ends of the road, without a loop over points."""
+
+from __future__ import annotations
+
+import math
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+from geometry_msgs.msg import Point, Pose, Quaternion, Vector3
+from sensor_msgs.msg import PointCloud2, PointField
+from std_msgs.msg import Header
+from vision_msgs.msg import Detection3D, Detection3DArray, LabelInfo, ObjectHypothesisWithPose, VisionClass
+
+from pointpillars_ov_ros.clouds.points import PointBuffers, clean_points
+from pointpillars_ov_ros.clouds.transform import Transform, multiply
+from pointpillars_ov_ros.config.errors import CloudError, list_names
+from pointpillars_ov_ros.core.arrays import FloatArray
+from pointpillars_ov_ros.core.detections import Detections
+
+FIELD_TYPES = {
+    PointField.INT8: "i1",
+    PointField.UINT8: "u1",
+    PointField.INT16: "i2",
+    PointField.UINT16: "u2",
+    PointField.INT32: "i4",
+    PointField.UINT32: "u4",
+    PointField.FLOAT32: "f4",
+    PointField.FLOAT64: "f8",
+}
+
+
+class Cloud(NamedTuple):
+    """What was read from a PointCloud2."""
+
+    points: FloatArray
+    """(N, 4): finite x y z (m, frame of the message), intensity 0..1."""
+    has_intensity: bool
+    brightest: float
+    """Greatest scaled intensity."""
+
+
+def read_cloud(
+    message: PointCloud2, intensity_field: str, intensity_scale: float, buffers: PointBuffers | None = None
+) -> Cloud:
+    """Read x, y, z and intensity wherever the message says they are.
+
+    Any numeric type and order of fields, any point_step and padding, organised clouds with any row_step,
+    either byte order. A cloud of one row whose row_step is not width x point_step lies about one of them, and
+    is refused. Points without an echo (not finite, or 0 0 0) are left out; a missing intensity is 0.
+    The points lie in memory of `buffers` where those are given. CloudError names the field and the value for which a
+    message cannot be read.
+    """
+    fields = {field.name: field for field in message.fields}
+    for name in ("x", "y", "z"):
+        if name not in fields:
+            raise CloudError(f"fields: no {name!r} among {list_names([repr(one) for one in fields]) or 'none'}")
+    _check_extent(message)
+    has_intensity = intensity_field in fields
+    names = ("x", "y", "z", intensity_field) if has_intensity else ("x", "y", "z")
+    columns = [_field_view(message, fields[name]) for name in names]
+    # Nothing is allocated before the message has turned out to be as large as it says.
+    count = message.height * message.width
+    points = np.empty((count, 4), np.float32) if buffers is None else buffers.take(count)
+    by_row = points.reshape(message.height, message.width, 4)
+    # Values of a wider type that float32 cannot hold become infinite, and leave with the other such points.
+    with np.errstate(over="ignore", invalid="ignore"):
+        for index, column in enumerate(columns):
+            by_row[:, :, index] = column
+    if not has_intensity:
+        points[:, 3] = 0.0
+    kept, brightest = clean_points(points, intensity_scale)
+    if not len(kept):
+        raise CloudError(f"x, y, z: no finite point away from the origin among {len(points)}")
+    return Cloud(kept, has_intensity, brightest)
+
+
+def _check_extent(message: PointCloud2) -> None:
+    """Raise CloudError unless the sizes that the message states fit each other and its data."""
+    width, height, point_step, row_step = message.width, message.height, message.point_step, message.row_step
+    if width * height == 0:
+        raise CloudError(f"width, height: {width} x {height} is no point at all")
+    if point_step == 0:
+        raise CloudError("point_step: 0 bytes cannot hold a point")
+    if height > 1 and row_step < width * point_step:
+        raise CloudError(f"row_step: {row_step} is less than width {width} x point_step {point_step}")
+    needed = (height - 1) * row_step + width * point_step
+    if len(message.data) < needed:
+        raise CloudError(
+            f"data: {len(message.data)} bytes are fewer than the {needed} that {width} x {height} points "
+            f"of point_step {point_step} take"
+        )
+    if height == 1 and row_step and row_step != width * point_step:
+        raise CloudError(f"point_step: {point_step} x width {width} is not row_step {row_step}")
+
+
+def _field_view(message: PointCloud2, field: PointField) -> npt.NDArray[np.generic]:
+    """Give the values of one field in place, (height, width), of the field's own type."""
+    if field.datatype not in FIELD_TYPES:
+        raise CloudError(f"{field.name}: datatype {field.datatype} is none of PointField's")
+    if field.count > 1:
+        raise CloudError(f"{field.name}: count {field.count}, one value a point is needed")
+    dtype = np.dtype((">" if message.is_bigendian else "<") + FIELD_TYPES[field.datatype])
+    if field.offset + dtype.itemsize > message.point_step:
+        raise CloudError(
+            f"{field.name}: offset {field.offset} + {dtype.itemsize} bytes lie beyond point_step {message.point_step}"
+        )
+    return np.ndarray(
+        (message.height, message.width),
+        dtype,
+        buffer=message.data,
+        offset=field.offset,
+        strides=(message.row_step or message.width * message.point_step, message.point_step),
+    )
+
+
+def to_detection_array(
+    detections: Detections, classes: tuple[str, ...], header: Header, T_header_boxes: Transform | None = None
+) -> Detection3DArray:
+    """Build the message; boxes are in the frame of `header` unless a transform takes them there."""
+    array = Detection3DArray(header=header)
+    for box, score, label in zip(
+        detections.boxes.tolist(), detections.scores.tolist(), detections.labels.tolist(), strict=True
+    ):
+        detection = Detection3D(header=header)
+        detection.bbox.center = to_pose(box, T_header_boxes)
+        detection.bbox.size = Vector3(x=box[3], y=box[4], z=box[5])
+        result = ObjectHypothesisWithPose()
+        result.hypothesis.class_id = classes[label]
+        result.hypothesis.score = score
+        result.pose.pose = detection.bbox.center
+        detection.results = [result]
+        array.detections.append(detection)
+    return array
+
+
+def to_pose(box: list[float], T_target_box: Transform | None = None) -> Pose:
+    """Give the pose of a box: its geometric centre, turned by its yaw about z; in another frame where one is given."""
+    yaw = (0.0, 0.0, math.sin(box[6] / 2), math.cos(box[6] / 2))
+    if T_target_box is None:
+        return make_pose(box[:3], yaw)
+    center = T_target_box.rotation @ np.array(box[:3]) + T_target_box.translation
+    return make_pose(center.tolist(), multiply(T_target_box.quaternion, yaw))
+
+
+def make_pose(position: list[float], orientation: tuple[float, float, float, float]) -> Pose:
+    """Give the message of a position (m) and a quaternion x y z w."""
+    x, y, z, w = orientation
+    return Pose(position=Point(x=position[0], y=position[1], z=position[2]), orientation=Quaternion(x=x, y=y, z=z, w=w))
+
+
+def from_detection_array(array: Detection3DArray, classes: tuple[str, ...]) -> Detections:
+    """Read a message back; CloudError for a class that is not one of `classes`."""
+    boxes = np.zeros((len(array.detections), 7), np.float32)
+    scores = np.zeros(len(boxes), np.float32)
+    labels = np.zeros(len(boxes), np.int32)
+    for i, detection in enumerate(array.detections):
+        center, size = detection.bbox.center, detection.bbox.size
+        yaw = 2 * math.atan2(center.orientation.z, center.orientation.w)
+        yaw = (yaw + math.pi) % (2 * math.pi) - math.pi
+        boxes[i] = (center.position.x, center.position.y, center.position.z, size.x, size.y, size.z, yaw)
+        if not detection.results:
+            raise CloudError(f"results: empty in detection {i}, one hypothesis is needed")
+        hypothesis = detection.results[0].hypothesis
+        if hypothesis.class_id not in classes:
+            raise CloudError(f"class_id: {hypothesis.class_id!r} is none of {', '.join(classes)}")
+        scores[i], labels[i] = hypothesis.score, classes.index(hypothesis.class_id)
+    return Detections(boxes, scores, labels)
+
+
+def to_label_info(classes: tuple[str, ...], score_threshold: float) -> LabelInfo:
+    """Name the classes, and the least score that is published."""
+    return LabelInfo(
+        class_map=[VisionClass(class_id=i, class_name=name) for i, name in enumerate(classes)],
+        threshold=score_threshold,
+    )
+
+
+def stamp_to_ns(header: Header) -> int:
+    """Give a stamp as one number; by hand, since rclpy's Time refuses the negative ones of drivers without a clock."""
+    return int(header.stamp.sec) * 1_000_000_000 + int(header.stamp.nanosec)

@@ -1,0 +1,60 @@
+# Copyright 2026 The pointpillars_ov_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""ROS parameters out of dataclasses: same names, same defaults, descriptors from the fields' metadata."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from enum import Enum
+from typing import Any, TypeVar
+
+from rcl_interfaces.msg import FloatingPointRange, IntegerRange, ParameterDescriptor
+from rclpy.exceptions import InvalidParameterTypeException, InvalidParameterValueException
+from rclpy.node import Node
+from rclpy.parameter import Parameter
+
+from pointpillars_ov_ros.config.errors import ConfigError
+from pointpillars_ov_ros.config.runtime_config import from_plain
+
+T = TypeVar("T")
+
+
+def declare_parameters(node: Node, settings: type[Any]) -> None:
+    """Declare a parameter for each field of `settings`, a dataclass made of `setting`s."""
+    for field in dataclasses.fields(settings):
+        default = field.default.value if isinstance(field.default, Enum) else field.default
+        try:
+            node.declare_parameter(field.name, default, _descriptor(field))
+        except (InvalidParameterTypeException, InvalidParameterValueException) as error:
+            raise ConfigError(f"{field.name}: {_reason(error, default)}") from None
+
+
+def read_parameters(node: Node, settings: type[T], changes: Sequence[Parameter] = ()) -> T:
+    """Build `settings` from the node's parameters as they will be with `changes`; ConfigError names field and value."""
+    names = {field.name for field in dataclasses.fields(settings)}  # type: ignore[arg-type]
+    values = {name: node.get_parameter(name).value for name in names}
+    return from_plain(settings, {**values, **{p.name: p.value for p in changes if p.name in names}})
+
+
+def _reason(error: Exception, default: object) -> str:
+    """Say what was wrong with an override, in a few words."""
+    if isinstance(error, InvalidParameterTypeException):
+        kind = f"list of {len(default)} floats" if isinstance(default, tuple) else type(default).__name__
+        hint = ", so write 1.0 and not 1" if isinstance(default, float | tuple) else ""
+        return f"a {kind} is needed{hint} ({error})"
+    return " ".join(str(error).split())
+
+
+def _descriptor(field: dataclasses.Field[Any]) -> ParameterDescriptor:
+    descriptor = ParameterDescriptor(description=field.metadata["description"], read_only=field.metadata["is_fixed"])
+    low, high = field.metadata["low"], field.metadata["high"]
+    if isinstance(field.default, Enum):
+        choices = ", ".join(str(member.value) for member in type(field.default))
+        descriptor.additional_constraints = f"one of {choices}"
+    elif low is not None and high is not None:
+        if isinstance(field.default, float):
+            descriptor.floating_point_range = [FloatingPointRange(from_value=low, to_value=high)]
+        else:
+            descriptor.integer_range = [IntegerRange(from_value=int(low), to_value=int(high))]
+    return descriptor

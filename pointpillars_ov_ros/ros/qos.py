@@ -1,0 +1,45 @@
+# Copyright 2026 The pointpillars_ov_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""Quality of service of the package's topics."""
+
+from __future__ import annotations
+
+from rclpy.qos import DurabilityPolicy, HistoryPolicy, QoSProfile, ReliabilityPolicy
+
+from pointpillars_ov_ros.config.runtime_config import DropPolicy
+from pointpillars_ov_ros.ros.settings import InputReliability
+
+_REPLAY_DEPTH = 32
+
+
+def keep_last(depth: int, *, reliable: bool = True) -> QoSProfile:
+    """Give a volatile profile that keeps the last `depth` messages."""
+    reliability = ReliabilityPolicy.RELIABLE if reliable else ReliabilityPolicy.BEST_EFFORT
+    return QoSProfile(history=HistoryPolicy.KEEP_LAST, depth=depth, reliability=reliability)
+
+
+def latched(depth: int) -> QoSProfile:
+    """Give a profile whose last `depth` messages late subscribers get, too."""
+    return QoSProfile(
+        history=HistoryPolicy.KEEP_LAST,
+        depth=depth,
+        reliability=ReliabilityPolicy.RELIABLE,
+        durability=DurabilityPolicy.TRANSIENT_LOCAL,
+    )
+
+
+OUTPUT = keep_last(10)
+TIMING = keep_last(100)
+LATCHED = latched(1)
+"""For what a late subscriber must still get: static transforms, class names."""
+
+
+def cloud_input(policy: DropPolicy, reliability: InputReliability, depth: int) -> QoSProfile:
+    """Give the profile of the cloud subscription; `depth` 0 follows the policy.
+
+    Live it is SensorDataQoS with a depth of 1: with a deeper queue and a detector slower than the sensor,
+    every cloud would be as old as the queue is long.
+    """
+    replay = policy is DropPolicy.REPLAY
+    reliable = replay if reliability is InputReliability.AUTO else reliability is InputReliability.RELIABLE
+    return keep_last(depth or (_REPLAY_DEPTH if replay else 1), reliable=reliable)

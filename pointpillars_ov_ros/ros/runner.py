@@ -1,0 +1,105 @@
+# Copyright 2026 The pointpillars_ov_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""Running a node as a process: one executor, SIGINT and SIGTERM end it in order, errors are one sentence."""
+
+from __future__ import annotations
+
+import gc
+import signal
+import sys
+import time
+from collections.abc import Callable
+from typing import Protocol
+
+import rclpy
+from rclpy.duration import Duration
+from rclpy.executors import SingleThreadedExecutor
+from rclpy.node import Node
+from rclpy.signals import SignalHandlerOptions
+
+from pointpillars_ov_ros.config.errors import PointPillarsError
+from pointpillars_ov_ros.ros.log_handler import RosHandler
+from pointpillars_ov_ros.ros.ros_errors import ros_refusals, security_warning
+from pointpillars_ov_ros.ros.shared_memory import remove_dead_segments
+
+_STOPPING = {signal.SIGINT, signal.SIGTERM}
+_WAKE_S = 0.25
+"""The longest that a signal, or the node's own end, goes unnoticed; each time costs half a millisecond of CPU."""
+_HAND_OVER_S = 1.0
+"""Someone who listens and is slower than this goes without the last messages."""
+
+
+class Runnable(Protocol):
+    """What a node says of its own running."""
+
+    def start(self) -> None:
+        """Begin to work; raises PointPillarsError where it cannot."""
+
+    def is_finished(self) -> bool:
+        """Tell whether the node has nothing more to do."""
+
+    def stop(self) -> None:
+        """Finish what is under way; everything can still be published."""
+
+
+def run_node(create: Callable[[], Node], arguments: list[str] | None = None) -> int:
+    """Spin the node (also a `Runnable`) until a signal or its own end; give the exit code.
+
+    The executor is the single-threaded one: the multi-threaded one loses callbacks at high rates.
+    """
+    freed = remove_dead_segments()
+    stopping: list[int] = []
+    for number in _STOPPING:
+        signal.signal(number, lambda received, _frame: stopping.append(received))
+    # From now on they wait, and are looked for: of several OpenVINO cores, the last to go may leave this thread with a
+    # signal stack (sigaltstack) that is unmapped already, on which any handler would crash.
+    signal.pthread_sigmask(signal.SIG_BLOCK, _STOPPING)
+    node: Node | None = None
+    logs: RosHandler | None = None
+    executor: SingleThreadedExecutor | None = None
+    try:
+        with ros_refusals():
+            # ROS's own handlers would shut the context down at once, and results in flight could not leave any more.
+            rclpy.init(args=arguments, signal_handler_options=SignalHandlerOptions.NO)
+            node = create()
+        logs = RosHandler(node.get_logger())
+        if freed:
+            node.get_logger().info(f"freed {freed / 1e6:.0f} MB of /dev/shm that killed DDS participants had left")
+        if warning := security_warning():
+            node.get_logger().warning(warning)
+        with ros_refusals():
+            node.start()
+        executor = SingleThreadedExecutor()
+        executor.add_node(node)
+        while not (stopping or signal.sigpending() & _STOPPING or node.is_finished()):
+            executor.spin_once(timeout_sec=_WAKE_S)
+        node.stop()
+        hand_over(node)
+        return 0
+    except PointPillarsError as error:
+        if node is None:
+            print(f"error: {error}", file=sys.stderr)
+        else:
+            node.get_logger().fatal(str(error))
+        return 1
+    finally:
+        if logs is not None:
+            logs.close()
+        if node is not None:
+            node.destroy_node()
+        # A lifecycle node's state machine goes with the last reference only, and with it the DDS participant: left to
+        # the end of the process it stays with its peers as a ghost for 20 s, and with the machine as 35 MB of /dev/shm.
+        node = executor = None
+        gc.collect()
+        rclpy.try_shutdown()
+
+
+def hand_over(node: Node) -> None:
+    """Wait, not for long, until those who listen reliably have what was published: the rest dies with the process."""
+    end = time.monotonic() + _HAND_OVER_S
+    for publisher in node.publishers:
+        try:
+            publisher.wait_for_all_acked(Duration(seconds=max(0.0, end - time.monotonic())))
+        except RuntimeError:
+            # Not every middleware can tell.
+            return

@@ -1,0 +1,132 @@
+# Copyright 2026 The pointpillars_ov_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""The `timing` topic: what became of each cloud and when, as a DiagnosticArray of one status."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
+from std_msgs.msg import Header
+
+from pointpillars_ov_ros.config.errors import CloudError, plain, shown
+from pointpillars_ov_ros.inference.pipeline.timing import Stage, StageTimes
+
+STATUS_NAME = "pointpillars_detector: frame"
+REFUSED = "cloud refused: "
+"""What the error of a cloud begins with that could not be read, so that no frame came of it."""
+AMISS = ("dropped", "refused", "failed", "lost")
+"""Counters of clouds without detections."""
+COUNTERS = ("received", "completed", *AMISS)
+
+
+@dataclass(frozen=True)
+class FrameTiming:
+    """One cloud's entry; durations in ms. A cloud that was refused or failed has the durations it reached."""
+
+    error: str = ""
+    points: int = 0
+    pillars: int = 0
+    detections: int = 0
+    convert_ms: float = 0.0
+    queue_ms: float = 0.0
+    pillars_ms: float = 0.0
+    pfe_ms: float = 0.0
+    scatter_ms: float = 0.0
+    rpn_ms: float = 0.0
+    decode_ms: float = 0.0
+    total_ms: float = 0.0
+    """From reception of the cloud to its detections."""
+    age_ms: float = 0.0
+    """From the cloud's stamp to publication, on the node's clock."""
+    received: int = 0
+    """Clouds so far: received = completed + failed + dropped + refused + those in flight."""
+    completed: int = 0
+    failed: int = 0
+    failing: int = 0
+    """Frames failed in a row, up to now."""
+    dropped: int = 0
+    refused: int = 0
+    lost: int = 0
+    """Clouds that were sent and never reached the node: lost on the way, overwritten by a newer one before they were
+    taken, or not to be decoded. With several publishers, or middleware that does not number messages, only those of
+    which the middleware itself says that they were lost."""
+    hung: int = 0
+    """Inferences that were given up and run on: each keeps a frame slot from use."""
+    run: int = 0
+    """When the detector was configured (ns since 1970); another number tells that it was configured anew."""
+    mode: str = ""
+    pfe_device: str = ""
+    rpn_device: str = ""
+    pfe_precision: str = ""
+    rpn_precision: str = ""
+    parity: str = ""
+    """`Verdict.text` of the check at configure."""
+    warnings: str = ""
+    """What the user should know of the devices; see `Engine.warnings`."""
+    sensor: str = ""
+    """What the user should know of the clouds: their intensity, where the ground is."""
+
+    @property
+    def is_failure(self) -> bool:
+        """Tell whether a frame failed."""
+        return bool(self.error) and not self.error.startswith(REFUSED)
+
+    @property
+    def host_ms(self) -> float:
+        """Work of the host: everything but waiting and the two inferences."""
+        return self.convert_ms + self.pillars_ms + self.scatter_ms + self.decode_ms
+
+
+_KINDS: dict[str, Callable[[str], Any]] = {
+    field.name: type(field.default) for field in dataclasses.fields(FrameTiming) if field.name != "error"
+}
+"""Of what is in a message, by name."""
+
+
+def counts_anew(before: FrameTiming, after: FrameTiming) -> bool:
+    """Tell whether a counter went down: they are those of a detector started anew."""
+    return any(getattr(after, name) < getattr(before, name) for name in COUNTERS)
+
+
+def stage_durations(times: StageTimes) -> dict[str, float]:
+    """Give the `*_ms` fields of a `FrameTiming` that come from the frame's stages."""
+    durations = {f"{stage.name.lower()}_ms": times.duration_ms(stage) for stage in Stage}
+    return {**durations, "total_ms": times.total_ms}
+
+
+def to_message(timing: FrameTiming, header: Header) -> DiagnosticArray:
+    """Build the message; `header` is the cloud's."""
+    values = [KeyValue(key=name, value=_format(getattr(timing, name))) for name in _KINDS]
+    status = DiagnosticStatus(
+        level=DiagnosticStatus.WARN if timing.error else DiagnosticStatus.OK,
+        name=STATUS_NAME,
+        message=timing.error,
+        values=values,
+    )
+    return DiagnosticArray(header=header, status=[status])
+
+
+def from_message(message: DiagnosticArray) -> FrameTiming:
+    """Read a message back; CloudError names what does not belong there."""
+    if len(message.status) != 1 or message.status[0].name != STATUS_NAME:
+        raise CloudError(f"status: a timing message has one, called {STATUS_NAME!r}")
+    status = message.status[0]
+    values = {}
+    for pair in status.values:
+        try:
+            values[pair.key] = _KINDS[pair.key](pair.value)
+            is_number = not isinstance(values[pair.key], float) or math.isfinite(values[pair.key])
+        except (KeyError, ValueError):
+            is_number = False
+        if not is_number:
+            raise CloudError(f"{plain(pair.key)}: {shown(pair.value)} is not part of a timing message")
+    return FrameTiming(error=status.message, **values)
+
+
+def _format(value: object) -> str:
+    return f"{value:.3f}" if isinstance(value, float) else str(value)

@@ -1,0 +1,196 @@
+# Copyright 2026 The pointpillars_ov_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""Spinning LiDARs: what one is described by, and the descriptions in sensors/*.yaml."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+
+from pointpillars_ov_ros.config.documents import MOST_YAML_BYTES, parse_yaml, read_text
+from pointpillars_ov_ros.config.errors import ConfigError, require
+from pointpillars_ov_ros.config.mapping import from_mapping
+from pointpillars_ov_ros.core.arrays import DoubleArray
+
+_FOLDER = Path(__file__).parents[1] / "sensors"
+SENSORS = tuple(sorted(path.stem for path in _FOLDER.glob("*.yaml")))
+"""Names of the sensors of this package."""
+
+
+@dataclass(frozen=True)
+class BeamBlock:
+    """Lasers that share an optical centre."""
+
+    elevations_deg: tuple[float, ...]
+    """Of each beam above the horizontal, highest first."""
+    height: float = 0.0
+    """Of the optical centre above the origin of the lidar frame (m)."""
+
+    def __post_init__(self) -> None:
+        pairs = zip(self.elevations_deg, self.elevations_deg[1:], strict=False)
+        require(all(a > b for a, b in pairs), "blocks.elevations_deg", list(self.elevations_deg), "highest first")
+        for elevation in self.elevations_deg:
+            require(-89.0 <= elevation <= 89.0, "blocks.elevations_deg", elevation, "in -89..89 (deg)")
+        require(abs(self.height) <= 1.0, "blocks.height", self.height, "in -1..1 (m)")
+
+
+@dataclass(frozen=True)
+class BlindSector:
+    """Where the vehicle that carries the sensor is in the way."""
+
+    azimuth_deg: tuple[float, float]
+    """From … counter-clockwise to, 0 = forward."""
+    below_deg: float
+    """Beams below this elevation end at the vehicle."""
+
+    def __post_init__(self) -> None:
+        for azimuth in self.azimuth_deg:
+            require(-180.0 <= azimuth <= 360.0, "blind.azimuth_deg", azimuth, "in -180..360 (deg)")
+        require(-90.0 <= self.below_deg <= 90.0, "blind.below_deg", self.below_deg, "in -90..90 (deg)")
+
+
+@dataclass(frozen=True)
+class DropoutModel:
+    """Which rays do not come back."""
+
+    dark_range: float = 220.0
+    """Half the rays return that meet a surface of reflectivity 0.1 head-on at this range (m); the light that comes
+    back is reflectivity * cos(incidence) / range^2."""
+    share: float = 0.02
+    """Share of rays lost anyway."""
+
+    def __post_init__(self) -> None:
+        require(0.0 < self.dark_range <= 1e4, "dropout.dark_range", self.dark_range, "in 0..10000 (m), 0 excluded")
+        require(0.0 <= self.share < 1.0, "dropout.share", self.share, "in 0..1, 1 excluded")
+
+
+@dataclass(frozen=True)
+class IntensityModel:
+    """What intensity is reported: gain * reflectivity * cos(incidence)^exponent / (1 + (range / fading)^2)."""
+
+    gain: float = 1.0
+    incidence_exponent: float = 0.3
+    """0 for a sensor that corrects for incidence, 1 for a dull surface as it is."""
+    fading_range: float = 200.0
+    """Range at which half is left (m); far beyond max_range for a sensor that corrects for range."""
+    noise: float = 0.15
+    """Deviation from one ray to the next, as a share of the value."""
+    beam_spread: float = 0.0
+    """Deviation of the gain from one beam to another."""
+    step: float = 0.01
+    """Values are multiples of this."""
+
+    def __post_init__(self) -> None:
+        require(0.0 < self.gain <= 100.0, "intensity.gain", self.gain, "in 0..100, 0 excluded")
+        require(0.0 < self.fading_range <= 1e4, "intensity.fading_range", self.fading_range, "in 0..10000 (m)")
+        require(0.0 < self.step <= 0.5, "intensity.step", self.step, "in 0..0.5, 0 excluded")
+        for name in ("incidence_exponent", "noise", "beam_spread"):
+            value = getattr(self, name)
+            require(0.0 <= value <= 2.0, f"intensity.{name}", value, "in 0..2")
+
+
+@dataclass(frozen=True)
+class EdgeModel:
+    """Beams that meet an edge with one half and what is behind it with the other."""
+
+    share: float = 0.3
+    """Share of the rays next to an edge that report a range between the two."""
+    max_gap: float = 2.0
+    """Farther apart than this (m), the two are told from each other."""
+
+    def __post_init__(self) -> None:
+        require(0.0 <= self.share <= 1.0, "edges.share", self.share, "in 0..1")
+        require(0.0 <= self.max_gap <= 50.0, "edges.max_gap", self.max_gap, "in 0..50 (m)")
+
+
+@dataclass(frozen=True)
+class Sensor:
+    """A spinning LiDAR, its axis upright; defaults are those of a sensor without faults worth mentioning."""
+
+    name: str
+    beams: int
+    """Number of beams, which the tables of `blocks` must add up to."""
+    blocks: tuple[BeamBlock, ...]
+    azimuth_step_deg: float
+    """From one firing of a beam to its next."""
+    spin_rate_hz: float
+    min_range: float
+    max_range: float
+    """Returns are reported in this range (m)."""
+    mounting_height: float
+    """Of the origin of the lidar frame above the road (m)."""
+    range_noise: float = 0.02
+    """Deviation of a range (m)."""
+    dropout: DropoutModel = field(default_factory=DropoutModel)
+    intensity: IntensityModel = field(default_factory=IntensityModel)
+    edges: EdgeModel = field(default_factory=EdgeModel)
+    rolling_shutter: bool = False
+    """Whether the vehicle moves during the sweep; the stamp then is the moment when the beams point forward."""
+    blind: tuple[BlindSector, ...] = ()
+
+    def __post_init__(self) -> None:
+        entries = sum(len(block.elevations_deg) for block in self.blocks)
+        require(1 <= self.beams <= 256, "beams", self.beams, "in 1..256")
+        require(entries == self.beams, "beams", self.beams, f"the number of elevations in blocks, {entries}")
+        require(0.02 <= self.azimuth_step_deg <= 5.0, "azimuth_step_deg", self.azimuth_step_deg, "in 0.02..5 (deg)")
+        require(0.5 <= self.spin_rate_hz <= 50.0, "spin_rate_hz", self.spin_rate_hz, "in 0.5..50 (Hz)")
+        require(self.min_range > 0.0, "min_range", self.min_range, "positive (m)")
+        require(self.min_range < self.max_range <= 400.0, "max_range", self.max_range, "in min_range..400 (m)")
+        require(0.2 <= self.mounting_height <= 10.0, "mounting_height", self.mounting_height, "in 0.2..10 (m)")
+        require(0.0 <= self.range_noise <= 0.5, "range_noise", self.range_noise, "in 0..0.5 (m)")
+
+    @cached_property
+    def columns(self) -> int:
+        """Firings of a beam in one turn."""
+        return round(360.0 / self.azimuth_step_deg)
+
+    @cached_property
+    def elevations(self) -> DoubleArray:
+        """Elevation of each beam (rad), (beams,)."""
+        return np.radians([elevation for block in self.blocks for elevation in block.elevations_deg])
+
+    @cached_property
+    def heights(self) -> DoubleArray:
+        """Height of each beam's optical centre above the origin (m), (beams,)."""
+        return np.array([block.height for block in self.blocks for _ in block.elevations_deg])
+
+    @cached_property
+    def stagger(self) -> DoubleArray:
+        """Azimuth of each beam's firings beyond the column's (rad), (beams,): lasers fire one after the other."""
+        step = 2.0 * math.pi / self.columns
+        order = np.arange(self.beams, dtype=np.float64) * ((math.sqrt(5.0) - 1.0) / 2.0) % 1.0
+        return (order - 0.5) * step
+
+    @cached_property
+    def blind_below(self) -> DoubleArray:
+        """Elevation below which rays of a column end at the vehicle (rad), (columns,); -pi where none does."""
+        azimuths = np.arange(self.columns) * (360.0 / self.columns)
+        below = np.full(self.columns, -math.pi)
+        for sector in self.blind:
+            start, end = sector.azimuth_deg
+            inside = (azimuths - start) % 360.0 <= (end - start) % 360.0
+            below[inside] = np.maximum(below[inside], math.radians(sector.below_deg))
+        return below
+
+
+def load_sensor(name: str | Path) -> Sensor:
+    """Read one of the sensors of this package by its name, or the description in a YAML file by its path.
+
+    Raises ConfigError naming the file, the field and the value.
+    """
+    path = Path(name)
+    if path.suffix not in (".yaml", ".yml"):
+        path = _FOLDER / f"{name}.yaml"
+    try:
+        values = parse_yaml(read_text(path, MOST_YAML_BYTES), str(path))
+    except (OSError, UnicodeDecodeError) as error:
+        known = ", ".join(SENSORS)
+        raise ConfigError(f"{name}: neither one of {known} nor a YAML file that can be read ({error})") from None
+    try:
+        return from_mapping(Sensor, values)
+    except ConfigError as error:
+        raise ConfigError(f"{path}: {error}") from None

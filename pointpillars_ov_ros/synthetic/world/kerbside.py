@@ -1,0 +1,121 @@
+# Copyright 2026 The pointpillars_ov_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""What stands along a street: parked cars, lamps, trees, bins, people who talk or wait."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+
+from pointpillars_ov_ros.synthetic.primitives import Shape
+from pointpillars_ov_ros.synthetic.randomness import Dice
+from pointpillars_ov_ros.synthetic.shapes.bicycles import Rider, parked_bicycle
+from pointpillars_ov_ros.synthetic.shapes.cars import car, van
+from pointpillars_ov_ros.synthetic.shapes.clutter import CLUTTER
+from pointpillars_ov_ros.synthetic.shapes.people import STANDING, person, pose
+from pointpillars_ov_ros.synthetic.shapes.plants import tree
+from pointpillars_ov_ros.synthetic.shapes.street import FURNITURE
+from pointpillars_ov_ros.synthetic.shapes.trucks import truck
+from pointpillars_ov_ros.synthetic.world.road import CHUNK, MOUTH_WIDTH, SIDES, Road
+from pointpillars_ov_ros.synthetic.world.site import Site
+
+WIDE_PAVEMENT = 3.8
+"""From this width on (m) there is room for benches and for two people side by side."""
+_VEHICLES: tuple[tuple[str, Callable[[Dice], Shape]], ...] = (("Car", car), ("Van", van), ("Truck", truck))
+TRUNK = (0.5, 0.5)
+"""Footprint of a tree, between and under whose branches there is room (m)."""
+
+
+def draw_vehicle(dice: Dice, vans: float = 0.1, trucks: float = 0.02) -> tuple[str, Shape]:
+    """Draw a vehicle, and give its class too; `vans` and `trucks` are their shares."""
+    name, draw = dice.choose(_VEHICLES, (1.0 - vans - trucks, vans, trucks))
+    return name, draw(dice)
+
+
+def stretches(site: Site, crossing: bool) -> list[tuple[float, float]]:
+    """Give the parts of a chunk (m, world x) that are not taken by a side street."""
+    if not crossing:
+        return [(site.low, site.high)]
+    middle, half = site.low + CHUNK / 2, MOUTH_WIDTH / 2 + 1.5
+    return [(site.low, middle - half), (middle + half, site.high)]
+
+
+def furnish(site: Site, crossing: bool) -> None:
+    """Fill parking strips and pavements of a chunk."""
+    for side in SIDES:
+        for low, high in stretches(site, crossing):
+            if site.road.parking[side < 0] > 0.0:
+                _park(site, side, low + 1.0, high - 1.0)
+            _line_with(site, side, low + 0.5, high - 0.5)
+            _stand(site, side, low + 1.0, high - 1.0)
+
+
+def strew(site: Site, crossing: bool) -> None:
+    """Put clutter where the land of a chunk is still free, more of it near the pavement than far from it."""
+    dice = site.dice
+    for side in SIDES:
+        for low, high in stretches(site, crossing):
+            for _ in range(round((high - low) * site.road.style.clutter * dice.between(0.3, 1.7))):
+                x, out = dice.between(low, high), 0.3 + 15.0 * dice.unit() ** 2
+                shape = dice.choose(CLUTTER)(dice)
+                site.put(shape, x, side * (site.road.edge_offset(side) + out), dice.between(-math.pi, math.pi))
+
+
+def strip_offset(road: Road, side: int) -> float:
+    """Give the distance from the centre line (m) of the strip where lamps and trees stand."""
+    if road.kerb == 0.0:
+        return road.edge_offset(side) + 1.2
+    return road.kerb_offset(side) + (0.65 if road.pavement >= WIDE_PAVEMENT else 0.35)
+
+
+def _park(site: Site, side: int, low: float, high: float) -> None:
+    """Park vehicles along the kerb, most of them in the direction of the traffic."""
+    dice, x = site.dice, low + site.dice.between(0.0, 2.0)
+    offset = site.road.kerb_offset(side) - site.road.parking[side < 0] / 2
+    while True:
+        name, shape = draw_vehicle(dice)
+        x += shape.size[0] / 2
+        if x + shape.size[0] / 2 > high:
+            return
+        yaw = (0.0 if side < 0 else math.pi) + (math.pi if dice.chance(0.15) else 0.0)
+        if dice.chance(site.road.style.parked):
+            site.put(shape, x, side * offset, yaw + dice.normal(0.0, 0.015), name)
+        x += shape.size[0] / 2 + dice.between(0.6, 1.6)
+
+
+def _line_with(site: Site, side: int, low: float, high: float) -> None:
+    """Put trees, furniture and bicycles into their strip."""
+    dice, style, offset = site.dice, site.road.style, strip_offset(site.road, side)
+    narrow = site.road.pavement < WIDE_PAVEMENT
+    x = low
+    while True:
+        x += dice.between(0.5, 1.5) / max(style.trees + style.furniture, 1e-3)
+        if x >= high:
+            return
+        yaw = 0.0 if side > 0 else math.pi
+        if dice.chance(style.trees / (style.trees + style.furniture)):
+            site.put(tree(dice), x, side * offset, yaw, footprint=TRUNK)
+        elif dice.chance(0.2) and not narrow:
+            for k in range(dice.whole(1, 4)):
+                site.put(parked_bicycle(dice), x + 0.6 * k, side * offset, yaw + dice.normal(1.2, 0.1))
+        else:
+            shape = dice.choose(FURNITURE[:3] if narrow else FURNITURE)(dice)
+            site.put(shape, x, side * offset, yaw, footprint=(0.5, 0.5) if shape.size[2] > 2.0 else None)
+
+
+def _stand(site: Site, side: int, low: float, high: float) -> None:
+    """Let people stand about in ones to fours, and a few with their bicycles, at the far edge of the pavement."""
+    dice = site.dice
+    offset = site.road.edge_offset(side) - 0.1
+    x = low
+    while True:
+        x += dice.between(0.4, 1.6) / site.road.style.standing
+        if x >= high:
+            return
+        if dice.chance(0.2):
+            yaw = dice.between(-0.4, 0.4) + (0.0 if side < 0 else math.pi)
+            site.put(Rider(dice).pose(dice.whole(0, 7)), x, side * (offset + 0.5), yaw, "Cyclist")
+            continue
+        for _ in range(dice.whole(1, 4)):
+            place = (x + dice.normal(0.0, 0.7), side * (offset + dice.between(0.3, 1.5)))
+            site.put(pose(person(dice), STANDING), *place, dice.between(-math.pi, math.pi), "Pedestrian")

@@ -1,3 +1,0 @@
-# Copyright 2026 The pointpillars_ov_ros authors
-# SPDX-License-Identifier: Apache-2.0
-"""The subcommands of `pointpillars_ov`."""

@@ -1,0 +1,229 @@
+# Copyright 2026 The pointpillars_ov_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""`pointpillars_ov detect_bag` as a person calls it: the same bag with detections, whatever is in it."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+from rclpy.serialization import deserialize_message, serialize_message
+from sensor_msgs.msg import PointCloud2, PointField
+from vision_msgs.msg import Detection3DArray, LabelInfo
+
+from pointpillars_ov_ros.bags.bag import BagWriter
+from pointpillars_ov_ros.bags.journal import JOURNAL, Journal
+from pointpillars_ov_ros.cli import main as cli
+from pointpillars_ov_ros.config.runtime_config import EncoderChoice, RuntimeConfig
+from pointpillars_ov_ros.inference.engine import Engine
+from pointpillars_ov_ros.model.bundle import ModelBundle
+from pointpillars_ov_ros.ros.conversions import from_detection_array
+from test.bags.bags import Read, cloud, contents, picked, types, write_bag
+from test.bags.test_bag import rihs01
+from test.inference.toy_bundle import Trouble, Weakness, save_toy_bundle, toy_cloud
+
+Capture = pytest.CaptureFixture[str]
+OURS = {"/detections", "/label_info"}
+PATIENCE_S = 300.0
+
+
+@pytest.fixture(scope="module")
+def bundle(tmp_path_factory: pytest.TempPathFactory) -> ModelBundle:
+    return save_toy_bundle(tmp_path_factory.mktemp("model"))
+
+
+def command(bundle: ModelBundle, source: Path, out: Path, *more: object) -> list[str]:
+    arguments = ("detect_bag", source, "--out", out, "--model", bundle.folder, "--encoder", "openvino", *more)
+    return [str(argument) for argument in arguments]
+
+
+def error_of(capsys: Capture, arguments: list[str]) -> str:
+    assert cli.main(arguments) == 1
+    # A progress bar ends with a carriage return, not with a line.
+    *bars, line = capsys.readouterr().err.splitlines()
+    assert line.startswith("error: ") and not any("Traceback" in bar for bar in bars)
+    return line.removeprefix("error: ")
+
+
+def clouds(count: int) -> list[PointCloud2]:
+    return [cloud(toy_cloud(number), number) for number in range(count)]
+
+
+@pytest.mark.parametrize("storage", ["mcap", "sqlite3"])
+def test_the_bag_is_the_same_but_for_detections_after_every_cloud(
+    bundle: ModelBundle, tmp_path: Path, storage: str, capsys: Capture
+) -> None:
+    source, out = write_bag(tmp_path / "bag", clouds(7), storage), tmp_path / "out"
+    assert cli.main(command(bundle, source, out)) == 0
+    assert "7 clouds, 7 with detections" in capsys.readouterr().out
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["bag", "out"], "something unfinished is left"
+    messages = contents(out)
+    assert picked(messages, lambda topic: topic not in OURS) == contents(source)
+    known = types(out)
+    assert {topic: known[topic] for topic in types(source)} == types(source)
+    for topic in OURS:
+        kind, _, digest, _ = known[topic]
+        assert digest == rihs01(kind)
+    assert messages[0].topic == "/label_info" and messages[0].stamp_ns == messages[1].stamp_ns
+    names = [each.class_name for each in deserialize_message(messages[0].data, LabelInfo).class_map]
+    assert tuple(names) == bundle.config.classes
+    assert_detections_follow(messages, bundle)
+
+
+def assert_detections_follow(messages: list[Read], bundle: ModelBundle) -> None:
+    """After each cloud there is one message, with its time and header, and with what the engine gives directly."""
+    engine = Engine(bundle, RuntimeConfig(encoder=EncoderChoice.OPENVINO))
+    places = [place for place, message in enumerate(messages) if message.topic == "/points"]
+    assert len(picked(messages, lambda topic: topic == "/detections")) == len(places)
+    found = 0
+    for number, place in enumerate(places):
+        message, after = messages[place : place + 2]
+        assert (after.topic, after.stamp_ns) == ("/detections", message.stamp_ns)
+        array = deserialize_message(after.data, Detection3DArray)
+        header = deserialize_message(message.data, PointCloud2).header
+        assert array.header == header and all(each.header == header for each in array.detections)
+        given = from_detection_array(array, bundle.config.classes)
+        wanted = engine.slots[0].detect(toy_cloud(number), engine.settings)
+        np.testing.assert_array_equal(given.labels, wanted.labels)
+        np.testing.assert_allclose(given.scores, wanted.scores, atol=1e-6)
+        np.testing.assert_allclose(given.boxes, wanted.boxes, atol=1e-5)
+        found += len(given)
+    assert found > 0, "a test of nothing"
+
+
+def test_a_file_without_its_metadata_will_do(bundle: ModelBundle, tmp_path: Path) -> None:
+    source, out = write_bag(tmp_path / "bag", clouds(2)), tmp_path / "out"
+    assert cli.main(command(bundle, source / "bag.mcap", out)) == 0
+    assert picked(contents(out), lambda topic: topic not in OURS) == contents(source)
+    assert {t: k[:3] for t, k in types(out).items() if t not in OURS} == {t: k[:3] for t, k in types(source).items()}
+
+
+def test_a_killed_run_goes_on_and_gives_the_same_bytes(bundle: ModelBundle, tmp_path: Path, capsys: Capture) -> None:
+    frames, out = tmp_path / "frames", tmp_path / "out"
+    frames.mkdir()
+    for number in range(12):
+        toy_cloud(number).tofile(frames / f"{number:02}.bin")
+    # Nobody writes to it, so the tool waits there until it is killed.
+    (frames / "09.bin").unlink()
+    os.mkfifo(frames / "09.bin")
+    arguments = command(bundle, frames, out)
+    process = subprocess.Popen([sys.executable, "-m", "pointpillars_ov_ros.cli.main", *arguments])
+    journal, deadline = tmp_path / "out.partial" / JOURNAL, time.monotonic() + PATIENCE_S
+    while not (journal.is_file() and journal.stat().st_size > 5_000):
+        assert time.monotonic() < deadline and process.poll() is None
+        time.sleep(0.05)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    assert not out.exists()
+    (frames / "09.bin").unlink()
+    toy_cloud(9).tofile(frames / "09.bin")
+    assert cli.main(arguments) == 0
+    assert " of them an earlier run had seen to" in capsys.readouterr().out
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["frames", "out"]
+    (tmp_path / "other").mkdir()
+    assert cli.main(command(bundle, frames, tmp_path / "other" / "out")) == 0
+    for name in ("out.mcap", "metadata.yaml"):
+        assert (out / name).read_bytes() == (tmp_path / "other" / "out" / name).read_bytes()
+
+
+@pytest.mark.parametrize("lost", [1, 30, 2_000])
+def test_a_journal_with_a_broken_end_is_used_up_to_there(
+    bundle: ModelBundle, tmp_path: Path, capsys: Capture, lost: int
+) -> None:
+    weak = save_toy_bundle(tmp_path / "weak", Weakness("rpn", Trouble.FAILS))
+    source = write_bag(tmp_path / "bag", [*clouds(6), cloud(toy_cloud(6, bright=True), 6)])
+    arguments = command(weak, source, tmp_path / "out")
+    assert error_of(capsys, arguments).startswith("cloud 6: ")
+    journal = tmp_path / "out.partial" / JOURNAL
+    journal.write_bytes(journal.read_bytes()[:-lost])
+    assert error_of(capsys, arguments).startswith("cloud 6: "), "the clouds before it were done, or done again"
+    assert not (tmp_path / "out").exists()
+
+
+def test_what_was_begun_otherwise_is_not_gone_on_with(bundle: ModelBundle, tmp_path: Path, capsys: Capture) -> None:
+    source, out = write_bag(tmp_path / "bag", clouds(1)), tmp_path / "out"
+    partial = tmp_path / "out.partial"
+    Journal(partial / JOURNAL, {"score_threshold": "0.5"}).close()
+    assert error_of(capsys, command(bundle, source, out)).startswith(f"{partial} was begun with ")
+    holder = Journal(partial / JOURNAL, {"score_threshold": "0.5"})
+    assert error_of(capsys, command(bundle, source, out)) == f"{partial}: another process is at it"
+    holder.close()
+
+
+def test_clouds_that_cannot_be_read_are_refused_and_counted(
+    bundle: ModelBundle, tmp_path: Path, capsys: Capture
+) -> None:
+    flat, short, empty = clouds(3)
+    flat.fields = [PointField(name="a", datatype=PointField.FLOAT32, count=1)]
+    short.data = short.data[:-3]
+    empty.width, empty.row_step, empty.data = 0, 0, b""
+    broken = serialize_message(clouds(1)[0])[:40]
+    other = cloud(toy_cloud(9), 5, frame_id="lidar_top")
+    source = write_bag(tmp_path / "bag", [*clouds(1), flat, short, empty, broken, other, b"\0\1\0\0", b""])
+    assert cli.main(command(bundle, source, tmp_path / "out")) == 0
+    printed = capsys.readouterr().out
+    assert "8 clouds, 2 with detections" in printed and "6 refused" in printed
+    for reason in ("no 'x' among 'a'", "data: ", "0 x 1 is no point at all", "this is no PointCloud2"):
+        assert reason in printed
+    assert "frame_id changes: 'velodyne' in 4; 'lidar_top' in 1" in printed
+    assert "layout changes: " in printed and "'a, 16 bytes a point' in 1" in printed
+    received = [message.stamp_ns for message in picked(contents(source), lambda topic: topic == "/points")]
+    detected = [message.stamp_ns for message in contents(tmp_path / "out") if message.topic == "/detections"]
+    assert detected == [received[0], received[5]]
+    assert picked(contents(tmp_path / "out"), lambda topic: topic not in OURS) == contents(source)
+
+
+def test_only_detections_leaves_all_else_out(bundle: ModelBundle, tmp_path: Path) -> None:
+    source, out = write_bag(tmp_path / "bag", clouds(2), "sqlite3"), tmp_path / "out"
+    arguments = ("--only-detections", "--detections", "/roof/objects", "--storage", "mcap")
+    assert cli.main(command(bundle, source, out, *arguments)) == 0
+    assert [message.topic for message in contents(out)] == ["/roof/label_info", "/roof/objects", "/roof/objects"]
+    assert (out / "out.mcap").is_file()
+
+
+def test_a_bag_without_clouds_lists_its_topics(bundle: ModelBundle, tmp_path: Path, capsys: Capture) -> None:
+    with BagWriter(tmp_path / "bag") as bag:
+        bag.add_topic("/said", "std_msgs/msg/String", latched=False)
+    message = error_of(capsys, command(bundle, tmp_path / "bag", tmp_path / "out"))
+    assert message == (
+        f"{tmp_path / 'bag'}: no topic of sensor_msgs/msg/PointCloud2; it has /said (std_msgs/msg/String)"
+    )
+    assert not (tmp_path / "out.partial").exists()
+
+
+def test_of_several_topics_one_is_to_be_chosen(bundle: ModelBundle, tmp_path: Path, capsys: Capture) -> None:
+    with BagWriter(tmp_path / "bag") as bag:
+        for number, topic in enumerate(("/front/points", "/roof/points", "/roof/points_raw")):
+            bag.add_topic(topic, "sensor_msgs/msg/PointCloud2", latched=False)
+            bag.write(topic, number, serialize_message(cloud(toy_cloud(number), number)))
+    message = error_of(capsys, command(bundle, tmp_path / "bag", tmp_path / "out"))
+    assert "--topic" in message and "/front/points (1 clouds), /roof/points (1 clouds)" in message
+    assert "--topic" in error_of(capsys, command(bundle, tmp_path / "bag", tmp_path / "out", "--topic", "points"))
+    wrong = error_of(capsys, command(bundle, tmp_path / "bag", tmp_path / "out", "--topic", "/points"))
+    assert "no topic /points of" in wrong
+    assert cli.main(command(bundle, tmp_path / "bag", tmp_path / "out", "--topic", "/roof/points")) == 0
+    assert [m.stamp_ns for m in contents(tmp_path / "out") if m.topic == "/detections"] == [1]
+
+
+def test_nothing_that_is_there_is_written_over(bundle: ModelBundle, tmp_path: Path, capsys: Capture) -> None:
+    source, out = write_bag(tmp_path / "bag", clouds(1)), tmp_path / "out"
+    assert error_of(capsys, command(bundle, source, source)).startswith(f"{source} exists")
+    assert cli.main(command(bundle, source, out)) == 0
+    again = error_of(capsys, command(bundle, out, tmp_path / "again"))
+    assert again == "--detections /detections: there is a topic /detections in the input already"
+    assert cli.main(command(bundle, out, tmp_path / "again", "--detections", "/second/detections")) == 0
+
+
+@pytest.mark.parametrize("name", ["nothing", "empty", "text.bag", "text.mcap"])
+def test_what_is_no_bag_is_one_sentence(bundle: ModelBundle, tmp_path: Path, capsys: Capture, name: str) -> None:
+    if name == "empty":
+        (tmp_path / name).mkdir()
+    elif name != "nothing":
+        (tmp_path / name).write_text("years of work")
+    assert str(tmp_path / name) in error_of(capsys, command(bundle, tmp_path / name, tmp_path / "out"))

@@ -1,0 +1,79 @@
+# Copyright 2026 The pointpillars_ov_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""The demo as a user runs it: processes on DDS, and what it leaves behind."""
+
+from __future__ import annotations
+
+import collections
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from rosbags.highlevel import AnyReader
+
+from pointpillars_ov_ros.bags.bag import typestore
+from test.shared_data import KITTI, KITTI_CAR, needs_shared_data
+
+FRAMES = 4
+
+
+def run_tool(*arguments: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "pointpillars_ov_ros.cli.main", *arguments]
+    return subprocess.run(command, capture_output=True, text=True, timeout=120, env=os.environ)
+
+
+@needs_shared_data
+def test_the_demo_leaves_picture_bag_and_tables(tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    ended = run_tool(
+        "demo", "--data", str(KITTI), "--model", str(KITTI_CAR), "--frames", str(FRAMES), "--out", str(out)
+    )
+    assert ended.returncode == 0, ended.stdout + ended.stderr
+    assert "taken as smallmunich_car" in ended.stdout, "a guess must be said"
+    assert f"{FRAMES} clouds played, {FRAMES} seen on the topic; the detector received {FRAMES}" in ended.stdout
+    for stage in ("convert", "pillars", "pfe", "scatter", "rpn", "decode", "total"):
+        assert f"\n{stage}" in ended.stdout
+    assert (out / "birds_eye_view.png").stat().st_size > 20_000
+    with AnyReader([out / "bag"], default_typestore=typestore()) as reader:
+        counts = collections.Counter(connection.topic for connection, _, _ in reader.messages())
+    for topic in ("/points", "/detections", "/markers", "/timing"):
+        assert counts[topic] == FRAMES, counts
+    assert counts["/diagnostics"] >= 1 and counts["/tf_static"] == 1 and counts["/label_info"] == 1
+
+
+def test_with_nothing_given_a_simulated_drive_is_played_and_replaces_that_of_an_earlier_demo(tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    for frames in (3, 2):
+        ended = run_tool("demo", "--frames", str(frames), "--out", str(out))
+        assert ended.returncode == 0, ended.stdout + ended.stderr
+        assert "simulated" in ended.stdout
+        assert f"{frames} clouds played, {frames} seen on the topic; the detector received {frames}" in ended.stdout
+        assert f"in {frames} labelled frames" in ended.stdout
+        assert len(list((out / "drive" / "velodyne").iterdir())) == frames
+
+
+@pytest.mark.parametrize(
+    ("arguments", "named"),
+    [
+        (["--data", "/nowhere", "--model", "/nowhere"], "/nowhere"),
+        (["--data", str(KITTI), "--model", "/nowhere"], "bundle.yaml"),
+    ],
+)
+@needs_shared_data
+def test_a_wrong_folder_is_one_sentence(arguments: list[str], named: str, tmp_path: Path) -> None:
+    ended = run_tool("demo", *arguments, "--out", str(tmp_path / "out"))
+    assert ended.returncode == 1
+    assert "Traceback" not in ended.stderr
+    errors = [line for line in ended.stderr.splitlines() if line.startswith("error: ")]
+    assert len(errors) == 1 and named in errors[0]
+
+
+@needs_shared_data
+def test_a_detector_that_cannot_start_ends_the_demo_with_its_reason(tmp_path: Path) -> None:
+    ended = run_tool(
+        "demo", "--data", str(KITTI), "--model", str(KITTI_CAR), "--device", "TOASTER", "--out", str(tmp_path / "out")
+    )
+    assert ended.returncode == 1
+    assert "TOASTER" in ended.stderr and "Traceback" not in ended.stderr

@@ -1,0 +1,136 @@
+# Copyright 2026 The pointpillars_ov_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""The launcher as a process: light, and every error one line."""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from pointpillars_ov_ros.cli import main as cli
+
+HEAVY = ("numpy", "torch", "numba", "openvino", "rclpy", "matplotlib", "rosbags", "tqdm", "yaml")
+LIST_MODULES = """
+import sys
+from pointpillars_ov_ros.cli.main import main
+try:
+    main({arguments!r})
+except SystemExit as end:
+    assert not end.code, end.code
+print("MODULES", *sorted({{name.split(".")[0] for name in sys.modules}}))
+"""
+
+
+def pointpillars_ov(*arguments: str) -> subprocess.CompletedProcess[str]:
+    """Run a command as a person would."""
+    command = [sys.executable, "-m", "pointpillars_ov_ros.cli.main", *arguments]
+    return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+
+
+def assert_one_line(result: subprocess.CompletedProcess[str]) -> None:
+    assert result.returncode == 1
+    assert result.stderr.startswith("error: ")
+    assert result.stderr.count("\n") == 1
+    assert "Traceback" not in result.stderr
+
+
+def test_help_lists_every_command_and_what_it_is_for() -> None:
+    result = pointpillars_ov("--help")
+    assert result.returncode == 0
+    words = " ".join(result.stdout.split())
+    for name, (_, purpose) in cli.COMMANDS.items():
+        assert f"{name} {purpose}" in words
+
+
+@pytest.mark.parametrize("arguments", [["--help"], *([name, "--help"] for name in cli.COMMANDS)], ids=" ".join)
+def test_help_loads_nothing_heavy(arguments: list[str]) -> None:
+    script = LIST_MODULES.format(arguments=arguments)
+    result = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=60, check=True)
+    loaded = result.stdout.rpartition("MODULES")[2].split()
+    assert "pointpillars_ov_ros" in loaded
+    assert [name for name in HEAVY if name in loaded] == []
+
+
+@pytest.mark.parametrize("name", cli.COMMANDS)
+def test_every_command_is_a_tool(name: str) -> None:
+    tool = importlib.import_module(f"pointpillars_ov_ros.cli.{cli.COMMANDS[name].module}")
+    parser = argparse.ArgumentParser()
+    tool.add_arguments(parser)
+    assert callable(tool.run)
+    for action in parser._actions:
+        assert action.help, f"{action.dest} has no help"
+
+
+@pytest.mark.parametrize("name", cli.COMMANDS)
+def test_every_command_has_its_own_help(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as end:
+        cli.main([name, "--help"])
+    assert end.value.code == 0
+    assert f"pointpillars_ov {name}" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("name", ["benchmark"])
+def test_without_clouds_they_are_asked_for_in_one_line(name: str) -> None:
+    result = pointpillars_ov(name)
+    assert_one_line(result)
+    assert all(word in result.stderr for word in ("--data", "simulate", "DATA="))
+    assert result.stdout == ""
+
+
+@pytest.mark.parametrize(
+    "arguments", [[], ["fly"], ["dem"], ["demo", "--fast"], ["convert"], ["demo", "--mode", "warp"]], ids=" ".join
+)
+def test_a_wrong_call_shows_the_usage(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as end:
+        cli.main(arguments)
+    assert end.value.code == 2
+    assert capsys.readouterr().err.startswith("usage: pointpillars_ov")
+
+
+def test_an_unknown_command_is_named_with_those_that_exist(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        cli.main(["fly"])
+    text = capsys.readouterr().err
+    assert all(word in text for word in ("fly", *cli.COMMANDS))
+
+
+def test_a_folder_without_clouds_is_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["demo", "--data", str(tmp_path), "--model", str(tmp_path)]) == 1
+    text = capsys.readouterr().err
+    assert text.count("\n") == 1
+    assert str(tmp_path) in text
+
+
+def test_an_unknown_architecture_is_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["convert", str(tmp_path), str(tmp_path / "out"), "--architecture", "resnet"]) == 1
+    text = capsys.readouterr().err
+    assert text.count("\n") == 1
+    assert all(word in text for word in ("resnet", "smallmunich_car"))
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_module_that_is_missing_is_one_line(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def run(options: argparse.Namespace) -> int:
+        raise ModuleNotFoundError("No module named 'openvino'", name="openvino")
+
+    monkeypatch.setattr(importlib.import_module("pointpillars_ov_ros.cli.demo.command"), "run", run)
+    assert cli.main(["demo"]) == 1
+    text = capsys.readouterr().err
+    assert text.count("\n") == 1
+    assert "openvino" in text
+
+
+def test_an_interrupt_is_no_error_of_ours(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    def run(options: argparse.Namespace) -> int:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(importlib.import_module("pointpillars_ov_ros.cli.demo.command"), "run", run)
+    assert cli.main(["demo"]) == 130
+    assert capsys.readouterr().err == ""

@@ -1,0 +1,96 @@
+# Copyright 2026 The pointpillars_ov_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""Cleaning of clouds against its slow twin."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from pointpillars_ov_ros.clouds.points import PointBuffers, clean_points
+from test.builders import Points, random_cloud, tiny_config
+from test.reference import points as slow
+
+
+def dirty_cloud(seed: int, count: int) -> Points:
+    rng = np.random.default_rng(seed)
+    points = random_cloud(rng, count, tiny_config().grid)
+    dirty = rng.random(points.shape) < 0.1
+    points[dirty] = rng.choice([np.nan, np.inf, -np.inf], dirty.sum())
+    points[rng.random(count) < 0.1, :3] = 0.0
+    return points
+
+
+@pytest.mark.parametrize("scale", [1.0, 1 / 255, 1e9])
+@pytest.mark.parametrize("count", [0, 1, 200])
+def test_random_clouds_are_cleaned_as_by_the_twin(count: int, scale: float) -> None:
+    points = dirty_cloud(count, count)
+    expected, brightest = slow.clean(points, scale)
+    kept, found = clean_points(points, scale)
+    np.testing.assert_allclose(kept, expected, rtol=1e-6)
+    assert found == pytest.approx(brightest, rel=1e-6)
+
+
+def test_the_points_kept_are_a_view_in_the_order_of_arrival() -> None:
+    points = np.array([(1, 0, 0, 0.1), (np.nan, 0, 0, 9), (2, 0, 0, 0.3), (3, 0, 0, 0.2)], np.float32)
+    kept, brightest = clean_points(points, 1.0)
+    assert np.shares_memory(kept, points)
+    assert kept[:, 0].tolist() == [1, 2, 3]
+    assert brightest == pytest.approx(0.3)
+
+
+@pytest.mark.parametrize("intensity", [np.nan, np.inf, -np.inf, 3e38])
+def test_an_intensity_that_is_not_finite_becomes_zero_and_its_point_stays(intensity: float) -> None:
+    kept, brightest = clean_points(np.array([(1, 2, 3, intensity)], np.float32), 10.0)
+    assert kept.tolist() == [[1, 2, 3, 0]]
+    assert brightest == 0
+
+
+@pytest.mark.parametrize("nothing", [np.nan, 0.0])
+def test_a_cloud_of_beams_without_an_echo_is_empty(nothing: float) -> None:
+    kept, brightest = clean_points(np.array([(nothing, nothing, nothing, 7.0)] * 9, np.float32), 1.0)
+    assert kept.shape == (0, 4)
+    assert brightest == 0
+
+
+def address(points: Points) -> int:
+    return int(points.__array_interface__["data"][0])
+
+
+def test_a_buffer_serves_again_when_its_cloud_is_gone() -> None:
+    buffers = PointBuffers()
+    points = buffers.take(100)
+    assert points.shape == (100, 4) and points.dtype == np.float32
+    first = address(points)
+    del points
+    assert address(buffers.take(80)) == first
+
+
+def test_a_buffer_does_not_serve_again_while_a_part_of_its_cloud_is_held() -> None:
+    buffers = PointBuffers()
+    points = buffers.take(100)
+    points[:] = 1.0
+    part = points[10:20, 1:]
+    del points
+    buffers.take(100)[:] = 2.0
+    assert (part == 1.0).all()
+
+
+def test_a_buffer_that_is_too_short_is_replaced() -> None:
+    buffers = PointBuffers()
+    buffers.take(10)
+    points = buffers.take(100_000)
+    points[:] = 3.0
+    assert (points == 3.0).all() and points.shape == (100_000, 4)
+
+
+def test_there_are_as_many_buffers_as_clouds_held_at_a_time() -> None:
+    buffers = PointBuffers()
+    held = [buffers.take(10) for _ in range(3)]
+    seen = {address(points) for points in held}
+    assert len(seen) == 3
+    del held
+    for _ in range(20):
+        pair = buffers.take(10), buffers.take(10)
+        assert {address(points) for points in pair} < seen
+        del pair

@@ -1,0 +1,190 @@
+# Copyright 2026 The pointpillars_ov_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""Bundles of checkpoints, against the projects' forward passes in numpy."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import openvino as ov
+import pytest
+import yaml
+
+from pointpillars_ov_ros.config.errors import BundleError
+from pointpillars_ov_ros.config.mapping import to_mapping
+from pointpillars_ov_ros.config.runtime_config import EncoderChoice, Precision, RuntimeConfig
+from pointpillars_ov_ros.conversion.checkpoint_import import import_checkpoint
+from pointpillars_ov_ros.conversion.checkpoint_layouts import OWN_CONFIG_KEY, OWN_FORMAT
+from pointpillars_ov_ros.conversion.openpcdet_config import Description
+from pointpillars_ov_ros.core.dense_pfe import DensePfeInputs
+from pointpillars_ov_ros.inference.engine import Engine, warm_up_cloud
+from pointpillars_ov_ros.model.bundle import ModelBundle, load_bundle
+from test.builders import Points, random_cloud
+from test.conversion.checkpoints import PROJECTS, SIZES, UPWARDS, Sizes, openpcdet_state, save_checkpoint, small_config
+from test.conversion.torch_files import SAVERS, save_zip
+from test.reference import pillars as slow_pillars
+from test.reference.dense_pfe import dense_inputs
+
+every_project = pytest.mark.parametrize("project", PROJECTS)
+every_decoration = pytest.mark.parametrize(
+    ("project", "features"), [(name, count) for name, project in PROJECTS.items() for count in project.point_features]
+)
+EXACT = {"INFERENCE_PRECISION_HINT": "f32"}
+TOLERANCE = 1e-3
+
+
+def convert(path: Path, sizes: Sizes = SIZES, fp16: bool = False) -> ModelBundle:
+    """Convert a small checkpoint with nothing but the configuration of the bundle to go by."""
+    folder = path.parent / "bundle"
+    import_checkpoint(path, folder, Description(small_config(sizes), None), fp16)
+    return load_bundle(folder)
+
+
+def infer(bundle: ModelBundle, file: str, inputs: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """Run a network of the bundle in float32."""
+    compiled = ov.Core().compile_model(bundle.path(file), "CPU", EXACT)
+    results = compiled(inputs)
+    return {port.get_any_name(): results[port] for port in compiled.outputs}
+
+
+def assert_close(actual: np.ndarray, expected: np.ndarray, tolerance: float = TOLERANCE) -> None:
+    """Compare to a share of the largest value: single ones may be 0."""
+    assert actual.shape == expected.shape
+    assert np.abs(actual - expected).max() <= tolerance * np.abs(expected).max()
+    assert np.abs(expected).max() > 0.01
+
+
+def voxels_of(cloud: Points, bundle: ModelBundle) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Give padded points (P, N, 4), their counts (P,), and column and row (P, 2) of each pillar."""
+    groups = slow_pillars.group(cloud, bundle.config.grid)
+    voxels = np.zeros((len(groups), bundle.config.grid.max_points_per_pillar, 4))
+    for pillar, indices in enumerate(groups.values()):
+        voxels[pillar, : len(indices)] = cloud[indices]
+    return voxels, np.array([len(indices) for indices in groups.values()]), np.array(list(groups))
+
+
+@every_decoration
+@pytest.mark.parametrize("count", [30, 4000], ids=["empty slots", "full pillars"])
+def test_pillar_features_are_those_of_the_project(tmp_path: Path, project: str, features: int, count: int) -> None:
+    sizes = dataclasses.replace(SIZES, point_features=features)
+    bundle = convert(save_checkpoint(project, tmp_path / "a.pth", sizes), sizes)
+    grid = bundle.config.grid
+    cloud = random_cloud(np.random.default_rng(count), count, grid)
+    voxels, counts, cells = voxels_of(cloud, bundle)
+    expected = PROJECTS[project].pfe(PROJECTS[project].state(sizes, 1), voxels, counts, cells, grid)
+    dense = dense_inputs(cloud, grid, grid.max_pillars)
+    names = bundle.config.pfe.inputs
+    inputs = {getattr(names, field): getattr(dense, field) for field in DensePfeInputs._fields}
+    features_of_all = infer(bundle, "pfe.xml", inputs)[bundle.config.pfe.output]
+    assert (counts == grid.max_points_per_pillar).any() == (count == 4000)
+    assert_close(features_of_all[0, :, : len(counts), 0].T, expected)
+
+
+@every_project
+@pytest.mark.parametrize("sizes", [SIZES, UPWARDS], ids=["three blocks", "two blocks"])
+def test_outputs_are_those_of_the_project(tmp_path: Path, project: str, sizes: Sizes) -> None:
+    sizes = dataclasses.replace(sizes, point_features=9)
+    bundle = convert(save_checkpoint(project, tmp_path / "a.pth", sizes), sizes)
+    canvas = np.random.default_rng(7).normal(size=bundle.config.canvas_shape).astype(np.float32)
+    state = PROJECTS[project].state(sizes, 1)
+    expected = PROJECTS[project].rpn(state, canvas[0], list(sizes.layers), list(sizes.strides))
+    outputs = infer(bundle, "rpn.xml", {"canvas": canvas})
+    for name, values in expected.items():
+        assert_close(outputs[name][0], values)
+
+
+@every_project
+def test_weights_in_f16_take_half_the_size_and_are_near(tmp_path: Path, project: str) -> None:
+    sizes = dataclasses.replace(SIZES, point_features=9)
+    path = save_checkpoint(project, tmp_path / "a.pth", sizes)
+    whole = convert(path, sizes).path("rpn.bin").stat().st_size
+    bundle = convert(path, sizes, fp16=True)
+    assert 0.4 * whole < bundle.path("rpn.bin").stat().st_size < 0.6 * whole
+    canvas = np.random.default_rng(7).normal(size=bundle.config.canvas_shape).astype(np.float32)
+    state = PROJECTS[project].state(sizes, 1)
+    expected = PROJECTS[project].rpn(state, canvas[0], list(sizes.layers), list(sizes.strides))
+    outputs = infer(bundle, "rpn.xml", {"canvas": canvas})
+    for name, values in expected.items():
+        assert_close(outputs[name][0], values, 1e-2)
+
+
+@every_decoration
+@pytest.mark.parametrize("choice", [EncoderChoice.AUTO, EncoderChoice.OPENVINO])
+def test_a_bundle_detects_from_end_to_end(tmp_path: Path, project: str, features: int, choice: EncoderChoice) -> None:
+    sizes = dataclasses.replace(SIZES, point_features=features)
+    bundle = convert(save_checkpoint(project, tmp_path / "a.pth", sizes), sizes)
+    engine = Engine(bundle, RuntimeConfig(encoder=choice, precision=Precision.F32))
+    detections = engine.slots[0].detect(warm_up_cloud(bundle.config, 500, seed=3), engine.settings)
+    assert len(detections.boxes) > 0
+    assert np.isfinite(detections.boxes).all()
+    assert set(detections.labels.tolist()) <= {0, 1, 2}
+
+
+@every_decoration
+@pytest.mark.parametrize("fp16", [False, True], ids=["f32", "f16"])
+def test_the_host_encoder_knows_the_pfe(tmp_path: Path, project: str, features: int, fp16: bool) -> None:
+    sizes = dataclasses.replace(SIZES, point_features=features)
+    bundle = convert(save_checkpoint(project, tmp_path / "a.pth", sizes), sizes, fp16)
+    engine = Engine(bundle, RuntimeConfig(encoder=EncoderChoice.HOST, precision=Precision.F32))
+    assert engine.encoders.kind is EncoderChoice.HOST
+
+
+@pytest.mark.parametrize("form", SAVERS)
+@every_project
+def test_both_formats_of_torch_give_the_same_bundle(tmp_path: Path, project: str, form: str) -> None:
+    used = PROJECTS[project]
+    sizes = dataclasses.replace(SIZES, point_features=9)
+    path = SAVERS[form](used.wrap(used.state(sizes, 1)), tmp_path / "other.pth")
+    bundle = convert(path, sizes)
+    other = tmp_path / "zip"
+    other.mkdir()
+    expected = convert(save_checkpoint(project, other / "a.pth", sizes), sizes)
+    for name in ("pfe.bin", "rpn.bin"):
+        assert bundle.config.sha256[name] == expected.config.sha256[name]
+    assert str(path) in bundle.config.provenance
+
+
+def test_weights_in_float16_and_behind_data_parallel_are_read(tmp_path: Path) -> None:
+    state = {f"module.{key}": value.astype(np.float16) for key, value in openpcdet_state().items()}
+    path = save_zip({"model_state": state}, tmp_path / "a.pth")
+    _, notes = import_checkpoint(path, tmp_path / "bundle", Description(small_config(), None))
+    assert any("'module.'" in note for note in notes)
+
+
+def own_checkpoint(**changes: Any) -> dict[str, Any]:
+    """Give a checkpoint of our own training."""
+    config = yaml.safe_dump(to_mapping(small_config()))
+    content = {"format": OWN_FORMAT, OWN_CONFIG_KEY: config, "model_state": openpcdet_state(), "epoch": 3}
+    return {**content, **changes}
+
+
+def test_our_own_checkpoints_say_what_they_are(tmp_path: Path) -> None:
+    path = save_zip(own_checkpoint(), tmp_path / "a.pth")
+    bundle, notes = import_checkpoint(path, tmp_path / "bundle")
+    config = dataclasses.replace(bundle.config, sha256={}, provenance="")
+    assert config == small_config()
+    assert any(OWN_CONFIG_KEY in note for note in notes)
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"format": "pointpillars_ov_ros.checkpoint/9"}, "format: 'pointpillars_ov_ros.checkpoint/9'"),
+        ({OWN_CONFIG_KEY: 5}, "a int is not the text"),
+        ({OWN_CONFIG_KEY: "a: [1"}, "no valid YAML"),
+        ({OWN_CONFIG_KEY: "format: 1"}, "missing"),
+        ({OWN_CONFIG_KEY: "format: 1\nname: x\nwings: 2"}, "wings"),
+    ],
+    ids=["format", "type", "yaml", "missing", "unknown"],
+)
+def test_a_wrong_configuration_in_our_own_checkpoint_is_named(
+    tmp_path: Path, changes: dict[str, Any], words: str
+) -> None:
+    path = save_zip(own_checkpoint(**changes), tmp_path / "a.pth")
+    with pytest.raises(BundleError) as raised:
+        import_checkpoint(path, tmp_path / "bundle")
+    assert words in str(raised.value) and "\n" not in str(raised.value)
+    assert not (tmp_path / "bundle").exists()

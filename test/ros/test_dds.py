@@ -1,0 +1,164 @@
+# Copyright 2026 The pointpillars_ov_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""The Fast DDS profile: what is shipped, who gets it, and what the start-up check says."""
+
+from __future__ import annotations
+
+import xml.etree.ElementTree as ElementTree
+from pathlib import Path
+
+import pytest
+from ament_index_python.packages import get_package_share_directory
+
+from pointpillars_ov_ros.ros.dds import (
+    PROFILE_VARIABLES,
+    profile_path,
+    socket_buffer_size,
+    transport_warning,
+    with_profile,
+)
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+SHIPPED = profile_path(REPOSITORY)
+FIRST, SECOND = PROFILE_VARIABLES
+ENOUGH = 4 * 1024 * 1024
+
+
+@pytest.fixture
+def rmem_max(tmp_path: Path) -> Path:
+    """Give a stand-in of net.core.rmem_max that is just large enough."""
+    path = tmp_path / "rmem_max"
+    path.write_text(f"{ENOUGH}\n")
+    return path
+
+
+def elements(name: str) -> list[str]:
+    root = ElementTree.parse(SHIPPED).getroot()
+    return [(element.text or "").strip() for element in root.iter() if element.tag.rpartition("}")[2] == name]
+
+
+def test_the_shipped_profile_has_a_segment_of_32_mib() -> None:
+    assert elements("segment_size") == [str(32 * 1024 * 1024)]
+    assert sorted(elements("type")) == ["SHM", "UDPv4"]
+
+
+def test_the_shipped_profile_asks_for_4_mib_of_socket_buffer() -> None:
+    assert socket_buffer_size(SHIPPED) == ENOUGH
+
+
+def test_the_shipped_profile_uses_its_own_transports_only() -> None:
+    used = {identifier for identifier in elements("transport_id") if elements("transport_id").count(identifier) == 2}
+    assert len(used) == 2
+    assert elements("useBuiltinTransports") == ["false"]
+
+
+def test_the_profile_is_installed() -> None:
+    installed = profile_path(Path(get_package_share_directory("pointpillars_ov_ros")))
+    assert installed.read_bytes() == SHIPPED.read_bytes()
+
+
+@pytest.mark.parametrize(
+    "environment", [{}, {FIRST: ""}, {SECOND: ""}, {FIRST: "", SECOND: ""}], ids=["unset", "first", "second", "both"]
+)
+def test_both_variables_are_set_where_none_or_an_empty_one_was(environment: dict[str, str]) -> None:
+    result = with_profile({"HOME": "/root", **environment}, SHIPPED)
+    assert result == {"HOME": "/root", FIRST: str(SHIPPED), SECOND: str(SHIPPED)}
+
+
+@pytest.mark.parametrize("name", PROFILE_VARIABLES)
+@pytest.mark.parametrize("other", [{}, {FIRST: "", SECOND: ""}], ids=["other unset", "other empty"])
+def test_the_users_profile_is_kept_and_serves_every_distribution(name: str, other: dict[str, str]) -> None:
+    result = with_profile({**other, name: "/home/me/own.xml"}, SHIPPED)
+    assert [result[variable] for variable in PROFILE_VARIABLES] == ["/home/me/own.xml"] * 2
+
+
+def test_two_profiles_of_the_users_are_both_kept() -> None:
+    own = {FIRST: "/home/me/jazzy.xml", SECOND: "/home/me/kilted.xml"}
+    assert with_profile(own, SHIPPED) == own
+
+
+def test_the_environment_given_is_not_changed() -> None:
+    environment = {"HOME": "/root"}
+    with_profile(environment, SHIPPED)
+    assert environment == {"HOME": "/root"}
+
+
+@pytest.mark.parametrize("name", PROFILE_VARIABLES)
+@pytest.mark.parametrize("rmw", [{}, {"RMW_IMPLEMENTATION": ""}, {"RMW_IMPLEMENTATION": "rmw_fastrtps_cpp"}], ids=str)
+def test_nothing_is_said_where_all_is_well(rmw: dict[str, str], name: str, rmem_max: Path) -> None:
+    assert transport_warning({**rmw, name: str(SHIPPED)}, rmem_max) is None
+
+
+@pytest.mark.parametrize("environment", [{}, {FIRST: ""}, {"RMW_IMPLEMENTATION": "rmw_fastrtps_dynamic_cpp"}], ids=str)
+def test_a_profile_that_is_not_set_is_said(environment: dict[str, str], rmem_max: Path) -> None:
+    warning = transport_warning(environment, rmem_max)
+    assert warning is not None
+    assert FIRST in warning
+    assert "\n" not in warning
+
+
+@pytest.mark.parametrize("allowed", [1, 212992, ENOUGH - 1])
+def test_socket_buffers_that_are_too_small_are_said_with_the_sysctl(allowed: int, rmem_max: Path) -> None:
+    rmem_max.write_text(f"{allowed}\n")
+    warning = transport_warning({FIRST: str(SHIPPED)}, rmem_max)
+    assert warning is not None
+    assert f"sysctl -w net.core.rmem_max={ENOUGH}" in warning
+    assert str(allowed) in warning
+    assert "\n" not in warning
+
+
+@pytest.mark.parametrize("rmw", ["rmw_cyclonedds_cpp", "rmw_zenoh_cpp", "rmw_connextdds"])
+def test_other_middleware_is_left_alone(rmw: str, rmem_max: Path) -> None:
+    rmem_max.write_text("1\n")
+    assert transport_warning({"RMW_IMPLEMENTATION": rmw}, rmem_max) is None
+
+
+@pytest.mark.parametrize("text", [None, "", "much"])
+def test_an_unknown_rmem_max_is_no_reason_to_warn(text: str | None, rmem_max: Path) -> None:
+    rmem_max.unlink() if text is None else rmem_max.write_text(text)
+    assert transport_warning({FIRST: str(SHIPPED)}, rmem_max) is None
+
+
+@pytest.mark.parametrize("text", ["<profiles/>", "<profiles><receiveBufferSize>a lot</receiveBufferSize></profiles>"])
+def test_a_profile_that_asks_for_no_buffer_needs_no_sysctl(text: str, tmp_path: Path, rmem_max: Path) -> None:
+    profile = tmp_path / "own.xml"
+    profile.write_text(text)
+    rmem_max.write_text("1\n")
+    assert transport_warning({FIRST: str(profile)}, rmem_max) is None
+
+
+@pytest.mark.parametrize("text", [None, "<profiles>", "no XML at all"])
+def test_a_profile_that_cannot_be_read_is_said(text: str | None, tmp_path: Path, rmem_max: Path) -> None:
+    profile = tmp_path / "own.xml"
+    if text is not None:
+        profile.write_text(text)
+    warning = transport_warning({FIRST: str(profile)}, rmem_max)
+    assert warning is not None
+    assert str(profile) in warning
+
+
+@pytest.mark.parametrize("name", ["receiveBufferSize", "listenSocketBufferSize", "receive_buffer_size"])
+@pytest.mark.parametrize("namespace", ["", ' xmlns="http://www.eprosima.com"'], ids=["plain", "namespaced"])
+def test_the_greatest_receive_buffer_counts_under_each_of_its_names(name: str, namespace: str, tmp_path: Path) -> None:
+    profile = tmp_path / "own.xml"
+    profile.write_text(
+        f"<profiles{namespace}><{name}> 1000 </{name}><a><{name}>3000</{name}></a>"
+        f"<{name}>2000</{name}><sendBufferSize>9999</sendBufferSize></profiles>"
+    )
+    assert socket_buffer_size(profile) == 3000
+
+
+@pytest.mark.parametrize("encoding", ["foo", "utf-7", "utf-32"])
+def test_a_profile_that_cannot_be_decoded_is_a_warning(tmp_path: Path, rmem_max: Path, encoding: str) -> None:
+    profile = tmp_path / "profile.xml"
+    profile.write_text(f'<?xml version="1.0" encoding="{encoding}"?><a/>')
+    warning = transport_warning({FIRST: str(profile), "ROS_DISTRO": "jazzy"}, rmem_max)
+    assert warning is not None
+    assert "cannot be read" in warning
+
+
+@pytest.mark.parametrize("size", ["²", "9" * 5000, "1.5", "-1", ""], ids=["power", "digits", "part", "below", "none"])
+def test_a_size_that_is_none_is_passed_over(tmp_path: Path, size: str) -> None:
+    profile = tmp_path / "profile.xml"
+    profile.write_text(f"<a><receiveBufferSize>{size}</receiveBufferSize></a>", encoding="utf-8")
+    assert socket_buffer_size(profile) is None

@@ -1,0 +1,36 @@
+# Copyright 2026 The pointpillars_ov_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""What the core logs reaches the log of ROS, once, and only while a node runs."""
+
+from __future__ import annotations
+
+import logging
+
+from pointpillars_ov_ros.ros.log_handler import PACKAGE, RosHandler
+
+
+class Lines:
+    """Takes what a node's logger would."""
+
+    def __init__(self) -> None:
+        self.said: list[tuple[str, str]] = []
+
+    def warning(self, message: str) -> bool:
+        self.said.append(("warning", message))
+        return True
+
+    def error(self, message: str) -> bool:
+        self.said.append(("error", message))
+        return True
+
+
+def test_warnings_and_errors_of_the_package_are_handed_on_and_nothing_else() -> None:
+    lines, log = Lines(), logging.getLogger(f"{PACKAGE}.inference.engine")
+    handler = RosHandler(lines)
+    log.info("of no interest")
+    log.warning("%s is odd", "this")
+    log.error("this is bad")
+    logging.getLogger("another").warning("not ours")
+    handler.close()
+    log.warning("too late")
+    assert lines.said == [("warning", "this is odd"), ("error", "this is bad")]
