@@ -21,7 +21,8 @@ import numpy as np
 import openvino as ov
 from openvino import opset13 as ops
 
-from pointpillars_ov_ros.cli.arguments import open_model, positive
+from pointpillars_ov_ros.cli.arguments import positive
+from pointpillars_ov_ros.conversion.open_model import open_model
 from pointpillars_ov_ros.core.arrays import FloatArray
 from pointpillars_ov_ros.core.canvas_format import CanvasFormat, CanvasLayout
 from pointpillars_ov_ros.core.dense_pfe import DensePfe, DensePfeInputs

@@ -18,10 +18,10 @@ from benchmarks.claims.claims_inputs import Inputs
 from benchmarks.claims.growth import SIZES, claim_growth, draw_growth, measure_growth, medians_ms
 from benchmarks.claims.speed import claim_latency, claim_lean_rpn, claim_origin, claim_throughput
 from benchmarks.claims.start import claim_start
-from pointpillars_ov_ros.cli.arguments import open_model
 from pointpillars_ov_ros.cli.machine import Surroundings, look_around
 from pointpillars_ov_ros.cli.measurement.workloads import read_clouds
 from pointpillars_ov_ros.cli.tables import format_table
+from pointpillars_ov_ros.conversion.open_model import open_model
 
 _GROWTH_PICTURE = "growth.png"
 

@@ -17,10 +17,11 @@ from pointpillars_ov_ros.bags.detection_pass import DETECTIONS, LABEL_INFO, Outp
 from pointpillars_ov_ros.bags.journal import JOURNAL, Journal
 from pointpillars_ov_ros.bags.sources import Source, open_source
 from pointpillars_ov_ros.bags.tally import Tally, print_tally
-from pointpillars_ov_ros.cli.arguments import device_settings, open_model
+from pointpillars_ov_ros.cli.arguments import device_settings
 from pointpillars_ov_ros.config.errors import PointPillarsError
 from pointpillars_ov_ros.config.mapping import to_mapping
 from pointpillars_ov_ros.config.runtime_config import DropPolicy, RuntimeConfig, from_plain
+from pointpillars_ov_ros.conversion.open_model import open_model
 from pointpillars_ov_ros.inference.engine import Engine
 
 _TIMEOUT_S = 300.0

@@ -16,10 +16,10 @@ from tqdm import tqdm
 
 from pointpillars_ov_ros.bags.tally import cost
 from pointpillars_ov_ros.bags.work import DONE, FAILED, Job, Report, Workers, local_workers
-from pointpillars_ov_ros.cli.arguments import open_model
-from pointpillars_ov_ros.cli.evaluate.report import write_whole
 from pointpillars_ov_ros.config.documents import one_line, parse_json, read_text
 from pointpillars_ov_ros.config.errors import PointPillarsError, plain
+from pointpillars_ov_ros.conversion.open_model import open_model
+from pointpillars_ov_ros.core.files import write_whole
 
 MANIFEST = "manifest.json"
 _MOST_BYTES = 100_000_000

@@ -17,12 +17,10 @@ from tf2_msgs.msg import TFMessage
 from tqdm import tqdm
 
 from pointpillars_ov_ros.bags.bag import check_new, new_bag, to_cdr
-from pointpillars_ov_ros.cli.arguments import open_frames
 from pointpillars_ov_ros.config.errors import DatasetError, PointPillarsError
 from pointpillars_ov_ros.kitti.calibration import Calibration
-from pointpillars_ov_ros.kitti.frames import Frame
+from pointpillars_ov_ros.kitti.frames import Frame, can_crop, open_frames
 from pointpillars_ov_ros.kitti.raw import TIMES, read_times
-from pointpillars_ov_ros.nodes.kitti_player.node import can_crop
 from pointpillars_ov_ros.ros.kitti_messages import (
     camera_transform,
     lidar_transform,

@@ -12,8 +12,7 @@ from typing import TYPE_CHECKING
 from pointpillars_ov_ros.config.errors import PointPillarsError
 
 if TYPE_CHECKING:
-    from pointpillars_ov_ros.kitti.frames import Frame
-    from pointpillars_ov_ros.model.bundle import ModelBundle
+    pass
 
 
 def add_input_arguments(parser: argparse.ArgumentParser) -> None:
@@ -124,29 +123,3 @@ def check_data(options: argparse.Namespace, command: str) -> None:
             f"{command} needs clouds: --data KITTI_FOLDER (`pointpillars_ov simulate` makes one); "
             f"with make: `make bench DATA=…`"
         )
-
-
-def open_model(folder: Path | None, scratch: Path) -> ModelBundle:
-    """Load the bundle in `folder`, or the one in the box; of a bare pair of IR files, make one in `scratch` first."""
-    from pointpillars_ov_ros.conversion.importers import find_preset, import_ir
-    from pointpillars_ov_ros.model.bundle import CONFIG_NAME, load_bundle
-
-    if folder is None:
-        # Only where ROS is, which knows where the package is installed.
-        from pointpillars_ov_ros.ros.shipped import shipped_model
-
-        folder = shipped_model()
-    if not (folder / CONFIG_NAME).is_file() and folder.is_dir() and any(folder.glob("*.xml")):
-        preset = find_preset(folder)
-        print(f"{folder} holds IR files without {CONFIG_NAME}: taken as {preset}, whose tensors they have")
-        import_ir(folder, preset, scratch)
-        folder = scratch
-    return load_bundle(folder)
-
-
-def open_frames(folder: Path, limit: int = 0) -> list[Frame]:
-    """List the frames in `folder`, the first `limit` of them where that is not 0."""
-    from pointpillars_ov_ros.kitti.frames import find_frames
-
-    frames = find_frames(folder)
-    return frames[:limit] if limit else frames

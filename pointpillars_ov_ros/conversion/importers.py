@@ -67,7 +67,7 @@ def check_networks(config: ModelConfig, graphs: Graphs) -> tuple[ov.Model, ov.Mo
     """Read both networks; BundleError where they lack a tensor of `config`, or have it in another shape."""
     import openvino as ov
 
-    from pointpillars_ov_ros.inference.device.network import read_model
+    from pointpillars_ov_ros.model.ports import read_model
 
     core = ov.Core()
     pfe = read_model(core, graphs.pfe, pfe_ports(config, config.grid.max_pillars))
@@ -143,7 +143,7 @@ def fit_names(config: ModelConfig, pfe: ov.Model, rpn: ov.Model, graphs: Graphs)
 
     BundleError where a tensor has no match, or several. The names of the PFE's inputs must be those of `config`.
     """
-    from pointpillars_ov_ros.inference.device.network import check_ports
+    from pointpillars_ov_ros.model.ports import check_ports
 
     pfe_wanted, rpn_wanted = pfe_ports(config, config.grid.max_pillars), rpn_ports(config)
     check_ports(graphs.pfe, "input", pfe.inputs, pfe_wanted.inputs)
@@ -170,7 +170,7 @@ def fit_names(config: ModelConfig, pfe: ov.Model, rpn: ov.Model, graphs: Graphs)
 
 def match_ports(path: Path, kind: str, ports: list[Any], wanted: Mapping[str, Shape]) -> dict[str, str]:
     """Give the network's own name for each `wanted` tensor: the same where it exists, else that of its shape."""
-    from pointpillars_ov_ros.inference.device.network import check_ports
+    from pointpillars_ov_ros.model.ports import check_ports
 
     names = {name for port in ports for name in port.get_names()}
     if names.issuperset(wanted):

@@ -12,10 +12,9 @@ from pathlib import Path
 import openvino as ov
 
 from pointpillars_ov_ros.config.model_config import ModelConfig
-from pointpillars_ov_ros.inference.device.network import read_model
 from pointpillars_ov_ros.model.bundle import ModelBundle
 from pointpillars_ov_ros.model.graph import source
-from pointpillars_ov_ros.model.ports import pfe_ports, rpn_ports
+from pointpillars_ov_ros.model.ports import pfe_ports, read_model, rpn_ports
 
 INT8 = "INT8"
 WEIGHTED = (

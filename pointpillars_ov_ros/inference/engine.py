@@ -25,7 +25,7 @@ from pointpillars_ov_ros.core.canvas_format import CanvasFormat
 from pointpillars_ov_ros.core.decode import override_thresholds
 from pointpillars_ov_ros.inference.device.compile_cache import CompileCache
 from pointpillars_ov_ros.inference.device.devices import fit_to_machine, is_cpu_alone
-from pointpillars_ov_ros.inference.device.network import Network, first_line
+from pointpillars_ov_ros.inference.device.network import Network
 from pointpillars_ov_ros.inference.device.properties import compile_properties
 from pointpillars_ov_ros.inference.device.setting_warnings import costs
 from pointpillars_ov_ros.inference.pipeline.frames import FrameResult, Slot
@@ -36,7 +36,7 @@ from pointpillars_ov_ros.inference.slot.frame_slot import FrameSlot
 from pointpillars_ov_ros.inference.slot.slot_pool import SlotPool
 from pointpillars_ov_ros.model.bundle import ModelBundle
 from pointpillars_ov_ros.model.lean_rpn import make_lean
-from pointpillars_ov_ros.model.ports import rpn_ports
+from pointpillars_ov_ros.model.ports import first_line, rpn_ports
 
 log = logging.getLogger(__name__)
 

@@ -137,3 +137,14 @@ def _raw_frame(cloud: Path) -> Frame:
         image=image if image.is_file() else None,
         times=times if times.is_file() else None,
     )
+
+
+def open_frames(folder: Path, limit: int = 0) -> list[Frame]:
+    """List the frames in `folder`, the first `limit` of them where that is not 0."""
+    frames = find_frames(folder)
+    return frames[:limit] if limit else frames
+
+
+def can_crop(frame: Frame) -> bool:
+    """Tell whether what the camera sees of a frame is known."""
+    return frame.is_cropped or frame.calibration is not None

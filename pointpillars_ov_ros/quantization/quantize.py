@@ -18,10 +18,9 @@ import openvino as ov
 from pointpillars_ov_ros.config.errors import BundleError, DatasetError, PointPillarsError, require
 from pointpillars_ov_ros.config.model_config import ModelConfig
 from pointpillars_ov_ros.conversion.inspection import find_layers, is_quantized
-from pointpillars_ov_ros.inference.device.network import first_line, read_model
 from pointpillars_ov_ros.model.bundle import ModelBundle, write_bundle
 from pointpillars_ov_ros.model.graph import find
-from pointpillars_ov_ros.model.ports import pfe_ports, rpn_ports
+from pointpillars_ov_ros.model.ports import first_line, pfe_ports, read_model, rpn_ports
 from pointpillars_ov_ros.quantization.check import Agreement
 from pointpillars_ov_ros.quantization.data import CanvasMaker, Cloud, PfeInputMaker
 from pointpillars_ov_ros.quantization.layers import find_front, find_ignored

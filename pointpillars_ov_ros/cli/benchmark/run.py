@@ -14,7 +14,6 @@ from multiprocessing import get_context
 from pathlib import Path
 from statistics import median
 
-from pointpillars_ov_ros.cli.arguments import open_frames, open_model
 from pointpillars_ov_ros.cli.benchmark.figures import WORK, Measurement
 from pointpillars_ov_ros.cli.benchmark.matrix import describe, encoder_name, expand
 from pointpillars_ov_ros.cli.benchmark.measure import Job, measure
@@ -27,11 +26,13 @@ from pointpillars_ov_ros.cli.benchmark.report import (
     format_origin,
     format_summary,
 )
-from pointpillars_ov_ros.cli.evaluate.report import write_json
 from pointpillars_ov_ros.cli.machine import Surroundings, look_around
 from pointpillars_ov_ros.config.errors import InferenceError
 from pointpillars_ov_ros.config.runtime_config import RuntimeConfig
+from pointpillars_ov_ros.conversion.open_model import open_model
+from pointpillars_ov_ros.core.files import write_json
 from pointpillars_ov_ros.inference.trace.writer import write_trace
+from pointpillars_ov_ros.kitti.frames import open_frames
 
 
 def run_benchmark(options: argparse.Namespace) -> int:

@@ -17,7 +17,7 @@ from rclpy.executors import SingleThreadedExecutor
 from tqdm import tqdm
 
 from pointpillars_ov_ros.bags.bag import BagWriter
-from pointpillars_ov_ros.cli.arguments import device_settings, open_frames, open_model
+from pointpillars_ov_ros.cli.arguments import device_settings
 from pointpillars_ov_ros.cli.birds_eye_view import draw_birds_eye_view
 from pointpillars_ov_ros.cli.demo.recorder import TALLY_SCORE, Recorder
 from pointpillars_ov_ros.cli.processes import NodeProcesses
@@ -25,9 +25,10 @@ from pointpillars_ov_ros.cli.tables import format_durations, format_table
 from pointpillars_ov_ros.config.errors import PointPillarsError
 from pointpillars_ov_ros.config.model_config import ModelConfig
 from pointpillars_ov_ros.config.runtime_config import Mode
+from pointpillars_ov_ros.conversion.open_model import open_model
 from pointpillars_ov_ros.inference.pipeline.scheduler import SCHEDULES
 from pointpillars_ov_ros.inference.pipeline.timing import Stage
-from pointpillars_ov_ros.nodes.kitti_player.node import can_crop
+from pointpillars_ov_ros.kitti.frames import can_crop, open_frames
 from pointpillars_ov_ros.ros.dds import profile_path, transport_warning, with_profile
 
 _SILENCE_S = 120.0

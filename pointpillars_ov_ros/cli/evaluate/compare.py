@@ -16,8 +16,7 @@ from typing import Any
 
 from tqdm import tqdm
 
-from pointpillars_ov_ros.cli.arguments import open_model
-from pointpillars_ov_ros.cli.evaluate.report import few_objects, format_counts, write_json
+from pointpillars_ov_ros.cli.evaluate.report import few_objects, format_counts
 from pointpillars_ov_ros.cli.evaluate.sources import (
     Labelled,
     Source,
@@ -31,7 +30,9 @@ from pointpillars_ov_ros.cli.measurement.ratios import paired_ratio
 from pointpillars_ov_ros.cli.tables import format_table, summarize
 from pointpillars_ov_ros.config.mapping import to_mapping
 from pointpillars_ov_ros.conversion.inspection import is_quantized
+from pointpillars_ov_ros.conversion.open_model import open_model
 from pointpillars_ov_ros.core.arrays import FloatArray
+from pointpillars_ov_ros.core.files import write_json
 from pointpillars_ov_ros.inference.engine import Engine
 from pointpillars_ov_ros.kitti.evaluation import Curve, evaluate
 from pointpillars_ov_ros.kitti.evaluation_rules import DIFFICULTIES, Metric

@@ -4,12 +4,9 @@
 
 from __future__ import annotations
 
-import json
 import platform
-import tempfile
 import time
-from collections.abc import Callable, Sequence
-from pathlib import Path
+from collections.abc import Sequence
 from typing import Any
 
 import numba
@@ -132,17 +129,3 @@ def make_report(
         ],
         "found": [{"BEV IoU above": FOUND_OVERLAP, **count._asdict()} for count in counts],
     }
-
-
-def write_json(path: Path, report: Any) -> None:
-    """Write a report, whole or not at all."""
-    write_whole(path, lambda fresh: fresh.write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8"))
-
-
-def write_whole(path: Path, write: Callable[[Path], object]) -> None:
-    """Let `write` make a file of another name beside `path`, then rename it."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix=f".{path.name}.", dir=path.parent) as temporary:
-        fresh = Path(temporary) / path.name
-        write(fresh)
-        fresh.replace(path)

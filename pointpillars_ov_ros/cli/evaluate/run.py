@@ -17,10 +17,9 @@ from pointpillars_ov_ros.cli.evaluate.report import (
     format_counts,
     format_found,
     make_report,
-    write_json,
-    write_whole,
 )
 from pointpillars_ov_ros.cli.evaluate.sources import Source, score_model, score_results
+from pointpillars_ov_ros.core.files import write_json, write_whole
 from pointpillars_ov_ros.kitti.counting import Count, count_found
 from pointpillars_ov_ros.kitti.evaluation import Curve, count_steps, evaluate
 from pointpillars_ov_ros.kitti.results import check_results_folder, write_results

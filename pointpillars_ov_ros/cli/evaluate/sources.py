@@ -13,10 +13,11 @@ from typing import Any, NamedTuple
 
 from tqdm import tqdm
 
-from pointpillars_ov_ros.cli.arguments import device_settings, open_frames, open_model
+from pointpillars_ov_ros.cli.arguments import device_settings
 from pointpillars_ov_ros.config.errors import DatasetError, InferenceError
 from pointpillars_ov_ros.config.mapping import to_mapping
 from pointpillars_ov_ros.config.runtime_config import DropPolicy, RuntimeConfig, from_plain
+from pointpillars_ov_ros.conversion.open_model import open_model
 from pointpillars_ov_ros.core.arrays import FloatArray
 from pointpillars_ov_ros.inference.engine import Engine
 from pointpillars_ov_ros.inference.pipeline.frames import FrameResult
@@ -30,7 +31,7 @@ from pointpillars_ov_ros.kitti.evaluation_rules import (
     Metric,
     find_rule,
 )
-from pointpillars_ov_ros.kitti.frames import Frame
+from pointpillars_ov_ros.kitti.frames import Frame, open_frames
 from pointpillars_ov_ros.kitti.labels import KittiObject, read_labels, read_results
 from pointpillars_ov_ros.kitti.projection import to_results
 from pointpillars_ov_ros.kitti.results import find_label_files, find_result_files, read_split

@@ -6,11 +6,11 @@ from __future__ import annotations
 
 import argparse
 
-from pointpillars_ov_ros.cli.evaluate.report import write_whole
 from pointpillars_ov_ros.cli.latency_report.page import make_page, warnings
 from pointpillars_ov_ros.cli.latency_report.sources import listen, read_run, write_recording
 from pointpillars_ov_ros.cli.latency_report.table import make_rows
 from pointpillars_ov_ros.cli.tables import format_table
+from pointpillars_ov_ros.core.files import write_whole
 
 
 def run_latency_report(options: argparse.Namespace) -> int:

@@ -10,11 +10,11 @@ from pathlib import Path
 from typing import Any
 
 from pointpillars_ov_ros.bags.bag import open_bag, read_messages
-from pointpillars_ov_ros.cli.evaluate.report import write_whole
 from pointpillars_ov_ros.cli.latency_report.runs import Heard, LatencyRun
 from pointpillars_ov_ros.cli.recordings import read_json
 from pointpillars_ov_ros.config.errors import CloudError, DatasetError
 from pointpillars_ov_ros.config.mapping import to_mapping
+from pointpillars_ov_ros.core.files import write_whole
 from pointpillars_ov_ros.ros.timing_message import from_message
 
 _TYPE = "diagnostic_msgs/msg/DiagnosticArray"

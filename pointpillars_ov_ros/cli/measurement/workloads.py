@@ -15,7 +15,6 @@ from sensor_msgs.msg import PointCloud2
 from sensor_msgs_py.point_cloud2 import create_cloud
 from std_msgs.msg import Header
 
-from pointpillars_ov_ros.cli.arguments import open_frames
 from pointpillars_ov_ros.clouds.points import PointBuffers
 from pointpillars_ov_ros.config.errors import InferenceError
 from pointpillars_ov_ros.config.runtime_config import Mode
@@ -23,6 +22,7 @@ from pointpillars_ov_ros.inference.device.network import Request
 from pointpillars_ov_ros.inference.engine import Engine
 from pointpillars_ov_ros.inference.pipeline.frames import FrameResult
 from pointpillars_ov_ros.inference.pipeline.timing import Stage, StageEvent, StageTimes
+from pointpillars_ov_ros.kitti.frames import open_frames
 from pointpillars_ov_ros.ros.cloud_reader import CloudReader
 from pointpillars_ov_ros.ros.conversions import to_detection_array
 from pointpillars_ov_ros.ros.kitti_messages import FIELDS

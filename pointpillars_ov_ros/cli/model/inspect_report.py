@@ -14,11 +14,11 @@ from contextlib import redirect_stdout
 from pathlib import Path
 from typing import Any
 
-from pointpillars_ov_ros.cli.arguments import open_model
 from pointpillars_ov_ros.cli.tables import format_table
 from pointpillars_ov_ros.config.mapping import to_mapping
 from pointpillars_ov_ros.config.model_config import ModelConfig
 from pointpillars_ov_ros.conversion.inspection import BundleSummary, LayerSummary, NetworkSummary, inspect_bundle
+from pointpillars_ov_ros.conversion.open_model import open_model
 from pointpillars_ov_ros.model.bundle import CONFIG_NAME
 from pointpillars_ov_ros.ros.shipped import shipped_model
 

@@ -11,8 +11,6 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from pointpillars_ov_ros.cli.arguments import open_frames, open_model
-from pointpillars_ov_ros.cli.evaluate.report import write_json
 from pointpillars_ov_ros.cli.model.parity_report import (
     format_detections,
     format_tensors,
@@ -21,7 +19,9 @@ from pointpillars_ov_ros.cli.model.parity_report import (
 )
 from pointpillars_ov_ros.clouds.points import clean_points
 from pointpillars_ov_ros.config.runtime_config import RuntimeConfig, from_plain
+from pointpillars_ov_ros.conversion.open_model import open_model
 from pointpillars_ov_ros.core.arrays import FloatArray
+from pointpillars_ov_ros.core.files import write_json
 from pointpillars_ov_ros.inference.engine import Engine
 from pointpillars_ov_ros.inference.parity.check import (
     NOTHING_TO_COMPARE,
@@ -32,6 +32,7 @@ from pointpillars_ov_ros.inference.parity.check import (
 )
 from pointpillars_ov_ros.inference.parity.cloud import built_in_cloud
 from pointpillars_ov_ros.inference.parity.compare import Comparison, Tolerances
+from pointpillars_ov_ros.kitti.frames import open_frames
 
 Cloud = Callable[[], FloatArray]
 

@@ -9,10 +9,9 @@ from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
-from pointpillars_ov_ros.cli.arguments import open_frames
 from pointpillars_ov_ros.config.errors import CloudError, DatasetError
 from pointpillars_ov_ros.config.runtime_config import RuntimeConfig, from_plain
-from pointpillars_ov_ros.kitti.frames import read_points
+from pointpillars_ov_ros.kitti.frames import open_frames, read_points
 from pointpillars_ov_ros.quantization.data import Cloud, spread
 from pointpillars_ov_ros.quantization.quantize import Clouds
 

@@ -10,8 +10,6 @@ import time
 from pathlib import Path
 from queue import Empty, SimpleQueue
 
-from pointpillars_ov_ros.cli.arguments import open_model
-from pointpillars_ov_ros.cli.evaluate.report import write_whole
 from pointpillars_ov_ros.cli.machine import look_around
 from pointpillars_ov_ros.cli.timeline.device import Device, OpenVinoDevice, SimulatedSwitch
 from pointpillars_ov_ros.cli.timeline.page import make_page
@@ -26,6 +24,8 @@ from pointpillars_ov_ros.cli.timeline.recording import (
     read_recording,
 )
 from pointpillars_ov_ros.config.errors import InferenceError
+from pointpillars_ov_ros.conversion.open_model import open_model
+from pointpillars_ov_ros.core.files import write_whole
 from pointpillars_ov_ros.inference.device.properties import parse_properties
 
 _HANGS_S = 120.0

@@ -12,7 +12,7 @@ import openvino as ov
 
 from pointpillars_ov_ros.config.errors import ConfigError, InferenceError, shown
 from pointpillars_ov_ros.config.runtime_config import RuntimeConfig
-from pointpillars_ov_ros.inference.device.network import first_line
+from pointpillars_ov_ros.model.ports import first_line
 
 _LISTING = ("AUTO", "MULTI", "HETERO")
 """Take a list of devices, or by their name alone all that there are."""

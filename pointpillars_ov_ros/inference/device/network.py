@@ -11,12 +11,12 @@ from typing import Any
 
 import openvino as ov
 
-from pointpillars_ov_ros.config.errors import BundleError, InferenceError
+from pointpillars_ov_ros.config.errors import InferenceError
 from pointpillars_ov_ros.core.arrays import FloatArray
 from pointpillars_ov_ros.inference.device.effective import Batching, describe, read_back, read_batching, read_property
 from pointpillars_ov_ros.inference.device.memory import shared_memory
 from pointpillars_ov_ros.inference.device.watcher import Watcher
-from pointpillars_ov_ros.model.ports import Ports, Shape
+from pointpillars_ov_ros.model.ports import Ports, Shape, first_line, read_model
 
 
 class Request:
@@ -151,39 +151,3 @@ class Network:
     def effective_settings(self) -> dict[str, str]:
         """Read back from the compiled network what it runs with; see `read_back`."""
         return read_back(self._compiled, self._properties)
-
-
-def read_model(core: ov.Core, path: Path, ports: Ports) -> ov.Model:
-    """Read an IR; BundleError where it is none, or has other tensors than `ports`."""
-    try:
-        # Into memory: weights that are mapped would follow a file that is written over, or end the process with SIGBUS
-        # where it was cut off, between this and the end of compiling.
-        core.set_property({"ENABLE_MMAP": False})
-        model = core.read_model(path)
-    except RuntimeError as error:
-        raise BundleError(f"{path} is no network that OpenVINO reads: {first_line(error)}") from None
-    check_ports(path, "input", model.inputs, ports.inputs)
-    check_ports(path, "output", model.outputs, ports.outputs)
-    return model
-
-
-def check_ports(path: Path, kind: str, ports: list[Any], wanted: Mapping[str, Shape]) -> None:
-    """Raise BundleError unless `ports` have the `wanted` names, static shapes and float32 elements."""
-    found = {name: port for port in ports for name in port.get_names()}
-    for name, shape in wanted.items():
-        if name not in found:
-            raise BundleError(f"{path}: no {kind} tensor {name!r}; it has {', '.join(sorted(found)) or 'none'}")
-        port = found[name]
-        actual = tuple(port.shape) if port.partial_shape.is_static else str(port.partial_shape)
-        if actual != shape:
-            raise BundleError(f"{path}: {kind} tensor {name!r} has shape {actual}, the bundle says {shape}")
-        if port.element_type != ov.Type.f32:
-            raise BundleError(f"{path}: {kind} tensor {name!r} is {port.element_type.to_string()}, not f32")
-
-
-def first_line(error: BaseException) -> str:
-    """Give the telling line of an OpenVINO error, which begins with where in its source it was thrown."""
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    preludes = ("Exception from", "Caught exception: Exception from", "Check '")
-    telling = [line for line in lines if not line.startswith(preludes)]
-    return (telling or lines or [type(error).__name__])[0].rstrip(".:")

@@ -14,7 +14,7 @@ from pointpillars_ov_ros.config.mapping import convert
 from pointpillars_ov_ros.config.runtime_config import PerformanceHint, Precision, RuntimeConfig
 from pointpillars_ov_ros.inference.device.devices import parse_device
 from pointpillars_ov_ros.inference.device.effective import describe
-from pointpillars_ov_ros.inference.device.network import first_line
+from pointpillars_ov_ros.model.ports import first_line
 
 _OF_THE_CORE: dict[str, Any] = {
     "ALLOW_AUTO_BATCHING": True,

@@ -20,12 +20,12 @@ from pointpillars_ov_ros.config.runtime_config import EncoderChoice, PfeShape, R
 from pointpillars_ov_ros.core.arrays import FloatArray
 from pointpillars_ov_ros.core.pfe import PfeWeights
 from pointpillars_ov_ros.core.pillars import Pillars
-from pointpillars_ov_ros.inference.device.network import Network, read_model
+from pointpillars_ov_ros.inference.device.network import Network
 from pointpillars_ov_ros.inference.slot.encoders import DeviceEncoding, Encoder, HostEncoding
 from pointpillars_ov_ros.inference.slot.pfe_stage import DYNAMIC
 from pointpillars_ov_ros.model.bundle import ModelBundle
 from pointpillars_ov_ros.model.pfe_weights import read_pfe_weights
-from pointpillars_ov_ros.model.ports import pfe_ports
+from pointpillars_ov_ros.model.ports import pfe_ports, read_model
 
 log = logging.getLogger(__name__)
 

@@ -18,7 +18,7 @@ from tf2_msgs.msg import TFMessage
 from vision_msgs.msg import Detection3DArray
 
 from pointpillars_ov_ros.config.errors import ConfigError, DatasetError
-from pointpillars_ov_ros.kitti.frames import Frame, find_frames
+from pointpillars_ov_ros.kitti.frames import Frame, can_crop, find_frames
 from pointpillars_ov_ros.ros import qos
 from pointpillars_ov_ros.ros.conversions import stamp_to_ns
 from pointpillars_ov_ros.ros.kitti_messages import lidar_transform, to_cloud, to_ground_truth
@@ -114,11 +114,6 @@ class KittiPlayerNode(Node):
         )
         self._outstanding.clear()
         return True
-
-
-def can_crop(frame: Frame) -> bool:
-    """Tell whether what the camera sees of a frame is known."""
-    return frame.is_cropped or frame.calibration is not None
 
 
 def choose_frames(frames: list[Frame], names: str) -> list[Frame]:
