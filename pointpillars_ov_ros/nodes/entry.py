@@ -6,12 +6,11 @@ from __future__ import annotations
 
 import importlib
 import os
-import signal
 import sys
 from collections.abc import Callable
-from types import FrameType
 
 from pointpillars_ov_ros.config.errors import PointPillarsError, missing_module
+from pointpillars_ov_ros.ros.stop_signals import StopSignals
 
 
 def detector() -> int:
@@ -30,9 +29,8 @@ def player() -> int:
 
 
 def _run(module: str, node: str, prepare: Callable[[], None] = lambda: None) -> int:
-    # Loading takes a second or more, in which a launch file may already give up.
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, _leave)
+    # Before anything is loaded, which takes a second or more, in which a launch file may already give up.
+    stop = StopSignals()
     try:
         prepare()
         runner = importlib.import_module("pointpillars_ov_ros.ros.runner")
@@ -43,7 +41,7 @@ def _run(module: str, node: str, prepare: Callable[[], None] = lambda: None) -> 
     except PointPillarsError as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
-    code = int(runner.run_node(create))
+    code = int(runner.run_node(create, stop))
     # Python's own way out ends threads of OpenVINO that are on their way back from a callback, which now and then
     # crashes the process after all its work is done.
     sys.stdout.flush()
@@ -59,7 +57,3 @@ def import_openvino_alone() -> None:
     sys.modules["openvino.tools.ovc"] = None  # type: ignore[assignment]
     importlib.import_module("openvino")
     del sys.modules["openvino.tools.ovc"]
-
-
-def _leave(_number: int, _frame: FrameType | None) -> None:
-    raise SystemExit(0)

@@ -5,15 +5,16 @@
 from __future__ import annotations
 
 import gc
-import signal
 import sys
 import time
+import traceback
 from collections.abc import Callable
+from pathlib import Path
 from typing import Protocol
 
 import rclpy
 from rclpy.duration import Duration
-from rclpy.executors import SingleThreadedExecutor
+from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
 from rclpy.node import Node
 from rclpy.signals import SignalHandlerOptions
 
@@ -21,10 +22,11 @@ from pointpillars_ov_ros.config.errors import PointPillarsError
 from pointpillars_ov_ros.ros.log_handler import RosHandler
 from pointpillars_ov_ros.ros.ros_errors import ros_refusals, security_warning
 from pointpillars_ov_ros.ros.shared_memory import remove_dead_segments
+from pointpillars_ov_ros.ros.stop_signals import StopSignals
 
-_STOPPING = {signal.SIGINT, signal.SIGTERM}
 _WAKE_S = 0.25
-"""The longest that a signal, or the node's own end, goes unnoticed; each time costs half a millisecond of CPU."""
+"""The longest that the node's own end goes unnoticed; each time costs half a millisecond of CPU."""
+_PACKAGE = Path(__file__).parents[1]
 _HAND_OVER_S = 1.0
 """Someone who listens and is slower than this goes without the last messages."""
 
@@ -42,18 +44,12 @@ class Runnable(Protocol):
         """Finish what is under way; everything can still be published."""
 
 
-def run_node(create: Callable[[], Node], arguments: list[str] | None = None) -> int:
-    """Spin the node (also a `Runnable`) until a signal or its own end; give the exit code.
+def run_node(create: Callable[[], Node], stop: StopSignals, arguments: list[str] | None = None) -> int:
+    """Spin the node (also a `Runnable`) until a signal or its own end; return the exit code.
 
     The executor is the single-threaded one: the multi-threaded one loses callbacks at high rates.
     """
     freed = remove_dead_segments()
-    stopping: list[int] = []
-    for number in _STOPPING:
-        signal.signal(number, lambda received, _frame: stopping.append(received))
-    # From now on they wait, and are looked for: of several OpenVINO cores, the last to go may leave this thread with a
-    # signal stack (sigaltstack) that is unmapped already, on which any handler would crash.
-    signal.pthread_sigmask(signal.SIG_BLOCK, _STOPPING)
     node: Node | None = None
     logs: RosHandler | None = None
     executor: SingleThreadedExecutor | None = None
@@ -71,8 +67,9 @@ def run_node(create: Callable[[], Node], arguments: list[str] | None = None) -> 
             node.start()
         executor = SingleThreadedExecutor()
         executor.add_node(node)
-        while not (stopping or signal.sigpending() & _STOPPING or node.is_finished()):
-            executor.spin_once(timeout_sec=_WAKE_S)
+        stop.start_finished(executor.wake)
+        while not (stop.received or node.is_finished()):
+            _spin_once(executor, node)
         node.stop()
         hand_over(node)
         return 0
@@ -82,6 +79,8 @@ def run_node(create: Callable[[], Node], arguments: list[str] | None = None) -> 
         else:
             node.get_logger().fatal(str(error))
         return 1
+    except ExternalShutdownException:
+        return 0
     finally:
         if logs is not None:
             logs.close()
@@ -92,6 +91,26 @@ def run_node(create: Callable[[], Node], arguments: list[str] | None = None) -> 
         node = executor = None
         gc.collect()
         rclpy.try_shutdown()
+
+
+def _spin_once(executor: SingleThreadedExecutor, node: Node) -> None:
+    """Serve one callback; log what ROS itself raises on the way to it, for a message that it takes for impossible.
+
+    A `/clock` below zero is such a message. What our own callbacks raise is a fault of ours, and ends the process.
+    """
+    try:
+        executor.spin_once(timeout_sec=_WAKE_S)
+    except (ExternalShutdownException, PointPillarsError):
+        raise
+    except Exception as error:
+        frames = traceback.extract_tb(error.__traceback__)[1:]
+        if any(Path(frame.filename).is_relative_to(_PACKAGE) for frame in frames):
+            raise
+        place = f"{frames[-1].filename}:{frames[-1].lineno}" if frames else "ROS"
+        node.get_logger().error(
+            f"ROS could not serve a message ({type(error).__name__}: {error}, at {place}); the node goes on",
+            throttle_duration_sec=10.0,
+        )
 
 
 def hand_over(node: Node) -> None:

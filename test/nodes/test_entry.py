@@ -31,7 +31,7 @@ STARTS = """
 import sys
 from pointpillars_ov_ros.nodes import entry
 from pointpillars_ov_ros.ros import runner
-runner.run_node = lambda create: print(create.__name__, "openvino" in sys.modules) or 0
+runner.run_node = lambda create, stop: print(create.__name__, "openvino" in sys.modules) or 0
 entry.{}()
 """
 

@@ -22,6 +22,7 @@ from vision_msgs.msg import Detection3DArray
 
 from pointpillars_ov_ros.ros import qos
 from pointpillars_ov_ros.ros.runner import run_node
+from pointpillars_ov_ros.ros.stop_signals import StopSignals
 from pointpillars_ov_ros.ros.timing_message import COUNTERS, from_message
 from test.torture.journal import Journal
 
@@ -74,7 +75,7 @@ class Checker(Node):
 def main() -> int:
     """Listen until a signal comes."""
     with Journal(Path(sys.argv[1])) as journal:
-        return run_node(lambda: Checker(journal), sys.argv[2:])
+        return run_node(lambda: Checker(journal), StopSignals(), sys.argv[2:])
 
 
 if __name__ == "__main__":
