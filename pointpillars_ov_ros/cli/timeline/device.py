@@ -15,8 +15,7 @@ import openvino as ov
 
 from pointpillars_ov_ros.config.errors import BundleError, InferenceError
 from pointpillars_ov_ros.inference.device.devices import fit_device
-from pointpillars_ov_ros.inference.device.effective import describe
-from pointpillars_ov_ros.inference.device.properties import check_properties
+from pointpillars_ov_ros.inference.device.properties import check_properties, describe
 from pointpillars_ov_ros.model.ports import first_line
 
 log = logging.getLogger(__name__)

@@ -1,22 +1,82 @@
 # Copyright 2026 The pointpillars_ov_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""One OpenVINO network compiled for a device, and its requests."""
+"""One OpenVINO network compiled for a device, its requests, their memory, and the threads that wait for them.
+
+Threads of our own wait for inferences, in place of OpenVINO's callbacks. A callback in Python costs the network its
+end: after the call OpenVINO's thread takes Python's lock once more, at a time that nothing tells. A network freed just
+then waits for that thread with the lock held, for ever. A thread that waits leaves nothing behind, and also learns of
+failed inferences, of which callbacks are not told.
+"""
 
 from __future__ import annotations
 
+import threading
 import time
-from collections.abc import Callable, Mapping
+import weakref
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from queue import SimpleQueue
+from typing import Any, NamedTuple, Protocol
 
 import openvino as ov
 
 from pointpillars_ov_ros.config.errors import InferenceError
 from pointpillars_ov_ros.core.arrays import FloatArray
-from pointpillars_ov_ros.inference.device.effective import Batching, describe, read_back, read_batching, read_property
-from pointpillars_ov_ros.inference.device.memory import shared_memory
-from pointpillars_ov_ros.inference.device.watcher import Watcher
+from pointpillars_ov_ros.inference.device.properties import Batching, describe, read_back, read_batching, read_property
 from pointpillars_ov_ros.model.ports import Ports, Shape, first_line, read_model
+
+
+class _Wait(NamedTuple):
+    waits: Sequence[Callable[[], object]]
+    done: Callable[[], None]
+
+
+class InferenceWaiter:
+    """A thread that waits for the inferences started last; it ends when its owner is freed."""
+
+    def __init__(self) -> None:
+        """Begin without the thread, which the first `call_after` starts."""
+        self._started: SimpleQueue[_Wait | None] = SimpleQueue()
+        self._thread: threading.Thread | None = None
+
+    def call_after(self, waits: Sequence[Callable[[], object]], done: Callable[[], None]) -> None:
+        """Call each of `waits`, which return or raise when an inference has ended, and then `done`; one at a time.
+
+        `done` is called on the thread, and must not raise.
+        """
+        if self._thread is None:
+            # It knows the queue alone: a thread that knew its owner would keep it alive.
+            self._thread = threading.Thread(
+                target=_wait_for_each, args=(self._started,), name="pointpillars-waiter", daemon=True
+            )
+            self._thread.start()
+            weakref.finalize(self, self._started.put, None)
+        self._started.put(_Wait(waits, done))
+
+
+class TensorContext(Protocol):
+    """What of OpenVINO's `RemoteContext` is used here."""
+
+    def create_host_tensor(self, type: ov.Type, shape: ov.Shape) -> ov.Tensor:
+        """Return a tensor in memory that the host can access and the device uses without a copy."""
+
+
+class SharedMemory:
+    """Memory that the host and a device share: one writes it, the other reads it in place."""
+
+    def __init__(self, context: TensorContext | None = None) -> None:
+        """Allocate through `context`, a GPU's; None: ordinary memory, which the CPU uses in place."""
+        self._context = context
+
+    @classmethod
+    def of(cls, core: ov.Core, device: str) -> SharedMemory:
+        """Return the memory shared with `device`; AUTO and its like move between devices, and copy where they must."""
+        return cls(core.get_default_context(device) if device.startswith("GPU") else None)
+
+    def allocate(self, kind: ov.Type, shape: Sequence[int]) -> ov.Tensor:
+        """Return a tensor of any content, whose `data` is an array over its memory."""
+        size = ov.Shape(list(shape))
+        return ov.Tensor(kind, size) if self._context is None else self._context.create_host_tensor(kind, size)
 
 
 class Request:
@@ -29,14 +89,14 @@ class Request:
         """Wrap `request` of the network called `name` in messages, and let it use `tensors`."""
         self._request = request
         self._name = name
-        self._watcher = Watcher()
+        self._waiter = InferenceWaiter()
         self._tensors: dict[str, ov.Tensor] = {}
         self._arrays: dict[str, FloatArray] = {}
         for port, tensor in tensors.items():
             self.bind(port, tensor)
 
     def tensor(self, name: str) -> FloatArray:
-        """Give the memory of the input or output tensor `name`, (shape of the network) of its type.
+        """Return the memory of the input or output tensor `name`, (shape of the network) of its type.
 
         It is the same for the life of the request, but where the network has a dynamic shape.
         """
@@ -62,14 +122,14 @@ class Request:
         except RuntimeError as error:
             raise InferenceError(f"{self._name} could not be started: {first_line(error)}") from None
         if done is not None:
-            self._watcher.watch([self.wait], done)
+            self._waiter.call_after([self.wait], done)
 
     def wait(self) -> None:
         """Wait for the end of the inference; RuntimeError where it failed."""
         self._request.wait()
 
     def is_finished(self) -> bool:
-        """Tell whether nothing runs any more, because the inference is through or failed."""
+        """Whether nothing runs any more, because the inference is through or failed."""
         try:
             return bool(self._request.wait_for(0))
         except RuntimeError:
@@ -114,7 +174,7 @@ class Network:
             self.compile_s = time.monotonic() - begin
             """What compiling took, or loading from the cache (CACHE_DIR)."""
             self.was_cached = bool(read_property(self._compiled, "LOADED_FROM_CACHE"))
-            self.memory = shared_memory(core, device)
+            self.memory = SharedMemory.of(core, device)
         except RuntimeError as error:
             raise InferenceError(
                 f"{path.name} cannot run on device {device!r} ({first_line(error)}); "
@@ -151,3 +211,20 @@ class Network:
     def effective_settings(self) -> dict[str, str]:
         """Read back from the compiled network what it runs with; see `read_back`."""
         return read_back(self._compiled, self._properties)
+
+
+def _wait_for_each(started: SimpleQueue[_Wait | None]) -> None:
+    while (wait := started.get()) is not None:
+        _wait_for_all(wait)
+        # Not kept until the next one comes: it holds the requests, and so the network.
+        del wait
+
+
+def _wait_for_all(wait: _Wait) -> None:
+    for wait_for_one in wait.waits:
+        try:
+            wait_for_one()
+        except RuntimeError:
+            # Failed, so ended. Whoever finishes the inference is told why.
+            continue
+    wait.done()

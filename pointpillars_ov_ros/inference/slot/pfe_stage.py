@@ -17,8 +17,7 @@ from pointpillars_ov_ros.config.errors import InferenceError
 from pointpillars_ov_ros.config.model_config import ModelConfig
 from pointpillars_ov_ros.core.arrays import FloatArray
 from pointpillars_ov_ros.core.dense_pfe import DensePfeInputs
-from pointpillars_ov_ros.inference.device.network import Network, Request
-from pointpillars_ov_ros.inference.device.watcher import Watcher
+from pointpillars_ov_ros.inference.device.network import InferenceWaiter, Network, Request
 
 DYNAMIC = -1
 """In place of a block size: one request of as many pillars as the frame has, for a network of dynamic shape."""
@@ -44,7 +43,7 @@ class PfeStage:
         self._block = block
         self._requests: list[Request] = []
         self._running: list[Request] = []
-        self._watcher = Watcher()
+        self._waiter = InferenceWaiter()
         for index in range(blocks):
             request = network.create_request()
             if not self._is_dynamic:
@@ -67,7 +66,7 @@ class PfeStage:
                 self.finish()
                 raise
         if done is not None:
-            self._watcher.watch([request.wait for request in self._running], done)
+            self._waiter.call_after([request.wait for request in self._running], done)
 
     def is_finished(self) -> bool:
         """Tell whether no block runs any more; see `Request.is_finished`."""

@@ -13,8 +13,8 @@ import numpy as np
 import pytest
 
 from pointpillars_ov_ros.config.runtime_config import DropPolicy, EncoderChoice, Mode, Precision, RuntimeConfig
-from pointpillars_ov_ros.inference.device.effective import Batching
 from pointpillars_ov_ros.inference.device.network import Network, Request
+from pointpillars_ov_ros.inference.device.properties import Batching
 from pointpillars_ov_ros.inference.engine import Engine
 from pointpillars_ov_ros.inference.parity.check import is_reference
 from pointpillars_ov_ros.inference.pipeline.frames import FrameResult

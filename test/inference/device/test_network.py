@@ -12,8 +12,8 @@ import openvino as ov
 import pytest
 
 from pointpillars_ov_ros.config.errors import BundleError, InferenceError
-from pointpillars_ov_ros.inference.device.effective import describe
 from pointpillars_ov_ros.inference.device.network import Network, Request
+from pointpillars_ov_ros.inference.device.properties import describe
 from pointpillars_ov_ros.model.ports import Ports, first_line, pfe_ports, read_model, rpn_ports
 from test.builders import tiny_config
 from test.inference.toy_models import save_doubler, save_reshaper

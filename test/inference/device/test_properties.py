@@ -12,9 +12,13 @@ import pytest
 
 from pointpillars_ov_ros.config.errors import ConfigError, InferenceError
 from pointpillars_ov_ros.config.runtime_config import PerformanceHint, Precision, RuntimeConfig
-from pointpillars_ov_ros.inference.device.effective import Batching
 from pointpillars_ov_ros.inference.device.network import Network
-from pointpillars_ov_ros.inference.device.properties import check_properties, compile_properties, parse_properties
+from pointpillars_ov_ros.inference.device.properties import (
+    Batching,
+    check_properties,
+    compile_properties,
+    parse_properties,
+)
 from pointpillars_ov_ros.model.ports import Ports
 from test.inference.toy_models import save_doubler
 

@@ -18,8 +18,7 @@ from openvino import opset13 as ops
 from pointpillars_ov_ros.config.errors import InferenceError
 from pointpillars_ov_ros.config.model_config import ModelConfig
 from pointpillars_ov_ros.core.dense_pfe import DensePfe
-from pointpillars_ov_ros.inference.device.memory import SharedMemory
-from pointpillars_ov_ros.inference.device.network import Network
+from pointpillars_ov_ros.inference.device.network import Network, SharedMemory
 from pointpillars_ov_ros.inference.slot.pfe_stage import DYNAMIC, PfeStage
 from pointpillars_ov_ros.model.ports import pfe_ports
 from test.builders import Points, grouped, random_cloud, tiny_config

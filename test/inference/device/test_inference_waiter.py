@@ -11,13 +11,13 @@ import weakref
 
 import pytest
 
-from pointpillars_ov_ros.inference.device.watcher import Watcher
+from pointpillars_ov_ros.inference.device.network import InferenceWaiter
 
 PATIENCE_S = 30.0
 
 
-def watchers() -> set[threading.Thread]:
-    return {thread for thread in threading.enumerate() if thread.name == "pointpillars-watcher"}
+def waiters() -> set[threading.Thread]:
+    return {thread for thread in threading.enumerate() if thread.name == "pointpillars-waiter"}
 
 
 def wait_until_gone(reference: weakref.ref[object] | threading.Thread) -> None:
@@ -42,9 +42,9 @@ class Inference:
 
 @pytest.mark.parametrize("fails", [False, True])
 def test_it_tells_after_the_last_has_ended_or_failed(fails: bool) -> None:
-    watcher, told = Watcher(), threading.Event()
+    waiter, told = InferenceWaiter(), threading.Event()
     first, second = Inference(fails), Inference()
-    watcher.watch([first.wait, second.wait], told.set)
+    waiter.call_after([first.wait, second.wait], told.set)
     second.ended.set()
     assert not told.is_set()
     first.ended.set()
@@ -52,11 +52,11 @@ def test_it_tells_after_the_last_has_ended_or_failed(fails: bool) -> None:
 
 
 def test_one_after_the_other_in_the_order_of_their_starts() -> None:
-    watcher, said, all_said = Watcher(), [], threading.Event()
+    waiter, said, all_said = InferenceWaiter(), [], threading.Event()
     inferences = [Inference() for _ in range(20)]
     for number, inference in enumerate(inferences):
-        watcher.watch([inference.wait], lambda number=number: said.append(number))  # type: ignore[misc]
-    watcher.watch([], all_said.set)
+        waiter.call_after([inference.wait], lambda number=number: said.append(number))  # type: ignore[misc]
+    waiter.call_after([], all_said.set)
     for inference in reversed(inferences):
         inference.ended.set()
     assert all_said.wait(PATIENCE_S)
@@ -64,17 +64,17 @@ def test_one_after_the_other_in_the_order_of_their_starts() -> None:
 
 
 def test_what_has_ended_is_not_kept_and_the_thread_ends_with_its_owner() -> None:
-    before = watchers()
-    watcher, told, inference = Watcher(), threading.Event(), Inference()
-    assert watchers() == before, "a thread before there is anything to wait for"
+    before = waiters()
+    waiter, told, inference = InferenceWaiter(), threading.Event(), Inference()
+    assert waiters() == before, "a thread before there is anything to wait for"
     inference.ended.set()
-    watcher.watch([inference.wait], told.set)
+    waiter.call_after([inference.wait], told.set)
     assert told.wait(PATIENCE_S)
-    (thread,) = watchers() - before
+    (thread,) = waiters() - before
     kept = weakref.ref(inference)
     del inference
     gc.collect()
     wait_until_gone(kept)
-    del watcher
+    del waiter
     gc.collect()
     wait_until_gone(thread)

@@ -9,8 +9,7 @@ from pathlib import Path
 import numpy as np
 import openvino as ov
 
-from pointpillars_ov_ros.inference.device.memory import SharedMemory, shared_memory
-from pointpillars_ov_ros.inference.device.network import Request
+from pointpillars_ov_ros.inference.device.network import Request, SharedMemory
 from test.inference.toy_models import save_doubler
 
 
@@ -47,4 +46,4 @@ def test_inference_runs_in_the_memory_it_was_given(tmp_path: Path) -> None:
 
 def test_devices_without_a_context_share_ordinary_memory() -> None:
     for device in ("CPU", "AUTO", "BATCH:CPU(2)"):
-        assert shared_memory(ov.Core(), device).allocate(ov.Type.f32, (2, 2)).data.shape == (2, 2)
+        assert SharedMemory.of(ov.Core(), device).allocate(ov.Type.f32, (2, 2)).data.shape == (2, 2)
