@@ -48,19 +48,23 @@ def read_cloud(
     """Read x, y, z and intensity wherever the message says they are.
 
     Any numeric type and order of fields, any point_step and padding, organised clouds with any row_step,
-    either byte order. A cloud of one row whose row_step is not width x point_step lies about one of them, and
-    is refused. Points without an echo (not finite, or 0 0 0) are left out; a missing intensity is 0.
+    either byte order; of two fields of one name the first, as ROS does it. A row_step that does not fit is left out of
+    account where data, width, height and point_step fit each other. Points without an echo (not finite, or 0 0 0) are
+    left out; a missing intensity is 0. A cloud without points, or without an echo, is read as (0, 4).
     The points lie in memory of `buffers` where those are given. CloudError names the field and the value for which a
     message cannot be read.
     """
-    fields = {field.name: field for field in message.fields}
+    if is_empty(message):
+        return Cloud(np.zeros((0, 4), np.float32), has_intensity=True, brightest=0.0)
+    fields = {field.name: field for field in reversed(message.fields)}
     for name in ("x", "y", "z"):
         if name not in fields:
-            raise CloudError(f"fields: no {name!r} among {list_names([repr(one) for one in fields]) or 'none'}")
-    _check_extent(message)
+            names = [repr(field.name) for field in message.fields]
+            raise CloudError(f"fields: no {name!r} among {list_names(names) or 'none'}")
+    row_step = find_row_step(message)
     has_intensity = intensity_field in fields
-    names = ("x", "y", "z", intensity_field) if has_intensity else ("x", "y", "z")
-    columns = [_field_view(message, fields[name]) for name in names]
+    names = ["x", "y", "z", intensity_field] if has_intensity else ["x", "y", "z"]
+    columns = [_field_view(message, fields[name], row_step) for name in names]
     # Nothing is allocated before the message has turned out to be as large as it says.
     count = message.height * message.width
     points = np.empty((count, 4), np.float32) if buffers is None else buffers.take(count)
@@ -72,31 +76,49 @@ def read_cloud(
     if not has_intensity:
         points[:, 3] = 0.0
     kept, brightest = clean_points(points, intensity_scale)
-    if not len(kept):
-        raise CloudError(f"x, y, z: no finite point away from the origin among {len(points)}")
     return Cloud(kept, has_intensity, brightest)
 
 
-def _check_extent(message: PointCloud2) -> None:
-    """Raise CloudError unless the sizes that the message states fit each other and its data."""
+def is_empty(message: PointCloud2) -> bool:
+    """Whether a message says that it has no points, and holds none."""
+    return message.width * message.height == 0 and not len(message.data)
+
+
+def find_row_step(message: PointCloud2) -> int:
+    """Return the bytes from one row to the next.
+
+    That is row_step where the data are long enough for it. Where it is not, it is width x point_step if the data have
+    exactly as many bytes as width, height and point_step say: drivers write 0, the size of all data, or that of a cloud
+    before it was joined with another. CloudError where the sizes contradict each other otherwise.
+    """
     width, height, point_step, row_step = message.width, message.height, message.point_step, message.row_step
+    size, row = len(message.data), width * point_step
     if width * height == 0:
-        raise CloudError(f"width, height: {width} x {height} is no point at all")
+        raise CloudError(f"width, height: {width} x {height} is no point at all, but data has {size} bytes")
     if point_step == 0:
         raise CloudError("point_step: 0 bytes cannot hold a point")
-    if height > 1 and row_step < width * point_step:
-        raise CloudError(f"row_step: {row_step} is less than width {width} x point_step {point_step}")
-    needed = (height - 1) * row_step + width * point_step
-    if len(message.data) < needed:
+    if height * row == size:
+        return row
+    if size < height * row:
         raise CloudError(
-            f"data: {len(message.data)} bytes are fewer than the {needed} that {width} x {height} points "
+            f"data: {size} bytes are fewer than the {height * row} that {width} x {height} points "
             f"of point_step {point_step} take"
         )
-    if height == 1 and row_step and row_step != width * point_step:
+    if height == 1:
+        if row_step in (0, row):
+            return row
         raise CloudError(f"point_step: {point_step} x width {width} is not row_step {row_step}")
+    if row_step < row:
+        raise CloudError(f"row_step: {row_step} is less than width {width} x point_step {point_step}")
+    needed = (height - 1) * row_step + row
+    if size < needed:
+        raise CloudError(
+            f"data: {size} bytes are fewer than the {needed} that {height} rows of row_step {row_step} take"
+        )
+    return row_step
 
 
-def _field_view(message: PointCloud2, field: PointField) -> npt.NDArray[np.generic]:
+def _field_view(message: PointCloud2, field: PointField, row_step: int) -> npt.NDArray[np.generic]:
     """Give the values of one field in place, (height, width), of the field's own type."""
     if field.datatype not in FIELD_TYPES:
         raise CloudError(f"{field.name}: datatype {field.datatype} is none of PointField's")
@@ -112,7 +134,7 @@ def _field_view(message: PointCloud2, field: PointField) -> npt.NDArray[np.gener
         dtype,
         buffer=message.data,
         offset=field.offset,
-        strides=(message.row_step or message.width * message.point_step, message.point_step),
+        strides=(row_step, message.point_step),
     )
 
 

@@ -2,8 +2,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """How drivers lay out their PointCloud2: what a cloud is recognised by, and where its intensity is then.
 
-Read in the sources of the drivers named, in 2026. A cloud is recognised by the names of its fields alone: where they
-lie and of which type they are the message says itself, and both differ between versions of a driver.
+Read in the sources of the drivers named, in 2026. A cloud is recognised by the names of fields that it must have: a
+version of a driver that adds some is still its driver's. Where the fields lie and of which type they are the message
+says itself, and both differ between versions of a driver.
 """
 
 from __future__ import annotations
@@ -13,16 +14,16 @@ from typing import NamedTuple
 
 from sensor_msgs.msg import PointField
 
+from pointpillars_ov_ros.clouds import intensity
+from pointpillars_ov_ros.clouds.intensity import BYTE
 from pointpillars_ov_ros.config.runtime_config import Sensor
 
 U8, U16, U32 = PointField.UINT8, PointField.UINT16, PointField.UINT32
 F32, F64 = PointField.FLOAT32, PointField.FLOAT64
 
+BRIGHT = intensity.BRIGHT
 BY_VALUE = 0.0
-"""Scale of an intensity that the layout does not tell: 1/255 where the first cloud has one above `BRIGHT`, else 1."""
-BRIGHT = 1.5
-"""Scaled intensities above this are not of the 0..1 that networks are trained with."""
-_BYTE = 1.0 / 255.0
+"""Scale of an intensity that the layout does not tell: see `clouds.intensity`."""
 
 Field = tuple[str, int, int]
 """Name, datatype (of PointField), offset."""
@@ -32,7 +33,7 @@ class Preset(NamedTuple):
     """Where the intensity is, and the factor that brings it to 0..1."""
 
     intensity_field: str = "intensity"
-    intensity_scale: float = _BYTE
+    intensity_scale: float = BYTE
 
 
 class Layout(NamedTuple):
@@ -43,14 +44,23 @@ class Layout(NamedTuple):
     fields: tuple[Field, ...]
     point_step: int
     preset: Preset = Preset()
+    telling: tuple[str, ...] = ()
+    """Names that are this driver's, whatever else there is; empty: all names of `fields`."""
+
+    @property
+    def needed(self) -> frozenset[str]:
+        """The names that a cloud of it must have."""
+        return frozenset(self.telling or [name for name, _, _ in self.fields])
 
 
 OUSTER = Preset("reflectivity")
 """'intensity' of ouster-ros is the signal in photons, which grows with the inverse of the range squared and has no
 greatest value; reflectivity is corrected for range and, from firmware 2.1 on, 0..255."""
 PLAIN = Preset(intensity_scale=BY_VALUE)
-UNKNOWN = Preset(intensity_scale=1.0)
+UNKNOWN = PLAIN
 """What is read of a cloud that looks like none of these."""
+INTENSITY_NAMES = ("intensity", "i", "intensities", "reflectivity", "reflectance", "remission")
+"""What other drivers call it, the usual name first."""
 
 PRESETS = {
     Sensor.VELODYNE: Preset(),
@@ -60,7 +70,7 @@ PRESETS = {
     Sensor.LIVOX: Preset(),
     Sensor.AUTOWARE: Preset(),
     Sensor.NUSCENES: Preset(),
-    Sensor.KITTI: UNKNOWN,
+    Sensor.KITTI: Preset(intensity_scale=1.0),
 }
 """What `sensor` stands for where it is not `auto`."""
 
@@ -79,6 +89,20 @@ _AUTOWARE_POLAR = (
     *_AUTOWARE, ("azimuth", F32, 16), ("elevation", F32, 20), ("distance", F32, 24), ("time_stamp", U32, 28),
 )  # fmt: skip
 
+_OUSTER_OLD = (
+    *_XYZ, ("intensity", F32, 16), ("t", U32, 20), ("reflectivity", U16, 24), ("ring", U8, 26), ("noise", U16, 28),
+    ("range", U32, 32),
+)  # fmt: skip
+_AUTOWARE_OLD = (
+    *_XYZI, ("ring", U16, 16), ("azimuth", F32, 20), ("distance", F32, 24), ("return_type", U8, 28),
+    ("time_stamp", F64, 32),
+)  # fmt: skip
+_SEYOND = (
+    *_XYZ, ("timestamp", F64, 16), ("intensity", F32, 24), ("flags", U8, 28), ("elongation", U8, 29),
+    ("scan_id", U16, 30), ("scan_idx", U16, 32), ("is_2nd_return", U8, 34),
+)  # fmt: skip
+_OUSTER_NAMES = ("x", "y", "z", "reflectivity", "t", "ring", "range")
+
 LAYOUTS = (
     # velodyne_pointcloud/src/lib/pointcloudXYZIRT.cpp and organized_cloudXYZIRT.cpp, branch ros2.
     Layout("velodyne_pointcloud", (*_XYZI, ("ring", U16, 16), ("time", F32, 18)), 22),
@@ -86,17 +110,29 @@ LAYOUTS = (
     # has ring as uint16, in 18, 22 or 32 bytes.
     Layout("nuscenes2bag, nuscenes2mcap or ROS 1's velodyne_pointcloud", (*_XYZI, ("ring", F32, 16)), 20),
     # ouster-ros/include/ouster_ros/os_point.h: point_type original, the default; a struct of PCL.
-    Layout("ouster-ros", _OUSTER, 48, OUSTER),
+    Layout("ouster-ros", _OUSTER, 48, OUSTER, (*_OUSTER_NAMES, "ambient")),
     # sensor_point_types.h: point_type native with the default lidar profile, RNG19_RFL8_SIG16_NIR16.
-    Layout("ouster-ros (point_type native)", _OUSTER_NATIVE, 48, OUSTER),
+    Layout("ouster-ros (point_type native)", _OUSTER_NATIVE, 48, OUSTER, (*_OUSTER_NAMES, "signal")),
+    # ouster_example, before ouster-ros was a repository of its own: noise, where later ones have ambient.
+    Layout("ouster_example", _OUSTER_OLD, 48, OUSTER, _OUSTER_NAMES),
     # HesaiLidar_ROS_2.0/src/manager/source_driver_ros2.hpp; rslidar_sdk/src/source/source_pointcloud_ros.hpp when built
     # with POINT_TYPE XYZIRT.
     Layout("hesai_ros_driver or rslidar_sdk", (*_XYZI, ("ring", U16, 16), ("timestamp", F64, 18)), 26),
+    # rslidar_sdk with POINT_TYPE XYZIRTF and XYZIF.
+    Layout("rslidar_sdk (XYZIRTF)", (*_XYZI, ("ring", U16, 16), ("timestamp", F64, 18), ("feature", U8, 26)), 27),
+    Layout("rslidar_sdk (XYZIF)", (*_XYZI, ("feature", U8, 16)), 17),
     # livox_ros_driver2/src/lddc.cpp, xfer_format 0: what its README calls PointXYZRTLT.
     Layout("livox_ros_driver2", (*_XYZI, ("tag", U8, 16), ("line", U8, 17), ("timestamp", F64, 18)), 26),
-    # autoware_core/common/autoware_point_types: PointXYZIRC, and PointXYZIRCAEDT.
+    # livox_ros_driver/lddc.cpp: what its README calls PointXYZRTL.
+    Layout("livox_ros_driver", (*_XYZI, ("tag", U8, 16), ("line", U8, 17)), 18),
+    # seyond_ros_driver: PointXYZIT; the one of Innovusion before it has no elongation.
+    Layout("seyond_ros_driver", _SEYOND, 48, telling=("x", "y", "z", "intensity", "flags", "scan_id")),
+    # autoware_core/common/autoware_point_types: PointXYZIRC, and PointXYZIRCAEDT; PointXYZIRADRT before those.
     Layout("Autoware (PointXYZIRC)", _AUTOWARE, 16),
     Layout("Autoware (PointXYZIRCAEDT)", _AUTOWARE_POLAR, 32),
+    Layout("Autoware (PointXYZIRADRT)", _AUTOWARE_OLD, 48),
+    # kitti2bag's script: PCL's XYZI with a name of its own for the intensity, which is KITTI's.
+    Layout("kitti2bag", (*_XYZ, ("i", F32, 12)), 16, Preset("i", BY_VALUE)),
     # kitti_player, and others who play KITTI's 0 to 1; rslidar_sdk as it comes (POINT_TYPE XYZI) and nuscenes2bag with
     # 0 to 255.
     Layout("no driver in particular", _XYZI, 16, PLAIN),
@@ -104,8 +140,23 @@ LAYOUTS = (
 """Fields and point_step as a current version publishes them."""
 
 _BY_NAMES = {frozenset(name for name, _, _ in layout.fields): layout for layout in LAYOUTS}
+_MOST_TELLING_FIRST = sorted(LAYOUTS[:-1], key=lambda layout: -len(layout.needed))
 
 
 def recognise(names: Iterable[str]) -> Layout | None:
-    """Give the layout whose fields are called `names`, in any order; None where there is none."""
-    return _BY_NAMES.get(frozenset(names))
+    """Return the layout whose fields are called `names`, in any order, else the most telling one among them.
+
+    None where there is none: what holds no more than x y z intensity and fields of unknown meaning is nobody's.
+    """
+    there = frozenset(names)
+    if there in _BY_NAMES:
+        return _BY_NAMES[there]
+    return next((layout for layout in _MOST_TELLING_FIRST if layout.needed <= there), None)
+
+
+def choose_field(layout: Layout | None, names: Iterable[str]) -> str:
+    """Return the field that holds the intensity: the one of the layout, else the first name known for it."""
+    there = set(names)
+    if layout is not None and layout.preset.intensity_field in there:
+        return layout.preset.intensity_field
+    return next((name for name in INTENSITY_NAMES if name in there), INTENSITY_NAMES[0])

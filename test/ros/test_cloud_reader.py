@@ -16,7 +16,7 @@ from sensor_msgs.msg import PointCloud2, PointField
 from pointpillars_ov_ros.config.runtime_config import RuntimeConfig, Sensor
 from pointpillars_ov_ros.ros.cloud_reader import CloudReader, Reading
 from pointpillars_ov_ros.ros.layouts import BY_VALUE, LAYOUTS, PRESETS, recognise
-from test.ros.clouds import CODES, VELODYNE, cloud_message, over_the_wire
+from test.ros.clouds import CODES, U8, VELODYNE, Field, Layout, cloud_message, over_the_wire
 
 DOCUMENTATION = Path(__file__).resolve().parents[2] / "docs" / "sensors.md"
 XYZ = [(1.5, -2.25, 0.5), (-10.0, 20.5, -1.75), (69.0, 0.125, 0.375)]
@@ -58,11 +58,33 @@ SAMPLES = {
         "t ring range signal reflectivity flags near_ir window",
         tuple((100_000, 7, 4_000_000_000, 60_000, i, 1, 321, 9) for i in BYTES),
     ),
+    "ouster of old": Sample(
+        "ouster_example", "<fff4x fIHB1xH2xI12x", "intensity t reflectivity ring noise range",
+        tuple((1234.5 * i, 100_000 * i, i, 7, 321, 4_000_000_000) for i in BYTES),
+    ),
     "hesai": Sample(
         "hesai_ros_driver or rslidar_sdk", "<fff fHd", "intensity ring timestamp",
         tuple((i, 127, 1.7e9 + i) for i in BYTES),
     ),
     "robosense": Sample("no driver in particular", "<fff f", "intensity", tuple((i,) for i in BYTES)),
+    "robosense with features": Sample(
+        "rslidar_sdk (XYZIF)", "<fff fB", "intensity feature", tuple((i, 2) for i in BYTES)
+    ),
+    "robosense with all": Sample(
+        "rslidar_sdk (XYZIRTF)", "<fff fHdB", "intensity ring timestamp feature",
+        tuple((i, 127, 1.7e9 + i, 2) for i in BYTES),
+    ),
+    "livox v1": Sample("livox_ros_driver", "<fff fBB", "intensity tag line", tuple((i, 16, 3) for i in BYTES)),
+    "seyond": Sample(
+        "seyond_ros_driver", "<fff4x dfBBHHB13x",
+        "timestamp intensity flags elongation scan_id scan_idx is_2nd_return",
+        tuple((1.7e9, i, 1, 2, 300, 400, 0) for i in BYTES),
+    ),
+    "kitti2bag": Sample("kitti2bag", "<fff f", "i", tuple((i / 255,) for i in BYTES), 1.0),
+    "autoware of old": Sample(
+        "Autoware (PointXYZIRADRT)", "<fff fH2xffB3xd8x", "intensity ring azimuth distance return_type time_stamp",
+        tuple((i, 12, 3.1, 55.5, 1, 1.7e9) for i in BYTES),
+    ),
     "livox": Sample(
         "livox_ros_driver2", "<fff fBBd", "intensity tag line timestamp", tuple((i, 16, 3, 1.7e18) for i in BYTES)
     ),
@@ -151,6 +173,13 @@ def test_every_layout_of_the_table_is_the_one_of_a_sample(layout: Any) -> None:
     assert recognise(reversed(names)) is layout
 
 
+@pytest.mark.parametrize("layout", LAYOUTS[:-1], ids=lambda layout: layout.drivers)
+def test_a_layout_with_fields_that_nobody_knows_yet_is_still_that_driver_s(layout: Any) -> None:
+    names = [name for name, _, _ in layout.fields]
+    assert recognise([*names, "unheard_of"]) is layout
+    assert recognise([*names, "unheard_of", "padding"]) is layout
+
+
 @pytest.mark.parametrize("layout", LAYOUTS, ids=lambda layout: layout.drivers)
 def test_every_layout_is_in_the_documentation(layout: Any) -> None:
     rows = [line for line in DOCUMENTATION.read_text(encoding="utf-8").splitlines() if line.startswith("| ")]
@@ -158,7 +187,7 @@ def test_every_layout_is_in_the_documentation(layout: Any) -> None:
     (row,) = (row for row in rows if f"`{names}`" in row)
     assert f" {layout.point_step} |" in row and f"`{layout.preset.intensity_field}`" in row
     assert "× 1/255" in row
-    assert ("if the first cloud" in row) == (layout.preset.intensity_scale == BY_VALUE)
+    assert ("if a cloud" in row) == (layout.preset.intensity_scale == BY_VALUE)
 
 
 def test_no_two_layouts_are_taken_for_each_other() -> None:
@@ -185,21 +214,61 @@ def test_a_field_and_a_scale_that_are_given_count_more_than_the_sensor() -> None
     assert only_scale.points[:, 3].tolist() == list(BYTES)
 
 
-@pytest.mark.parametrize(("brightest", "scale"), [(1.0, 1.0), (2.0, 1 / 255), (0.0, 1.0)])
-def test_the_scale_that_a_plain_layout_does_not_tell_is_that_of_the_first_cloud(brightest: float, scale: float) -> None:
+BY_NOBODY = Layout((*VELODYNE["XYZI"].fields, Field("quality", 16)), 20)
+
+
+@pytest.mark.parametrize("layout", [VELODYNE["XYZI"], BY_NOBODY], ids=["XYZI", "unknown"])
+@pytest.mark.parametrize(("first", "scale"), [((0.7, 1.0, 0.2), 1.0), ((2.0, 0.0, 1.0), 1 / 255), ((0.0,) * 3, 1.0)])
+def test_the_scale_that_a_layout_does_not_tell_is_that_of_the_first_cloud(
+    layout: Layout, first: tuple[float, ...], scale: float
+) -> None:
     reader = Listener().reader
-    reader.read(cloud_message(VELODYNE["XYZI"], [(1, 2, 3, brightest)]))
+    reader.read(cloud_message(layout, [(1, 2, 3, value) for value in first]))
     assert reader.reading.intensity_scale == pytest.approx(scale)
-    later = reader.read(cloud_message(VELODYNE["XYZI"], [(1, 2, 3, 0.5), (1, 2, 3, 100.0)]))
-    np.testing.assert_allclose(later.points[:, 3], np.array([0.5, 100.0]) * scale, rtol=1e-6)
+    later = reader.read(cloud_message(layout, [(1, 2, 3, 0.5), (1, 2, 3, 1.0)]))
+    np.testing.assert_allclose(later.points[:, 3], np.array([0.5, 1.0]) * scale, rtol=1e-6)
 
 
-def test_an_unknown_layout_has_its_intensity_as_it_is() -> None:
+@pytest.mark.parametrize("layout", [VELODYNE["XYZI"], BY_NOBODY], ids=["XYZI", "unknown"])
+@pytest.mark.parametrize("dark", [(0.0, 0.0), (1.0, 0.0), (0.25, 1.3)])
+def test_a_dark_first_cloud_does_not_fix_the_scale(layout: Layout, dark: tuple[float, ...]) -> None:
     listener = Listener()
-    cloud = message("velodyne")
-    cloud.fields[4].name = "laser"
-    assert listener.reader.read(cloud).points[:, 3].tolist() == list(BYTES)
-    assert "no driver that is known (x y z intensity laser time)" in listener.heard[0][0].sentence
+    for _ in range(3):
+        listener.reader.read(cloud_message(layout, [(1, 2, 3, value) for value in dark]))
+    bright = listener.reader.read(cloud_message(layout, [(1, 2, 3, 51.0), (1, 2, 3, 255.0)]))
+    np.testing.assert_allclose(bright.points[:, 3], [0.2, 1.0], rtol=1e-6)
+    assert bright.brightest == pytest.approx(1.0)
+    again = listener.reader.read(cloud_message(layout, [(1, 2, 3, 1.0), (1, 2, 3, 0.0)]))
+    np.testing.assert_allclose(again.points[:, 3], [1 / 255, 0.0], rtol=1e-6)
+    assert [(reading.intensity_scale, is_change) for reading, is_change in listener.heard] == [
+        (1.0, False), (pytest.approx(1 / 255), False),
+    ]  # fmt: skip
+
+
+def test_one_outlier_does_not_make_intensities_of_0_to_1_those_of_a_byte() -> None:
+    reader = Listener().reader
+    reader.read(cloud_message(VELODYNE["XYZI"], [(1, 2, 3, 0.5)] * 500))
+    cloud = reader.read(cloud_message(VELODYNE["XYZI"], [*[(1, 2, 3, 0.5)] * 500, (1, 2, 3, 2.5)]))
+    assert reader.reading.intensity_scale == 1.0
+    assert cloud.brightest == 2.5
+
+
+def test_an_unknown_layout_s_byte_is_of_0_to_255_however_dark_it_is() -> None:
+    layout = Layout((*VELODYNE["XYZI"].fields[:3], Field("reflectance", 12, U8), Field("quality", 13, U8)), 16)
+    reader = Listener().reader
+    cloud = reader.read(cloud_message(layout, [(1, 2, 3, 1, 9), (1, 2, 3, 0, 9)]))
+    np.testing.assert_allclose(cloud.points[:, 3], [1 / 255, 0.0], rtol=1e-6)
+    assert reader.reading.intensity_field == "reflectance"
+
+
+def test_an_empty_cloud_says_nothing_of_the_layout() -> None:
+    listener = Listener()
+    assert listener.reader.read(PointCloud2()).points.shape == (0, 4)
+    assert listener.heard == []
+    assert_is_read(listener.reader, "velodyne")
+    assert listener.reader.read(PointCloud2()).points.shape == (0, 4)
+    assert_is_read(listener.reader, "velodyne")
+    assert len(listener.heard) == 1
 
 
 def test_a_layout_that_changes_in_mid_stream_is_recognised_again_and_said_once() -> None:

@@ -71,6 +71,51 @@ def test_the_last_row_of_an_organized_cloud_needs_no_padding() -> None:
     assert len(read(message).points) == 4
 
 
+# What drivers write to row_step that is not width x point_step: of 4 points of 16 bytes in one row, and in two.
+ROW_STEPS = {
+    "nothing": (0, 0),
+    "all bytes": (64, 64),
+    "points": (4, 4),
+    "first of two": (32, 16),
+    "width": (4, 2),
+    "2**32 - 1": (2**32 - 1, 2**32 - 1),
+}
+
+
+@pytest.mark.parametrize("wire", [False, True], ids=["as built", "after CDR"])
+@pytest.mark.parametrize("height", [1, 2, 4])
+@pytest.mark.parametrize("lie", ROW_STEPS)
+def test_a_row_step_that_does_not_fit_is_outvoted_by_data_width_height_and_point_step(
+    lie: str, height: int, wire: bool
+) -> None:
+    message = cloud_message(XYZI, POINTS, height=height)
+    message.row_step = ROW_STEPS[lie][height > 1]
+    assert read(over_the_wire(message) if wire else message).points.tolist() == [list(point) for point in POINTS]
+
+
+def test_of_two_fields_of_one_name_the_first_counts_as_in_ros() -> None:
+    layout = Layout((*XYZI.fields, Field("x", 16), Field("intensity", 20)), 24)
+    message = cloud_message(layout, [(*point, 1000.0 + k, 2000.0) for k, point in enumerate(POINTS)])
+    assert read(message).points.tolist() == [list(point) for point in POINTS]
+
+
+@pytest.mark.parametrize("wire", [False, True], ids=["as built", "after CDR"])
+@pytest.mark.parametrize("shape", [(0, 1), (1, 0), (0, 0), (0, 64)])
+@pytest.mark.parametrize("has_fields", [True, False])
+def test_a_cloud_without_points_is_an_empty_one(shape: tuple[int, int], has_fields: bool, wire: bool) -> None:
+    message = PointCloud2(height=shape[0], width=shape[1])
+    if has_fields:
+        message.fields, message.point_step = cloud_message(XYZI, POINTS).fields, XYZI.step
+    cloud = read(over_the_wire(message) if wire else message)
+    assert cloud.points.shape == (0, 4) and cloud.points.dtype == np.float32
+    assert cloud.brightest == 0.0
+
+
+@pytest.mark.parametrize("nothing", [(NAN, NAN, NAN, NAN), (0.0, 0.0, 0.0, 1.0), (INF, 0.0, 1.0, 0.5)])
+def test_a_cloud_without_an_echo_is_an_empty_one(nothing: tuple[float, ...]) -> None:
+    assert read(cloud_message(XYZI, [nothing] * 4, height=2)).points.shape == (0, 4)
+
+
 @pytest.mark.parametrize("dense", [False, True], ids=["honest", "is_dense lies"])
 def test_points_without_an_echo_leave_an_organized_cloud(dense: bool) -> None:
     nothing = (NAN, NAN, NAN, 0.0)

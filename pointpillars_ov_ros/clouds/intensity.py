@@ -1,0 +1,27 @@
+# Copyright 2026 The pointpillars_ov_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""The range of intensities that nothing is said of: 0 to 1, as networks are trained with, or 0 to 255 of a byte."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from pointpillars_ov_ros.core.arrays import FloatArray
+
+BRIGHT = 1.5
+"""Scaled intensities above this are not of the 0..1 that networks are trained with."""
+BYTE = 1.0 / 255.0
+_MIN_BRIGHT_RATIO = 0.01
+"""Of the points of a cloud: fewer are outliers of a sensor whose intensities are of 0 to 1."""
+
+
+def find_scale(intensities: FloatArray) -> float:
+    """Return the factor that brings `intensities` (N,), finite, to 0..1: 1/255, or 1 where nothing speaks for that.
+
+    A dark cloud of 0 to 255 says nothing. So what follows from 1 is to be asked again of brighter clouds.
+    """
+    bright = intensities > BRIGHT
+    if not bright.any():
+        return 1.0
+    is_whole = bool((intensities == np.floor(intensities)).all())
+    return BYTE if is_whole or bright.mean() >= _MIN_BRIGHT_RATIO else 1.0
