@@ -13,6 +13,7 @@ from typing import Any
 import yaml
 
 from pointpillars_ov_ros.config.errors import ConfigError, plain, shown
+from pointpillars_ov_ros.config.regular_file import read_regular
 
 MOST_YAML_BYTES = 100_000
 """Of a description, which has a few thousand; PyYAML takes a second for so many."""
@@ -23,8 +24,7 @@ _MOST_NODES = 100_000
 
 def read_text(path: Path, most_bytes: int, encoding: str = "utf-8") -> str:
     """Read a text file; OSError where it is larger than `most_bytes`, UnicodeDecodeError where it is no text."""
-    with path.open("rb") as stream:
-        data = stream.read(most_bytes + 1)
+    data = read_regular(path, most_bytes + 1)
     if len(data) > most_bytes:
         raise OSError(errno.EFBIG, f"it has more than {most_bytes} bytes, as no such file does")
     return data.decode(encoding)

@@ -16,6 +16,7 @@ import yaml
 from pointpillars_ov_ros.config.errors import BundleError, ConfigError, shown
 from pointpillars_ov_ros.config.mapping import from_mapping, to_mapping
 from pointpillars_ov_ros.config.model_config import ModelConfig
+from pointpillars_ov_ros.config.regular_file import open_regular
 from pointpillars_ov_ros.config.yaml_tree import parse_yaml, read_yaml_text
 from pointpillars_ov_ros.core.files import replace_folder
 from pointpillars_ov_ros.model.signature import SUFFIX, check_signature
@@ -128,9 +129,9 @@ def ir_files(config: ModelConfig) -> tuple[str, ...]:
 
 
 def sha256(path: Path) -> str:
-    """Give the hash of a file, hexadecimal."""
+    """Return the hash of a regular file, hexadecimal."""
     digest = hashlib.sha256()
-    with path.open("rb") as stream:
+    with open_regular(path) as stream:
         while block := stream.read(1 << 20):
             digest.update(block)
     return digest.hexdigest()

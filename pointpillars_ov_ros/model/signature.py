@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pointpillars_ov_ros.config.errors import BundleError
+from pointpillars_ov_ros.config.regular_file import read_regular
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
@@ -23,7 +24,7 @@ def write_signature(path: Path, private_key: Path) -> Path:
     """Sign the file at `path` and give the path of the signature beside it; BundleError where the key is none."""
     key: Ed25519PrivateKey = _read_key(private_key, "private")
     signature = path.with_name(path.name + SUFFIX)
-    signature.write_bytes(key.sign(path.read_bytes()))
+    signature.write_bytes(key.sign(read_regular(path)))
     return signature
 
 
@@ -36,7 +37,7 @@ def check_signature(path: Path, content: bytes, public_key: Path) -> None:
     if not signature.is_file():
         raise BundleError(f"{path.parent} is not signed, as the key {public_key} demands: {signature.name} is missing")
     try:
-        key.verify(signature.read_bytes(), content)
+        key.verify(read_regular(signature, _MOST_KEY_BYTES), content)
     except OSError as error:
         raise BundleError(f"{signature}: cannot be read ({error.strerror})") from None
     except InvalidSignature:
@@ -53,8 +54,7 @@ def _read_key(path: Path, kind: str) -> Any:  # Any: what the callers say
             "signatures need the Python module cryptography: `pip install -r requirements-signing.txt`"
         ) from None
     try:
-        with path.open("rb") as stream:
-            data = stream.read(_MOST_KEY_BYTES)
+        data = read_regular(path, _MOST_KEY_BYTES)
         key = load_pem_private_key(data, None) if kind == "private" else load_pem_public_key(data)
     except OSError as error:
         raise BundleError(f"{path}: the {kind} key cannot be read ({error.strerror})") from None

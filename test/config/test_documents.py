@@ -70,7 +70,7 @@ def test_files_are_read_up_to_a_size(tmp_path: Path) -> None:
     with pytest.raises(OSError, match="more than 99 bytes") as raised:
         read_text(path, 99)
     assert raised.value.errno == errno.EFBIG
-    with pytest.raises(OSError, match=str(MOST_YAML_BYTES)):
+    with pytest.raises(OSError, match="no regular file"):
         read_text(Path("/dev/zero"), MOST_YAML_BYTES)
     with pytest.raises(UnicodeDecodeError):
         read_text(path, 100, "ascii")

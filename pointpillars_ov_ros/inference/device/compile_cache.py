@@ -12,12 +12,14 @@ import logging
 from dataclasses import replace
 from pathlib import Path
 
+from pointpillars_ov_ros.config.regular_file import read_regular
 from pointpillars_ov_ros.config.runtime_config import RuntimeConfig
 from pointpillars_ov_ros.model.bundle import sha256
 
 log = logging.getLogger(__name__)
 
 _SIGNATURE = ".sha256"
+_MOST_SIGNATURE_BYTES = 1000
 
 
 class CompileCache:
@@ -65,7 +67,7 @@ class CompileCache:
     def _check(self, path: Path) -> None:
         """Take a file away that was altered; one that is not signed may be another program's."""
         signature = _signature(path)
-        if not signature.exists() or signature.read_text().strip() == sha256(path):
+        if not signature.exists() or _is_as_written(path, signature):
             return
         log.warning("cache_dir: %s is damaged, so that network is compiled anew", path)
         path.unlink(missing_ok=True)
@@ -77,6 +79,15 @@ class CompileCache:
             "cache_dir: %s cannot be used, so the networks are compiled at every start (%s)", self.folder, error
         )
         self.folder = ""
+
+
+def _is_as_written(path: Path, signature: Path) -> bool:
+    """Whether the file has the hash noted; False, too, where either is no longer a file that could be read."""
+    try:
+        return read_regular(signature, _MOST_SIGNATURE_BYTES).strip() == sha256(path).encode()
+    except OSError as error:
+        log.warning("cache_dir: %s cannot be read (%s)", path, error)
+        return False
 
 
 def _signature(path: Path) -> Path:

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import logging
 import threading
@@ -13,6 +14,7 @@ from pathlib import Path
 from typing import TextIO
 
 from pointpillars_ov_ros.config.errors import ConfigError
+from pointpillars_ov_ros.config.regular_file import create_regular
 from pointpillars_ov_ros.inference.engine import Engine
 from pointpillars_ov_ros.inference.pipeline.timing import ROWS, Row, Stage, StageEvent
 
@@ -92,7 +94,7 @@ class TraceRecorder:
         self._events: deque[StageEvent] = deque(maxlen=_WAITING)
         self._closing = threading.Event()
         try:
-            self._file = path.open("w", encoding="utf-8")
+            self._file = io.TextIOWrapper(create_regular(path), encoding="utf-8")
         except OSError as error:
             raise ConfigError(f"record_trace: {str(path)!r} cannot be written ({error.strerror})") from None
         self._put(self._file, f"[\n{self._lines.head()}")
