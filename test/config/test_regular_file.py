@@ -60,7 +60,7 @@ def test_a_trace_is_recorded_into_files_only(tmp_path: Path, make: Callable[[Pat
         TraceRecorder(tmp_path / "trace.json", "title", ("CPU", "CPU"))
 
 
-@pytest.mark.parametrize("damage", [*SPECIAL.values(), lambda path: path.write_bytes(b"\xff" * 64)])
+@pytest.mark.parametrize("damage", [os.mkfifo, make_socket, os.mkdir, lambda path: path.write_bytes(b"\xff" * 64)])
 def test_a_damaged_cache_is_thrown_away_whatever_its_damage(tmp_path: Path, damage: Callable[[Path], object]) -> None:
     cache = CompileCache(str(tmp_path))
     (tmp_path / "network.blob").write_bytes(b"compiled")
@@ -68,7 +68,5 @@ def test_a_damaged_cache_is_thrown_away_whatever_its_damage(tmp_path: Path, dama
     signature = tmp_path / "network.blob.sha256"
     signature.unlink()
     damage(signature)
-    if not signature.exists():
-        pytest.skip("without its hash a file is another program's")
     CompileCache(str(tmp_path))
     assert not (tmp_path / "network.blob").exists()

@@ -1,6 +1,6 @@
 # Copyright 2026 The pointpillars_ov_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Every file of test/gpu/plugin, each in a process in which OpenVINO sees a GPU; skipped where that cannot be set up."""
+"""Every file of test/gpu/plugin, each in a process in which OpenVINO sees a GPU."""
 
 from __future__ import annotations
 
