@@ -13,10 +13,10 @@ RUN apt-get update && apt-get install -y --no-install-recommends python3-pip int
 
 WORKDIR /ws
 COPY package.xml src/pointpillars_ov_ros/
-# Nothing to look at in a container; pip brings the Python packages that Ubuntu has in other versions.
+# pip brings the Python packages that Ubuntu has in other versions.
 RUN apt-get update && rosdep update --rosdistro jazzy \
     && rosdep install --from-paths src --ignore-src -y --dependency-types=exec \
-        --skip-keys "rviz2 vision_msgs_rviz_plugins python3-matplotlib python3-numba python3-tqdm" \
+        --skip-keys "python3-jinja2 python3-matplotlib python3-numba python3-tqdm" \
     && rm -rf /var/lib/apt/lists/*
 COPY requirements.txt src/pointpillars_ov_ros/
 # The image is the environment; numpy 2 would not fit the messages, which Ubuntu compiled against its own.

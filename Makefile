@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 
 # PYTHON=  interpreter to set up on (default: python3, or the first one that fits)
+# EXTRAS=  further extras of setup.py to install, such as train,ray, or all; what was asked for once stays
 # DATA=    KITTI folder, MODEL= model bundle: passed to `demo` and `bench`; ARGS= more options for them
 VENV := .venv
 RUN := $(VENV)/bin/ros-run
@@ -14,14 +15,15 @@ help: ## list the targets
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 14
 
 env: ## set up .venv: Python packages, ROS 2, messages, this package (seconds if done before)
-	@$(or $(PYTHON),python3) env/bootstrap.py $(if $(PYTHON),--python "$(PYTHON)")
+	@$(or $(PYTHON),python3) env/bootstrap.py $(if $(PYTHON),--python "$(PYTHON)") $(if $(EXTRAS),--extras "$(EXTRAS)")
 
 test: lint ## set up, check the code, run the tests (ARGS= go to pytest)
 	$(RUN) python -m pytest test $(ARGS)
 
-lint: env ## set up, then ruff and mypy
+lint: env ## set up, then ruff, mypy, and import-linter for who may import whom
 	$(RUN) ruff check .
 	$(RUN) mypy
+	$(RUN) lint-imports --no-cache
 
 demo: env ## set up, then detect and show (DATA= MODEL= ARGS=)
 	$(VENV)/bin/pointpillars_ov demo $(OPTIONS)
@@ -39,8 +41,8 @@ images: env ## set up, then draw the pictures of docs/ again (minutes)
 	docs/draw_images.sh
 
 INPUTS := 1000000
+fuzz: EXTRAS := $(EXTRAS) fuzz
 fuzz: env ## set up, then INPUTS= bad ones for all that is read, guided by coverage (a quarter of an hour of one core)
-	$(RUN) python -m pip install -q -r requirements-torture.txt
 	$(RUN) python -m test.torture.fuzz --inputs $(INPUTS) --out benchmarks/$$(date +%F)/fuzz.md
 
 clean: ## remove all that make has set up or cached

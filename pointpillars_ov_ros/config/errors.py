@@ -83,12 +83,20 @@ class TrainingError(PointPillarsError):
     """Training cannot begin, be taken up again or go on."""
 
 
+_ROS_MODULES = ("ament_index_python", "builtin_interfaces", "launch", "launch_ros", "rcl_interfaces", "rclpy")
+
+
 def missing_module(error: ModuleNotFoundError) -> str:
     """Say in one sentence how to get a Python module that is missing; raises `error` if it is one of our own."""
     name = (error.name or "").split(".")[0]
     if name == "pointpillars_ov_ros":
         raise error
+    if name in _ROS_MODULES or "_msgs" in name:
+        return (
+            f"the Python module {error.name} is missing, which is a part of ROS 2: source your ROS 2 workspace, "
+            "or run `make env` in pointpillars_ov_ros"
+        )
     return (
-        f"the Python module {error.name} is missing: source your ROS 2 workspace and `pip install -r requirements.txt` "
-        "of pointpillars_ov_ros, or run `make env` there"
+        f"the Python module {error.name} is missing: `pip install -r requirements.txt` of pointpillars_ov_ros brings "
+        "it, as does `make env` there"
     )

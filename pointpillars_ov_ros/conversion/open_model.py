@@ -12,13 +12,12 @@ if TYPE_CHECKING:
 
 
 def open_model(folder: Path | None, scratch: Path) -> ModelBundle:
-    """Load the bundle in `folder`, or the one in the box; of a bare pair of IR files, make one in `scratch` first."""
+    """Load the bundle in `folder`, or the bundled model; of a bare pair of IR files, make one in `scratch` first."""
     from pointpillars_ov_ros.conversion.importers import find_preset, import_ir
     from pointpillars_ov_ros.model.bundle import CONFIG_NAME, load_bundle
 
     if folder is None:
-        # Only where ROS is, which knows where the package is installed.
-        from pointpillars_ov_ros.ros.shipped import shipped_model
+        from pointpillars_ov_ros.model.shipped import shipped_model
 
         folder = shipped_model()
     if not (folder / CONFIG_NAME).is_file() and folder.is_dir() and any(folder.glob("*.xml")):

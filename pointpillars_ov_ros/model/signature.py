@@ -51,7 +51,7 @@ def _read_key(path: Path, kind: str) -> Any:  # Any: what the callers say
         from cryptography.hazmat.primitives.serialization import load_pem_private_key, load_pem_public_key
     except ModuleNotFoundError:
         raise BundleError(
-            "signatures need the Python module cryptography: `pip install -r requirements-signing.txt`"
+            "signatures need the Python module cryptography: `pip install cryptography` (the extra [sign])"
         ) from None
     try:
         data = read_regular(path, _MOST_KEY_BYTES)

@@ -120,7 +120,7 @@ def test_a_bundle_that_does_not_load_leaves_the_one_at_work(running: Running) ->
 
 
 def test_with_a_key_only_a_signed_bundle_takes_over_and_the_key_stays(tmp_path: Path) -> None:
-    pytest.importorskip("cryptography", reason="signatures need it: pip install -r requirements-signing.txt")
+    pytest.importorskip("cryptography", reason="signatures need it: make env EXTRAS=sign")
     first, second = (save_toy_bundle(tmp_path / name, seed=seed) for name, seed in (("first", 5), ("second", 6)))
     keys = make_keys(tmp_path / "keys")
     write_signature(first.path(CONFIG_NAME), keys.private)

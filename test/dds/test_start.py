@@ -101,7 +101,7 @@ def test_a_bad_parameter_is_one_sentence(kitti_car: ModelBundle, parameter: str,
 
 
 def test_a_bundle_that_is_not_signed_is_one_sentence(tmp_path: Path) -> None:
-    pytest.importorskip("cryptography", reason="signatures need it: pip install -r requirements-signing.txt")
+    pytest.importorskip("cryptography", reason="signatures need it: make env EXTRAS=sign")
     bundle, keys = save_toy_bundle(tmp_path / "bundle"), make_keys(tmp_path / "keys")
     ended = run_detector(f"model_dir:={bundle.folder}", f"model_public_key:={keys.public}")
     assert_fails_in_one_sentence(ended, f"{bundle.folder} is not signed")

@@ -17,7 +17,7 @@ from pointpillars_ov_ros.model.signature import SUFFIX, write_signature
 from test.model.test_bundle import make_bundle
 from test.signing import Keys, make_keys
 
-pytest.importorskip("cryptography", reason="signatures need it: pip install -r requirements-signing.txt")
+pytest.importorskip("cryptography", reason="signatures need it: make env EXTRAS=sign")
 
 from cryptography.hazmat.primitives.asymmetric import ec
 

@@ -47,7 +47,7 @@ def run(options: argparse.Namespace) -> int:
     if options.engine == "local" and (options.workers > 1 or options.address):
         raise PointPillarsError("--workers and --address are for --engine ray")
     if options.engine == "ray" and importlib.util.find_spec("ray") is None:
-        raise PointPillarsError("--engine ray needs Ray: `pip install -r requirements-fleet.txt`")
+        raise PointPillarsError("--engine ray needs Ray: `pip install ray` (the extra [ray])")
     from pointpillars_ov_ros.bags.detect_many import run_detect_bags
 
     return run_detect_bags(options)

@@ -37,7 +37,7 @@ from pointpillars_ov_ros.inference.engine import Engine
 from pointpillars_ov_ros.kitti.evaluation import Curve, evaluate
 from pointpillars_ov_ros.kitti.evaluation_rules import DIFFICULTIES, Metric
 from pointpillars_ov_ros.model.bundle import ModelBundle
-from pointpillars_ov_ros.ros.shipped import SHIPPED, shipped_model
+from pointpillars_ov_ros.model.shipped import SHIPPED, shipped_model
 
 _TIMED = 12
 """Clouds of a round, evenly chosen from all: more would take long with many candidates, and tell no more."""

@@ -20,7 +20,7 @@ from pointpillars_ov_ros.config.model_config import ModelConfig
 from pointpillars_ov_ros.conversion.inspection import BundleSummary, LayerSummary, NetworkSummary, inspect_bundle
 from pointpillars_ov_ros.conversion.open_model import open_model
 from pointpillars_ov_ros.model.bundle import CONFIG_NAME
-from pointpillars_ov_ros.ros.shipped import shipped_model
+from pointpillars_ov_ros.model.shipped import shipped_model
 
 _NOT_STATED = "not stated"
 

@@ -51,7 +51,7 @@ def run(options: argparse.Namespace) -> int:
     if (options.data is None) == (options.bag is None):
         raise PointPillarsError("quantize needs clouds: one of --data KITTI_FOLDER and --bag FOLDER")
     if options.model is None:
-        from pointpillars_ov_ros.ros.shipped import FLOAT, shipped_model
+        from pointpillars_ov_ros.model.shipped import FLOAT, shipped_model
 
         options.model = shipped_model(FLOAT)
     from pointpillars_ov_ros.cli.model.quantize import run_quantize

@@ -23,6 +23,7 @@ from pointpillars_ov_ros.inference.detector import LiveEngine, give_back_memory
 from pointpillars_ov_ros.inference.parity.check import CheckedEngine, open_engine
 from pointpillars_ov_ros.inference.pipeline.frames import FrameResult
 from pointpillars_ov_ros.model.bundle import load_bundle
+from pointpillars_ov_ros.model.shipped import shipped_model
 from pointpillars_ov_ros.nodes.detector.background_service import Errand
 from pointpillars_ov_ros.nodes.detector.input import SensorInput
 from pointpillars_ov_ros.nodes.detector.outputs import DetectorOutputs, describe_start, describe_times
@@ -32,7 +33,6 @@ from pointpillars_ov_ros.ros.dds import transport_warning
 from pointpillars_ov_ros.ros.parameters import declare_parameters, read_parameters
 from pointpillars_ov_ros.ros.ros_errors import ros_refusals
 from pointpillars_ov_ros.ros.settings import DetectorNodeConfig
-from pointpillars_ov_ros.ros.shipped import shipped_model
 
 _THROTTLE_S = 5.0
 _LIVE = ("mode", "drop_policy", "score_threshold", "nms_threshold")

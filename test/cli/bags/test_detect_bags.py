@@ -27,7 +27,7 @@ from test.inference.toy_bundle import Trouble, Weakness, save_toy_bundle, toy_cl
 Capture = pytest.CaptureFixture[str]
 PATIENCE_S = 300.0
 HAS_RAY = importlib.util.find_spec("ray") is not None
-needs_ray = pytest.mark.skipif(not HAS_RAY, reason="Ray is not installed: pip install -r requirements-fleet.txt")
+needs_ray = pytest.mark.skipif(not HAS_RAY, reason="Ray is not installed: make env EXTRAS=ray")
 ENGINES = ["local", pytest.param("ray", marks=needs_ray)]
 CLOUDS, BLOCKED = 12, 9
 
@@ -202,4 +202,4 @@ def test_inputs_of_one_name_are_one_sentence(bundle: ModelBundle, tmp_path: Path
 @pytest.mark.skipif(HAS_RAY, reason="Ray is installed")
 def test_without_ray_its_engine_says_how_to_get_it(bundle: ModelBundle, tmp_path: Path, capsys: Capture) -> None:
     assert cli.main(command(bundle, tmp_path / "out", "ray", tmp_path / "drive")) == 1
-    assert capsys.readouterr().err == "error: --engine ray needs Ray: `pip install -r requirements-fleet.txt`\n"
+    assert capsys.readouterr().err == "error: --engine ray needs Ray: `pip install ray` (the extra [ray])\n"

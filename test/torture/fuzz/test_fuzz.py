@@ -101,7 +101,7 @@ def test_crashes_hangs_and_large_allocations_are_found_once_each_with_their_inpu
 
 
 def test_a_target_is_fed_as_often_as_asked_for(tmp_path: Path) -> None:
-    pytest.importorskip("atheris", reason="pip install -r requirements-torture.txt")
+    pytest.importorskip("atheris", reason="make env EXTRAS=fuzz")
     outcome = parent.fuzz("times", 400, 1, tmp_path / "times")
     assert outcome.inputs >= 400
     assert outcome.findings == []
