@@ -27,7 +27,7 @@ from pointpillars_ov_ros.kitti.frames import find_frames
 from pointpillars_ov_ros.model.bundle import load_bundle
 
 bundle, data, cache = sys.argv[1:]
-engine, _ = open_engine(load_bundle(Path(bundle)), RuntimeConfig(cache_dir=cache))
+engine = open_engine(load_bundle(Path(bundle)), RuntimeConfig(cache_dir=cache))
 for frame in find_frames(Path(data)):
     if len(engine.slots[0].detect(frame.read_points().copy(), engine.settings)):
         print(time.monotonic())

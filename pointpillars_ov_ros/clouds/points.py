@@ -26,7 +26,7 @@ class PointBuffers:
         """Begin without buffers."""
         self._free: deque[FloatArray] = deque()
 
-    def take(self, count: int) -> FloatArray:
+    def borrow(self, count: int) -> FloatArray:
         """Give an array (count, 4) float32 of any content."""
         try:
             buffer = self._free.pop()

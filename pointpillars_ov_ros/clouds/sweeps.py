@@ -41,7 +41,7 @@ class Sweeps:
         while self._past and abs(stamp_ns - self._past[-1].stamp_ns) > self._max_age_ns:
             self._past.pop()
         total = len(points) + sum(len(sweep.points) for sweep in self._past)
-        joined = self._buffers.take(total)
+        joined = self._buffers.borrow(total)
         joined[: len(points)] = points
         end, T_cloud_odom = len(points), T_odom_cloud.inverse
         for sweep in self._past:

@@ -9,6 +9,7 @@ never computed.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -49,7 +50,7 @@ class PfeWeights:
 
 
 class HostEncoder:
-    """Encodes the pillars of one frame in flight."""
+    """Encodes the pillars of one frame in flight, all in `prepare`; no device is waited for."""
 
     def __init__(self, grid: GridConfig, weights: PfeWeights) -> None:
         """Allocate for `grid`."""
@@ -64,14 +65,31 @@ class HostEncoder:
         self._tails = pad_channels(sum_up_empty_slots(weights), axes=(1,))
         self._features = np.zeros((grid.max_pillars, self._layer.shape[1]), np.float32)
 
+    def prepare(self, pillars: Pillars) -> None:
+        """Encode `pillars`."""
+        self.encode(pillars)
+
+    def start(self, done: Callable[[], None] | None = None) -> None:
+        """Call `done`, since nothing is left to do."""
+        if done is not None:
+            done()
+
+    def is_finished(self) -> bool:
+        """Whether nothing runs, which is always so."""
+        return True
+
+    def finish(self) -> FloatArray:
+        """Return the features (1, C, max_pillars) of the last `prepare`, valid until the next one."""
+        return self._features[:, : self._channels].T[None]
+
     def encode(self, pillars: Pillars) -> FloatArray:
-        """Encode `pillars`; gives features (1, C, max_pillars), valid until the next call."""
+        """Encode `pillars`; return the features (1, C, max_pillars), valid until the next call."""
         cloud = (pillars.points, pillars.starts, pillars.coords, pillars.size, self._offset, self._pillar_size)
         if self._taps is None:
             pool_maximum(*cloud, self._layer, self._max_points, self._tails, self._features)
         else:
             pool_convolution(*cloud, self._layer, self._taps, self._dilation, self._tails, self._features)
-        return self._features[:, : self._channels].T[None]
+        return self.finish()
 
 
 def sum_up_empty_slots(weights: PfeWeights) -> FloatArray:

@@ -17,9 +17,8 @@ from pointpillars_ov_ros.config.runtime_config import DropPolicy, RuntimeConfig
 from pointpillars_ov_ros.core.arrays import FloatArray
 from pointpillars_ov_ros.core.decode import override_thresholds
 from pointpillars_ov_ros.inference.engine import Engine
-from pointpillars_ov_ros.inference.pipeline.frames import Counts, FrameResult
+from pointpillars_ov_ros.inference.pipeline.frames import Counts, FrameResult, StageTimes
 from pointpillars_ov_ros.inference.pipeline.pipeline import CLOSE_TIMEOUT_S, Pipeline
-from pointpillars_ov_ros.inference.pipeline.timing import StageTimes
 from pointpillars_ov_ros.inference.trace.writer import TraceRecorder, open_trace
 from pointpillars_ov_ros.ros.log_handler import RosLogger
 

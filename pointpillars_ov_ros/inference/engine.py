@@ -23,14 +23,15 @@ from pointpillars_ov_ros.config.runtime_config import Mode, RuntimeConfig
 from pointpillars_ov_ros.core.arrays import FloatArray
 from pointpillars_ov_ros.core.canvas_format import CanvasFormat
 from pointpillars_ov_ros.core.decode import override_thresholds
+from pointpillars_ov_ros.core.verdict import NOT_CHECKED, Verdict
 from pointpillars_ov_ros.inference.device.compile_cache import CompileCache
 from pointpillars_ov_ros.inference.device.devices import fit_to_machine, is_cpu_alone
 from pointpillars_ov_ros.inference.device.network import Network
 from pointpillars_ov_ros.inference.device.properties import compile_properties
 from pointpillars_ov_ros.inference.device.setting_warnings import costs
-from pointpillars_ov_ros.inference.pipeline.frames import FrameResult, Slot
+from pointpillars_ov_ros.inference.pipeline.frames import FrameResult, StageEvent
 from pointpillars_ov_ros.inference.pipeline.pipeline import STUCK_TIMEOUT_S, Pipeline
-from pointpillars_ov_ros.inference.pipeline.timing import StageEvent
+from pointpillars_ov_ros.inference.pipeline.scheduler import Slot
 from pointpillars_ov_ros.inference.slot.encoder_choice import EncoderFactory
 from pointpillars_ov_ros.inference.slot.frame_slot import FrameSlot
 from pointpillars_ov_ros.inference.slot.slot_pool import SlotPool
@@ -71,6 +72,8 @@ class Engine:
         self.settings = override_thresholds(bundle.config.postprocess, runtime.score_threshold, runtime.nms_threshold)
         config = bundle.config
         self._points, _ = clean_points(warm_up_cloud(config), 1.0)
+        self.parity = Verdict(NOT_CHECKED, "parity not checked, for parity_check is false")
+        """What is known of its answers; whoever checks them sets it."""
         self.encoders = EncoderFactory(bundle, runtime, compile_properties(runtime, runtime.pfe_device), self._points)
         cache.sign()
         self._canvas = CanvasFormat()
@@ -87,7 +90,7 @@ class Engine:
         self._pool = SlotPool(self._make_slot, self._warm_up, self.rpn.optimal_requests)
         self._pipeline: Pipeline | None = None
         self._changing = threading.RLock()
-        self._pool.take(runtime.mode)
+        self._pool.slots_of(runtime.mode)
         self.warnings: tuple[str, ...] = ()
         """What its user should know of the devices: lists that were reduced, and settings that cost time."""
         self._warn()
@@ -114,7 +117,7 @@ class Engine:
             runtime = self.runtime
             self._warn()
             self._pipeline = Pipeline(
-                self._pool.take(runtime.mode),
+                self._pool.slots_of(runtime.mode),
                 runtime.mode,
                 runtime.drop_policy,
                 self.settings,
@@ -132,7 +135,7 @@ class Engine:
         InferenceError where too many slots hang for it; the mode stays as it was then.
         """
         with self._changing:
-            slots = self._pool.take(mode)
+            slots = self._pool.slots_of(mode)
             if self._pipeline is not None:
                 self._pipeline.set_mode(mode, slots)
             self.runtime = replace(self.runtime, mode=mode)
@@ -147,7 +150,7 @@ class Engine:
             if self._pipeline is not None and not self._pipeline.is_closed:
                 raise InferenceError("clouds are being processed, which keeps the networks warm")
             times = [time.monotonic()]
-            for slot in self._pool.take(self.runtime.mode):
+            for slot in self._pool.slots_of(self.runtime.mode):
                 self._warm_up(slot)
                 times.append(time.monotonic())
             return [end - begin for begin, end in pairwise(times)]

@@ -67,7 +67,7 @@ def read_cloud(
     columns = [_field_view(message, fields[name], row_step) for name in names]
     # Nothing is allocated before the message has turned out to be as large as it says.
     count = message.height * message.width
-    points = np.empty((count, 4), np.float32) if buffers is None else buffers.take(count)
+    points = np.empty((count, 4), np.float32) if buffers is None else buffers.borrow(count)
     by_row = points.reshape(message.height, message.width, 4)
     # Values of a wider type that float32 cannot hold become infinite, and leave with the other such points.
     with np.errstate(over="ignore", invalid="ignore"):

@@ -14,7 +14,7 @@ from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
 from std_msgs.msg import Header
 
 from pointpillars_ov_ros.config.errors import CloudError, plain, shown
-from pointpillars_ov_ros.inference.pipeline.timing import Stage, StageTimes
+from pointpillars_ov_ros.inference.pipeline.frames import Stage, StageTimes
 
 STATUS_NAME = "pointpillars_detector: frame"
 REFUSED = "cloud refused: "

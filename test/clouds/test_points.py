@@ -59,38 +59,38 @@ def address(points: Points) -> int:
 
 def test_a_buffer_serves_again_when_its_cloud_is_gone() -> None:
     buffers = PointBuffers()
-    points = buffers.take(100)
+    points = buffers.borrow(100)
     assert points.shape == (100, 4) and points.dtype == np.float32
     first = address(points)
     del points
-    assert address(buffers.take(80)) == first
+    assert address(buffers.borrow(80)) == first
 
 
 def test_a_buffer_does_not_serve_again_while_a_part_of_its_cloud_is_held() -> None:
     buffers = PointBuffers()
-    points = buffers.take(100)
+    points = buffers.borrow(100)
     points[:] = 1.0
     part = points[10:20, 1:]
     del points
-    buffers.take(100)[:] = 2.0
+    buffers.borrow(100)[:] = 2.0
     assert (part == 1.0).all()
 
 
 def test_a_buffer_that_is_too_short_is_replaced() -> None:
     buffers = PointBuffers()
-    buffers.take(10)
-    points = buffers.take(100_000)
+    buffers.borrow(10)
+    points = buffers.borrow(100_000)
     points[:] = 3.0
     assert (points == 3.0).all() and points.shape == (100_000, 4)
 
 
 def test_there_are_as_many_buffers_as_clouds_held_at_a_time() -> None:
     buffers = PointBuffers()
-    held = [buffers.take(10) for _ in range(3)]
+    held = [buffers.borrow(10) for _ in range(3)]
     seen = {address(points) for points in held}
     assert len(seen) == 3
     del held
     for _ in range(20):
-        pair = buffers.take(10), buffers.take(10)
+        pair = buffers.borrow(10), buffers.take(10)
         assert {address(points) for points in pair} < seen
         del pair

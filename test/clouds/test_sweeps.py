@@ -78,7 +78,7 @@ def test_nothing_large_is_allocated_once_it_runs() -> None:
         for number in range(30):
             before = tracemalloc.get_traced_memory()[0]
             tracemalloc.reset_peak()
-            points = buffers.take(20_000 + int(rng.integers(2000)))
+            points = buffers.borrow(20_000 + int(rng.integers(2000)))
             sweeps.join(points, PLACES[number % 8], number * STEP_NS)
             peaks.append(tracemalloc.get_traced_memory()[1] - before)
     finally:

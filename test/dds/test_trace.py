@@ -12,7 +12,7 @@ import pytest
 
 from pointpillars_ov_ros.config.errors import DatasetError
 from pointpillars_ov_ros.config.runtime_config import Mode
-from pointpillars_ov_ros.inference.pipeline.timing import ROWS
+from pointpillars_ov_ros.inference.pipeline.frames import ROWS
 from pointpillars_ov_ros.inference.trace.reader import read_trace
 from test.dds.peers import nodes, peer
 from test.inference.toy_bundle import save_toy_bundle, toy_cloud

@@ -10,9 +10,8 @@ import pytest
 
 from pointpillars_ov_ros.config.errors import ConfigError
 from pointpillars_ov_ros.config.runtime_config import DropPolicy, Mode
-from pointpillars_ov_ros.inference.pipeline.frames import Counts
+from pointpillars_ov_ros.inference.pipeline.frames import Counts, Stage
 from pointpillars_ov_ros.inference.pipeline.scheduler import SCHEDULES
-from pointpillars_ov_ros.inference.pipeline.timing import Stage
 from test.inference.simulation.rig import EVEN, MS, ORIGIN, SHORT, Fault, Faulty, Rig, RigSlot, moment
 
 every_mode = pytest.mark.parametrize("mode", Mode)

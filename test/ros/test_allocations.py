@@ -85,7 +85,7 @@ def test_a_large_allocation_would_be_seen() -> None:
     tracemalloc.start()
     try:
         before = tracemalloc.get_traced_memory()[0]
-        buffers.take(20_000)
+        buffers.borrow(20_000)
         assert tracemalloc.get_traced_memory()[1] - before > LIMIT_BYTES
     finally:
         tracemalloc.stop()

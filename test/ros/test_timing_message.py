@@ -13,7 +13,7 @@ from rclpy.serialization import deserialize_message, serialize_message
 from std_msgs.msg import Header
 
 from pointpillars_ov_ros.config.errors import CloudError
-from pointpillars_ov_ros.inference.pipeline.timing import Stage, StageTimes
+from pointpillars_ov_ros.inference.pipeline.frames import Stage, StageTimes
 from pointpillars_ov_ros.ros.timing_message import (
     REFUSED,
     STATUS_NAME,

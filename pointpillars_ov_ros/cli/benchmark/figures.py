@@ -12,7 +12,7 @@ from pointpillars_ov_ros.cli.measurement.usage import busy_ns
 from pointpillars_ov_ros.cli.measurement.workloads import Round
 from pointpillars_ov_ros.cli.tables import summarize
 from pointpillars_ov_ros.config.runtime_config import EncoderChoice, RuntimeConfig
-from pointpillars_ov_ros.inference.pipeline.timing import Stage, StageEvent
+from pointpillars_ov_ros.inference.pipeline.frames import Stage, StageEvent
 
 Percentiles = dict[str, float]
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
-from pointpillars_ov_ros.inference.pipeline.timing import ROWS, Row, Stage, StageEvent
+from pointpillars_ov_ros.inference.pipeline.frames import ROWS, Row, Stage, StageEvent
 
 
 class Bar(NamedTuple):

@@ -39,7 +39,7 @@ from pointpillars_ov_ros.core.pillars import Pillars
 from pointpillars_ov_ros.inference.device.network import Network
 from pointpillars_ov_ros.inference.device.properties import compile_properties
 from pointpillars_ov_ros.inference.engine import Engine, warm_up_cloud
-from pointpillars_ov_ros.inference.pipeline.timing import StageEvent
+from pointpillars_ov_ros.inference.pipeline.frames import StageEvent
 from pointpillars_ov_ros.inference.slot.encoder_choice import EncoderFactory
 from pointpillars_ov_ros.model.bundle import ModelBundle, load_bundle
 from pointpillars_ov_ros.ros.cloud_reader import CloudReader

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from pointpillars_ov_ros.cli.benchmark.gantt import ROWS, Bar, Row, Trace
-from pointpillars_ov_ros.inference.pipeline.timing import StageEvent
+from pointpillars_ov_ros.inference.pipeline.frames import StageEvent
 
 FRAMES = 3
 """Whole frames to show of the slowest mode; the others show what they do in the same time."""

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from pointpillars_ov_ros.cli.tables import format_table
 from pointpillars_ov_ros.config.runtime_config import Mode
-from pointpillars_ov_ros.inference.pipeline.timing import StageEvent
+from pointpillars_ov_ros.inference.pipeline.frames import StageEvent
 from pointpillars_ov_ros.inference.simulation.simulate import (
     WARM_UP_FRAMES,
     SimulationReport,

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from pointpillars_ov_ros.cli.benchmark.plot import FRAMES, Group, draw_benchmark, make_group
 from pointpillars_ov_ros.config.errors import DatasetError
-from pointpillars_ov_ros.inference.pipeline.timing import StageEvent
+from pointpillars_ov_ros.inference.pipeline.frames import StageEvent
 from pointpillars_ov_ros.inference.trace.reader import RecordedTrace, read_trace
 
 

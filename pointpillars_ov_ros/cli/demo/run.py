@@ -26,8 +26,8 @@ from pointpillars_ov_ros.config.errors import PointPillarsError
 from pointpillars_ov_ros.config.model_config import ModelConfig
 from pointpillars_ov_ros.config.runtime_config import Mode
 from pointpillars_ov_ros.conversion.open_model import open_model
+from pointpillars_ov_ros.inference.pipeline.frames import Stage
 from pointpillars_ov_ros.inference.pipeline.scheduler import SCHEDULES
-from pointpillars_ov_ros.inference.pipeline.timing import Stage
 from pointpillars_ov_ros.kitti.frames import can_crop, open_frames
 from pointpillars_ov_ros.ros.dds import profile_path, transport_warning, with_profile
 

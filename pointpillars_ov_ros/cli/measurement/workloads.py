@@ -20,8 +20,7 @@ from pointpillars_ov_ros.config.errors import InferenceError
 from pointpillars_ov_ros.config.runtime_config import Mode
 from pointpillars_ov_ros.inference.device.network import Request
 from pointpillars_ov_ros.inference.engine import Engine
-from pointpillars_ov_ros.inference.pipeline.frames import FrameResult
-from pointpillars_ov_ros.inference.pipeline.timing import Stage, StageEvent, StageTimes
+from pointpillars_ov_ros.inference.pipeline.frames import FrameResult, Stage, StageEvent, StageTimes
 from pointpillars_ov_ros.kitti.frames import open_frames
 from pointpillars_ov_ros.ros.cloud_reader import CloudReader
 from pointpillars_ov_ros.ros.conversions import to_detection_array

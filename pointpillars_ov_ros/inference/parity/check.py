@@ -1,17 +1,16 @@
 # Copyright 2026 The pointpillars_ov_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""An engine whose answer to the built-in cloud was compared with the reference, and what is done where they differ."""
+"""Opens an engine, compares its answer to the built-in cloud with the reference, and acts where they differ."""
 
 from __future__ import annotations
 
 import time
 from dataclasses import replace
-from typing import NamedTuple
 
 from pointpillars_ov_ros.config.errors import InferenceError
 from pointpillars_ov_ros.config.runtime_config import OnMismatch, PerformanceHint, Precision, RuntimeConfig
 from pointpillars_ov_ros.core.arrays import FloatArray
-from pointpillars_ov_ros.core.verdict import AGREES, NOT_CHECKED, Verdict
+from pointpillars_ov_ros.core.verdict import AGREES, Verdict
 from pointpillars_ov_ros.inference.engine import Engine
 from pointpillars_ov_ros.inference.parity.cloud import built_in_cloud
 from pointpillars_ov_ros.inference.parity.compare import Comparison, Fate, Tolerances, compare_answers, figure
@@ -21,29 +20,30 @@ from pointpillars_ov_ros.model.bundle import ModelBundle
 NOTHING_TO_COMPARE = "CPU in f32 with untouched graphs is the reference itself, so there is nothing to compare"
 
 
-class CheckedEngine(NamedTuple):
-    """An engine, and what is known of its answers."""
-
-    engine: Engine
-    parity: Verdict
-
-
-def open_engine(bundle: ModelBundle, runtime: RuntimeConfig, reference: ModelBundle | None = None) -> CheckedEngine:
-    """Make the engine that `runtime` asks for, check it, and do what `on_mismatch` says where it is amiss.
+def open_engine(bundle: ModelBundle, runtime: RuntimeConfig, reference: ModelBundle | None = None) -> Engine:
+    """Make the engine that `runtime` asks for, check it, and do what `on_mismatch` says where it differs.
 
     `reference`: the bundle whose answer is the right one; by default `bundle` itself. Raises what `Engine` does, and
     InferenceError where the answers differ and `on_mismatch` is ERROR.
     """
     engine = Engine(bundle, runtime)
     if not runtime.parity_check:
-        return CheckedEngine(engine, Verdict(NOT_CHECKED, "parity not checked, for parity_check is false"))
-    parity = check_engine(engine, reference)
-    if not parity.is_amiss or runtime.on_mismatch is OnMismatch.WARN:
-        return CheckedEngine(engine, parity)
+        return engine
+    engine.parity = check_engine(engine, reference)
+    if not engine.parity.failed or runtime.on_mismatch is OnMismatch.WARN:
+        return engine
     if runtime.on_mismatch is OnMismatch.ERROR:
-        raise InferenceError(f"{parity.sentence} (on_mismatch is error)")
+        raise InferenceError(f"{engine.parity.sentence} (on_mismatch is error)")
+    mismatch = engine.parity
     del engine
-    safe = replace(
+    safe = Engine(bundle, safe_settings(runtime))
+    safe.parity = Verdict(f"fell back to CPU in f32: {mismatch.text}", f"{mismatch.sentence}; fell back to CPU in f32")
+    return safe
+
+
+def safe_settings(runtime: RuntimeConfig) -> RuntimeConfig:
+    """Return `runtime` on CPU in float32, with the graphs as they are."""
+    return replace(
         runtime,
         pfe_device="CPU",
         rpn_device="CPU",
@@ -53,8 +53,6 @@ def open_engine(bundle: ModelBundle, runtime: RuntimeConfig, reference: ModelBun
         allow_auto_batching=False,
         device_properties="",
     )
-    text = f"fell back to CPU in f32: {parity.text}"
-    return CheckedEngine(Engine(bundle, safe), Verdict(text, f"{parity.sentence}; fell back to CPU in f32"))
 
 
 def check_engine(engine: Engine, reference: ModelBundle | None = None) -> Verdict:

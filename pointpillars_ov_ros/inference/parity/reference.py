@@ -15,7 +15,6 @@ import json
 import logging
 import tempfile
 import zipfile
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -24,11 +23,11 @@ import openvino as ov
 from pointpillars_ov_ros.config.mapping import to_mapping
 from pointpillars_ov_ros.config.model_config import ModelConfig
 from pointpillars_ov_ros.core.arrays import FloatArray
-from pointpillars_ov_ros.core.canvas_format import CanvasFormat
 from pointpillars_ov_ros.core.pillars import Pillars
+from pointpillars_ov_ros.core.scatter import Canvas
 from pointpillars_ov_ros.inference.device.network import Network
-from pointpillars_ov_ros.inference.slot.encoders import DeviceEncoding
-from pointpillars_ov_ros.inference.slot.frame_slot import Answer, FrameSlot
+from pointpillars_ov_ros.inference.slot.encoders import DeviceEncoder
+from pointpillars_ov_ros.inference.slot.frame_slot import Answer, copy_answer
 from pointpillars_ov_ros.model.bundle import ModelBundle
 from pointpillars_ov_ros.model.ports import pfe_ports, rpn_ports
 
@@ -50,7 +49,7 @@ class Reference:
         `rpn`: the RPN where it is compiled already, untouched for CPU in float32.
         """
         self._bundle, self._rpn = bundle, rpn
-        self._encoder: PiecewiseEncoding | None = None
+        self._encoder: DeviceEncoder | None = None
         self._cache = Path(cache_dir) if cache_dir else None
 
     def answer(self, points: FloatArray) -> Answer:
@@ -65,11 +64,26 @@ class Reference:
 
     def _infer(self, points: FloatArray) -> Answer:
         config = self._bundle.config
+        block = min(_BLOCK, config.grid.max_pillars)
         if self._rpn is None:
             self._rpn = Network(self._bundle.path(config.rpn.file), "CPU", _PROPERTIES, rpn_ports(config))
         if self._encoder is None:
-            self._encoder = PiecewiseEncoding(self._bundle)
-        return FrameSlot(config, self._encoder, self._rpn, CanvasFormat()).examine(points)
+            self._encoder = self._make_encoder(block)
+        pillars, request = Pillars(config.grid), self._rpn.create_request()
+        pillars.group(points)
+        features = encode_in_blocks(self._encoder, pillars, block)
+        Canvas(request.tensor(config.rpn.input), config.grid.max_pillars).scatter(features, pillars)
+        request.start()
+        request.finish()
+        return copy_answer(features, pillars.size, request, config)
+
+    def _make_encoder(self, block: int) -> DeviceEncoder:
+        """Compile the untouched PFE; its encoder has room for one block of pillars, and so needs little memory."""
+        config = self._bundle.config
+        ports, shapes = pfe_ports(config, config.grid.max_pillars), pfe_ports(config, block).inputs
+        network = Network(self._bundle.path(config.pfe.file), "CPU", _PROPERTIES, ports, shapes)
+        few = dataclasses.replace(config, grid=dataclasses.replace(config.grid, max_pillars=block))
+        return DeviceEncoder(network, few, block)
 
     def _key(self, points: FloatArray) -> str:
         """Give a name for the answer that changes with everything that it follows from."""
@@ -80,42 +94,14 @@ class Reference:
         return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:32]
 
 
-class PiecewiseEncoding:
-    """The untouched PFE on CPU in float32, one block of pillars after the other: it needs little memory."""
-
-    def __init__(self, bundle: ModelBundle) -> None:
-        """Compile."""
-        config = bundle.config
-        limit = config.grid.max_pillars
-        self._block = min(_BLOCK, limit)
-        path, shapes = bundle.path(config.pfe.file), pfe_ports(config, self._block).inputs
-        network = Network(path, "CPU", _PROPERTIES, pfe_ports(config, limit), shapes)
-        few = dataclasses.replace(config, grid=dataclasses.replace(config.grid, max_pillars=self._block))
-        self._encoding = DeviceEncoding(network, few, self._block)
-        self._features = np.empty((0, config.rpn.channels, self._block), np.float32)
-
-    def prepare(self, pillars: Pillars) -> None:
-        """Encode."""
-        begins = range(0, max(1, pillars.size), self._block)
-        features = []
-        for begin in begins:
-            self._encoding.prepare(part_of(pillars, begin, min(begin + self._block, pillars.size)))
-            self._encoding.start()
-            features.append(self._encoding.finish().copy())
-        self._features = np.concatenate(features)
-
-    def start(self, done: Callable[[], None] | None = None) -> None:
-        """Be done."""
-        if done is not None:
-            done()
-
-    def is_finished(self) -> bool:
-        """Tell that nothing runs."""
-        return True
-
-    def finish(self) -> FloatArray:
-        """Give the features (blocks, C, B) of the last `prepare`."""
-        return self._features
+def encode_in_blocks(encoder: DeviceEncoder, pillars: Pillars, block: int) -> FloatArray:
+    """Encode one block of pillars after the other; return the features (blocks, C, block)."""
+    features = []
+    for begin in range(0, max(1, pillars.size), block):
+        encoder.prepare(part_of(pillars, begin, min(begin + block, pillars.size)))
+        encoder.start()
+        features.append(encoder.finish().copy())
+    return np.concatenate(features)
 
 
 def part_of(pillars: Pillars, begin: int, end: int) -> Pillars:

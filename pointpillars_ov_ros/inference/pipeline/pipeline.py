@@ -1,6 +1,9 @@
 # Copyright 2026 The pointpillars_ov_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Frames in flight: one host thread moves them along, results leave in input order."""
+"""Frames in flight: one host thread moves them along, step by step; results leave in input order.
+
+The same loop runs on simulated time, where whoever made the pipeline calls `turn`.
+"""
 
 from __future__ import annotations
 
@@ -8,19 +11,36 @@ import logging
 import threading
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
-from pointpillars_ov_ros.config.errors import require
+from pointpillars_ov_ros.config.errors import PointPillarsError, require
 from pointpillars_ov_ros.config.model_config import PostprocessConfig
 from pointpillars_ov_ros.config.runtime_config import DropPolicy, Mode
 from pointpillars_ov_ros.core.arrays import FloatArray
-from pointpillars_ov_ros.inference.pipeline.clock import Clock, MonotonicClock
-from pointpillars_ov_ros.inference.pipeline.cloud_queue import Intake
-from pointpillars_ov_ros.inference.pipeline.delivery import Delivery
-from pointpillars_ov_ros.inference.pipeline.frames import Counts, FrameResult, Slot
-from pointpillars_ov_ros.inference.pipeline.host_loop import HostLoop, Limits
-from pointpillars_ov_ros.inference.pipeline.scheduler import check_slots
-from pointpillars_ov_ros.inference.pipeline.timing import Stage, StageEvent, StageTimes
+from pointpillars_ov_ros.core.detections import Detections
+from pointpillars_ov_ros.inference.pipeline.frames import (
+    Clock,
+    CloudQueue,
+    Counts,
+    FrameResult,
+    MonotonicClock,
+    PendingCloud,
+    ResultOrder,
+    Stage,
+    StageEvent,
+    StageTimes,
+)
+from pointpillars_ov_ros.inference.pipeline.scheduler import (
+    SCHEDULES,
+    Job,
+    Slot,
+    SlotEntry,
+    SlotTable,
+    State,
+    check_slots,
+    next_job,
+    rpns_at_once,
+)
 
 log = logging.getLogger(__name__)
 
@@ -29,6 +49,19 @@ STUCK_TIMEOUT_S = 10.0
 """How long a sender in replay waits for a slot where all hang; it may be the thread that a process is ended by."""
 _HOST_GRACE_S = 5.0
 """What the host's own work may take beyond that; it cannot be given up as an inference can."""
+_WATCH_NS = 100_000_000
+"""How often a running inference is asked whether it ended and nobody said so, or takes too long."""
+
+
+class Limits(NamedTuple):
+    """How long a device may take."""
+
+    stage_ns: int | None
+    """For one inference; None: as long as it likes."""
+    stuck_ns: int
+    """For a slot to be made or given back where all hang, before senders are told to go on."""
+    close_ns: int
+    """For everything in flight, once the pipeline is closed."""
 
 
 class Pipeline:
@@ -62,59 +95,55 @@ class Pipeline:
         require(stuck_timeout_s >= 0, "stuck_timeout_s", stuck_timeout_s, "0 or above")
         require(close_timeout_s >= 0, "close_timeout_s", close_timeout_s, "0 or above")
         check_slots(mode, len(slots))
+        self.settings = settings
+        """What results are decoded with."""
         self._clock: Clock = MonotonicClock() if clock is None else clock
-        self._intake = Intake(policy, self._clock.now_ns)
-        self._close_timeout_s = close_timeout_s
-        limits = Limits(
+        self._queue = CloudQueue(policy, self._clock.now_ns)
+        self._order = ResultOrder(self._queue, on_result)
+        self._on_event, self._on_hung = on_event, on_hung
+        self._limits = Limits(
             stage_ns=None if stage_timeout_s is None else int(stage_timeout_s * 1e9),
             stuck_ns=int(stuck_timeout_s * 1e9),
             close_ns=int(close_timeout_s * 1e9),
         )
-        delivery = Delivery(self._intake, on_result)
-        self._loop = HostLoop(settings, self._intake, delivery, self._clock, limits, on_event, on_hung)
-        self._loop.use(mode, slots)
+        self._slots = SlotTable()
+        self._watch_at_ns = 0
+        self._closing_at_ns: int | None = None
+        self._stuck_since_ns: int | None = None
+        self._use(mode, slots)
         self._thread = threading.Thread(target=self._run, name="pointpillars-host", daemon=True)
         if clock is None:
             self._thread.start()
 
     @property
-    def settings(self) -> PostprocessConfig:
-        """What results are decoded with."""
-        return self._loop.settings
-
-    @settings.setter
-    def settings(self, settings: PostprocessConfig) -> None:
-        self._loop.settings = settings
-
-    @property
     def counts(self) -> Counts:
         """The accounts at this moment."""
-        return self._intake.counts
+        return self._queue.counts
 
     @property
     def policy(self) -> DropPolicy:
         """What happens to clouds that come too fast."""
-        return self._intake.policy
+        return self._queue.policy
 
     @property
     def has_room(self) -> bool:
-        """Tell whether a cloud submitted now neither waits nor displaces one."""
-        return not self._intake.has_cloud
+        """Whether a cloud submitted now neither waits nor displaces one."""
+        return not self._queue.has_cloud
 
     @property
     def is_closed(self) -> bool:
-        """Tell whether no cloud is taken in any more."""
-        return self._intake.is_closed
+        """Whether no cloud is taken in any more."""
+        return self._queue.is_closed
 
     @property
     def hung_slots(self) -> list[Slot]:
         """Slots whose inference was given up and that the device has not given back."""
-        return self._loop.hung
+        return [entry.slot for entry in self._slots.hung]
 
     @property
     def is_stuck(self) -> bool:
-        """Tell whether all slots hang, and none took their place within `stuck_timeout_s`."""
-        return self._intake.is_stuck
+        """Whether all slots hang, and none took their place within `stuck_timeout_s`."""
+        return self._queue.is_stuck
 
     def submit(self, points: FloatArray, token: Any, times: StageTimes | None = None) -> bool:
         """Hand over `points` (N, 4) float32, not to be changed any more; give False where the pipeline is closed.
@@ -126,7 +155,7 @@ class Pipeline:
             times = StageTimes()
             times.begin(Stage.CONVERT, self._clock.now_ns())
             times.end(Stage.CONVERT, self._clock.now_ns())
-        if not self._intake.put(points, token, times):
+        if not self._queue.enqueue(points, token, times):
             return False
         self._clock.call_soon(_look)
         return True
@@ -139,15 +168,15 @@ class Pipeline:
         `slots` are not as many as the mode has.
         """
         check_slots(mode, len(slots))
-        self._clock.call_soon(partial(self._loop.use, mode, tuple(slots)))
+        self._clock.call_soon(partial(self._use, mode, tuple(slots)))
 
     def set_policy(self, policy: DropPolicy) -> None:
         """Change what happens to clouds that come too fast; a sender that waits in `submit` goes on at once."""
-        self._intake.set_policy(policy)
+        self._queue.set_policy(policy)
 
     def drain(self, timeout_s: float | None = None) -> bool:
         """Wait until every cloud submitted so far has left; False where that took longer than `timeout_s`."""
-        return self._intake.drain(timeout_s)
+        return self._queue.drain(timeout_s)
 
     def close(self) -> None:
         """Finish what is in flight, give its results, and stop; a cloud still waiting is dropped.
@@ -155,22 +184,177 @@ class Pipeline:
         What a device has not finished after `close_timeout_s` is reported failed. On a simulated clock this
         returns at once, and `turn` goes on until it gives False.
         """
-        self._intake.close()
-        self._clock.call_soon(self._loop.begin_close)
+        self._queue.close()
+        self._clock.call_soon(self._begin_close)
         if self._thread.is_alive() and threading.current_thread() is not self._thread:
-            self._thread.join(self._close_timeout_s + _HOST_GRACE_S)
+            self._thread.join(self._limits.close_ns / 1e9 + _HOST_GRACE_S)
             if self._thread.is_alive():
                 log.error("the pipeline's thread did not end: a step of the host, or the receiver of results, hangs")
 
     def turn(self) -> bool:
-        """Do the host's next job or wait for an event; on a simulated clock only. False: closed and empty."""
-        return self._loop.turn()
+        """Take what has happened, then do one job or wait; False when closed and nothing is in flight."""
+        while (call := self._clock.wait(until_ns=0)) is not None:
+            call()
+        self._watch()
+        choice = next_job(self._schedule, self._slots.active, self._queue.has_cloud, self._rpns_at_once)
+        if choice is not None:
+            self._do(*choice)
+        elif self._queue.is_closed and self._slots.are_idle():
+            return False
+        else:
+            self._wait()
+        return True
+
+    def _wait(self) -> None:
+        a_device_works = self._slots.running() or self._slots.hung
+        call = self._clock.wait(self._watch_at_ns if a_device_works else None)
+        if call is not None:
+            call()
+
+    def _watch(self) -> None:
+        """Look after the devices, by the clock and not by the silence: clouds that keep coming must not put it off."""
+        now_ns = self._clock.now_ns()
+        if now_ns < self._watch_at_ns:
+            return
+        self._watch_at_ns = now_ns + _WATCH_NS
+        if self._slots.recover():
+            self._on_hung(self.hung_slots)
+        self._look_whether_stuck(now_ns)
+        for entry in self._slots.running():
+            if entry.is_finished():
+                self._inference_ended(entry, entry.sequence, entry.state, now_ns)
+            elif reason := self._too_long(entry, now_ns):
+                self._give_up(entry, reason)
+
+    def _look_whether_stuck(self, now_ns: int) -> None:
+        """Let senders go on where all slots hang, and none took their place in time.
+
+        The limit is not that of an inference: a plugin may make no other request before the one that hangs has ended.
+        """
+        if not self._slots.are_stuck:
+            self._stuck_since_ns = None
+        elif self._stuck_since_ns is None:
+            self._stuck_since_ns = now_ns
+        since_ns = self._stuck_since_ns
+        self._queue.set_stuck(since_ns is not None and now_ns - since_ns >= self._limits.stuck_ns)
+
+    def _too_long(self, entry: SlotEntry, now_ns: int) -> str:
+        """Say why a running inference is not waited for any longer; empty where it is."""
+        network = Stage.PFE.name if entry.state is State.PFE_RUNNING else Stage.RPN.name
+        limits, closing_at_ns = self._limits, self._closing_at_ns
+        if limits.stage_ns is not None and now_ns - entry.started_ns >= limits.stage_ns:
+            return f"{network} did not end within {limits.stage_ns / 1e9:g} s"
+        if closing_at_ns is not None and now_ns - closing_at_ns >= limits.close_ns:
+            return f"{network} did not end within {limits.close_ns / 1e9:g} s after the pipeline was closed"
+        return ""
+
+    def _give_up(self, entry: SlotEntry, reason: str) -> None:
+        """Report a frame failed whose inference does not end; the device still has its slot."""
+        log.error("frame %d: %s; its slot is set aside until the device gives it back", entry.sequence, reason)
+        cloud = self._slots.set_aside(entry)
+        self._on_hung(self.hung_slots)
+        self._order.release(cloud, Detections.empty(), reason)
+
+    def _inference_ended(self, entry: SlotEntry, sequence: int, running: State, now_ns: int) -> None:
+        """Note that an inference ended; a second notice of the same end is passed over."""
+        if entry.cloud is None or entry.sequence != sequence or entry.state is not running:
+            return
+        on_pfe = running is State.PFE_RUNNING
+        self._end(entry.cloud, Stage.PFE if on_pfe else Stage.RPN, now_ns)
+        entry.state = State.PFE_DONE if on_pfe else State.RPN_DONE
+
+    def _do(self, job: Job, entry: SlotEntry) -> None:
+        if job is Job.PREPARE and not self._dequeue_cloud(entry):
+            return
+        assert entry.cloud is not None
+        detections, error = None, ""
+        try:
+            detections = self._step(job, entry, entry.cloud)
+        except PointPillarsError as known:
+            error = str(known) or type(known).__name__
+        except Exception as unknown:
+            log.exception("frame %d failed", entry.sequence)
+            error = f"{type(unknown).__name__}: {unknown}"
+        if error or job is Job.FINISH:
+            self._order.release(self._slots.free(entry), detections or Detections.empty(), error)
+            # After the result has left, so that nobody waits for it.
+            entry.slot.tidy_up()
+        else:
+            entry.state = job.leads_to
+
+    def _step(self, job: Job, entry: SlotEntry, cloud: PendingCloud) -> Detections | None:
+        """Do one job; only FINISH has a result."""
+        slot, detections = entry.slot, None
+        if job is Job.PREPARE:
+            self._begin(cloud, Stage.PILLARS)
+            assert cloud.points is not None
+            slot.prepare(cloud.points)
+            cloud.points = None
+            cloud.pillars = slot.pillars
+            self._end(cloud, Stage.PILLARS)
+        elif job is Job.START_PFE:
+            entry.started_ns = self._begin(cloud, Stage.PFE)
+            slot.start_pfe(self._done_callback(entry, State.PFE_RUNNING))
+        elif job is Job.SCATTER:
+            self._begin(cloud, Stage.SCATTER)
+            slot.scatter()
+            self._end(cloud, Stage.SCATTER)
+        elif job is Job.START_RPN:
+            entry.started_ns = self._begin(cloud, Stage.RPN)
+            slot.start_rpn(self._done_callback(entry, State.RPN_RUNNING))
+        elif job is Job.FINISH:
+            self._begin(cloud, Stage.DECODE)
+            detections = slot.decode(self.settings)
+            self._end(cloud, Stage.DECODE)
+        return detections
+
+    def _done_callback(self, entry: SlotEntry, running: State) -> Callable[[], None]:
+        """Make what is called on the thread that waits: a stamp and a hand-over, nothing that can raise."""
+        sequence, clock = entry.sequence, self._clock
+        return lambda: clock.call_soon(partial(self._inference_ended, entry, sequence, running, clock.now_ns()))
+
+    def _dequeue_cloud(self, entry: SlotEntry) -> bool:
+        cloud = self._queue.dequeue()
+        if cloud is None:
+            return False
+        entry.cloud, entry.sequence = cloud, cloud.sequence
+        cloud.slot = entry.number
+        self._order.expect(cloud)
+        begin_ns, end_ns = cloud.times.span_ns(Stage.QUEUE)
+        self._trace(cloud, Stage.QUEUE, False, begin_ns)
+        self._trace(cloud, Stage.QUEUE, True, end_ns)
+        return True
+
+    def _begin(self, cloud: PendingCloud, stage: Stage) -> int:
+        now_ns = self._clock.now_ns()
+        cloud.times.begin(stage, now_ns)
+        self._trace(cloud, stage, False, now_ns)
+        return now_ns
+
+    def _end(self, cloud: PendingCloud, stage: Stage, now_ns: int | None = None) -> None:
+        now_ns = self._clock.now_ns() if now_ns is None else now_ns
+        cloud.times.end(stage, now_ns)
+        self._trace(cloud, stage, True, now_ns)
+
+    def _trace(self, cloud: PendingCloud, stage: Stage, is_end: bool, now_ns: int) -> None:
+        if self._on_event is not None:
+            self._on_event(StageEvent(cloud.sequence, stage, is_end, now_ns, cloud.slot))
 
     def _run(self) -> None:
-        while self._loop.turn():
+        while self.turn():
             pass
-        if self._loop.hung:
-            log.error("closed while a device has not given back %d of the slots", len(self._loop.hung))
+        if self._slots.hung:
+            log.error("closed while a device has not given back %d of the slots", len(self._slots.hung))
+
+    def _use(self, mode: Mode, slots: Sequence[Slot]) -> None:
+        """Run `mode` over these slots and no others; the frames in the others are finished first."""
+        self._schedule, self._rpns_at_once = SCHEDULES[mode], rpns_at_once(len(slots))
+        self._slots.assign(slots)
+
+    def _begin_close(self) -> None:
+        """Limit the time of what is in flight from now on."""
+        if self._closing_at_ns is None:
+            self._closing_at_ns = self._clock.now_ns()
 
 
 def _look() -> None:

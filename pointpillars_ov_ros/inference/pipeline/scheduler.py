@@ -1,15 +1,59 @@
 # Copyright 2026 The pointpillars_ov_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Which job of which frame the host does next. A mode is a number of slots and an order of priority."""
+"""Which job of which frame the host does next, and the slots that frames are in.
+
+A mode is a number of slots and an order of priority.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import logging
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from enum import Enum, IntEnum
-from typing import NamedTuple, Protocol, TypeVar
+from itertools import count
+from typing import NamedTuple, Protocol
 
 from pointpillars_ov_ros.config.errors import require
+from pointpillars_ov_ros.config.model_config import PostprocessConfig
 from pointpillars_ov_ros.config.runtime_config import Mode
+from pointpillars_ov_ros.core.arrays import FloatArray
+from pointpillars_ov_ros.core.detections import Detections
+from pointpillars_ov_ros.inference.pipeline.frames import PendingCloud
+
+log = logging.getLogger(__name__)
+
+
+class Slot(Protocol):
+    """The steps of one frame in flight (`FrameSlot`, or a simulated device)."""
+
+    @property
+    def pillars(self) -> int:
+        """Pillars of the frame at hand."""
+
+    def prepare(self, points: FloatArray) -> None:
+        """Group points into pillars and fill the PFE's inputs."""
+
+    def start_pfe(self, done: Callable[[], None]) -> None:
+        """Start the PFE."""
+
+    def pfe_is_finished(self) -> bool:
+        """Whether the PFE is through, or failed without calling `done`."""
+
+    def scatter(self) -> None:
+        """Take the PFE's output onto the canvas; raises where the PFE failed."""
+
+    def start_rpn(self, done: Callable[[], None]) -> None:
+        """Start the RPN."""
+
+    def rpn_is_finished(self) -> bool:
+        """Whether the RPN is through, or failed without calling `done`."""
+
+    def decode(self, settings: PostprocessConfig) -> Detections:
+        """Decode the RPN's output; raises where the RPN failed."""
+
+    def tidy_up(self) -> None:
+        """Do what the next frame need not wait for; called when this one's result has left, whatever that is."""
 
 
 class State(IntEnum):
@@ -52,7 +96,7 @@ class Schedule(NamedTuple):
     takes_more_slots: bool = False
 
     def slots_for(self, rpns_at_once: int) -> int:
-        """Give the number of slots with which so many RPNs run at a time, where the mode lets them."""
+        """Return the number of slots with which so many RPNs run at a time, where the mode lets them."""
         return self.slots + (rpns_at_once - 1 if self.takes_more_slots else 0)
 
 
@@ -79,27 +123,104 @@ def check_slots(mode: Mode, slots: int) -> None:
     require(fits, "slots", slots, f"the number of {mode.value} mode, {schedule.slots}{least}")
 
 
-class Flight(Protocol):
-    """What the scheduler must know of a slot."""
+@dataclass(eq=False)
+class SlotEntry:
+    """A slot, and the frame in it."""
+
+    slot: Slot
+    number: int
+    """Another one for each slot of a pipeline."""
+    state: State = State.IDLE
+    sequence: int = -1
+    cloud: PendingCloud | None = None
+    started_ns: int = 0
+    """When its last inference was started."""
+    is_retired: bool = False
+    """It takes no other frame, because the mode was changed to one of fewer slots."""
+
+    def is_finished(self) -> bool:
+        """Whether the inference under way is through; True, too, where the device cannot tell."""
+        try:
+            on_pfe = self.state is State.PFE_RUNNING
+            return self.slot.pfe_is_finished() if on_pfe else self.slot.rpn_is_finished()
+        except Exception:
+            log.exception("frame %d: the device does not answer", self.sequence)
+            return True
+
+
+class SlotTable:
+    """The slots of a pipeline: they come and go with the mode, and some a device does not give back."""
+
+    def __init__(self) -> None:
+        """Begin without slots."""
+        self._numbers = count()
+        self.active: list[SlotEntry] = []
+        self.hung: list[SlotEntry] = []
+        """Set aside: their inference was given up, and still has the slot's memory."""
+
+    def assign(self, slots: Sequence[Slot]) -> None:
+        """Use these slots and no others; the frames in the others are finished first."""
+        known = [*self.active, *self.hung]
+        for entry in known:
+            entry.is_retired = not any(entry.slot is slot for slot in slots)
+        for slot in slots:
+            if not any(entry.slot is slot for entry in known):
+                self.active.append(SlotEntry(slot, next(self._numbers)))
+        self._remove_retired()
+
+    def running(self) -> list[SlotEntry]:
+        """Return those that a device works on."""
+        return [entry for entry in self.active if entry.state in RUNNING]
+
+    def are_idle(self) -> bool:
+        """Whether no frame is in flight."""
+        return all(entry.state is State.IDLE for entry in self.active)
 
     @property
-    def state(self) -> State:
-        """How far it has come."""
+    def are_stuck(self) -> bool:
+        """Whether all hang."""
+        return bool(self.hung) and not self.active
 
-    @property
-    def sequence(self) -> int:
-        """Number of the frame in it; older frames go first."""
+    def free(self, entry: SlotEntry) -> PendingCloud:
+        """Free a slot for the next frame; return the cloud of the one that leaves it."""
+        entry.state = State.IDLE
+        self._remove_retired()
+        return self._detach(entry)
 
+    def set_aside(self, entry: SlotEntry) -> PendingCloud:
+        """Keep a slot from use while a device still has it; return the cloud of the frame given up."""
+        self.active.remove(entry)
+        self.hung.append(entry)
+        return self._detach(entry)
 
-F = TypeVar("F", bound=Flight)
+    def recover(self) -> bool:
+        """Use those again that the device has finished with meanwhile; return whether there were any."""
+        recovered = [entry for entry in self.hung if entry.is_finished()]
+        for entry in recovered:
+            log.warning("a slot that was set aside is given back by the device")
+            self.hung.remove(entry)
+            self.active.append(entry)
+            entry.state = State.IDLE
+        self._remove_retired()
+        return bool(recovered)
+
+    def _detach(self, entry: SlotEntry) -> PendingCloud:
+        cloud, entry.cloud = entry.cloud, None
+        assert cloud is not None
+        return cloud
+
+    def _remove_retired(self) -> None:
+        self.active = [entry for entry in self.active if not (entry.is_retired and entry.state is State.IDLE)]
 
 
 def rpns_at_once(slots: int) -> int:
-    """Give how many RPNs may run at a time over so many slots: one, and one more for each slot beyond three."""
+    """Return how many RPNs may run at a time over so many slots: one, and one more for each slot beyond three."""
     return max(1, slots - 2)
 
 
-def next_job(schedule: Schedule, flights: Sequence[F], cloud_waiting: bool, at_once: int = 1) -> tuple[Job, F] | None:
+def next_job(
+    schedule: Schedule, slots: Sequence[SlotEntry], cloud_waiting: bool, at_once: int = 1
+) -> tuple[Job, SlotEntry] | None:
     """Choose the first job in the order of priority that some slot is ready for, the oldest frame first.
 
     `cloud_waiting` tells whether there is a cloud to prepare. At most one PFE and `at_once` RPNs run at a time.
@@ -109,10 +230,10 @@ def next_job(schedule: Schedule, flights: Sequence[F], cloud_waiting: bool, at_o
         if job is Job.PREPARE and not cloud_waiting:
             continue
         if job.starts_inference:
-            running = sum(flight.state is job.leads_to for flight in flights)
+            running = sum(entry.state is job.leads_to for entry in slots)
             if running >= (at_once if job is Job.START_RPN else 1):
                 continue
-        ready = [flight for flight in flights if flight.state is job.needs]
+        ready = [entry for entry in slots if entry.state is job.needs]
         if ready:
-            return job, min(ready, key=lambda flight: flight.sequence)
+            return job, min(ready, key=lambda entry: entry.sequence)
     return None

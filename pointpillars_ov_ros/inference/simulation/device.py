@@ -12,7 +12,7 @@ from functools import partial
 from pointpillars_ov_ros.config.model_config import PostprocessConfig
 from pointpillars_ov_ros.core.arrays import FloatArray
 from pointpillars_ov_ros.core.detections import Detections
-from pointpillars_ov_ros.inference.pipeline.clock import VirtualClock
+from pointpillars_ov_ros.inference.simulation.clock import VirtualClock
 
 
 @dataclass(eq=False)

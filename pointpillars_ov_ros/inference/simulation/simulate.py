@@ -16,11 +16,10 @@ from pointpillars_ov_ros.config.errors import ConfigError, require
 from pointpillars_ov_ros.config.mapping import from_mapping
 from pointpillars_ov_ros.config.model_config import PostprocessConfig
 from pointpillars_ov_ros.config.runtime_config import DropPolicy, Mode
-from pointpillars_ov_ros.inference.pipeline.clock import VirtualClock
-from pointpillars_ov_ros.inference.pipeline.frames import Counts, FrameResult
+from pointpillars_ov_ros.inference.pipeline.frames import Counts, FrameResult, Stage, StageEvent, StageTimes
 from pointpillars_ov_ros.inference.pipeline.pipeline import Pipeline
 from pointpillars_ov_ros.inference.pipeline.scheduler import SCHEDULES
-from pointpillars_ov_ros.inference.pipeline.timing import Stage, StageEvent, StageTimes
+from pointpillars_ov_ros.inference.simulation.clock import VirtualClock
 from pointpillars_ov_ros.inference.simulation.device import SimulatedDevice, SimulatedSlot, StageDurations
 
 WARM_UP_FRAMES = 20

@@ -18,11 +18,10 @@ import openvino as ov
 from pointpillars_ov_ros.config.errors import BundleError
 from pointpillars_ov_ros.config.runtime_config import EncoderChoice, PfeShape, RuntimeConfig
 from pointpillars_ov_ros.core.arrays import FloatArray
-from pointpillars_ov_ros.core.pfe import PfeWeights
+from pointpillars_ov_ros.core.pfe import HostEncoder, PfeWeights
 from pointpillars_ov_ros.core.pillars import Pillars
 from pointpillars_ov_ros.inference.device.network import Network
-from pointpillars_ov_ros.inference.slot.encoders import DeviceEncoding, Encoder, HostEncoding
-from pointpillars_ov_ros.inference.slot.pfe_stage import DYNAMIC
+from pointpillars_ov_ros.inference.slot.encoders import DYNAMIC, DeviceEncoder, Encoder
 from pointpillars_ov_ros.model.bundle import ModelBundle
 from pointpillars_ov_ros.model.pfe_weights import read_pfe_weights
 from pointpillars_ov_ros.model.ports import pfe_ports, read_model
@@ -75,9 +74,9 @@ class EncoderFactory:
     def make(self) -> Encoder:
         """Make an encoder of its own for a frame slot."""
         if self.network is not None:
-            return DeviceEncoding(self.network, self._bundle.config, self._block())
+            return DeviceEncoder(self.network, self._bundle.config, self._block())
         assert self._weights is not None
-        return HostEncoding(self._bundle.config.grid, self._weights)
+        return HostEncoder(self._bundle.config.grid, self._weights)
 
     def _block(self) -> int:
         limit = self._bundle.config.grid.max_pillars
@@ -108,8 +107,8 @@ class EncoderFactory:
         network = self._compile(block, "CPU", exact)
         # One block of them, so one request, and not as many as a whole frame has: each costs milliseconds.
         few = replace(config, grid=replace(config.grid, max_pillars=block))
-        wanted = encode(DeviceEncoding(network, few, block), pillars)[0, :, : pillars.size]
-        given = encode(HostEncoding(config.grid, weights), pillars)[0, :, : pillars.size]
+        wanted = encode(DeviceEncoder(network, few, block), pillars)[0, :, : pillars.size]
+        given = encode(HostEncoder(config.grid, weights), pillars)[0, :, : pillars.size]
         error = float(np.abs(wanted - given).max() / max(np.abs(wanted).max(), 1e-9))
         # Also true for a NaN.
         if not error <= _TOLERANCE:
@@ -127,7 +126,7 @@ class EncoderFactory:
             encode(encoder, few)  # warms it up
             return time_ms(lambda: encode(encoder, all_of_it), enough_ms)
 
-        host_ms = measure_ms(HostEncoding(config.grid, self._weights), math.inf)
+        host_ms = measure_ms(HostEncoder(config.grid, self._weights), math.inf)
         device_ms = measure_ms(self.make(), _CLEARLY * host_ms)
         self.reason = f"{host_ms:.1f} ms on the host, {device_ms:.1f} ms on {self._runtime.pfe_device}"
         if host_ms <= device_ms:

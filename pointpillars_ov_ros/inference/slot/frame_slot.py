@@ -101,18 +101,22 @@ class FrameSlot:
         return self.decode(settings)
 
     def examine(self, points: FloatArray) -> Answer:
-        """Take one cloud as far as the RPN's outputs, and give copies of what the networks gave."""
+        """Take one cloud as far as the RPN's outputs, and return copies of what the networks gave."""
         self.prepare(points)
         self.start_pfe()
         features = self._encoder.finish()
         self._canvas.scatter(features, self._pillars)
-        # Blocks beside each other, without the padding of the last one.
-        features = features.transpose(1, 0, 2).reshape(features.shape[1], -1)[:, : self.pillars].copy()
         self.start_rpn()
         self._rpn.finish()
-        names = self._config.rpn
-        boxes, scores, directions = (
-            self._rpn.tensor(name).copy() for name in (names.boxes, names.scores, names.directions)
-        )
+        answer = copy_answer(features, self.pillars, self._rpn, self._config)
         self.tidy_up()
-        return Answer(features, boxes, scores, directions)
+        return answer
+
+
+def copy_answer(features: FloatArray, pillars: int, rpn: Request, config: ModelConfig) -> Answer:
+    """Copy the features (blocks, C, B) of `pillars` pillars, and what `rpn` made of them."""
+    # Blocks beside each other, without the padding of the last one.
+    features = features.transpose(1, 0, 2).reshape(features.shape[1], -1)[:, :pillars].copy()
+    names = config.rpn
+    boxes, scores, directions = (rpn.tensor(name).copy() for name in (names.boxes, names.scores, names.directions))
+    return Answer(features, boxes, scores, directions)

@@ -10,8 +10,7 @@ from typing import Generic, TypeVar
 
 from pointpillars_ov_ros.config.errors import InferenceError
 from pointpillars_ov_ros.config.runtime_config import Mode
-from pointpillars_ov_ros.inference.pipeline.frames import Slot
-from pointpillars_ov_ros.inference.pipeline.scheduler import SCHEDULES
+from pointpillars_ov_ros.inference.pipeline.scheduler import SCHEDULES, Slot
 
 log = logging.getLogger(__name__)
 
@@ -42,8 +41,8 @@ class SlotPool(Generic[S]):
         """Note what a pipeline has given up; from any thread."""
         _HUNG.update(hung)
 
-    def take(self, mode: Mode) -> list[S]:
-        """Give the slots of a mode; those that are missing are made, which takes a moment.
+    def slots_of(self, mode: Mode) -> list[S]:
+        """Return the slots of a mode; those that are missing are made, which takes a moment.
 
         InferenceError where so many hang that twice as many as the mode has would not do.
         """

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 from pointpillars_ov_ros.config.documents import one_line, parse_json
 from pointpillars_ov_ros.config.errors import DatasetError, shown
-from pointpillars_ov_ros.inference.pipeline.timing import ROWS, Stage, StageEvent
+from pointpillars_ov_ros.inference.pipeline.frames import ROWS, Stage, StageEvent
 from pointpillars_ov_ros.inference.trace.writer import MAX_BYTES, TITLE
 
 _MOST = 2**62

@@ -16,7 +16,7 @@ from typing import TextIO
 from pointpillars_ov_ros.config.errors import ConfigError
 from pointpillars_ov_ros.config.regular_file import create_regular
 from pointpillars_ov_ros.inference.engine import Engine
-from pointpillars_ov_ros.inference.pipeline.timing import ROWS, Row, Stage, StageEvent
+from pointpillars_ov_ros.inference.pipeline.frames import ROWS, Row, Stage, StageEvent
 
 log = logging.getLogger(__name__)
 

@@ -19,7 +19,7 @@ from pointpillars_ov_ros.config.errors import CloudError, list_names, shown
 from pointpillars_ov_ros.config.runtime_config import DropPolicy, RuntimeConfig
 from pointpillars_ov_ros.core.arrays import FloatArray
 from pointpillars_ov_ros.inference.detector import LiveEngine
-from pointpillars_ov_ros.inference.pipeline.timing import Stage, StageTimes
+from pointpillars_ov_ros.inference.pipeline.frames import Stage, StageTimes
 from pointpillars_ov_ros.nodes.detector.ground_check import say_ground
 from pointpillars_ov_ros.nodes.detector.outputs import DetectorOutputs
 from pointpillars_ov_ros.nodes.detector.transform_queue import CloudPlacement, Place

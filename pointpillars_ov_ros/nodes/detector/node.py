@@ -20,7 +20,8 @@ from pointpillars_ov_ros.config.errors import ConfigError, InferenceError, Point
 from pointpillars_ov_ros.config.runtime_config import RuntimeConfig
 from pointpillars_ov_ros.core.detections import check_classes
 from pointpillars_ov_ros.inference.detector import LiveEngine, give_back_memory
-from pointpillars_ov_ros.inference.parity.check import CheckedEngine, open_engine
+from pointpillars_ov_ros.inference.engine import Engine
+from pointpillars_ov_ros.inference.parity.check import open_engine
 from pointpillars_ov_ros.inference.pipeline.frames import FrameResult
 from pointpillars_ov_ros.model.bundle import load_bundle
 from pointpillars_ov_ros.model.shipped import shipped_model
@@ -84,10 +85,10 @@ class DetectorNode(LifecycleNode):
         try:
             loaded = self._load()
             with ros_refusals():
-                self._outputs = DetectorOutputs(self, loaded.engine, loaded.parity.text)
+                self._outputs = DetectorOutputs(self, loaded)
         except PointPillarsError as error:
             return self._fail("configure", error)
-        self._live = LiveEngine(loaded.engine, self._on_result, self.get_logger())
+        self._live = LiveEngine(loaded, self._on_result, self.get_logger())
         self._take_over(loaded)
         return TransitionCallbackReturn.SUCCESS
 
@@ -132,7 +133,7 @@ class DetectorNode(LifecycleNode):
         self.stop()
         return TransitionCallbackReturn.SUCCESS
 
-    def _load(self) -> CheckedEngine:
+    def _load(self) -> Engine:
         """Load what the parameters name by now; from any thread."""
         runtime, node_config = read_parameters(self, RuntimeConfig), read_parameters(self, DetectorNodeConfig)
         key = node_config.model_public_key
@@ -141,29 +142,29 @@ class DetectorNode(LifecycleNode):
         check_classes(node_config.classes, bundle.config.classes)
         return open_engine(bundle, runtime)
 
-    def _take_over(self, loaded: CheckedEngine) -> None:
+    def _take_over(self, loaded: Engine) -> None:
         """Take the settings over that an engine was loaded with, and say what it is."""
-        self._runtime = loaded.engine.runtime
+        self._runtime = loaded.runtime
         self._take(read_parameters(self, RuntimeConfig), read_parameters(self, DetectorNodeConfig))
-        for line in describe_start(loaded.engine):
+        for line in describe_start(loaded):
             self.get_logger().info(line)
-        if loaded.parity.is_amiss:
+        if loaded.parity.failed:
             self.get_logger().warning(loaded.parity.sentence)
         else:
             self.get_logger().info(loaded.parity.sentence)
 
-    def _reload(self) -> CheckedEngine:
+    def _reload(self) -> Engine:
         if self._live is None:
             raise InferenceError("the node is not configured, so there is nothing to reload")
         return self._load()
 
-    def _switch_over(self, loaded: CheckedEngine) -> str:
+    def _switch_over(self, loaded: Engine) -> str:
         if self._live is None:
             raise InferenceError("the node was cleaned up while the networks were loaded")
         # First, since it may fail, and all is to be as before then.
-        self._live.replace(loaded.engine, lambda: self._outputs.take(loaded.engine, loaded.parity.text))
+        self._live.replace(loaded, lambda: self._outputs.take(loaded))
         self._take_over(loaded)
-        return f"{loaded.engine.config.name} from now on; parity: {loaded.parity.text}"
+        return f"{loaded.config.name} from now on; parity: {loaded.parity.text}"
 
     def _warm_up(self) -> list[float]:
         if self._live is None:

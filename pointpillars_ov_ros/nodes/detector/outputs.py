@@ -34,8 +34,8 @@ class DetectorOutputs:
     Used from the executor's thread and from the pipeline's; publishing is safe from any.
     """
 
-    def __init__(self, node: LifecycleNode, engine: Engine, parity: str) -> None:
-        """Create the publishers; they are silent until the node is active. `parity` is `Verdict.text`."""
+    def __init__(self, node: LifecycleNode, engine: Engine) -> None:
+        """Create the publishers; they are silent until the node is active."""
         self._node = node
         self._run = time.time_ns()
         self._overlay = Overlay()
@@ -54,11 +54,11 @@ class DetectorOutputs:
         self.failing = 0
         """Frames failed in a row, up to the last one."""
         self._chosen = ""
-        self.take(engine, parity)
+        self.take(engine)
 
-    def take(self, engine: Engine, parity: str) -> None:
+    def take(self, engine: Engine) -> None:
         """Publish what comes of `engine` from now on."""
-        self._engine, self._parity = engine, parity
+        self._engine = engine
         self._classes = engine.config.classes
         self._settings = engine.effective_settings()
         if self._label_info.is_activated:
@@ -134,7 +134,7 @@ class DetectorOutputs:
             hung=len(self._engine.hung_slots),
             run=self._run,
             mode=runtime.mode.value,
-            parity=self._parity,
+            parity=self._engine.parity.text,
             warnings="; ".join(self._engine.warnings),
             sensor=self.sensor,
             pfe_device=self._settings["pfe"].get("EXECUTION_DEVICES", ""),

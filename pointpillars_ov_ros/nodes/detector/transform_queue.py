@@ -16,7 +16,7 @@ from sensor_msgs.msg import PointCloud2
 from pointpillars_ov_ros.clouds.transform import Transform
 from pointpillars_ov_ros.clouds.transform_buffer import Missing
 from pointpillars_ov_ros.config.errors import shown
-from pointpillars_ov_ros.inference.pipeline.timing import StageTimes
+from pointpillars_ov_ros.inference.pipeline.frames import StageTimes
 from pointpillars_ov_ros.nodes.detector.tf_listener import TransformListener
 from pointpillars_ov_ros.ros.conversions import stamp_to_ns
 

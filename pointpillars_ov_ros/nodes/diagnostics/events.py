@@ -11,7 +11,7 @@ from enum import Enum
 from operator import attrgetter
 from typing import NamedTuple
 
-from pointpillars_ov_ros.core.verdict import is_amiss
+from pointpillars_ov_ros.core.verdict import has_failed
 from pointpillars_ov_ros.ros.timing_message import FrameTiming
 
 _watched = attrgetter("run", "mode", "pfe_device", "pfe_precision", "rpn_device", "rpn_precision", "parity")
@@ -68,7 +68,7 @@ class DetectorEvents:
         for name, old, new in zip(("PFE", "RPN"), places(before), places(timing), strict=True):
             if new != old:
                 self.note(EventKind.DEVICE, f"{name} moved from {old} to {new}")
-        if is_amiss(timing.parity) and (timing.parity, timing.run) != (before.parity, before.run):
+        if has_failed(timing.parity) and (timing.parity, timing.run) != (before.parity, before.run):
             self.note(EventKind.PARITY, f"parity: {timing.parity}")
 
 

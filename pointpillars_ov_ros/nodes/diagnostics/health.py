@@ -9,7 +9,7 @@ from functools import partial
 
 from diagnostic_msgs.msg import DiagnosticStatus, KeyValue
 
-from pointpillars_ov_ros.core.verdict import is_amiss
+from pointpillars_ov_ros.core.verdict import has_failed
 from pointpillars_ov_ros.nodes.diagnostics.events import DetectorEvents, EventKind
 from pointpillars_ov_ros.nodes.diagnostics.hysteresis import HeldLevel
 from pointpillars_ov_ros.ros.frame_window import DURATIONS, FrameWindow
@@ -127,7 +127,7 @@ class DetectorHealth:
             troubles.append(f"failing for {latest.failing} frames: {self._last_failure}")
         if troubles:
             status.level = ERROR
-        if is_amiss(latest.parity):
+        if has_failed(latest.parity):
             status.level = max(status.level, WARN)
             troubles.append(f"parity: {latest.parity}")
         if latest.warnings:

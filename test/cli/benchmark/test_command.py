@@ -13,7 +13,7 @@ import pytest
 from pointpillars_ov_ros.cli import main as cli
 from pointpillars_ov_ros.cli.tables import PERCENTILES
 from pointpillars_ov_ros.config.runtime_config import Mode
-from pointpillars_ov_ros.inference.pipeline.timing import ROWS
+from pointpillars_ov_ros.inference.pipeline.frames import ROWS
 from pointpillars_ov_ros.inference.trace.reader import read_trace
 from test.inference.toy_bundle import Trouble, Weakness, save_toy_bundle, toy_cloud
 from test.shared_data import KITTI, KITTI_CAR, needs_shared_data

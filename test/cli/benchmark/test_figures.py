@@ -17,8 +17,7 @@ from pointpillars_ov_ros.cli.benchmark.gantt import Row
 from pointpillars_ov_ros.cli.benchmark.plot import FRAMES, make_group
 from pointpillars_ov_ros.cli.measurement.workloads import Left, Round
 from pointpillars_ov_ros.core.detections import Detections
-from pointpillars_ov_ros.inference.pipeline.frames import Counts, FrameResult
-from pointpillars_ov_ros.inference.pipeline.timing import Stage, StageEvent, StageTimes
+from pointpillars_ov_ros.inference.pipeline.frames import Counts, FrameResult, Stage, StageEvent, StageTimes
 
 MS = 1_000_000
 LENGTHS_MS = {

@@ -11,7 +11,7 @@ import pytest
 
 from pointpillars_ov_ros.cli.benchmark.gantt import ROWS, Bar, Row, Trace
 from pointpillars_ov_ros.config.runtime_config import Mode
-from pointpillars_ov_ros.inference.pipeline.timing import Stage, StageEvent
+from pointpillars_ov_ros.inference.pipeline.frames import Stage, StageEvent
 from pointpillars_ov_ros.inference.simulation.simulate import SimulationProfile, StageMilliseconds, run_simulation
 
 PROFILE = SimulationProfile("a machine", "this test", StageMilliseconds(8, 5, 3, 20, 4), "GPU", "GPU", 2.0)

@@ -12,7 +12,7 @@ from pointpillars_ov_ros.cli import main as cli
 from pointpillars_ov_ros.cli.benchmark.gantt import Row
 from pointpillars_ov_ros.cli.benchmark.trace import choose, make_groups
 from pointpillars_ov_ros.config.runtime_config import Mode
-from pointpillars_ov_ros.inference.pipeline.timing import StageEvent
+from pointpillars_ov_ros.inference.pipeline.frames import StageEvent
 from pointpillars_ov_ros.inference.simulation.simulate import SimulationProfile, StageMilliseconds, run_simulation
 from pointpillars_ov_ros.inference.trace.reader import read_trace
 from pointpillars_ov_ros.inference.trace.writer import write_trace

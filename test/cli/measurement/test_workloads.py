@@ -19,7 +19,7 @@ from pointpillars_ov_ros.cli.measurement.workloads import Runner, run_at_once, r
 from pointpillars_ov_ros.config.errors import InferenceError
 from pointpillars_ov_ros.config.runtime_config import DropPolicy, Mode, RuntimeConfig
 from pointpillars_ov_ros.inference.engine import Engine
-from pointpillars_ov_ros.inference.pipeline.timing import Stage, StageEvent
+from pointpillars_ov_ros.inference.pipeline.frames import Stage, StageEvent
 from pointpillars_ov_ros.model.bundle import ModelBundle
 from pointpillars_ov_ros.ros.kitti_messages import FIELDS
 from test.inference.toy_bundle import Trouble, Weakness, save_toy_bundle, toy_cloud

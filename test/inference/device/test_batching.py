@@ -17,8 +17,7 @@ from pointpillars_ov_ros.inference.device.network import Network, Request
 from pointpillars_ov_ros.inference.device.properties import Batching
 from pointpillars_ov_ros.inference.engine import Engine
 from pointpillars_ov_ros.inference.parity.check import is_reference
-from pointpillars_ov_ros.inference.pipeline.frames import FrameResult
-from pointpillars_ov_ros.inference.pipeline.timing import Stage, StageEvent
+from pointpillars_ov_ros.inference.pipeline.frames import FrameResult, Stage, StageEvent
 from pointpillars_ov_ros.model.bundle import ModelBundle
 from pointpillars_ov_ros.model.ports import Ports
 from test.inference.fake_slot import PATIENCE_S

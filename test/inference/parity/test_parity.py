@@ -22,7 +22,7 @@ from pointpillars_ov_ros.config.runtime_config import (
     RuntimeConfig,
 )
 from pointpillars_ov_ros.core.detections import Detections
-from pointpillars_ov_ros.core.verdict import AGREES, NOT_CHECKED, is_amiss
+from pointpillars_ov_ros.core.verdict import AGREES, NOT_CHECKED, has_failed
 from pointpillars_ov_ros.inference.engine import Engine
 from pointpillars_ov_ros.inference.parity.check import check_cloud, check_engine, make_reference, open_engine
 from pointpillars_ov_ros.inference.parity.cloud import SCENE, built_in_cloud
@@ -78,7 +78,7 @@ def test_a_wrong_network_is_caught_and_named(toy: ModelBundle, tmp_path: Path, k
     part, change, named = WRONG[kind]
     engine = Engine(tamper(toy, tmp_path / "wrong", change, part), TOY)
     verdict = check_engine(engine, toy)
-    assert verdict.is_amiss
+    assert verdict.failed
     assert verdict.text.startswith(named), verdict
     assert ("NaN or infinite" in verdict.text) == (kind in ("one NaN", "one infinity"))
     assert verdict.text in verdict.sentence
@@ -92,7 +92,7 @@ def test_a_network_that_is_a_little_coarser_passes(
 ) -> None:
     verdict = check_engine(Engine(tamper(toy, tmp_path / "coarse", weights(change), part), TOY), toy)
     assert verdict.text == AGREES, verdict
-    assert not verdict.is_amiss
+    assert not verdict.failed
 
 
 def test_what_is_compared_has_detections(toy: ModelBundle) -> None:
@@ -126,8 +126,9 @@ def test_what_happens_on_a_mismatch_is_the_users_choice(toy: ModelBundle, tmp_pa
         with pytest.raises(InferenceError, match=r"parity mismatch of PFE .*boxes: correlation .*on_mismatch is error"):
             open_engine(wrong, runtime, toy)
         return
-    engine, verdict = open_engine(wrong, runtime, toy)
-    assert verdict.is_amiss and "boxes: correlation" in verdict.text
+    engine = open_engine(wrong, runtime, toy)
+    verdict = engine.parity
+    assert verdict.failed and "boxes: correlation" in verdict.text
     fell_back = action is OnMismatch.FALLBACK_CPU
     assert verdict.text.startswith("fell back to CPU in f32: ") == fell_back
     assert verdict.sentence.endswith("fell back to CPU in f32") == fell_back
@@ -142,8 +143,8 @@ def test_what_happens_on_a_mismatch_is_the_users_choice(toy: ModelBundle, tmp_pa
 @pytest.mark.parametrize("action", OnMismatch)
 def test_where_they_agree_nothing_happens(toy: ModelBundle, action: OnMismatch) -> None:
     runtime = dataclasses.replace(TOY, on_mismatch=action)
-    engine, verdict = open_engine(toy, runtime, toy)
-    assert verdict.text == AGREES
+    engine = open_engine(toy, runtime, toy)
+    assert engine.parity.text == AGREES
     assert engine.runtime == runtime
 
 
@@ -151,7 +152,7 @@ def test_it_can_be_left_out(toy: ModelBundle, tmp_path: Path) -> None:
     wrong = tamper(toy, tmp_path / "wrong", weights(noisy))
     runtime = dataclasses.replace(TOY, parity_check=False, on_mismatch=OnMismatch.ERROR)
     verdict = open_engine(wrong, runtime, toy).parity
-    assert (verdict.text, verdict.is_amiss) == (NOT_CHECKED, False)
+    assert (verdict.text, verdict.failed) == (NOT_CHECKED, False)
 
 
 def test_without_the_check_a_network_of_nan_does_not_start(toy: ModelBundle, tmp_path: Path) -> None:
@@ -265,7 +266,7 @@ def test_a_correlation_is_told_from_one(value: float, text: str) -> None:
 
 @pytest.mark.parametrize(("text", "amiss"), [("", False), (AGREES, False), (NOT_CHECKED, False), ("boxes: …", True)])
 def test_only_a_mismatch_is_amiss(text: str, amiss: bool) -> None:
-    assert is_amiss(text) is amiss
+    assert has_failed(text) is amiss
 
 
 def test_the_built_in_cloud_is_the_same_every_time_and_of_a_scan() -> None:

@@ -14,10 +14,9 @@ import pytest
 from pointpillars_ov_ros.config.errors import ConfigError, InferenceError
 from pointpillars_ov_ros.config.model_config import PostprocessConfig
 from pointpillars_ov_ros.config.runtime_config import DropPolicy, Mode
-from pointpillars_ov_ros.inference.pipeline.frames import Counts, FrameResult, Slot
+from pointpillars_ov_ros.inference.pipeline.frames import Counts, FrameResult, Stage, StageEvent, StageTimes
 from pointpillars_ov_ros.inference.pipeline.pipeline import Pipeline
-from pointpillars_ov_ros.inference.pipeline.scheduler import SCHEDULES
-from pointpillars_ov_ros.inference.pipeline.timing import Stage, StageEvent, StageTimes
+from pointpillars_ov_ros.inference.pipeline.scheduler import SCHEDULES, Slot
 from test.inference.fake_slot import PATIENCE_S, FakeDevice, FakeSlot, Inference, Received, Run, cloud
 
 SETTINGS = PostprocessConfig(0.3, 0.1, 10, 10)

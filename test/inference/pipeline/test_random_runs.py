@@ -11,8 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pointpillars_ov_ros.config.runtime_config import DropPolicy, Mode
+from pointpillars_ov_ros.inference.pipeline.frames import Stage
 from pointpillars_ov_ros.inference.pipeline.scheduler import SCHEDULES
-from pointpillars_ov_ros.inference.pipeline.timing import Stage
 from pointpillars_ov_ros.inference.simulation.device import StageDurations
 from test.inference.simulation.rig import HOST, MS, SHORT, Fault, Faulty, Rig
 

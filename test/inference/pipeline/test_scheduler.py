@@ -5,7 +5,6 @@
 from __future__ import annotations
 
 import itertools
-from dataclasses import dataclass
 
 import pytest
 
@@ -15,11 +14,13 @@ from pointpillars_ov_ros.inference.pipeline.scheduler import (
     SCHEDULES,
     Job,
     Schedule,
+    SlotEntry,
     State,
     check_slots,
     next_job,
     rpns_at_once,
 )
+from pointpillars_ov_ros.inference.simulation.device import SimulatedSlot
 
 PFE_DONE, RPN_DONE = State.PFE_DONE, State.RPN_DONE
 STEPS = {
@@ -31,12 +32,15 @@ STEPS = {
 }
 
 
-@dataclass
-class Flight:
-    """What the scheduler sees of a slot."""
+class NoSlot(SimulatedSlot):
+    """The scheduler looks at the entry alone."""
 
-    state: State = State.IDLE
-    sequence: int = -1
+    def __init__(self) -> None: ...
+
+
+def entry(state: State = State.IDLE, sequence: int = -1) -> SlotEntry:
+    """Give a slot of the table with the frame in it."""
+    return SlotEntry(NoSlot(), 0, state, sequence)
 
 
 class Bench:
@@ -44,26 +48,26 @@ class Bench:
 
     def __init__(self, mode: Mode, clouds: int, more_slots: int = 0) -> None:
         self.schedule = SCHEDULES[mode]
-        self.flights = [Flight() for _ in range(self.schedule.slots + more_slots)]
-        self.at_once = rpns_at_once(len(self.flights))
+        self.slots = [entry() for _ in range(self.schedule.slots + more_slots)]
+        self.at_once = rpns_at_once(len(self.slots))
         self.waiting = list(range(clouds))
 
     def play(self) -> list[str]:
         """Do jobs until there is nothing to do; give them as 'step frame'."""
         done = []
-        while (choice := next_job(self.schedule, self.flights, bool(self.waiting), self.at_once)) is not None:
-            job, flight = choice
+        while (choice := next_job(self.schedule, self.slots, bool(self.waiting), self.at_once)) is not None:
+            job, each = choice
             if job is Job.PREPARE:
-                flight.sequence = self.waiting.pop(0)
-            flight.state = job.leads_to
-            done.append(f"{STEPS[job]} {flight.sequence}")
+                each.sequence = self.waiting.pop(0)
+            each.state = job.leads_to
+            done.append(f"{STEPS[job]} {each.sequence}")
         return done
 
     def end(self, state: State, sequence: int) -> list[str]:
         """End an inference of a frame, then play on."""
-        flight = next(f for f in self.flights if f.sequence == sequence)
-        assert flight.state == state - 1
-        flight.state = state
+        each = next(e for e in self.slots if e.sequence == sequence)
+        assert each.state == state - 1
+        each.state = state
         return self.play()
 
 
@@ -102,14 +106,14 @@ def test_throughput_follows_the_order_of_the_design_when_both_networks_are_done(
     bench = Bench(Mode.THROUGHPUT, clouds=4)
     bench.play()
     bench.end(PFE_DONE, 0)
-    bench.flights[0].state = RPN_DONE
+    bench.slots[0].state = RPN_DONE
     assert bench.end(PFE_DONE, 1) == ["PFE 2", "scatter 1", "RPN 1", "post 0", "pre 3"]
 
 
 def test_throughput_starts_a_free_rpn_before_it_scatters_for_the_one_after() -> None:
-    flights = [Flight(State.SCATTERED, 1), Flight(State.PFE_DONE, 2), Flight(State.RPN_DONE, 0)]
-    choice = next_job(SCHEDULES[Mode.THROUGHPUT], flights, cloud_waiting=True)
-    assert choice == (Job.START_RPN, flights[0])
+    slots = [entry(State.SCATTERED, 1), entry(State.PFE_DONE, 2), entry(State.RPN_DONE, 0)]
+    choice = next_job(SCHEDULES[Mode.THROUGHPUT], slots, cloud_waiting=True)
+    assert choice == (Job.START_RPN, slots[0])
 
 
 @pytest.mark.parametrize("mode", Mode)
@@ -125,10 +129,10 @@ def test_only_throughput_takes_more_slots_than_it_needs(mode: Mode) -> None:
             check_slots(mode, slots + 1)
 
 
-def all_states(slots: int) -> list[list[Flight]]:
+def all_states(slots: int) -> list[list[SlotEntry]]:
     """Give every combination of states, with the frames in both orders."""
     return [
-        [Flight(state, sequence) for state, sequence in zip(states, order, strict=True)]
+        [entry(state, sequence) for state, sequence in zip(states, order, strict=True)]
         for states in itertools.product(State, repeat=slots)
         for order in (range(slots), range(slots, 0, -1))
     ]
@@ -137,39 +141,39 @@ def all_states(slots: int) -> list[list[Flight]]:
 @pytest.mark.parametrize("mode", Mode)
 @pytest.mark.parametrize("cloud_waiting", [False, True])
 def test_a_job_is_only_given_to_a_slot_in_the_state_it_needs(mode: Mode, cloud_waiting: bool) -> None:
-    for flights in all_states(SCHEDULES[mode].slots):
-        choice = next_job(SCHEDULES[mode], flights, cloud_waiting)
+    for slots in all_states(SCHEDULES[mode].slots):
+        choice = next_job(SCHEDULES[mode], slots, cloud_waiting)
         if choice is not None:
-            job, flight = choice
-            assert flight.state is job.needs
+            job, each = choice
+            assert each.state is job.needs
             assert cloud_waiting or job is not Job.PREPARE
 
 
 @pytest.mark.parametrize("mode", Mode)
 def test_a_network_never_runs_two_frames_at_once(mode: Mode) -> None:
     running = {Job.START_PFE: State.PFE_RUNNING, Job.START_RPN: State.RPN_RUNNING}
-    for flights in all_states(SCHEDULES[mode].slots):
-        choice = next_job(SCHEDULES[mode], flights, cloud_waiting=True)
+    for slots in all_states(SCHEDULES[mode].slots):
+        choice = next_job(SCHEDULES[mode], slots, cloud_waiting=True)
         if choice is not None and choice[0] in running:
-            assert all(flight.state is not running[choice[0]] for flight in flights)
+            assert all(each.state is not running[choice[0]] for each in slots)
 
 
 @pytest.mark.parametrize("mode", Mode)
 def test_of_two_frames_ready_for_the_same_job_the_older_goes_first(mode: Mode) -> None:
-    for flights in all_states(SCHEDULES[mode].slots):
-        choice = next_job(SCHEDULES[mode], flights, cloud_waiting=True)
+    for slots in all_states(SCHEDULES[mode].slots):
+        choice = next_job(SCHEDULES[mode], slots, cloud_waiting=True)
         if choice is not None:
             job, chosen = choice
-            rivals = [flight.sequence for flight in flights if flight.state is job.needs]
+            rivals = [each.sequence for each in slots if each.state is job.needs]
             assert chosen.sequence == min(rivals)
 
 
 @pytest.mark.parametrize("mode", Mode)
 def test_there_is_always_a_job_unless_every_frame_waits_for_a_network(mode: Mode) -> None:
     """No combination of states is a dead end: without a job, a network runs that will be done."""
-    for flights in all_states(SCHEDULES[mode].slots):
-        if next_job(SCHEDULES[mode], flights, cloud_waiting=True) is None:
-            assert any(flight.state in (State.PFE_RUNNING, State.RPN_RUNNING) for flight in flights)
+    for slots in all_states(SCHEDULES[mode].slots):
+        if next_job(SCHEDULES[mode], slots, cloud_waiting=True) is None:
+            assert any(each.state in (State.PFE_RUNNING, State.RPN_RUNNING) for each in slots)
 
 
 @pytest.mark.parametrize("mode", Mode)
@@ -204,12 +208,12 @@ def test_without_slots_there_is_no_job() -> None:
 def test_each_slot_beyond_three_lets_one_more_rpn_run(more: int) -> None:
     bench = Bench(Mode.THROUGHPUT, 20, more_slots=more)
     bench.play()
-    for frame in range(len(bench.flights)):
+    for frame in range(len(bench.slots)):
         bench.end(PFE_DONE, frame)
-        states = [flight.state for flight in bench.flights]
+        states = [each.state for each in bench.slots]
         assert states.count(State.RPN_RUNNING) == min(frame, more) + 1
         assert states.count(State.PFE_RUNNING) <= 1
-    assert [flight.sequence for flight in bench.flights if flight.state is State.RPN_RUNNING] == list(range(more + 1))
+    assert [each.sequence for each in bench.slots if each.state is State.RPN_RUNNING] == list(range(more + 1))
     assert "RPN" in " ".join(bench.end(RPN_DONE, 0))
 
 

@@ -15,10 +15,10 @@ from pointpillars_ov_ros.config.errors import InferenceError
 from pointpillars_ov_ros.config.model_config import PostprocessConfig
 from pointpillars_ov_ros.config.runtime_config import DropPolicy, Mode
 from pointpillars_ov_ros.core.detections import Detections
-from pointpillars_ov_ros.inference.pipeline.clock import VirtualClock
-from pointpillars_ov_ros.inference.pipeline.frames import FrameResult, Slot
+from pointpillars_ov_ros.inference.pipeline.frames import FrameResult, Stage, StageEvent
 from pointpillars_ov_ros.inference.pipeline.pipeline import Pipeline
-from pointpillars_ov_ros.inference.pipeline.timing import Stage, StageEvent
+from pointpillars_ov_ros.inference.pipeline.scheduler import Slot
+from pointpillars_ov_ros.inference.simulation.clock import VirtualClock
 from pointpillars_ov_ros.inference.simulation.device import SimulatedDevice, SimulatedSlot, StageDurations
 from pointpillars_ov_ros.inference.slot.slot_pool import SlotPool
 from test.builders import Points
@@ -131,7 +131,7 @@ class Rig:
         self.results: list[FrameResult] = []
         self.trace: list[StageEvent] = []
         self.pool = SlotPool(lambda: RigSlot(self), lambda slot: None)
-        self.slots = self.pool.take(mode)
+        self.slots = self.pool.slots_of(mode)
         self.mode = mode
         self.refusals: list[str] = []
         """Why hung slots were not replaced."""
@@ -173,7 +173,7 @@ class Rig:
     def set_mode(self, mode: Mode) -> None:
         """Change the mode as the engine does it."""
         try:
-            self.pipeline.set_mode(mode, self.pool.take(mode))
+            self.pipeline.set_mode(mode, self.pool.slots_of(mode))
         except InferenceError as refusal:
             self.refusals.append(str(refusal))
         else:

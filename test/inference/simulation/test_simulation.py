@@ -16,8 +16,8 @@ from hypothesis import strategies as st
 from pointpillars_ov_ros.config.errors import ConfigError
 from pointpillars_ov_ros.config.mapping import to_mapping
 from pointpillars_ov_ros.config.runtime_config import Mode
-from pointpillars_ov_ros.inference.pipeline.clock import VirtualClock
-from pointpillars_ov_ros.inference.pipeline.timing import Stage, StageEvent
+from pointpillars_ov_ros.inference.pipeline.frames import Stage, StageEvent
+from pointpillars_ov_ros.inference.simulation.clock import VirtualClock
 from pointpillars_ov_ros.inference.simulation.device import SimulatedDevice
 from pointpillars_ov_ros.inference.simulation.simulate import (
     SimulationProfile,

@@ -46,24 +46,24 @@ def pool() -> Iterator[Pool]:
 
 @every_mode
 def test_a_mode_gets_its_number_of_slots_each_warmed_up_once(mode: Mode, pool: Pool) -> None:
-    slots = pool.take(mode)
+    slots = pool.slots_of(mode)
     assert len(slots) == SCHEDULES[mode].slots
-    assert pool.take(mode) == slots == pool.slots == pool.warmed_up
+    assert pool.slots_of(mode) == slots == pool.slots == pool.warmed_up
 
 
 def test_slots_are_kept_for_the_next_mode(pool: Pool) -> None:
-    most = pool.take(Mode.THROUGHPUT)
-    assert pool.take(Mode.LATENCY) == most[:1]
-    assert pool.take(Mode.BALANCED) == most[:2]
-    assert pool.take(Mode.THROUGHPUT) == most
+    most = pool.slots_of(Mode.THROUGHPUT)
+    assert pool.slots_of(Mode.LATENCY) == most[:1]
+    assert pool.slots_of(Mode.BALANCED) == most[:2]
+    assert pool.slots_of(Mode.THROUGHPUT) == most
 
 
 @every_mode
 def test_a_slot_that_hangs_is_replaced_by_one_that_is_not_warmed_up(mode: Mode, pool: Pool) -> None:
     """Which on a device that is dead would never end."""
-    before = pool.take(mode)
+    before = pool.slots_of(mode)
     pool.hang(before[0])
-    after = pool.take(mode)
+    after = pool.slots_of(mode)
     assert pool.hung == before[:1]
     assert before[0] not in after
     assert len(after) == len(before)
@@ -72,21 +72,21 @@ def test_a_slot_that_hangs_is_replaced_by_one_that_is_not_warmed_up(mode: Mode, 
 
 @every_mode
 def test_a_slot_that_was_given_back_is_used_again(mode: Mode, pool: Pool) -> None:
-    before = pool.take(mode)
+    before = pool.slots_of(mode)
     pool.hang(before[0])
-    pool.take(mode)
+    pool.slots_of(mode)
     pool.give_back(before[0])
     assert pool.hung == []
-    assert pool.take(mode) == before
+    assert pool.slots_of(mode) == before
     assert len(pool.slots) == len(before) + 1
 
 
 def test_a_slot_that_ended_unseen_is_not_taken_for_hung_when_it_works_again(pool: Pool) -> None:
     """As one that its pipeline gave up when it was closed."""
-    (slot,) = pool.take(Mode.LATENCY)
+    (slot,) = pool.slots_of(Mode.LATENCY)
     pool.hang(slot)
     pool.device.finish("pfe", 0)
-    assert pool.take(Mode.LATENCY) == [slot]
+    assert pool.slots_of(Mode.LATENCY) == [slot]
     slot.start_pfe(lambda: None)
     assert pool.hung == []
 
@@ -94,31 +94,31 @@ def test_a_slot_that_ended_unseen_is_not_taken_for_hung_when_it_works_again(pool
 @every_mode
 def test_no_more_than_twice_the_slots_of_a_mode_are_made(mode: Mode, pool: Pool) -> None:
     count = SCHEDULES[mode].slots
-    for slot in [*pool.take(mode)]:
+    for slot in [*pool.slots_of(mode)]:
         pool.hang(slot)
-        pool.take(mode)
-    for slot in [*pool.take(mode)]:
+        pool.slots_of(mode)
+    for slot in [*pool.slots_of(mode)]:
         pool.hang(slot)
     with pytest.raises(InferenceError) as refusal:
-        pool.take(mode)
+        pool.slots_of(mode)
     assert str(refusal.value).startswith(f"{2 * count} inferences hang")
     assert len(pool.slots) == 2 * count
     pool.give_back(pool.slots[1])
     if mode is Mode.LATENCY:
-        assert pool.take(mode) == [pool.slots[1]]
+        assert pool.slots_of(mode) == [pool.slots[1]]
 
 
 def test_a_mode_of_more_slots_gets_its_full_number_beside_those_that_hang(pool: Pool) -> None:
-    (hung,) = pool.take(Mode.LATENCY)
+    (hung,) = pool.slots_of(Mode.LATENCY)
     pool.hang(hung)
-    slots = pool.take(Mode.THROUGHPUT)
+    slots = pool.slots_of(Mode.THROUGHPUT)
     assert len(slots) == 3
     assert hung not in slots
 
 
 def test_pools_do_not_mix_up_their_slots(pool: Pool) -> None:
     other = Pool()
-    pool.hang(pool.take(Mode.LATENCY)[0])
+    pool.hang(pool.slots_of(Mode.LATENCY)[0])
     assert other.hung == []
-    other.take(Mode.LATENCY)
+    other.slots_of(Mode.LATENCY)
     assert len(pool.hung) == 1

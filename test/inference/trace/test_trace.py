@@ -13,7 +13,7 @@ import pytest
 
 from pointpillars_ov_ros.config.errors import ConfigError, DatasetError
 from pointpillars_ov_ros.config.runtime_config import Mode
-from pointpillars_ov_ros.inference.pipeline.timing import ROWS, Row, Stage, StageEvent
+from pointpillars_ov_ros.inference.pipeline.frames import ROWS, Row, Stage, StageEvent
 from pointpillars_ov_ros.inference.simulation.simulate import SimulationProfile, StageMilliseconds, run_simulation
 from pointpillars_ov_ros.inference.trace.reader import read_trace
 from pointpillars_ov_ros.inference.trace.writer import TraceRecorder, write_trace

@@ -15,7 +15,7 @@ from sensor_msgs.msg import PointCloud2
 from tf2_msgs.msg import TFMessage
 
 from pointpillars_ov_ros.clouds.transform import Transform
-from pointpillars_ov_ros.inference.pipeline.timing import StageTimes
+from pointpillars_ov_ros.inference.pipeline.frames import StageTimes
 from pointpillars_ov_ros.nodes.detector.transform_queue import CloudPlacement, Place
 from pointpillars_ov_ros.ros import qos
 

@@ -22,7 +22,7 @@ from pointpillars_ov_ros.cli.recordings import read_json
 from pointpillars_ov_ros.cli.timeline.recording import read_recording
 from pointpillars_ov_ros.config.errors import PointPillarsError
 from pointpillars_ov_ros.inference.parity import reference as parity_reference
-from pointpillars_ov_ros.inference.pipeline.timing import Stage, StageEvent
+from pointpillars_ov_ros.inference.pipeline.frames import Stage, StageEvent
 from pointpillars_ov_ros.inference.simulation.simulate import load_profile
 from pointpillars_ov_ros.inference.trace.reader import read_trace
 from pointpillars_ov_ros.inference.trace.writer import TraceLines

@@ -17,9 +17,9 @@ from openvino import opset13 as ops
 
 from pointpillars_ov_ros.config.errors import InferenceError
 from pointpillars_ov_ros.config.model_config import ModelConfig
-from pointpillars_ov_ros.core.dense_pfe import DensePfe
+from pointpillars_ov_ros.core.pillars import Pillars
 from pointpillars_ov_ros.inference.device.network import Network, SharedMemory
-from pointpillars_ov_ros.inference.slot.pfe_stage import DYNAMIC, PfeStage
+from pointpillars_ov_ros.inference.slot.encoders import DYNAMIC, DeviceEncoder
 from pointpillars_ov_ros.model.ports import pfe_ports
 from test.builders import Points, grouped, random_cloud, tiny_config
 from test.inference.toy_models import save_toy_pfe
@@ -34,7 +34,7 @@ def toy_pfe(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return save_toy_pfe(tmp_path_factory.mktemp("toy"), CONFIG)
 
 
-def make_stage(path: Path, block: int) -> PfeStage:
+def make_encoder(path: Path, block: int) -> DeviceEncoder:
     network = Network(
         path,
         "CPU",
@@ -42,13 +42,26 @@ def make_stage(path: Path, block: int) -> PfeStage:
         pfe_ports(CONFIG, PILLARS),
         reshape=pfe_ports(CONFIG, block).inputs,
     )
-    return PfeStage(network, CONFIG, block)
+    return DeviceEncoder(network, CONFIG, block)
 
 
-def encode(stage: PfeStage, points: Points) -> npt.NDArray[np.float32]:
+def some_pillars(size: int) -> Pillars:
+    """Give so many pillars of one point each."""
+    grid = CONFIG.grid
+    cells = np.arange(size)
+    points = np.zeros((size, 4), np.float32)
+    points[:, 0] = grid.x_range[0] + (cells % grid.nx + 0.5) * grid.pillar_size[0]
+    points[:, 1] = grid.y_range[0] + (cells // grid.nx + 0.5) * grid.pillar_size[1]
+    points[:, 2] = sum(grid.z_range) / 2
+    pillars = grouped(points, grid)
+    assert pillars.size == size
+    return pillars
+
+
+def encode(encoder: DeviceEncoder, points: Points) -> npt.NDArray[np.float32]:
     """Give the features (pillars, C) of a cloud."""
     pillars = grouped(points, CONFIG.grid)
-    DensePfe(CONFIG.grid, stage.inputs).fill(pillars)
+    encoder.prepare(pillars)
     calls: list[None] = []
     called = threading.Event()
 
@@ -56,48 +69,47 @@ def encode(stage: PfeStage, points: Points) -> npt.NDArray[np.float32]:
         calls.append(None)
         called.set()
 
-    stage.start(pillars.size, done)
+    encoder.start(done)
     assert called.wait(PATIENCE_S)
-    stage.finish()
-    assert stage.is_finished()
+    encoder.finish()
+    assert encoder.is_finished()
     assert len(calls) == 1
-    return stage.features.transpose(0, 2, 1).reshape(-1, CONFIG.rpn.channels)[: pillars.size].copy()
+    return encoder.features.transpose(0, 2, 1).reshape(-1, CONFIG.rpn.channels)[: pillars.size].copy()
 
 
 @pytest.mark.parametrize("count", [0, 1, 30, 500])
 @pytest.mark.parametrize("block", [1, 7, 20, 30, 59, 60])
 def test_blocks_give_the_features_of_one_block_of_all_pillars(toy_pfe: Path, block: int, count: int) -> None:
     points = random_cloud(np.random.default_rng(count), count, CONFIG.grid)
-    whole = encode(make_stage(toy_pfe, PILLARS), points)
+    whole = encode(make_encoder(toy_pfe, PILLARS), points)
     assert np.isfinite(whole).all()
-    np.testing.assert_allclose(encode(make_stage(toy_pfe, block), points), whole, rtol=1e-5)
+    np.testing.assert_allclose(encode(make_encoder(toy_pfe, block), points), whole, rtol=1e-5)
 
 
 def test_the_toy_pfe_tells_all_eight_inputs_apart(toy_pfe: Path) -> None:
-    stage = make_stage(toy_pfe, PILLARS)
+    encoder = make_encoder(toy_pfe, PILLARS)
     point = np.array([(0.33, -1.15, -0.5, 0.25)], np.float32)
     center_x, center_y = 0.1 + 2 * 0.16, -1.55 + 2 * 0.2
     values = np.array([0.33, -1.15, -0.5, 0.25, center_x, center_y, 1.0])
     expected = np.arange(1, 22).reshape(3, 7) @ values
-    np.testing.assert_allclose(encode(stage, point)[0], expected, rtol=1e-5)
+    np.testing.assert_allclose(encode(encoder, point)[0], expected, rtol=1e-5)
 
 
-def test_a_stage_used_again_gives_what_a_fresh_one_gives(toy_pfe: Path) -> None:
-    stage, rng = make_stage(toy_pfe, 20), np.random.default_rng(1)
+def test_an_encoder_used_again_gives_what_a_fresh_one_gives(toy_pfe: Path) -> None:
+    encoder, rng = make_encoder(toy_pfe, 20), np.random.default_rng(1)
     for count in (500, 3, 0, 40, 500):
         points = random_cloud(rng, count, CONFIG.grid)
-        np.testing.assert_allclose(encode(stage, points), encode(make_stage(toy_pfe, 20), points), rtol=1e-5)
+        np.testing.assert_allclose(encode(encoder, points), encode(make_encoder(toy_pfe, 20), points), rtol=1e-5)
 
 
 @pytest.mark.parametrize(("pillars", "blocks"), [(0, 1), (1, 1), (19, 1), (20, 1), (21, 2), (40, 2), (41, 3), (60, 3)])
 def test_only_blocks_that_hold_a_pillar_run(toy_pfe: Path, pillars: int, blocks: int) -> None:
-    stage = make_stage(toy_pfe, 20)
-    for array in stage.inputs:
-        array.fill(1.0)
-    stage.features.fill(np.nan)
-    stage.start(pillars, lambda: None)
-    stage.finish()
-    assert np.isfinite(stage.features).all(axis=(1, 2)).tolist() == [k < blocks for k in range(3)]
+    encoder = make_encoder(toy_pfe, 20)
+    encoder.prepare(some_pillars(pillars))
+    encoder.features.fill(np.nan)
+    encoder.start(lambda: None)
+    encoder.finish()
+    assert np.isfinite(encoder.features).all(axis=(1, 2)).tolist() == [k < blocks for k in range(3)]
 
 
 def test_a_dynamic_output_of_another_shape_is_refused(toy_pfe: Path, tmp_path: Path) -> None:
@@ -111,16 +123,16 @@ def test_a_dynamic_output_of_another_shape_is_refused(toy_pfe: Path, tmp_path: P
     cut.output(0).set_names({CONFIG.pfe.output})
     end.replace_source_output(cut.output(0))
     ov.save_model(model, tmp_path / "pfe.xml", compress_to_fp16=False)
-    stage = make_stage(tmp_path / "pfe.xml", DYNAMIC)
+    encoder = make_encoder(tmp_path / "pfe.xml", DYNAMIC)
     channels = CONFIG.rpn.channels
     sentence = re.escape(f"shape (1, {channels}, 24, 1) instead of (1, {channels}, 25, 1)")
-    for array in stage.inputs:
-        array.fill(1.0)
-    stage.start(25)
+    encoder.prepare(some_pillars(25))
+    encoder.start()
     with pytest.raises(InferenceError, match=sentence):
-        stage.finish()
-    stage.start(PILLARS)
-    stage.finish()
+        encoder.finish()
+    encoder.prepare(some_pillars(PILLARS))
+    encoder.start()
+    encoder.finish()
 
 
 class FakeRequest:
@@ -171,22 +183,23 @@ class FakeNetwork:
         return self.requests[-1]
 
 
-def fake_stage(config: ModelConfig = CONFIG) -> tuple[PfeStage, list[FakeRequest]]:
+def fake_encoder(config: ModelConfig = CONFIG) -> tuple[DeviceEncoder, list[FakeRequest]]:
     network = FakeNetwork()
-    stage = PfeStage(network, config, 20)  # type: ignore[arg-type]
-    return stage, network.requests
+    encoder = DeviceEncoder(network, config, 20)  # type: ignore[arg-type]
+    encoder.prepare(some_pillars(PILLARS))
+    return encoder, network.requests
 
 
 class Calls:
-    """Counts what a stage tells, and whether any block still ran then."""
+    """Counts what a encoder tells, and whether any block still ran then."""
 
-    def __init__(self, stage: PfeStage) -> None:
-        self._stage = stage
+    def __init__(self, encoder: DeviceEncoder) -> None:
+        self._encoder = encoder
         self.too_early = self.count = 0
         self._called = threading.Event()
 
     def __call__(self) -> None:
-        self.too_early += not self._stage.is_finished()
+        self.too_early += not self._encoder.is_finished()
         self.count += 1
         self._called.set()
 
@@ -196,50 +209,50 @@ class Calls:
 
 @pytest.mark.parametrize("order", itertools.permutations(range(3)))
 @pytest.mark.parametrize("failing", [None, 0, 1, 2])
-def test_the_stage_is_done_once_with_the_last_block(order: tuple[int, ...], failing: int | None) -> None:
-    stage, requests = fake_stage()
+def test_the_encoder_is_done_once_with_the_last_block(order: tuple[int, ...], failing: int | None) -> None:
+    encoder, requests = fake_encoder()
     for _ in range(5):
-        calls = Calls(stage)
-        stage.start(60, calls)
+        calls = Calls(encoder)
+        encoder.start(calls)
         for index in order:
-            assert not stage.is_finished()
+            assert not encoder.is_finished()
             assert calls.count == 0
             requests[index].fails = index == failing
             requests[index].end()
         calls.wait()
-        assert stage.is_finished()
+        assert encoder.is_finished()
         if failing is None:
-            stage.finish()
+            encoder.finish()
         else:
             with pytest.raises(InferenceError, match=r"^no end$"):
-                stage.finish()
+                encoder.finish()
         assert (calls.count, calls.too_early) == (1, 0)
 
 
 def test_a_failed_block_is_raised_after_all_others_have_ended() -> None:
-    stage, requests = fake_stage()
+    encoder, requests = fake_encoder()
     requests[0].fails = True
-    stage.start(60)
+    encoder.start()
     with pytest.raises(InferenceError, match=r"^no end$"):
-        stage.finish()
+        encoder.finish()
     assert [request.waited for request in requests] == [1, 1, 1]
     requests[0].fails = False
-    stage.start(60)
-    stage.finish()
+    encoder.start()
+    encoder.finish()
 
 
 def test_a_block_that_does_not_start_leaves_none_running_and_is_never_done() -> None:
-    stage, requests = fake_stage()
+    encoder, requests = fake_encoder()
     requests[1].fails_to_start = True
     calls: list[None] = []
     with pytest.raises(InferenceError, match=r"^no start$"):
-        stage.start(60, lambda: calls.append(None))
+        encoder.start(lambda: calls.append(None))
     assert [request.waited for request in requests] == [1, 0, 0]
-    assert stage.is_finished()
+    assert encoder.is_finished()
     # The next start waits behind it.
     requests[1].fails_to_start = False
-    last = Calls(stage)
-    stage.start(60, last)
+    last = Calls(encoder)
+    encoder.start(last)
     for request in requests:
         request.end()
     last.wait()

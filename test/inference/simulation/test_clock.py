@@ -9,7 +9,8 @@ import time
 
 import pytest
 
-from pointpillars_ov_ros.inference.pipeline.clock import Clock, MonotonicClock, VirtualClock
+from pointpillars_ov_ros.inference.pipeline.frames import Clock, MonotonicClock
+from pointpillars_ov_ros.inference.simulation.clock import VirtualClock
 
 every_clock = pytest.mark.parametrize("make", [MonotonicClock, VirtualClock])
 
