@@ -11,6 +11,8 @@ from pointpillars_ov_ros.core.arrays import FloatArray
 BRIGHT = 1.5
 """Scaled intensities above this are not of the 0..1 that networks are trained with."""
 BYTE = 1.0 / 255.0
+INTENSITY_NAMES = ("intensity", "i", "intensities", "reflectivity", "reflectance", "remission")
+"""What drivers and files call it, the usual name first."""
 _MIN_BRIGHT_RATIO = 0.01
 """Of the points of a cloud: fewer are outliers of a sensor whose intensities are of 0 to 1."""
 

@@ -15,7 +15,7 @@ from typing import NamedTuple
 from sensor_msgs.msg import PointField
 
 from pointpillars_ov_ros.clouds import intensity
-from pointpillars_ov_ros.clouds.intensity import BYTE
+from pointpillars_ov_ros.clouds.intensity import BYTE, INTENSITY_NAMES
 from pointpillars_ov_ros.config.runtime_config import Sensor
 
 U8, U16, U32 = PointField.UINT8, PointField.UINT16, PointField.UINT32
@@ -59,8 +59,6 @@ greatest value; reflectivity is corrected for range and, from firmware 2.1 on, 0
 PLAIN = Preset(intensity_scale=BY_VALUE)
 UNKNOWN = PLAIN
 """What is read of a cloud that looks like none of these."""
-INTENSITY_NAMES = ("intensity", "i", "intensities", "reflectivity", "reflectance", "remission")
-"""What other drivers call it, the usual name first."""
 
 PRESETS = {
     Sensor.VELODYNE: Preset(),

@@ -77,8 +77,10 @@ class FrameSlot:
         return self._rpn.is_finished()
 
     def decode(self, settings: PostprocessConfig) -> Detections:
-        """Decode the outputs of the finished RPN."""
+        """Decode the outputs of the finished RPN; of a cloud without a point in range there is nothing to decode."""
         self._rpn.finish()
+        if not self._pillars.size:
+            return Detections.empty()
         names = self._config.rpn
         return self._decoder.decode(
             self._rpn.tensor(names.boxes),

@@ -59,9 +59,11 @@ def draw_cloud(draws: Draws) -> PointCloud2:
 
 def read_slowly(message: PointCloud2, intensity_field: str, scale: float) -> list[list[float]]:
     """Give the points of a message, one value after the other with `struct`."""
-    fields = {field.name: field for field in message.fields}
+    fields = {field.name: field for field in reversed(message.fields)}
     names = ["x", "y", "z"] + [intensity_field] * (intensity_field in fields)
-    order, row_step = "<>"[message.is_bigendian], message.row_step or message.width * message.point_step
+    order, row_step = "<>"[message.is_bigendian], message.row_step
+    if message.height * message.width * message.point_step == len(message.data):
+        row_step = message.width * message.point_step
     points = []
     for row in range(message.height):
         for column in range(message.width):
@@ -95,7 +97,7 @@ def read_twice(message: PointCloud2, runtime: RuntimeConfig) -> None:
     reader = CloudReader(runtime, _BUFFERS)
     first = reader.read(message)
     slow = read_slowly(message, reader.reading.intensity_field, reader.reading.intensity_scale)
-    assert np.array_equal(first.points, np.array(slow, np.float32)), "read otherwise than value by value"
+    assert np.array_equal(first.points, np.array(slow, np.float32).reshape(-1, 4)), "read otherwise than value by value"
     again = reader.read(message)
     assert np.array_equal(first.points, again.points), "a later cloud is read otherwise than the first"
     assert math.isfinite(again.brightest)
