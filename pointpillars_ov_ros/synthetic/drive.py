@@ -59,7 +59,7 @@ class Drive:
         """Give frame `index`; ConfigError unless it is one of this drive's."""
         require(0 <= index < self.frames, "index", index, f"in 0..{self.frames - 1}")
         time, sensor, dice = index / self.rate_hz, self.sensor, Dice(self.seed, 40, index)
-        view = self.world.view(time, sensor.mounting_height)
+        view = self.world.view(time, sensor.mounting_height, sensor.mount)
         scene = self.world.scene(time, view, sensor.max_range)
         speed, yaw_rate = self.world.ego_motion(time)
         phase = dice.between(0.0, 2.0 * math.pi / sensor.columns)

@@ -51,7 +51,8 @@ class Surface(IntEnum):
     height; all the height where `rise` is 0."""
     GLOSSY = 4
     """Paint: a share 2 * `opening` * (1 - cosine) of the rays is reflected away, and nothing comes back; those that
-    meet it head-on do."""
+    meet it head-on do. Of the others a share `pitch` comes back so dim that a sensor which reports zeros at all
+    (`IntensityModel.zeros`) says 0."""
 
 
 class Material(NamedTuple):
@@ -83,7 +84,7 @@ class Shape(NamedTuple):
     primitives: PrimitiveArray
     """(K,) PRIMITIVE."""
     size: Point
-    """Length, width, height of the bounding box (m)."""
+    """Length, width, height of the bounding box, or of a wider one about the same centre (m)."""
     centre: Point
     """Of the bounding box, seen from the point on the ground by which the shape is placed (m)."""
 
@@ -127,13 +128,16 @@ def _part(
     )  # fmt: skip
 
 
-def assemble(parts: Sequence[Part]) -> Shape:
-    """Put primitives together, and move the origin to the centre of their common bounding box."""
+def assemble(parts: Sequence[Part], least: tuple[float, float] = (0.0, 0.0)) -> Shape:
+    """Put primitives together, and move the origin to the centre of their common bounding box.
+
+    The box is widened to `least` (length, width, m) where it is smaller: labels of real clouds leave room for a stride.
+    """
     primitives = np.array(parts, PRIMITIVE)
     middles = np.stack([primitives[axis] for axis in "xyz"], axis=1)
     halves = np.stack([primitives[f"half_{axis}"] for axis in "xyz"], axis=1)
     low, high = (middles - halves).min(axis=0), (middles + halves).max(axis=0)
-    centre, size = (low + high) / 2, high - low
+    centre, size = (low + high) / 2, np.maximum(high - low, (*least, 0.0))
     for index, axis in enumerate("xyz"):
         primitives[axis] -= centre[index]
     return Shape(primitives, _point(size), _point(centre))

@@ -14,6 +14,7 @@ from pointpillars_ov_ros.synthetic import SimulatedFrame
 _REACH = 50.0
 """Of the picture, ahead, behind, left and right (m)."""
 _COLORS = {"Car": "#3ddc84", "Van": "#4fa3ff", "Truck": "#b98cff", "Pedestrian": "#ffc02e", "Cyclist": "#ff5fa2"}
+_OTHERS = "#8fd3e8"
 _BACKGROUND, _TEXT = "#10141a", "#e8eaed"
 
 
@@ -34,8 +35,8 @@ def draw_frame(path: Path, frame: SimulatedFrame, title: str) -> None:
             outline = footprint(box)
             # The extra stroke goes from the centre to the middle of the front.
             line = np.vstack([outline, outline[:1], box[:2], (outline[0] + outline[3]) / 2])
-            axes.plot(line[:5, 1], line[:5, 0], color=_COLORS[name], linewidth=1.2)
-            axes.plot(line[5:, 1], line[5:, 0], color=_COLORS[name], linewidth=1.2)
+            axes.plot(line[:5, 1], line[:5, 0], color=_COLORS.get(name, _OTHERS), linewidth=1.2)
+            axes.plot(line[5:, 1], line[5:, 0], color=_COLORS.get(name, _OTHERS), linewidth=1.2)
     axes.plot(0, 0, marker="^", color="#ff6b5e", markersize=9)
     axes.set_xlim(_REACH, -_REACH)
     axes.set_ylim(-_REACH, _REACH)

@@ -14,14 +14,15 @@ from pointpillars_ov_ros.core.arrays import DoubleArray, FloatArray, IntArray
 from pointpillars_ov_ros.synthetic.lidar.raycast import GROUND, Hits
 from pointpillars_ov_ros.synthetic.lidar.sensor import Sensor
 from pointpillars_ov_ros.synthetic.lidar.sweep import Sweep
-from pointpillars_ov_ros.synthetic.primitives import PrimitiveArray
+from pointpillars_ov_ros.synthetic.primitives import PrimitiveArray, Surface
 from pointpillars_ov_ros.synthetic.randomness import ray_normal, ray_unit
 from pointpillars_ov_ros.synthetic.world.ground import Ground, View, reflectivity_at, to_world_xy
 
+_GLOSSY = int(Surface.GLOSSY)
 BACKGROUND = -1
 """Object of a point that belongs to none."""
 # Uses of a ray's random numbers; those of primitives count from 0 up.
-_LOST, _EDGE, _BETWEEN, _NOISE, _BRIGHT, _BEAM = (-k for k in range(1, 7))
+_LOST, _EDGE, _BETWEEN, _NOISE, _BRIGHT, _BEAM, _ZERO = (-k for k in range(1, 8))
 
 
 class Receiver(NamedTuple):
@@ -38,6 +39,10 @@ class Receiver(NamedTuple):
     """1 / fading_range."""
     noise: float
     step: float
+    dark_from: float
+    dark_per_metre: float
+    floor: float
+    zeros: float
     edge_share: float
     max_gap: float
     gains: DoubleArray
@@ -60,6 +65,10 @@ def make_receiver(sensor: Sensor, seed_key: int) -> Receiver:
         1.0 / sensor.intensity.fading_range,
         sensor.intensity.noise,
         sensor.intensity.step,
+        sensor.intensity.dark_from,
+        sensor.intensity.dark_per_metre,
+        sensor.intensity.floor,
+        sensor.intensity.zeros,
         sensor.edges.share,
         sensor.edges.max_gap,
         gains,
@@ -101,17 +110,21 @@ def collect_points(
         if depth == math.inf or sweep.tangents[beam] < lowest[column]:
             continue
         dx, dy, dz = directions[beam, column, 0], directions[beam, column, 1], directions[beam, column, 2]
-        owner = BACKGROUND
+        owner, zeros = BACKGROUND, receiver.zeros
         if index == GROUND:
             x, y = to_world_xy(view, shifts[column, 0] + depth * dx, shifts[column, 1] + depth * dy)
             reflectivity = reflectivity_at(by_x, by_offset, bumps, marks, ground.grid, x, y)
         else:
             reflectivity, owner = primitives[index].reflectivity, primitives[index].object
+            zeros = zeros if primitives[index].surface != _GLOSSY or zeros == 0.0 else primitives[index].pitch
         light = receiver.detection * reflectivity * cosines[ray] / (depth * depth)
         if ray_unit(key, ray, _LOST) < 1.0 - (1.0 - receiver.loss) * (1.0 - 2.0**-light):
             continue
         intensity = brightness(receiver.exponent, receiver.fading, reflectivity, cosines[ray], depth) * gains[beam]
         intensity *= 1.0 + receiver.noise * ray_normal(key, ray, _BRIGHT)
+        intensity -= receiver.dark_per_metre * max(depth - receiver.dark_from, 0.0)
+        if intensity < receiver.floor or ray_unit(key, ray, _ZERO) < zeros:
+            intensity = 0.0
         neighbour = ray + 1 if column + 1 < columns else ray + 1 - columns
         depth, mixed = mix_at_edge(depth, depths[neighbour], receiver.max_gap, receiver.edge_share, key, ray)
         if mixed and (met[neighbour] < 0 or primitives[met[neighbour]].object != owner):

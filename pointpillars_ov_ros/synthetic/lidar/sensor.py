@@ -83,14 +83,45 @@ class IntensityModel:
     """Deviation of the gain from one beam to another."""
     step: float = 0.01
     """Values are multiples of this."""
+    dark_from: float = 15.0
+    """Beyond this range (m) …"""
+    dark_per_metre: float = 0.0
+    """… so much is taken off the value for each metre: what comes back is too weak to be told from nothing."""
+    floor: float = 0.0
+    """What is below is reported as 0."""
+    zeros: float = 0.0
+    """Share of the returns that are reported with 0 whatever they met."""
 
     def __post_init__(self) -> None:
         require(0.0 < self.gain <= 100.0, "intensity.gain", self.gain, "in 0..100, 0 excluded")
         require(0.0 < self.fading_range <= 1e4, "intensity.fading_range", self.fading_range, "in 0..10000 (m)")
         require(0.0 < self.step <= 0.5, "intensity.step", self.step, "in 0..0.5, 0 excluded")
+        require(0.0 <= self.dark_from <= 1e4, "intensity.dark_from", self.dark_from, "in 0..10000 (m)")
         for name in ("incidence_exponent", "noise", "beam_spread"):
             value = getattr(self, name)
             require(0.0 <= value <= 2.0, f"intensity.{name}", value, "in 0..2")
+        for name in ("dark_per_metre", "floor", "zeros"):
+            value = getattr(self, name)
+            require(0.0 <= value <= 1.0, f"intensity.{name}", value, "in 0..1")
+
+
+@dataclass(frozen=True)
+class MountModel:
+    """How far from level and from its height a sensor is mounted: drawn anew for each drive."""
+
+    pitch_deg: float = 0.0
+    """Mean; positive where the front of the sensor looks up, so that the ground falls ahead."""
+    pitch_spread_deg: float = 0.0
+    """Deviation from drive to drive."""
+    roll_spread_deg: float = 0.0
+    height_spread: float = 0.0
+    """(m)"""
+
+    def __post_init__(self) -> None:
+        require(abs(self.pitch_deg) <= 10.0, "mount.pitch_deg", self.pitch_deg, "in -10..10 (deg)")
+        for name in ("pitch_spread_deg", "roll_spread_deg"):
+            require(0.0 <= getattr(self, name) <= 3.0, f"mount.{name}", getattr(self, name), "in 0..3 (deg)")
+        require(0.0 <= self.height_spread <= 0.2, "mount.height_spread", self.height_spread, "in 0..0.2 (m)")
 
 
 @dataclass(frozen=True)
@@ -123,6 +154,7 @@ class Sensor:
     """Returns are reported in this range (m)."""
     mounting_height: float
     """Of the origin of the lidar frame above the road (m)."""
+    mount: MountModel = field(default_factory=MountModel)
     range_noise: float = 0.02
     """Deviation of a range (m)."""
     dropout: DropoutModel = field(default_factory=DropoutModel)

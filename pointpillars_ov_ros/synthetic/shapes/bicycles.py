@@ -6,10 +6,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import NamedTuple
 
 from pointpillars_ov_ros.synthetic.primitives import (
     Material,
     Part,
+    Point,
     Shape,
     Surface,
     assemble,
@@ -22,26 +24,41 @@ from pointpillars_ov_ros.synthetic.shapes.people import SKIN, Person, person
 
 PHASES = 8
 """Poses of one turn of the pedals."""
-_WHEEL = Material(0.15, Surface.POROUS, 0.6)
+_WHEEL = Material(0.15, Surface.POROUS, 0.45)
 _FRAME = Material(0.25)
-_SADDLE, _CRANK = (-0.22, 0.0, 0.95), (-0.08, 0.0, 0.30)
-_GRIP = (0.42, 1.02)
-"""x and z of the handlebar."""
+_RUBBER = Material(0.1)
+_BASKET = Material(0.25, Surface.POROUS, 0.5)
+_CRANK = (-0.12, 0.0, 0.29)
 
 
-def bicycle(length: float) -> list[Part]:
+class Frame(NamedTuple):
+    """Where a rider touches a bicycle; x forward from the middle between the ends of the wheels, z up (m)."""
+
+    saddle: tuple[float, float, float]
+    grip: tuple[float, float]
+    """x and z of the handlebar."""
+
+
+USUAL = Frame((-0.34, 0.0, 0.95), (0.30, 1.05))
+
+
+def bicycle(length: float, frame: Frame = USUAL) -> list[Part]:
     """Give the parts of a bicycle `length` (m) from wheel to wheel."""
     radius = 0.19 * length
     rear, front = -length / 2 + radius, length / 2 - radius
-    parts = [cylinder((x, -0.02, radius), (x, 0.02, radius), radius, _WHEEL) for x in (rear, front)]
-    head, saddle = (front - 0.14, 0.0, 0.85), _SADDLE
+    parts = [cylinder((x, -0.025, radius), (x, 0.025, radius), radius, _WHEEL) for x in (rear, front)]
+    saddle, (grip_x, grip_z) = frame.saddle, frame.grip
+    head = (min(front - 0.12, 0.38), 0.0, 0.85)
+    post = (saddle[0], 0.0, saddle[2] - 0.15)
     tubes = (
-        (head, _CRANK), (head, (saddle[0], 0.0, 0.8)), (saddle, _CRANK), (_CRANK, (rear, 0.0, radius)),
-        ((saddle[0], 0.0, 0.8), (rear, 0.0, radius)), (head, (front, 0.0, radius)), (head, (_GRIP[0], 0.0, _GRIP[1])),
+        (head, _CRANK), (head, post), (saddle, _CRANK), (_CRANK, (rear, 0.0, radius)),
+        (post, (rear, 0.0, radius)), (head, (front, 0.0, radius)), (head, (grip_x, 0.0, grip_z)),
     )  # fmt: skip
-    parts += [cylinder(start, end, 0.022, _FRAME) for start, end in tubes]
-    parts.append(cylinder((_GRIP[0], -0.28, _GRIP[1]), (_GRIP[0], 0.28, _GRIP[1]), 0.02, _FRAME))
-    parts.append(box((saddle[0] - 0.13, saddle[0] + 0.13), (-0.07, 0.07), (0.92, 0.98), Material(0.1)))
+    parts += [cylinder(start, end, 0.025, _FRAME) for start, end in tubes]
+    parts.append(cylinder((grip_x, -0.28, grip_z), (grip_x, 0.28, grip_z), 0.02, _FRAME))
+    parts.append(
+        box((saddle[0] - 0.13, saddle[0] + 0.13), (-0.07, 0.07), (saddle[2] - 0.03, saddle[2] + 0.03), _RUBBER)
+    )
     parts.append(box((rear - radius, rear - radius + 0.02), (-0.03, 0.03), (0.55, 0.6), Material(1.0)))
     return parts
 
@@ -52,47 +69,87 @@ def parked_bicycle(dice: Dice) -> Shape:
 
 
 class Rider:
-    """A cyclist, whose legs turn the pedals."""
+    """A cyclist, whose legs turn the pedals.
+
+    Real riders sit behind the middle of their bicycle, back, head and all: 0.1 to 0.3 m. Simulated ones who sat in the
+    middle taught a network to see the real ones the wrong way round.
+    """
 
     def __init__(self, dice: Dice) -> None:
-        """Draw rider and bicycle; together about 1.76 x 0.6 x 1.73 m."""
+        """Draw rider and bicycle; together about 1.78 x 0.63 x 1.73 m."""
         who = person(dice)
         self._who = who._replace(height=min(max(who.height, 1.6), 1.9), coat=False)
-        self._length = dice.normal(1.76, 0.07)
-        self._lean = dice.normal(0.35, 0.08)
+        self._length = dice.normal(1.77, 0.08)
+        self._lean = max(dice.normal(0.28, 0.14), 0.02)
+        self._frame = Frame((dice.normal(-0.36, 0.04), 0.0, 0.95), (dice.between(0.18, 0.42), dice.between(0.98, 1.15)))
+        self._room = (0.0, dice.normal(0.62, 0.07))
+        self._luggage = _draw_luggage(dice, self._frame)
 
     def pose(self, phase: int) -> Shape:
         """Give the cyclist in one of the PHASES."""
-        return assemble([*bicycle(self._length), *_rider(self._who, self._lean, 2.0 * math.pi * phase / PHASES)])
+        rider = _rider(self._who, self._frame, self._lean, 2.0 * math.pi * phase / PHASES)
+        return assemble([*bicycle(self._length, self._frame), *rider, *self._luggage], self._room)
 
 
-def _rider(who: Person, lean: float, crank_angle: float) -> Sequence[Part]:
+def _draw_luggage(dice: Dice, frame: Frame) -> list[Part]:
+    """Draw a carrier over the rear wheel with panniers or a child's seat, and a basket in front."""
+    parts: list[Part] = []
+    x, cloth = frame.saddle[0] - 0.2, Material(dice.choose((0.1, 0.25, 0.5)))
+    if dice.chance(0.6):
+        parts.append(box((x - 0.3, x + 0.1), (-0.06, 0.06), (0.68, 0.72), _FRAME))
+        if dice.chance(0.5):
+            for sign in (-1.0, 1.0):
+                y = (0.06, 0.2) if sign > 0 else (-0.2, -0.06)
+                parts.append(box((x - 0.28, x + 0.05), y, (0.35, 0.72), cloth))
+        elif dice.chance(0.4):
+            parts.append(box((x - 0.25, x + 0.05), (-0.16, 0.16), (0.72, dice.between(0.95, 1.25)), cloth))
+    if dice.chance(0.25):
+        parts.append(box((frame.grip[0] + 0.02, frame.grip[0] + 0.3), (-0.17, 0.17), (0.75, 1.0), _BASKET))
+    return parts
+
+
+def _rider(who: Person, frame: Frame, lean: float, crank_angle: float) -> Sequence[Part]:
     """Give someone on the saddle whose back leans forward by `lean` (rad), cranks at `crank_angle` (rad)."""
-    height = who.height
-    hip = (_SADDLE[0] + 0.02, 0.0, 1.0)
+    height, grip = who.height, frame.grip
+    hip = (frame.saddle[0] + 0.02, 0.0, frame.saddle[2] + 0.05)
     back = 0.27 * height
     shoulder = (hip[0] + back * math.sin(lean), 0.0, hip[2] + back * math.cos(lean))
-    head = (shoulder[0] + 0.06, 0.0, shoulder[2] + 0.13 * height)
-    half = 0.36 * who.shoulders
+    head = (shoulder[0] + 0.04, 0.0, shoulder[2] + 0.13 * height)
+    half = 0.38 * who.shoulders
+    waist = (hip[0] - 0.04, 0.0, hip[2] - 0.1)
     parts = [
-        cylinder(hip, shoulder, 0.5 * who.depth, who.top),
-        cylinder((shoulder[0], -half, shoulder[2]), (shoulder[0], half, shoulder[2]), 0.06, who.top),
-        ellipsoid(head, (0.055 * height, 0.045 * height, 0.07 * height), SKIN),
+        cylinder(hip, shoulder, 0.6 * who.depth, who.top),
+        ellipsoid(waist, (0.17, 0.18, 0.14), who.legs),
+        cylinder((shoulder[0], -half, shoulder[2]), (shoulder[0], half, shoulder[2]), 0.07, who.top),
+        ellipsoid(head, (0.06 * height, 0.05 * height, 0.07 * height), SKIN),
         cylinder(shoulder, head, 0.05, SKIN),
     ]
+    if who.rucksack:
+        x = shoulder[0] - 0.28 * math.cos(lean)
+        parts.append(box((x - 0.06, x + 0.18), (-0.15, 0.15), (shoulder[2] - 0.4, shoulder[2]), Material(0.2)))
     for sign in (-1.0, 1.0):
-        elbow = ((shoulder[0] + _GRIP[0]) / 2 - 0.08, sign * (half + 0.03), (shoulder[2] + _GRIP[1]) / 2 - 0.05)
-        parts.append(cylinder((shoulder[0], sign * half, shoulder[2]), elbow, 0.05, who.top))
-        parts.append(cylinder(elbow, (_GRIP[0], sign * 0.25, _GRIP[1]), 0.04, SKIN))
-        pedal = (
-            _CRANK[0] + 0.17 * math.cos(crank_angle) * sign, sign * 0.1, _CRANK[2] - 0.17 * math.sin(crank_angle) * sign
-        )  # fmt: skip
-        knee = _knee((hip[0], pedal[1], hip[2]), pedal, 0.27 * height)
-        parts.append(cylinder((hip[0], sign * 0.09, hip[2] - 0.05), knee, 0.07, who.legs))
-        parts.append(cylinder(knee, pedal, 0.05, who.legs))
-        parts.append(box((pedal[0] - 0.1, pedal[0] + 0.15), (pedal[1] - 0.04, pedal[1] + 0.04),
-                         (pedal[2] - 0.06, pedal[2] + 0.02), who.legs))  # fmt: skip
+        parts += _limbs(who, grip, (hip, shoulder), half, sign, crank_angle)
     return parts
+
+
+def _limbs(
+    who: Person, grip: tuple[float, float], joints: tuple[Point, Point], half: float, sign: float, crank_angle: float
+) -> list[Part]:
+    """Give arm and leg of one side; `joints` are hip and shoulder, `half` the half width of the shoulders (m)."""
+    hip, shoulder = joints
+    elbow = ((shoulder[0] + grip[0]) / 2 - 0.08, sign * (half + 0.05), (shoulder[2] + grip[1]) / 2 - 0.05)
+    pedal = (
+        _CRANK[0] + 0.17 * math.cos(crank_angle) * sign, sign * 0.12, _CRANK[2] - 0.17 * math.sin(crank_angle) * sign
+    )  # fmt: skip
+    knee = _knee((hip[0], pedal[1], hip[2]), pedal, 0.27 * who.height)
+    return [
+        cylinder((shoulder[0], sign * half, shoulder[2]), elbow, 0.055, who.top),
+        cylinder(elbow, (grip[0], sign * 0.25, grip[1]), 0.045, SKIN),
+        cylinder((hip[0], sign * 0.1, hip[2] - 0.05), knee, 0.085, who.legs),
+        cylinder(knee, pedal, 0.06, who.legs),
+        box((pedal[0] - 0.1, pedal[0] + 0.15), (pedal[1] - 0.04, pedal[1] + 0.04),
+            (pedal[2] - 0.06, pedal[2] + 0.02), who.legs),
+    ]  # fmt: skip
 
 
 def _knee(

@@ -18,11 +18,11 @@ from pointpillars_ov_ros.synthetic.primitives import (
 )
 from pointpillars_ov_ros.synthetic.randomness import Dice
 
-GLASS = Material(0.08, Surface.POROUS, 0.85)
+GLASS = Material(0.05, Surface.POROUS, 0.85)
 SEAT = Material(0.15, Surface.POROUS, 0.7)
 """Behind glass, which takes its share of the light twice."""
-TYRE = Material(0.08)
-TRIM = Material(0.15)
+TYRE = Material(0.04)
+TRIM = Material(0.08)
 PLATE = Material(1.0)
 LAMP = Material(0.7)
 _PAINTS = (0.05, 0.12, 0.25, 0.4, 0.6)
@@ -31,6 +31,8 @@ _PAINT_WEIGHTS = (3, 3, 4, 3, 3)
 _GLOSS = (0.1, 0.7)
 """Share of the rays lost on paint at an incidence of 60 degrees: many of KITTI's cars have few points on a side that
 is seen at an angle, and many on a rear that is seen head-on."""
+_DIM = (0.15, 0.7)
+"""Share of a car's paint of which the sensor reports intensity 0: half of all points on KITTI's cars."""
 # Where the surfaces are within the box, as those of KITTI's cars (m).
 _MIRROR = 0.04
 """How far the mirrors reach beyond the sides."""
@@ -90,7 +92,7 @@ def van(dice: Dice) -> Shape:
 def _build(body: Body, dice: Dice) -> Shape:
     length, width, height = (dice.normal(m, s) for m, s in zip(body.size, body.spread, strict=True))
     paint = dice.choose(_PAINTS, _PAINT_WEIGHTS)
-    coat = Material(dice.between(0.8, 1.2) * paint, Surface.GLOSSY, dice.between(*_GLOSS))
+    coat = Material(dice.between(0.8, 1.2) * paint, Surface.GLOSSY, dice.between(*_GLOSS), dice.between(*_DIM))
     radius = min(0.21 * height, 0.34) * dice.between(0.95, 1.05)
     axle = 0.31 * length
     inner, outer = width - 2.0 * _MIRROR, height - _FIN

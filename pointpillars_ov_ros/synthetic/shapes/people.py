@@ -22,7 +22,7 @@ from pointpillars_ov_ros.synthetic.randomness import Dice
 PHASES = 8
 """Poses of one pair of steps."""
 SKIN = Material(0.35)
-_CLOTH = (0.1, 0.2, 0.35, 0.5)
+_CLOTH = (0.08, 0.15, 0.25, 0.35, 0.5)
 STANDING = None
 """Phase of someone who does not walk."""
 
@@ -40,6 +40,10 @@ class Person(NamedTuple):
     """How far a foot swings ahead of the hip (m)."""
     top: Material
     legs: Material
+    apart: float
+    """From the side to the elbow (m)."""
+    room: tuple[float, float]
+    """Length and width (m) that its box has at least: people are labelled with room for their stride and arms."""
     coat: bool
     rucksack: bool
     bag: bool
@@ -50,11 +54,13 @@ def person(dice: Dice) -> Person:
     height = dice.normal(1.25, 0.1) if dice.chance(0.1) else dice.normal(1.75, 0.08)
     return Person(
         height,
-        dice.normal(0.28, 0.015) * height,
-        dice.normal(0.14, 0.015) * height,
-        dice.normal(0.22, 0.02) * height,
+        dice.normal(0.285, 0.022) * height,
+        dice.normal(0.155, 0.022) * height,
+        dice.normal(0.22, 0.03) * height,
         Material(dice.choose(_CLOTH)),
         Material(dice.choose(_CLOTH)),
+        dice.between(0.0, 0.09),
+        (dice.normal(0.88, 0.12) * height / 1.75, dice.normal(0.63, 0.1) * height / 1.75),
         dice.chance(0.3),
         dice.chance(0.25),
         dice.chance(0.25),
@@ -65,7 +71,7 @@ def pose(who: Person, phase: int | None) -> Shape:
     """Give `who` in one of the PHASES of walking, or STANDING."""
     swing = 0.25 if phase is STANDING else math.sin(2.0 * math.pi * (phase + 0.5) / PHASES)
     parts = [*_legs(who, swing), *_trunk(who), *_arms(who, swing)]
-    return assemble([*parts, *_luggage(who)])
+    return assemble([*parts, *_luggage(who)], who.room)
 
 
 def _legs(who: Person, swing: float) -> list[Part]:
@@ -76,8 +82,8 @@ def _legs(who: Person, swing: float) -> list[Part]:
         foot = sign * swing * who.stride
         knee = 0.6 * foot + 0.03 * height
         y = sign * apart
-        parts.append(cylinder((0.0, y, hip), (knee, y, 0.27 * height), 0.05 * height, who.legs))
-        parts.append(cylinder((knee, y, 0.27 * height), (foot, y, 0.03 * height), 0.035 * height, who.legs))
+        parts.append(cylinder((0.0, y, hip), (knee, y, 0.27 * height), 0.056 * height, who.legs))
+        parts.append(cylinder((knee, y, 0.27 * height), (foot, y, 0.03 * height), 0.041 * height, who.legs))
         shoe = (foot - 0.045 * height, foot + 0.105 * height)
         parts.append(box(shoe, (y - 0.025 * height, y + 0.025 * height), (0.0, 0.045 * height), who.legs))
     return parts
@@ -102,12 +108,12 @@ def _trunk(who: Person) -> list[Part]:
 
 def _arms(who: Person, swing: float) -> list[Part]:
     """Give arms, which swing against the legs."""
-    height, radius = who.height, 0.03 * who.height
+    height, radius = who.height, 0.034 * who.height
     shoulder = who.shoulders / 2 - 2.0 * radius
     parts = []
     for sign in (-1.0, 1.0):
         hand = -0.7 * sign * swing * who.stride
-        elbow = (0.35 * hand - 0.02, sign * (shoulder + 2.0 * radius), 0.62 * height)
+        elbow = (0.35 * hand - 0.02, sign * (shoulder + 1.6 * radius + who.apart), 0.62 * height)
         parts.append(cylinder((0.0, sign * shoulder, 0.80 * height), elbow, radius, who.top))
         parts.append(cylinder(elbow, (hand + 0.05, elbow[1], 0.46 * height), 0.8 * radius, who.top))
     return parts

@@ -1,6 +1,6 @@
 # Copyright 2026 The pointpillars_ov_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Trucks: a cab with a screen, a load (box, canvas or open bed) on a frame, two or three axles."""
+"""Trucks: a cab with a screen, a load (box, canvas or open bed) on a frame, two or three axles; buses and trams."""
 
 from __future__ import annotations
 
@@ -73,4 +73,38 @@ def _load(dice: Dice, x: tuple[float, float], side: float, z: tuple[float, float
             (z[0], wall + dice.between(0.1, 0.6)),
             Material(0.25),
         ),
+    ]
+
+
+def bus(dice: Dice) -> Shape:
+    """Draw a bus; about 11 x 2.5 x 3.1 m."""
+    length, width, height = dice.between(9.0, 12.0), dice.normal(2.5, 0.05), dice.between(2.9, 3.3)
+    rear, front, radius, side = -length / 2, length / 2, 0.48, width / 2
+    parts = _saloon(dice, length, width, (0.35, height))
+    for x in (front - 2.6, rear + 3.0):
+        for sign in (-1.0, 1.0):
+            start, end = (x, sign * (side - 0.4), radius), (x, sign * (side - 0.02), radius)
+            parts.append(cylinder(start, end, radius, _TYRE))
+    return assemble(parts)
+
+
+def tram(dice: Dice) -> Shape:
+    """Draw the car of a tram; about 13 x 2.4 x 3.3 m."""
+    length, width, height = dice.between(11.0, 15.0), dice.normal(2.4, 0.08), dice.between(3.1, 3.5)
+    parts = _saloon(dice, length, width, (0.25, height))
+    for x in (-0.28 * length, 0.28 * length):
+        parts.append(box((x - 1.0, x + 1.0), (-width / 2 + 0.1, width / 2 - 0.1), (0.0, 0.5), _FRAME))
+    return assemble(parts)
+
+
+def _saloon(dice: Dice, length: float, width: float, z: tuple[float, float]) -> list[Part]:
+    """Give the body of a bus or tram between the heights `z` (m): sheet below, windows, a roof, seats inside."""
+    half, side, belt, eaves = length / 2, width / 2, z[0] + dice.between(0.8, 1.2), z[1] - 0.5
+    coat, y = Material(dice.choose((0.15, 0.3, 0.45, 0.6))), (-side, side)
+    return [
+        box((-half, half), y, (z[0], belt), coat),
+        frustum(((-half, half), y), ((-half + 0.1, half - 0.15), y), (belt, eaves), _GLASS),
+        box((-half + 0.1, half - 0.15), y, (eaves, z[1]), coat),
+        box((-half + 0.5, half - 1.5), (-side + 0.3, side - 0.3), (z[0], belt + 0.4), _FRAME),
+        box((-half + 0.02, -half + 0.08), y, (belt, eaves), coat),
     ]

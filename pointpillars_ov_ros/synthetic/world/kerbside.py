@@ -15,20 +15,28 @@ from pointpillars_ov_ros.synthetic.shapes.clutter import CLUTTER
 from pointpillars_ov_ros.synthetic.shapes.people import STANDING, person, pose
 from pointpillars_ov_ros.synthetic.shapes.plants import tree
 from pointpillars_ov_ros.synthetic.shapes.street import FURNITURE
-from pointpillars_ov_ros.synthetic.shapes.trucks import truck
+from pointpillars_ov_ros.synthetic.shapes.trucks import bus, tram, truck
+from pointpillars_ov_ros.synthetic.shapes.verge import POSTS, VERGE, guard_rail, weeds
 from pointpillars_ov_ros.synthetic.world.road import CHUNK, MOUTH_WIDTH, SIDES, Road
 from pointpillars_ov_ros.synthetic.world.site import Site
 
 WIDE_PAVEMENT = 3.8
 """From this width on (m) there is room for benches and for two people side by side."""
-_VEHICLES: tuple[tuple[str, Callable[[Dice], Shape]], ...] = (("Car", car), ("Van", van), ("Truck", truck))
+_VEHICLES: tuple[tuple[str, Callable[[Dice], Shape]], ...] = (
+    ("Car", car),
+    ("Van", van),
+    ("Truck", truck),
+    ("Misc", bus),
+    ("Tram", tram),
+)
 TRUNK = (0.5, 0.5)
 """Footprint of a tree, between and under whose branches there is room (m)."""
 
 
-def draw_vehicle(dice: Dice, vans: float = 0.1, trucks: float = 0.02) -> tuple[str, Shape]:
-    """Draw a vehicle, and give its class too; `vans` and `trucks` are their shares."""
-    name, draw = dice.choose(_VEHICLES, (1.0 - vans - trucks, vans, trucks))
+def draw_vehicle(dice: Dice, vans: float = 0.1, trucks: float = 0.02, buses: float = 0.0) -> tuple[str, Shape]:
+    """Draw a vehicle, and give its class too; `vans`, `trucks` and `buses` (trams among them) are their shares."""
+    shares = (1.0 - vans - trucks - buses, vans, trucks, 0.6 * buses, 0.4 * buses)
+    name, draw = dice.choose(_VEHICLES, shares)
     return name, draw(dice)
 
 
@@ -57,8 +65,23 @@ def strew(site: Site, crossing: bool) -> None:
         for low, high in stretches(site, crossing):
             for _ in range(round((high - low) * site.road.style.clutter * dice.between(0.3, 1.7))):
                 x, out = dice.between(low, high), 0.3 + 15.0 * dice.unit() ** 2
-                shape = dice.choose(CLUTTER)(dice)
+                shape = dice.choose(CLUTTER + VERGE)(dice)
                 site.put(shape, x, side * (site.road.edge_offset(side) + out), dice.between(-math.pi, math.pi))
+            _overgrow(site, side, low, high)
+            if dice.chance(site.road.style.rails):
+                length = min(high - low - 1.0, dice.between(8.0, 30.0))
+                out = site.road.kerb_offset(side) + dice.between(0.4, 1.0)
+                site.put(guard_rail(dice, length), (low + high) / 2, side * out, 0.0 if side > 0 else math.pi)
+
+
+def _overgrow(site: Site, side: int, low: float, high: float) -> None:
+    """Let weeds and grass grow along the edge of the pavement, and posts stand in them."""
+    dice, style = site.dice, site.road.style
+    for _ in range(round((high - low) * style.weeds * dice.between(0.0, 2.0))):
+        near = site.road.kerb_offset(side) if dice.chance(0.3) else site.road.edge_offset(side)
+        shape = weeds(dice) if dice.chance(0.85) else dice.choose(POSTS)(dice)
+        place = (dice.between(low, high), side * (near + dice.between(0.2, 2.5)))
+        site.put(shape, *place, dice.between(-math.pi, math.pi))
 
 
 def strip_offset(road: Road, side: int) -> float:
@@ -106,7 +129,8 @@ def _line_with(site: Site, side: int, low: float, high: float) -> None:
 def _stand(site: Site, side: int, low: float, high: float) -> None:
     """Let people stand about in ones to fours, and a few with their bicycles, at the far edge of the pavement."""
     dice = site.dice
-    offset = site.road.edge_offset(side) - 0.1
+    # As far as they can stand without being in the way of a house.
+    offset, room = site.road.edge_offset(side) - 0.5, site.road.setback - 0.1
     x = low
     while True:
         x += dice.between(0.4, 1.6) / site.road.style.standing
@@ -114,8 +138,8 @@ def _stand(site: Site, side: int, low: float, high: float) -> None:
             return
         if dice.chance(0.2):
             yaw = dice.between(-0.4, 0.4) + (0.0 if side < 0 else math.pi)
-            site.put(Rider(dice).pose(dice.whole(0, 7)), x, side * (offset + 0.5), yaw, "Cyclist")
+            site.put(Rider(dice).pose(dice.whole(0, 7)), x, side * (offset + 0.5 * room), yaw, "Cyclist")
             continue
         for _ in range(dice.whole(1, 4)):
-            place = (x + dice.normal(0.0, 0.7), side * (offset + dice.between(0.3, 1.5)))
+            place = (x + dice.normal(0.0, 0.7), side * (offset + dice.between(0.0, 1.0) * room))
             site.put(pose(person(dice), STANDING), *place, dice.between(-math.pi, math.pi), "Pedestrian")

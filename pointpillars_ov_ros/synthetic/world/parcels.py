@@ -32,7 +32,7 @@ def _facing(side: int) -> float:
 
 def _front(site: Site, side: int) -> float:
     """Give the distance from the centre line (m) where the land begins; people stand before it."""
-    return site.road.edge_offset(side) + (2.2 if site.road.kerb else 3.0)
+    return site.road.edge_offset(side) + site.road.setback
 
 
 def _block(site: Site, side: int, low: float, high: float) -> None:

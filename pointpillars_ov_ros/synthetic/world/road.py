@@ -52,6 +52,16 @@ class Road:
     """Height (m)."""
     banks: tuple[float, float]
     """Rise of the land beyond the pavement, left and right (m per m)."""
+    crossfall: float
+    """Fall of the road from its centre line to the kerbs (m per m)."""
+    setback: float
+    """From the far edge of the pavement to walls and houses (m)."""
+    rough: tuple[float, float]
+    """Greatest height of bumps beyond the pavement, left and right (m)."""
+    embankments: tuple[float, float]
+    """Rise of the land at a slope a few metres beyond the pavement, left and right (m), 0 where there is none."""
+    brightness: float
+    """Of its surface: what reflectivities of roadway and pavement are multiplied by."""
     bends: tuple[Wave, ...]
     hills: tuple[Wave, ...]
 
@@ -113,22 +123,27 @@ class Road:
         """Give the cross-section of one side at distances from the centre line (m): those, then the columns of
         `Ground.by_offset`."""
         kerb, edge, bank = self.kerb_offset(side), self.edge_offset(side), self.banks[side < 0]
-        line, fall = self.lanes * self.lane_width, -0.02 * kerb
-        top, far = fall + self.kerb, edge + 15.0
+        line, cross = self.lanes * self.lane_width, -self.crossfall
+        fall, rough, rise = cross * kerb, self.rough[side < 0], self.embankments[side < 0]
+        top, far, foot = fall + self.kerb, edge + 15.0, edge + self.setback + 1.5
+        road, pavement = self.brightness * _ROAD, self.brightness * _PAVEMENT
+        land = top + 0.01 * self.pavement
         rows = [
             # distance, height, height in a mouth, reflectivity, the same in a mouth, roughness
-            (0.0, 0.0, 0.0, _ROAD, _ROAD, 0.007),
-            (line - 0.02, -0.02 * line, -0.02 * line, _ROAD, _ROAD, 0.007),
-            (line, -0.02 * line, -0.02 * line, _LINE, _ROAD, 0.007),
-            (line + 0.12, -0.02 * line, -0.02 * line, _LINE, _ROAD, 0.007),
-            (line + 0.14, -0.02 * line, -0.02 * line, _ROAD, _ROAD, 0.007),
-            (kerb - 0.02, fall, fall, _ROAD, _ROAD, 0.007),
-            (kerb + 0.02, top, fall, _KERB, _ROAD, 0.007),
-            (kerb + 0.15, top, fall, _KERB if self.kerb else _LAWN, _ROAD, 0.008),
-            (kerb + 0.17, top, fall, _PAVEMENT if self.kerb else _LAWN, _ROAD, 0.008),
-            (edge, top + 0.01 * self.pavement, fall, _PAVEMENT if self.kerb else _LAWN, _ROAD, 0.008),
-            (edge + 0.3, top + 0.01 * self.pavement, fall, _LAWN, _ROAD, 0.05),
-            (far, top + bank * 15.0, fall + 0.3 * bank * 15.0, _LAWN, _ROAD, 0.05),
+            (0.0, 0.0, 0.0, road, road, 0.007),
+            (line - 0.02, cross * line, cross * line, road, road, 0.007),
+            (line, cross * line, cross * line, _LINE, road, 0.007),
+            (line + 0.12, cross * line, cross * line, _LINE, road, 0.007),
+            (line + 0.14, cross * line, cross * line, road, road, 0.007),
+            (kerb - 0.02, fall, fall, road, road, 0.007),
+            (kerb + 0.02, top, fall, _KERB, road, 0.007),
+            (kerb + 0.15, top, fall, _KERB if self.kerb else _LAWN, road, 0.008),
+            (kerb + 0.17, top, fall, pavement if self.kerb else _LAWN, road, 0.008 if self.kerb else rough),
+            (edge, land, fall, pavement if self.kerb else _LAWN, road, 0.012 if self.kerb else rough),
+            (edge + 0.3, land, fall, _LAWN, road, rough),
+            (foot, land + bank * (foot - edge), fall, _LAWN, road, rough),
+            (foot + 3.0, land + bank * (foot + 3.0 - edge) + rise, fall + 0.3 * rise, _LAWN, road, rough),
+            (far, land + bank * 15.0 + rise, fall + 0.3 * (bank * 15.0 + rise), _LAWN, road, rough),
         ]
         return tuple(list(column) for column in zip(*rows, strict=True))
 
@@ -153,14 +168,24 @@ def draw_road(seed: int, style: Style) -> Road:
         seed=seed,
         lanes=dice.choose(style.lanes),
         lane_width=dice.between(*style.lane_width),
-        margin=dice.between(1.3, 1.8),
+        margin=dice.between(*style.margin),
         parking=(parking[0], parking[1]),
         pavement=pavement,
         kerb=dice.between(0.06, 0.16) if pavement >= 1.5 else 0.0,
-        banks=(dice.normal(0.0, 0.04), dice.normal(0.0, 0.04)),
+        banks=(dice.normal(0.02, 0.06), dice.normal(0.02, 0.06)),
+        crossfall=dice.between(0.002, 0.02),
+        setback=dice.between(*style.setback) if pavement >= 1.5 else dice.between(1.5, 3.0),
+        rough=(dice.between(0.04, 0.25), dice.between(0.04, 0.25)),
+        embankments=(_draw_embankment(dice, pavement < 1.5), _draw_embankment(dice, pavement < 1.5)),
+        brightness=dice.between(0.65, 1.2),
         bends=_draw_waves(dice, 0.12),
-        hills=_draw_waves(dice, 0.012),
+        hills=_draw_waves(dice, dice.choose((0.012, 0.025, 0.04))),
     )
+
+
+def _draw_embankment(dice: Dice, is_open: bool) -> float:
+    """Draw how far the land rises or falls (m) at a slope beside the road; seldom in a town."""
+    return dice.between(-1.0, 2.5) if dice.chance(0.5 if is_open else 0.15) else 0.0
 
 
 def _draw_waves(dice: Dice, slope: float) -> tuple[Wave, ...]:

@@ -61,35 +61,48 @@ class Style:
     """Probability of a side street per chunk."""
     clutter: float
     """Shrubs, boards, rails and the like, on the land as far as 15 m behind the pavement (density)."""
+    weeds: float = 0.3
+    """Tufts, and posts among them, at the edges of the pavement (density)."""
+    rails: float = 0.0
+    """Probability of a guard rail on a side of a chunk."""
+    margin: tuple[float, float] = (1.0, 1.7)
+    """Width of the strip for cyclists beside the lanes (m); there is none to ride on below 0.9."""
+    setback: tuple[float, float] = (0.6, 2.2)
+    """From the far edge of the pavement to walls and houses (m)."""
 
 
 CITY = Style(
-    "city", (1, 1, 2), (3.0, 3.4), 0.7, (3.8, 6.0), (3.0, 12.0),
+    "city", (1, 1, 2), (2.6, 3.3), 0.7, (2.0, 5.0), (3.0, 12.0),
     {Use.BUILDING: 7, Use.WALL: 1, Use.CAR_PARK: 1, Use.PARK: 1, Use.HOUSE: 1},
-    0.7, 0.5, 0.2, 0.2, 0.03, 0.05, 0.09, 0.35, 0.3,
+    0.7, 0.5, 0.2, 0.2, 0.03, 0.05, 0.09, 0.35, 0.3, 0.15,
 )  # fmt: skip
 RESIDENTIAL = Style(
-    "residential", (1,), (2.6, 3.1), 0.8, (1.8, 3.2), (4.0, 10.0),
+    "residential", (1,), (2.5, 3.0), 0.8, (1.5, 3.0), (4.0, 10.0),
     {Use.HOUSE: 7, Use.BUILDING: 2, Use.WALL: 1, Use.OPEN: 1, Use.CAR_PARK: 1},
-    0.75, 0.3, 0.1, 0.12, 0.02, 0.05, 0.06, 0.4, 0.5,
+    0.75, 0.3, 0.1, 0.12, 0.02, 0.07, 0.07, 0.4, 0.7, 0.6, 0.0, (0.9, 1.3), (0.3, 1.8),
 )  # fmt: skip
 AVENUE = Style(
     "avenue", (2,), (3.1, 3.6), 0.4, (3.0, 5.0), (8.0, 15.0),
     {Use.PARK: 3, Use.BUILDING: 3, Use.CAR_PARK: 3, Use.OPEN: 2, Use.WALL: 1},
-    0.6, 0.6, 0.1, 0.2, 0.02, 0.09, 0.07, 0.3, 0.4,
+    0.6, 0.6, 0.1, 0.2, 0.02, 0.09, 0.07, 0.3, 0.4, 0.4, 0.1,
 )  # fmt: skip
 COUNTRY = Style(
     "country", (1,), (3.0, 3.7), 0.0, (0.6, 1.2), (11.0, 20.0),
     {Use.OPEN: 6, Use.WALL: 1, Use.HOUSE: 1, Use.PARK: 2},
-    0.0, 0.45, 0.04, 0.12, 0.005, 0.03, 0.03, 0.12, 0.3,
+    0.0, 0.45, 0.04, 0.12, 0.005, 0.05, 0.04, 0.12, 0.4, 1.5, 0.3,
 )  # fmt: skip
 CAMPUS = Style(
     "campus", (1,), (2.8, 3.2), 0.3, (3.8, 6.5), (2.0, 7.0),
     {Use.PARK: 4, Use.BUILDING: 4, Use.CAR_PARK: 2, Use.OPEN: 1},
-    0.6, 0.15, 0.35, 0.35, 0.06, 0.06, 0.09, 0.3, 0.4,
+    0.6, 0.15, 0.35, 0.35, 0.06, 0.06, 0.09, 0.3, 0.4, 0.4,
 )  # fmt: skip
-STYLES = (CITY, RESIDENTIAL, AVENUE, COUNTRY, CAMPUS)
-_WEIGHTS = (4, 4, 2, 1, 2)
+LANE = Style(
+    "lane", (1,), (2.5, 2.7), 0.9, (1.5, 2.4), (3.0, 8.0),
+    {Use.HOUSE: 4, Use.BUILDING: 4, Use.WALL: 4},
+    0.75, 0.12, 0.1, 0.0, 0.02, 0.08, 0.08, 0.3, 0.8, 0.6, 0.0, (0.1, 0.5), (0.2, 0.9),
+)  # fmt: skip
+STYLES = (CITY, RESIDENTIAL, AVENUE, COUNTRY, CAMPUS, LANE)
+_WEIGHTS = (4, 5, 1, 2, 2, 6)
 
 
 def draw_style(dice: Dice) -> Style:

@@ -124,7 +124,7 @@ class Lane:
             return "Pedestrian", people.pose(people.person(dice), phase)
         if self.mover is Mover.RIDER:
             return "Cyclist", bicycles.Rider(dice).pose(phase)
-        return draw_vehicle(dice, 0.12, 0.05)
+        return draw_vehicle(dice, 0.12, 0.05, 0.04)
 
 
 def lay_lanes(road: Road, ego: int) -> tuple[list[Lane], Lane]:

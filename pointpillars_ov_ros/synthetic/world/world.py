@@ -9,6 +9,7 @@ from collections import OrderedDict
 
 import numpy as np
 
+from pointpillars_ov_ros.synthetic.lidar.sensor import MountModel
 from pointpillars_ov_ros.synthetic.randomness import Dice
 from pointpillars_ov_ros.synthetic.world.crossing import add_side_streets
 from pointpillars_ov_ros.synthetic.world.ground import View, heights_at
@@ -20,6 +21,7 @@ from pointpillars_ov_ros.synthetic.world.site import Site
 from pointpillars_ov_ros.synthetic.world.styles import Style, draw_style
 from pointpillars_ov_ros.synthetic.world.traffic import IDENTITIES_PER_LANE, lay_lanes
 
+LEVEL = MountModel()
 _KEPT = 64
 """Chunks kept after use."""
 _PER_CHUNK = 512
@@ -42,6 +44,8 @@ class World:
         self._lanes, self._own = lay_lanes(self.road, dice.whole(0, self.road.lanes - 1))
         self._own_offset = self._own.offset + dice.normal(0.0, 0.1)
         self._sway = [(dice.between(0.0, 0.006), dice.between(1.0, 6.0), dice.between(0.0, 6.0)) for _ in range(2)]
+        mount = Dice(seed, 2)
+        self._mount = (mount.normal(0.0, 1.0), mount.normal(0.0, 1.0), mount.normal(0.0, 1.0))
         self._chunks: OrderedDict[int, Group] = OrderedDict()
 
     def ego_x(self, time: float) -> float:
@@ -55,8 +59,9 @@ class World:
         distance = math.hypot(after[0] - before[0], after[1] - before[1])
         return distance / (2 * step), (after[2] - before[2]) / (2 * step)
 
-    def view(self, time: float, mounting_height: float) -> View:
-        """Give the lidar frame at `time` (s): on the ego vehicle, `mounting_height` (m) above the road."""
+    def view(self, time: float, mounting_height: float, mount: MountModel = LEVEL) -> View:
+        """Give the lidar frame at `time` (s): on the ego vehicle, `mounting_height` (m) above the road; how far from
+        that and from level, `mount` says, and is the same at all times."""
         x, y, heading = self.road.place(self.ego_x(time), self._own_offset)
         cos, sin = math.cos(heading), math.sin(heading)
         # The four wheels, as axle ahead, axle behind, left, right.
@@ -65,7 +70,10 @@ class World:
         ahead, behind, left, right = heights_at(self.road.ground(x - 5.0, x + 5.0), xs, ys)
         pitch, roll = (amplitude * math.sin(rate * time + phase) for amplitude, rate, phase in self._sway)
         pitch, roll = pitch + (ahead - behind) / (2 * _AXLES), roll + (left - right) / 1.5
-        return View(x, y, (ahead + behind) / 2 + mounting_height, cos, sin, float(pitch), float(roll))
+        pitch += math.radians(mount.pitch_deg + mount.pitch_spread_deg * self._mount[0])
+        roll += math.radians(mount.roll_spread_deg * self._mount[1])
+        height = (ahead + behind) / 2 + mounting_height + mount.height_spread * self._mount[2]
+        return View(x, y, height, cos, sin, float(pitch), float(roll))
 
     def scene(self, time: float, view: View, reach: float) -> Scene:
         """Give what is within `reach` (m) of `view` at `time` (s)."""
