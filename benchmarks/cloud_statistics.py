@@ -52,7 +52,7 @@ def measure_folder(folder: Path) -> Values:
     values: Values = defaultdict(list)
     for number in range(count):
         points, boxes, labels = scenes.scene(number)
-        measure(points, boxes, np.array(CLASSES)[labels], values)
+        measure(points, boxes, [CLASSES[label] for label in labels], values)
     return values
 
 

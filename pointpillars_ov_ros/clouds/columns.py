@@ -89,11 +89,13 @@ def guess_columns(values: FloatArray) -> Columns | None:
 
 def _is_cloud(rows: FloatArray) -> bool:
     """Whether the first columns can be x y z (intensity) in a sensor's frame; what is not finite says nothing."""
-    rows = rows[: _SAMPLES // rows.shape[1], :4].astype(np.float64)
-    rows = rows[np.isfinite(rows).all(axis=1)]
-    if not len(rows) or np.abs(rows[:, :3]).max() > _MAX_COORDINATE_M:
+    sample: DoubleArray = rows[: _SAMPLES // rows.shape[1], :4].astype(np.float64)
+    sample = sample[np.isfinite(sample).all(axis=1)]
+    if not len(sample) or np.abs(sample[:, :3]).max() > _MAX_COORDINATE_M:
         return False
-    return bool(np.mean(rows[:, 3:] < 0.0) <= _MAX_NEGATIVE_RATIO if rows.shape[1] > 3 else not _is_repeated(rows))
+    if sample.shape[1] == 3:
+        return not _is_repeated(sample)
+    return bool(np.mean(sample[:, 3:] < 0.0) <= _MAX_NEGATIVE_RATIO)
 
 
 def _is_repeated(rows: DoubleArray) -> bool:

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from pointpillars_ov_ros.model.bundle import ModelBundle, load_bundle
-from pointpillars_ov_ros.ros.shipped import shipped_model
+from pointpillars_ov_ros.model.shipped import shipped_model
 from test.gpu.cropped_bundle import save_cropped_bundle
 from test.gpu.switches import Switches
 from test.inference.toy_bundle import save_toy_bundle
