@@ -10,9 +10,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from pointpillars_ov_ros.config.grid_config import GridConfig
 from pointpillars_ov_ros.config.mapping import from_mapping
-from pointpillars_ov_ros.config.model_config import ModelConfig
+from pointpillars_ov_ros.config.model_config import GridConfig, ModelConfig
 from pointpillars_ov_ros.core.pillars import Pillars
 
 Points = npt.NDArray[np.float32]

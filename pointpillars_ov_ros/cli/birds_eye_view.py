@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from pointpillars_ov_ros.config.grid_config import GridConfig
+from pointpillars_ov_ros.config.model_config import GridConfig
 from pointpillars_ov_ros.core.arrays import DoubleArray, FloatArray
 from pointpillars_ov_ros.core.detections import Detections
 

@@ -11,17 +11,15 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from enum import Enum
 
 from pointpillars_ov_ros.config.errors import require
-from pointpillars_ov_ros.config.grid_config import FARTHEST, GridConfig
-from pointpillars_ov_ros.config.head_config import (
-    AnchorConfig,
-    AnchorGridConfig,
-    AnchorMaskConfig,
-    BoxCoderConfig,
-    DirectionConfig,
-)
 
+FARTHEST = 1e6
+"""Of anything from the sensor (m): the arithmetic is in float32."""
+MOST_CELLS, MOST_PILLARS, MOST_POINTS = 2**24, 1_000_000, 1000
+"""More than any network has by a factor of 20: what a broken description asks for is not to be allocated."""
+_FEW_CELLS = f"that of a grid of {MOST_CELLS} cells at most"
 MOST_VALUES, MOST_BOXES = 2**28, 1_000_000
 """In a tensor, and out of NMS: what a broken description asks for is not to be allocated."""
 
@@ -29,6 +27,54 @@ MOST_VALUES, MOST_BOXES = 2**28, 1_000_000
 def _require_ir(name: str, file: str) -> None:
     """Refuse what OpenVINO would not read as IR: other formats may take their weights from any file."""
     require(file.endswith(".xml"), name, file, "the name of an .xml file")
+
+
+@dataclass(frozen=True)
+class GridConfig:
+    """The pillar grid: detection range, pillar size and limits."""
+
+    x_range: tuple[float, float]
+    y_range: tuple[float, float]
+    z_range: tuple[float, float]
+    pillar_size: tuple[float, float]
+    max_pillars: int
+    max_points_per_pillar: int
+    pillar_center_offset: tuple[float, float]
+    """Centre of pillar (0, 0) as the network was trained with; not always the geometric one."""
+
+    def __post_init__(self) -> None:
+        """Check that there is a grid at all; ConfigError names field and value."""
+        for name in ("x_range", "y_range", "z_range"):
+            low, high = getattr(self, name)
+            is_range = -FARTHEST <= low < high <= FARTHEST
+            require(is_range, f"grid.{name}", [low, high], f"an increasing pair of numbers within {FARTHEST:g} m")
+        for name, most in (("max_pillars", MOST_PILLARS), ("max_points_per_pillar", MOST_POINTS)):
+            require(1 <= getattr(self, name) <= most, f"grid.{name}", getattr(self, name), f"within 1 and {most}")
+        for extent, size in (
+            (self.x_range[1] - self.x_range[0], self.pillar_size[0]),
+            (self.y_range[1] - self.y_range[0], self.pillar_size[1]),
+        ):
+            require(0 < size <= extent, "grid.pillar_size", list(self.pillar_size), "positive and within the range")
+            cells = extent / size
+            require(cells <= MOST_CELLS, "grid.pillar_size", list(self.pillar_size), _FEW_CELLS)
+            require(
+                abs(cells - round(cells)) < 1e-3, "grid.pillar_size", list(self.pillar_size),
+                f"such that {extent:g} m are a whole number of pillars",
+            )  # fmt: skip
+        require(self.nx * self.ny <= MOST_CELLS, "grid.pillar_size", list(self.pillar_size), _FEW_CELLS)
+        for offset in self.pillar_center_offset:
+            is_near = abs(offset) <= FARTHEST
+            require(is_near, "grid.pillar_center_offset", list(self.pillar_center_offset), f"within {FARTHEST:g} m")
+
+    @property
+    def nx(self) -> int:
+        """Columns of the canvas (cells along x)."""
+        return round((self.x_range[1] - self.x_range[0]) / self.pillar_size[0])
+
+    @property
+    def ny(self) -> int:
+        """Rows of the canvas (cells along y)."""
+        return round((self.y_range[1] - self.y_range[0]) / self.pillar_size[1])
 
 
 @dataclass(frozen=True)
@@ -76,6 +122,99 @@ class RpnConfig:
         _require_ir("rpn.file", self.file)
         for name in ("channels", "stride"):
             require(1 <= getattr(self, name) <= 4096, f"rpn.{name}", getattr(self, name), "within 1 and 4096")
+
+
+class AngleConvention(str, Enum):
+    """How the network's box angle relates to yaw about +z (0 = +x, counter-clockwise)."""
+
+    YAW = "yaw"
+    """The angle is the yaw (OpenPCDet, mmdet3d since 1.0)."""
+    ROTATION_Y = "rotation_y"
+    """The angle is KITTI's rotation about the camera's y axis: yaw = -angle - pi/2 (SECOND, SmallMunich)."""
+
+
+class BoxOrigin(str, Enum):
+    """Which point of the box the z residual refers to."""
+
+    BOTTOM = "bottom"
+    CENTER = "center"
+
+
+class SizeOrder(str, Enum):
+    """In which order the size residuals come."""
+
+    WIDTH_FIRST = "wlh"
+    """SECOND, SmallMunich."""
+    LENGTH_FIRST = "lwh"
+    """OpenPCDet, mmdet3d since 1.0."""
+
+
+@dataclass(frozen=True)
+class AnchorConfig:
+    """The anchors of one class; the same in every output cell but for their centre."""
+
+    class_name: str
+    size: tuple[float, float, float]
+    """Length, width, height."""
+    bottom_z: float
+    angles: tuple[float, ...]
+    """In the network's own angle convention."""
+
+    def __post_init__(self) -> None:
+        """Check; ConfigError names field and value."""
+        require(all(0 < side <= FARTHEST for side in self.size), "anchors.size", list(self.size), "positive")
+        require(len(self.angles) > 0, "anchors.angles", list(self.angles), "a list of at least one")
+        for value in (self.bottom_z, *self.angles):
+            require(abs(value) <= FARTHEST, "anchors", value, f"finite and within {FARTHEST:g}")
+
+
+@dataclass(frozen=True)
+class AnchorGridConfig:
+    """Where the anchors stand: centre of output cell (0, 0) and the step to the next one."""
+
+    offset: tuple[float, float]
+    step: tuple[float, float]
+
+    def __post_init__(self) -> None:
+        """Check; ConfigError names field and value."""
+        for name in ("offset", "step"):
+            values = getattr(self, name)
+            is_near = all(abs(value) <= FARTHEST for value in values)
+            require(is_near, f"anchor_grid.{name}", list(values), f"a pair of numbers within {FARTHEST:g} m")
+
+
+@dataclass(frozen=True)
+class BoxCoderConfig:
+    """The SECOND box coder: residuals scaled by the anchor's diagonal (x, y) and height (z), log sizes."""
+
+    angle: AngleConvention
+    z_origin: BoxOrigin
+    size_order: SizeOrder
+
+
+@dataclass(frozen=True)
+class DirectionConfig:
+    """The direction classifier: bin k says that the angle lies in [offset + k*pi, offset + (k+1)*pi)."""
+
+    offset: float
+    first_bin: int = 0
+    """The bin that begins at `offset`; 1 where bin 1 means 'angle > 0' (SmallMunich)."""
+
+    def __post_init__(self) -> None:
+        """Check; ConfigError names field and value."""
+        require(abs(self.offset) <= FARTHEST, "direction.offset", self.offset, f"finite and within {FARTHEST:g}")
+        require(self.first_bin in (0, 1), "direction.first_bin", self.first_bin, "0 or 1")
+
+
+@dataclass(frozen=True)
+class AnchorMaskConfig:
+    """An anchor counts only where its footprint holds more than `min_pillars` occupied pillars."""
+
+    min_pillars: int
+
+    def __post_init__(self) -> None:
+        """Check; ConfigError names field and value."""
+        require(self.min_pillars >= 0, "anchor_mask.min_pillars", self.min_pillars, "0 or more")
 
 
 @dataclass(frozen=True)

@@ -7,10 +7,10 @@ from __future__ import annotations
 import dataclasses
 from pathlib import Path
 
+from pointpillars_ov_ros.config.documents import parse_yaml, read_tree
 from pointpillars_ov_ros.config.errors import BundleError, ConfigError
 from pointpillars_ov_ros.config.mapping import from_mapping
 from pointpillars_ov_ros.config.model_config import ModelConfig
-from pointpillars_ov_ros.config.yaml_tree import parse_yaml, read_tree
 from pointpillars_ov_ros.conversion.architecture import (
     Architecture,
     check_fit,
@@ -126,7 +126,7 @@ def describe_file(path: Path) -> Description:
 def parse_config(path: Path, text: str) -> ModelConfig:
     """Read the bundle.yaml in a checkpoint of our own; BundleError names `path`, field and value."""
     where = f"{path}: {OWN_CONFIG_KEY}"
-    document = parse_yaml(text, where)
+    document = parse_yaml(text, where, BundleError)
     try:
         config = from_mapping(ModelConfig, document)
     except ConfigError as error:

@@ -10,26 +10,24 @@ from __future__ import annotations
 from pathlib import Path
 from typing import NamedTuple
 
+from pointpillars_ov_ros.config.documents import Settings, Tree, merge, read_tree
 from pointpillars_ov_ros.config.errors import BundleError, ConfigError
-from pointpillars_ov_ros.config.grid_config import GridConfig
-from pointpillars_ov_ros.config.head_config import (
+from pointpillars_ov_ros.config.model_config import (
     AnchorConfig,
     AnchorGridConfig,
     AngleConvention,
     BoxCoderConfig,
     BoxOrigin,
     DirectionConfig,
-    SizeOrder,
-)
-from pointpillars_ov_ros.config.model_config import (
+    GridConfig,
     ModelConfig,
     PfeConfig,
     PfeInputs,
     PostprocessConfig,
     RpnConfig,
     SensorConfig,
+    SizeOrder,
 )
-from pointpillars_ov_ros.config.yaml_tree import Settings, Tree, merge, read_tree
 from pointpillars_ov_ros.conversion.architecture import Architecture
 from pointpillars_ov_ros.conversion.checkpoint_layouts import OPENPCDET
 

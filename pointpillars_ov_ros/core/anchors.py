@@ -9,8 +9,7 @@ import math
 import numpy as np
 from numba import njit
 
-from pointpillars_ov_ros.config.head_config import AngleConvention
-from pointpillars_ov_ros.config.model_config import ModelConfig
+from pointpillars_ov_ros.config.model_config import AngleConvention, ModelConfig
 from pointpillars_ov_ros.core.arrays import FloatArray, IntArray, ShortArray, WordArray
 from pointpillars_ov_ros.core.pillars import Pillars
 

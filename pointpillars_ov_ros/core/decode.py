@@ -11,8 +11,13 @@ import numpy as np
 from numba import njit
 
 from pointpillars_ov_ros.config.errors import OutputError
-from pointpillars_ov_ros.config.head_config import AngleConvention, BoxOrigin, SizeOrder
-from pointpillars_ov_ros.config.model_config import ModelConfig, PostprocessConfig
+from pointpillars_ov_ros.config.model_config import (
+    AngleConvention,
+    BoxOrigin,
+    ModelConfig,
+    PostprocessConfig,
+    SizeOrder,
+)
 from pointpillars_ov_ros.core.anchors import Occupancy, count_occupied, make_anchors, make_footprints
 from pointpillars_ov_ros.core.arrays import FloatArray, IntArray, ShortArray, WordArray
 from pointpillars_ov_ros.core.detections import Detections

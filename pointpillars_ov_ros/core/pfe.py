@@ -15,7 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 from numba import njit
 
-from pointpillars_ov_ros.config.grid_config import GridConfig
+from pointpillars_ov_ros.config.model_config import GridConfig
 from pointpillars_ov_ros.core.arrays import FloatArray, IntArray
 from pointpillars_ov_ros.core.pillars import Pillars
 from pointpillars_ov_ros.core.tile import LANES, ROWS, add_product, rectify_product

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from pointpillars_ov_ros.config.grid_config import GridConfig
+from pointpillars_ov_ros.config.model_config import GridConfig
 from pointpillars_ov_ros.core.arrays import FloatArray
 from pointpillars_ov_ros.kitti.labels import KittiObject
 

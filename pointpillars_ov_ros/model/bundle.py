@@ -13,11 +13,11 @@ from pathlib import Path
 
 import yaml
 
+from pointpillars_ov_ros.config.documents import parse_yaml, read_yaml_text
 from pointpillars_ov_ros.config.errors import BundleError, ConfigError, shown
 from pointpillars_ov_ros.config.mapping import from_mapping, to_mapping
 from pointpillars_ov_ros.config.model_config import ModelConfig
 from pointpillars_ov_ros.config.regular_file import open_regular
-from pointpillars_ov_ros.config.yaml_tree import parse_yaml, read_yaml_text
 from pointpillars_ov_ros.core.files import replace_folder
 from pointpillars_ov_ros.model.signature import SUFFIX, check_signature
 
@@ -85,7 +85,7 @@ def read_config(path: Path) -> ModelConfig:
 
 
 def _to_config(text: str, path: Path) -> ModelConfig:
-    document = parse_yaml(text, str(path))
+    document = parse_yaml(text, str(path), BundleError)
     try:
         return from_mapping(ModelConfig, document)
     except ConfigError as error:

@@ -12,8 +12,7 @@ import numpy as np
 from numba import njit
 
 from pointpillars_ov_ros.config.errors import require
-from pointpillars_ov_ros.config.grid_config import GridConfig
-from pointpillars_ov_ros.config.model_config import ModelConfig
+from pointpillars_ov_ros.config.model_config import GridConfig, ModelConfig
 from pointpillars_ov_ros.core.arrays import FloatArray, IndexArray, IntArray
 from pointpillars_ov_ros.core.pfe import decorate, find_center
 from pointpillars_ov_ros.core.pillars import Pillars

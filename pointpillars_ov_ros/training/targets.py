@@ -16,8 +16,7 @@ import numpy.typing as npt
 from numba import njit
 
 from pointpillars_ov_ros.config.errors import require
-from pointpillars_ov_ros.config.head_config import AngleConvention, BoxOrigin, SizeOrder
-from pointpillars_ov_ros.config.model_config import ModelConfig
+from pointpillars_ov_ros.config.model_config import AngleConvention, BoxOrigin, ModelConfig, SizeOrder
 from pointpillars_ov_ros.core.anchors import make_anchors
 from pointpillars_ov_ros.core.arrays import DoubleArray, FloatArray, IndexArray, IntArray
 

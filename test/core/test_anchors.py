@@ -10,8 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from pointpillars_ov_ros.config.head_config import AngleConvention
-from pointpillars_ov_ros.config.model_config import ModelConfig
+from pointpillars_ov_ros.config.model_config import AngleConvention, ModelConfig
 from pointpillars_ov_ros.conversion.importers import preset_names, read_preset
 from pointpillars_ov_ros.core.anchors import Occupancy, count_occupied, make_anchors, make_footprints, mark_occupied
 from pointpillars_ov_ros.core.pillars import Pillars

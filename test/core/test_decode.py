@@ -13,8 +13,13 @@ import numpy.typing as npt
 import pytest
 
 from pointpillars_ov_ros.config.errors import InferenceError
-from pointpillars_ov_ros.config.head_config import AngleConvention, BoxOrigin, SizeOrder
-from pointpillars_ov_ros.config.model_config import ModelConfig, PostprocessConfig
+from pointpillars_ov_ros.config.model_config import (
+    AngleConvention,
+    BoxOrigin,
+    ModelConfig,
+    PostprocessConfig,
+    SizeOrder,
+)
 from pointpillars_ov_ros.core.anchors import make_anchors
 from pointpillars_ov_ros.core.decode import Decoder, logit, override_thresholds, sigmoid
 from pointpillars_ov_ros.core.detections import Detections

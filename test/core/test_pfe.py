@@ -9,7 +9,7 @@ import dataclasses
 import numpy as np
 import pytest
 
-from pointpillars_ov_ros.config.grid_config import GridConfig
+from pointpillars_ov_ros.config.model_config import GridConfig
 from pointpillars_ov_ros.core.pfe import HostEncoder, PfeWeights, SlotConvolution
 from pointpillars_ov_ros.core.pillars import Pillars
 from test.builders import tiny_config

@@ -7,7 +7,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from pointpillars_ov_ros.config.grid_config import GridConfig
+from pointpillars_ov_ros.config.model_config import GridConfig
 from pointpillars_ov_ros.core.pillars import Pillars
 from test.builders import Points, grouped, random_cloud, tiny_config, tiny_grid
 from test.reference import pillars as slow

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from pointpillars_ov_ros.config.grid_config import GridConfig
+from pointpillars_ov_ros.config.model_config import GridConfig
 from pointpillars_ov_ros.core.canvas_format import CanvasFormat, CanvasLayout
 from pointpillars_ov_ros.core.pillars import Pillars
 from pointpillars_ov_ros.core.scatter import Canvas, are_finite

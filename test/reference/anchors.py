@@ -10,9 +10,7 @@ from collections.abc import Collection
 import numpy as np
 import numpy.typing as npt
 
-from pointpillars_ov_ros.config.grid_config import GridConfig
-from pointpillars_ov_ros.config.head_config import AngleConvention
-from pointpillars_ov_ros.config.model_config import ModelConfig
+from pointpillars_ov_ros.config.model_config import AngleConvention, GridConfig, ModelConfig
 
 Cell = tuple[int, int]
 

@@ -10,8 +10,14 @@ from collections.abc import Collection
 import numpy as np
 import numpy.typing as npt
 
-from pointpillars_ov_ros.config.head_config import AngleConvention, BoxOrigin, DirectionConfig, SizeOrder
-from pointpillars_ov_ros.config.model_config import ModelConfig, PostprocessConfig
+from pointpillars_ov_ros.config.model_config import (
+    AngleConvention,
+    BoxOrigin,
+    DirectionConfig,
+    ModelConfig,
+    PostprocessConfig,
+    SizeOrder,
+)
 from pointpillars_ov_ros.core.detections import Detections
 from test.reference import anchors as slow_anchors
 from test.reference import nms as slow_nms

@@ -9,7 +9,7 @@ import math
 import numpy as np
 import numpy.typing as npt
 
-from pointpillars_ov_ros.config.grid_config import GridConfig
+from pointpillars_ov_ros.config.model_config import GridConfig
 
 Cell = tuple[int, int]
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from pointpillars_ov_ros.config.grid_config import GridConfig
+from pointpillars_ov_ros.config.model_config import GridConfig
 
 State = dict[str, np.ndarray]
 

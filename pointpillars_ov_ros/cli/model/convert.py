@@ -9,8 +9,7 @@ import dataclasses
 from pathlib import Path
 
 from pointpillars_ov_ros.config.errors import BundleError
-from pointpillars_ov_ros.config.head_config import AnchorConfig
-from pointpillars_ov_ros.config.model_config import ModelConfig
+from pointpillars_ov_ros.config.model_config import AnchorConfig, ModelConfig
 from pointpillars_ov_ros.conversion.checkpoint_import import (
     check_preset,
     describe_file,

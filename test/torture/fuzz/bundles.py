@@ -14,9 +14,8 @@ from typing import Any
 
 import yaml
 
-from pointpillars_ov_ros.config.grid_config import MOST_CELLS, MOST_PILLARS
 from pointpillars_ov_ros.config.mapping import from_mapping, to_mapping
-from pointpillars_ov_ros.config.model_config import MOST_VALUES, ModelConfig
+from pointpillars_ov_ros.config.model_config import MOST_CELLS, MOST_PILLARS, MOST_VALUES, ModelConfig
 from pointpillars_ov_ros.conversion.checkpoint_import import describe_file
 from pointpillars_ov_ros.core.pillars import Pillars
 from pointpillars_ov_ros.model.bundle import CONFIG_NAME, ir_files, load_bundle, read_config
