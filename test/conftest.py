@@ -12,8 +12,7 @@ import pytest
 
 from pointpillars_ov_ros.conversion.importers import import_ir
 from pointpillars_ov_ros.model.bundle import ModelBundle
-from pointpillars_ov_ros.ros.dds import PROFILE_VARIABLES
-from pointpillars_ov_ros.ros.shared_memory import remove_dead_segments
+from pointpillars_ov_ros.ros.dds import PROFILE_VARIABLES, remove_dead_segments
 from test.domains import own_domain
 from test.shared_data import KITTI_CAR
 

@@ -65,6 +65,7 @@ COMMANDS = {
         "model.inspect_command",
         "say what a model bundle is: classes, grid, tensors, precision, size, arithmetic, origin",
     ),
+    "clean_shm": Command("clean_shm", "free the shared memory (/dev/shm) that killed DDS participants left"),
 }
 
 

@@ -1,16 +1,16 @@
 # Copyright 2026 The pointpillars_ov_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""The engine that clouds go to, whose place another can take between two clouds."""
+"""The owner of an engine: takes clouds, and lets another engine take over between two of them."""
 
 from __future__ import annotations
 
 import ctypes
 import gc
+import logging
 import threading
 from collections.abc import Callable
 from dataclasses import replace
-
-from std_msgs.msg import Header
+from typing import Any
 
 from pointpillars_ov_ros.config.errors import PointPillarsError
 from pointpillars_ov_ros.config.runtime_config import DropPolicy, RuntimeConfig
@@ -20,19 +20,20 @@ from pointpillars_ov_ros.inference.engine import Engine
 from pointpillars_ov_ros.inference.pipeline.frames import Counts, FrameResult, StageTimes
 from pointpillars_ov_ros.inference.pipeline.pipeline import CLOSE_TIMEOUT_S, Pipeline
 from pointpillars_ov_ros.inference.trace.writer import TraceRecorder, open_trace
-from pointpillars_ov_ros.ros.log_handler import RosLogger
+
+log = logging.getLogger(__name__)
 
 
-class LiveEngine:
-    """An engine, the pipeline that is open on it, and the accounts of all pipelines there were.
+class ReloadableDetector:
+    """An engine, the pipeline that is open on it, and the counts of all pipelines there were.
 
-    Used from the executor's thread; results come on the pipelines' own.
+    Used from one thread; results come on the pipelines' own.
     """
 
-    def __init__(self, engine: Engine, on_result: Callable[[FrameResult], None], logger: RosLogger) -> None:
-        """Begin without a pipeline; the counts of a result that `on_result` gets are those of all pipelines."""
+    def __init__(self, engine: Engine, on_result: Callable[[FrameResult], None]) -> None:
+        """Begin without a pipeline; the counts of a result that `on_result` receives are those of all pipelines."""
         self.engine = engine
-        self._on_result, self._logger = on_result, logger
+        self._on_result = on_result
         self._runtime = engine.runtime
         """Settings as they are wanted by now."""
         self._pipeline: Pipeline | None = None
@@ -43,7 +44,7 @@ class LiveEngine:
 
     @property
     def is_open(self) -> bool:
-        """Tell whether clouds are taken."""
+        """Whether clouds are accepted."""
         return self._pipeline is not None
 
     @property
@@ -53,7 +54,7 @@ class LiveEngine:
 
     @property
     def counts(self) -> Counts:
-        """The accounts of all pipelines."""
+        """The counts of all pipelines."""
         with self._counting:
             total = self._earlier
             for pipeline in (self._leaving, self._pipeline):
@@ -61,22 +62,22 @@ class LiveEngine:
             return total
 
     def open(self, runtime: RuntimeConfig, record_trace: str = "") -> None:
-        """Take clouds from now on; ConfigError or InferenceError where that cannot be."""
+        """Accept clouds from now on; ConfigError or InferenceError where that cannot be."""
         self._runtime = runtime
         try:
             self._trace = open_trace(record_trace, self.engine)
-            self._pipeline = _open(self.engine, runtime, self._give, self._trace)
+            self._pipeline = _open_pipeline(self.engine, runtime, self._deliver, self._trace)
         except PointPillarsError:
             self._close_trace()
             raise
 
-    def submit(self, points: FloatArray, header: Header, times: StageTimes) -> None:
+    def submit(self, points: FloatArray, token: Any, times: StageTimes) -> None:
         """Hand over a cloud; see `Pipeline.submit`."""
         assert self._pipeline is not None
-        self._pipeline.submit(points, header, times)
+        self._pipeline.submit(points, token, times)
 
     def change(self, runtime: RuntimeConfig) -> None:
-        """Take over what may change while clouds come: thresholds and policy now, the mode in a moment."""
+        """Apply what may change while clouds come: thresholds and policy now, the mode in a moment."""
         self._runtime = runtime
         if self._pipeline is None:
             return
@@ -87,7 +88,7 @@ class LiveEngine:
         threading.Thread(target=self._switch_mode, daemon=True).start()
 
     def replace(self, engine: Engine, on_replaced: Callable[[], None]) -> None:
-        """Give every cloud from now on to `engine`; its results wait until the last one of the other has left.
+        """Send every cloud from now on to `engine`; its results wait until the last one of the other has left.
 
         `on_replaced` is called between the two, on some thread. A trace ends with the engine that it is of.
         InferenceError where a pipeline cannot be opened on `engine`; all is as before then.
@@ -98,23 +99,31 @@ class LiveEngine:
             return
         replaced = threading.Event()
 
-        def give(result: FrameResult) -> None:
+        def deliver_later(result: FrameResult) -> None:
             replaced.wait()
-            self._give(result)
+            self._deliver(result)
 
         def retire() -> None:
-            self._retire()
-            on_replaced()
-            replaced.set()
+            # Whatever fails here, the results of the new engine must not wait for ever.
+            try:
+                self._retire()
+            except Exception:
+                log.exception("the pipeline of the replaced engine could not be closed")
+            try:
+                on_replaced()
+            except Exception:
+                log.exception("the new engine could not be announced")
+            finally:
+                replaced.set()
             give_back_memory()
 
-        pipeline = _open(engine, self._runtime, give)
+        pipeline = _open_pipeline(engine, self._runtime, deliver_later)
         with self._counting:
             self._leaving, self._pipeline, self.engine = self._pipeline, pipeline, engine
         threading.Thread(target=retire, name="pointpillars-retire", daemon=True).start()
 
     def close(self) -> None:
-        """Take no more clouds, and let the results of those in flight leave."""
+        """Accept no more clouds, and let the results of those in flight leave."""
         if self._pipeline is not None:
             # Which waits for a pipeline that is leaving, too: its results come first.
             self._pipeline.close()
@@ -122,23 +131,26 @@ class LiveEngine:
                 self._earlier, self._pipeline = self._earlier.plus(*self._pipeline.counts), None
         self._close_trace()
 
-    def _give(self, result: FrameResult) -> None:
+    def _deliver(self, result: FrameResult) -> None:
         self._on_result(replace(result, counts=self._earlier.plus(*result.counts)))
 
     def _retire(self) -> None:
         """Let all results of the pipeline that is leaving leave, also of the cloud that waits in it."""
-        assert self._leaving is not None
-        if not self._leaving.is_stuck:
-            self._leaving.drain(CLOSE_TIMEOUT_S)
-        self._leaving.close()
-        self._close_trace()
-        with self._counting:
-            self._earlier, self._leaving = self._earlier.plus(*self._leaving.counts), None
+        leaving = self._leaving
+        assert leaving is not None
+        try:
+            if not leaving.is_stuck:
+                leaving.drain(CLOSE_TIMEOUT_S)
+            leaving.close()
+        finally:
+            with self._counting:
+                self._earlier, self._leaving = self._earlier.plus(*leaving.counts), None
+            self._close_trace()
 
     def _close_trace(self) -> None:
         if self._trace is not None:
-            self._trace.close()
-            self._trace = None
+            trace, self._trace = self._trace, None
+            trace.close()
 
     def _switch_mode(self) -> None:
         """Switch to the mode that is wanted by now, which a later change may have made another one."""
@@ -149,16 +161,16 @@ class LiveEngine:
             try:
                 engine.set_mode(mode)
             except PointPillarsError as error:
-                self._logger.error(f"still in {engine.runtime.mode.value} mode: {error}")
+                log.error("still in %s mode: %s", engine.runtime.mode.value, error)
             else:
-                self._logger.info(f"{mode.value} mode from now on")
+                log.info("%s mode from now on", mode.value)
 
 
 def _set_thresholds(engine: Engine, runtime: RuntimeConfig) -> None:
     engine.settings = override_thresholds(engine.config.postprocess, runtime.score_threshold, runtime.nms_threshold)
 
 
-def _open(
+def _open_pipeline(
     engine: Engine, runtime: RuntimeConfig, on_result: Callable[[FrameResult], None], trace: TraceRecorder | None = None
 ) -> Pipeline:
     """Open a pipeline with those of the settings that may have changed since the engine was made."""
@@ -168,7 +180,7 @@ def _open(
 
 
 def give_back_memory() -> None:
-    """Give what nothing needs any more back to the system, and not some day."""
+    """Return memory that nothing needs any more to the system at once."""
     # Pools and their callbacks hold each other.
     gc.collect()
     # The C library keeps what was freed, where it is glibc; others have no such function.

@@ -24,23 +24,29 @@ class RosLogger(Protocol):
 
 
 class RosHandler(logging.Handler):
-    """Hands warnings and errors of this package on to the logger of a node, from any thread."""
+    """Hands what this package logs, from INFO on, to the logger of a node; from any thread."""
 
     def __init__(self, logger: RosLogger) -> None:
         """Begin with the next message, until `close`."""
-        super().__init__(logging.WARNING)
-        self._logger = logger
-        logging.getLogger(PACKAGE).addHandler(self)
+        super().__init__(logging.INFO)
+        self._logger, self._package = logger, logging.getLogger(PACKAGE)
+        self._level_before = self._package.level
+        self._package.setLevel(logging.INFO)
+        self._package.addHandler(self)
 
     def emit(self, record: logging.LogRecord) -> None:
         """Log it; one line of the source for each level, since rclpy takes a line to be always of one."""
         text = self.format(record)
         if record.levelno >= logging.ERROR:
             self._logger.error(text)
-        else:
+        elif record.levelno >= logging.WARNING:
             self._logger.warning(text)
+        else:
+            self._logger.info(text)
 
     def close(self) -> None:
-        """Take it away."""
-        logging.getLogger(PACKAGE).removeHandler(self)
+        """Stop, and restore the package's level."""
+        if self in self._package.handlers:
+            self._package.setLevel(self._level_before)
+            self._package.removeHandler(self)
         super().close()

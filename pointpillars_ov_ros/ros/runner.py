@@ -21,7 +21,6 @@ from rclpy.signals import SignalHandlerOptions
 from pointpillars_ov_ros.config.errors import PointPillarsError
 from pointpillars_ov_ros.ros.log_handler import RosHandler
 from pointpillars_ov_ros.ros.ros_errors import ros_refusals, security_warning
-from pointpillars_ov_ros.ros.shared_memory import remove_dead_segments
 from pointpillars_ov_ros.ros.stop_signals import StopSignals
 
 _WAKE_S = 0.25
@@ -49,7 +48,6 @@ def run_node(create: Callable[[], Node], stop: StopSignals, arguments: list[str]
 
     The executor is the single-threaded one: the multi-threaded one loses callbacks at high rates.
     """
-    freed = remove_dead_segments()
     node: Node | None = None
     logs: RosHandler | None = None
     executor: SingleThreadedExecutor | None = None
@@ -59,8 +57,6 @@ def run_node(create: Callable[[], Node], stop: StopSignals, arguments: list[str]
             rclpy.init(args=arguments, signal_handler_options=SignalHandlerOptions.NO)
             node = create()
         logs = RosHandler(node.get_logger())
-        if freed:
-            node.get_logger().info(f"freed {freed / 1e6:.0f} MB of /dev/shm that killed DDS participants had left")
         if warning := security_warning():
             node.get_logger().warning(warning)
         with ros_refusals():

@@ -15,6 +15,10 @@ class Lines:
     def __init__(self) -> None:
         self.said: list[tuple[str, str]] = []
 
+    def info(self, message: str) -> bool:
+        self.said.append(("info", message))
+        return True
+
     def warning(self, message: str) -> bool:
         self.said.append(("warning", message))
         return True
@@ -24,13 +28,16 @@ class Lines:
         return True
 
 
-def test_warnings_and_errors_of_the_package_are_handed_on_and_nothing_else() -> None:
+def test_what_the_package_says_is_handed_on_from_info_on_and_nothing_else() -> None:
     lines, log = Lines(), logging.getLogger(f"{PACKAGE}.inference.engine")
+    level = logging.getLogger(PACKAGE).level
     handler = RosHandler(lines)
-    log.info("of no interest")
+    log.debug("of no interest")
+    log.info("that is so")
     log.warning("%s is odd", "this")
     log.error("this is bad")
     logging.getLogger("another").warning("not ours")
     handler.close()
     log.warning("too late")
-    assert lines.said == [("warning", "this is odd"), ("error", "this is bad")]
+    assert logging.getLogger(PACKAGE).level == level
+    assert lines.said == [("info", "that is so"), ("warning", "this is odd"), ("error", "this is bad")]

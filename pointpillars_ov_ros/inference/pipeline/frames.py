@@ -76,6 +76,13 @@ class StageTimes:
         self._begin_ns = [0] * len(Stage)
         self._end_ns = [0] * len(Stage)
 
+    @classmethod
+    def starting(cls, stage: Stage, now_ns: int) -> StageTimes:
+        """Return the times of a frame whose `stage` begins now."""
+        times = cls()
+        times.begin(stage, now_ns)
+        return times
+
     def begin(self, stage: Stage, now_ns: int) -> None:
         """Stamp the beginning of `stage`."""
         self._begin_ns[stage] = now_ns

@@ -64,7 +64,7 @@ class EncoderFactory:
             self.network = self._compile(self._block(), self._runtime.pfe_device, self._properties)
         if choice is EncoderChoice.AUTO:
             self._take_faster()
-        log.info("encoder: %s (%s)", self.kind.value, self.reason)
+        log.debug("encoder: %s (%s)", self.kind.value, self.reason)
 
     @property
     def kind(self) -> EncoderChoice:

@@ -20,11 +20,11 @@ log = logging.getLogger(__name__)
 T = TypeVar("T")
 
 
-class Errand(Generic[T]):
-    """A std_srvs/Trigger service: works on a thread of its own, and says what came of it on the executor's."""
+class BackgroundTrigger(Generic[T]):
+    """A std_srvs/Trigger service: works on a thread of its own, and answers on the executor's."""
 
     def __init__(self, node: Node, name: str, work: Callable[[], T], done: Callable[[T], str]) -> None:
-        """Offer the service `name`; `done` says what came of it; a PointPillarsError does, too."""
+        """Offer the service `name`; `done` returns the answer; the sentence of a PointPillarsError is one, too."""
         self._node, self._name, self._work, self._done = node, name, work, done
         self._is_under_way = False
         node.create_service(Trigger, name, self._serve)

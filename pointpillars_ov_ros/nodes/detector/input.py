@@ -1,141 +1,238 @@
 # Copyright 2026 The pointpillars_ov_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""What a sensor's clouds go through between the subscription and the pipeline."""
+"""The clouds that come in: each heard once, those left out counted, and what is odd about them said.
+
+The subscription changes its quality of service while clouds come.
+"""
 
 from __future__ import annotations
 
-import time
+from collections import deque
+from collections.abc import Callable
+from operator import attrgetter
+from typing import Any, NamedTuple
 
-import numpy as np
+from rclpy.event_handler import SubscriptionEventCallbacks
 from rclpy.node import Node
+from rclpy.qos import QoSCompatibility, QoSProfile, qos_check_compatible
+from rclpy.subscription import Subscription
 from sensor_msgs.msg import PointCloud2
-from std_msgs.msg import Header
 
 from pointpillars_ov_ros.clouds.ground import GroundWatch
-from pointpillars_ov_ros.clouds.points import PointBuffers
-from pointpillars_ov_ros.clouds.sweeps import Sweeps
-from pointpillars_ov_ros.clouds.transform import Transform
-from pointpillars_ov_ros.config.errors import CloudError, list_names, shown
-from pointpillars_ov_ros.config.runtime_config import DropPolicy, RuntimeConfig
+from pointpillars_ov_ros.clouds.intensity import BRIGHT
+from pointpillars_ov_ros.config.errors import list_names, shown
 from pointpillars_ov_ros.core.arrays import FloatArray
-from pointpillars_ov_ros.inference.detector import LiveEngine
-from pointpillars_ov_ros.inference.pipeline.frames import Stage, StageTimes
-from pointpillars_ov_ros.nodes.detector.ground_check import say_ground
 from pointpillars_ov_ros.nodes.detector.outputs import DetectorOutputs
-from pointpillars_ov_ros.nodes.detector.transform_queue import CloudPlacement, Place
-from pointpillars_ov_ros.ros.cloud_reader import CloudReader, Reading
-from pointpillars_ov_ros.ros.conversions import Cloud, stamp_to_ns
-from pointpillars_ov_ros.ros.layouts import BRIGHT
-from pointpillars_ov_ros.ros.settings import DetectorNodeConfig
+from pointpillars_ov_ros.ros.cloud_reader import Reading
+from pointpillars_ov_ros.ros.conversions import Cloud
+from pointpillars_ov_ros.ros.settings import DetectorNodeConfig, Pose
+from pointpillars_ov_ros.ros.waiting_messages import waiting_messages
 
+_REMEMBERED = 256
 _THROTTLE_S = 5.0
+_TYPE = "sensor_msgs/msg/PointCloud2"
+_MAX_HEIGHT_ERROR_M = 0.25
+"""Of the sensor, without a word. KITTI's own frames swing by 0.1 m about theirs."""
 
 
-class SensorInput:
-    """Reads clouds, takes them to the network's frame and submits; says what is odd about them.
+class Heard(NamedTuple):
+    """A message, and what its publisher's middleware says of it."""
 
-    Used from the executor's thread only.
+    message: Any
+    sent_ns: int
+    """0: it does not say."""
+    number: int | None
+    """From the publisher's first message on; None: it does not say."""
+
+
+class CloudSubscription:
+    """Every cloud heard, once and in order. Used from the executor's thread only.
+
+    Another quality of service needs another subscription, and a publisher takes a moment to find it. So the one
+    before is kept until the new one hears a cloud; what both hear counts once.
     """
 
     def __init__(
-        self,
-        node: Node,
-        runtime: RuntimeConfig,
-        config: DetectorNodeConfig,
-        live: LiveEngine,
-        outputs: DetectorOutputs,
+        self, node: Node, profile: QoSProfile, on_cloud: Callable[[PointCloud2], None], on_lost: Callable[[int], None]
     ) -> None:
-        """Begin before the first cloud; `live` gets what can be read, `outputs` the others."""
-        self._logger = node.get_logger()
-        self._pose, self._target = config.sensor_pose, config.target_frame
-        self._live, self._outputs = live, outputs
-        buffers = PointBuffers()
-        self._reader = CloudReader(runtime, buffers, self._say_layout)
-        self._ground = GroundWatch()
-        self._frame = ""
-        self._warnings: dict[str, str] = {}
-        T_model_sensor = Transform.from_pose(*config.sensor_pose)
-        self._T_model_sensor = None if T_model_sensor.is_identity else T_model_sensor
-        outputs.T_header_model = None if T_model_sensor.is_identity else T_model_sensor.inverse
-        outputs.sensor = ""
-        self._placement: CloudPlacement | None = None
-        self._sweeps = Sweeps(config.sweeps, config.sweep_age, buffers) if config.sweeps > 1 else None
-        if config.target_frame or self._sweeps is not None:
-            self._placement = CloudPlacement(
-                node,
-                config.target_frame,
-                "" if self._sweeps is None else config.odom_frame,
-                config.tf_timeout_ms,
-                lambda cloud, place: self._process(
-                    cloud.message, cloud.times, T_model_sensor.after(place.T_target_cloud), place
-                ),
-                lambda cloud, reason: self._refuse(cloud.message.header, reason),
-            )
-        # Compiled now, and not while the first cloud waits.
-        T_model_sensor.move(np.zeros((1, 4), np.float32))
+        """Subscribe to `points`; `on_lost` is told how many more clouds were sent and cannot be heard any more."""
+        self._node, self._profile = node, profile
+        self._on_cloud, self._on_lost = on_cloud, on_lost
+        self._leaving: list[Subscription] = []
+        self._heard_twice: deque[int] = deque(maxlen=_REMEMBERED)
+        """When the clouds were sent that a subscription that leaves has heard, and so may the new one."""
+        self._changes = 0
+        self._gaps = SequenceGaps(self._publishers)
+        self._matched_before = 1
+        self._subscription = self._subscribe()
 
-    def take(self, message: PointCloud2) -> None:
-        """Take the next cloud."""
-        times = StageTimes()
-        times.begin(Stage.CONVERT, time.monotonic_ns())
-        self._outputs.received += 1
-        if self._placement is None:
-            self._process(message, times, self._T_model_sensor)
-        else:
-            is_live = self._live.policy is DropPolicy.LIVE
-            self._outputs.displaced += self._placement.put(message, times, only_newest=is_live)
+    @property
+    def topic(self) -> str:
+        """The topic's full name."""
+        return str(self._subscription.topic_name)
+
+    def refusal(self, profile: QoSProfile) -> str:
+        """Return which publisher would not be heard any more with `profile`; empty where none."""
+        if profile == self._profile:
+            return ""
+        for publisher in self._node.get_publishers_info_by_topic(self.topic):
+            compatibility, reason = qos_check_compatible(publisher.qos_profile, profile)
+            if compatibility == QoSCompatibility.ERROR:
+                why = reason.removeprefix("ERROR:").strip(" ;")
+                return f"{publisher.node_name} would not be heard on {self.topic} any more ({why})"
+        return ""
+
+    def change(self, profile: QoSProfile) -> None:
+        """Hear clouds with another quality of service from now on."""
+        if profile == self._profile:
+            return
+        self._profile = profile
+        self._changes += 1
+        self._leaving.append(self._subscription)
+        self._subscription = self._subscribe()
 
     def destroy(self) -> None:
-        """Stop to listen to TF; clouds that wait for it are gone."""
-        if self._placement is not None:
-            self._placement.destroy()
+        """Unsubscribe."""
+        for subscription in (*self._leaving, self._subscription):
+            self._node.destroy_subscription(subscription)
+        self._leaving = []
 
-    def _process(
-        self, message: PointCloud2, times: StageTimes, T_model_cloud: Transform | None, place: Place | None = None
-    ) -> None:
-        try:
-            cloud = self._reader.read(message)
-        except CloudError as error:
-            self._refuse(message.header, str(error))
-            return
-        if self._sweeps is not None and place is not None:
-            cloud = cloud._replace(points=self._join(self._sweeps, cloud.points, message.header, place))
-        if T_model_cloud is not None:
-            T_model_cloud.move(cloud.points)
-        times.end(Stage.CONVERT, time.monotonic_ns())
-        self._look(cloud, message)
-        header = message.header
-        if self._target:
-            header = Header(stamp=header.stamp, frame_id=self._target)
-        self._live.submit(cloud.points, header, times)
+    def _subscribe(self) -> Subscription:
+        change = self._changes
+        return self._node.create_subscription(
+            PointCloud2,
+            "points",
+            lambda message, info: self._receive(change, to_heard(message, info)),
+            self._profile,
+            event_callbacks=SubscriptionEventCallbacks(message_lost=self._count_lost),
+        )
 
-    def _join(self, sweeps: Sweeps, points: FloatArray, header: Header, place: Place) -> FloatArray:
-        if place.T_odom_cloud is None:
-            self._logger.warning(f"a cloud stays alone: {place.trouble}", throttle_duration_sec=_THROTTLE_S)
-            return points
-        return sweeps.join(points, place.T_odom_cloud, stamp_to_ns(header))
+    def _receive(self, change: int, heard: Heard) -> None:
+        clouds, is_leaving, matched = [heard], bool(self._leaving), self._matched()
+        if matched > self._matched_before:
+            self._say_several(matched)
+        self._matched_before = matched
+        if is_leaving and change == self._changes:
+            clouds = self._take_over(heard)
+        for cloud in clouds:
+            if cloud.sent_ns and cloud.sent_ns in self._heard_twice:
+                continue
+            if is_leaving:
+                self._heard_twice.append(cloud.sent_ns)
+            if gap := self._gaps.count_before(cloud.number, matched):
+                self._on_lost(gap)
+            self._on_cloud(cloud.message)
 
-    def _refuse(self, header: Header, reason: str) -> None:
-        self._logger.warning(f"cloud refused: {reason}", throttle_duration_sec=_THROTTLE_S)
-        self._outputs.publish_refusal(header, reason, self._live.counts)
+    def _take_over(self, heard: Heard) -> list[Heard]:
+        """Return what is left in the subscriptions that leave, and in the new one, in the order of sending."""
+        clouds = [heard]
+        for subscription in (*self._leaving, self._subscription):
+            clouds += [to_heard(*waiting) for waiting in waiting_messages(subscription)]
+        for subscription in self._leaving:
+            self._node.destroy_subscription(subscription)
+        self._leaving = []
+        return sorted(clouds, key=attrgetter("sent_ns"))
 
-    def _look(self, cloud: Cloud, message: PointCloud2) -> None:
-        """See what its user should know of a cloud."""
-        if self._frame != message.header.frame_id and not self._target:
-            self._say_frame(message.header.frame_id)
+    def _count_lost(self, event: Any) -> None:
+        """Count what the middleware says is lost, unless that will be a gap."""
+        if not self._gaps.is_counting:
+            self._on_lost(event.total_count_change)
+
+    def _say_several(self, matched: int) -> None:
+        self._node.get_logger().warning(
+            f"{matched} publishers on {self.topic}: the clouds of all are detected, but those that a newer one "
+            "overwrites before they are taken are not counted as lost, since it cannot be told whose they are",
+            throttle_duration_sec=_THROTTLE_S,
+        )
+
+    def _matched(self) -> int:
+        """Return how many publishers are heard; one that is about to be, by a new subscription, is by the old."""
+        return max(int(one.get_publisher_count()) for one in (*self._leaving, self._subscription))
+
+    def _publishers(self) -> frozenset[bytes]:
+        """Return the ids of all that publish clouds here."""
+        infos = self._node.get_publishers_info_by_topic(self.topic)
+        return frozenset(bytes(info.endpoint_gid) for info in infos if info.topic_type == _TYPE)
+
+
+class SequenceGaps:
+    """Clouds that were sent and never received, by the numbers that their publisher gives them.
+
+    The middleware itself tells of clouds lost on the way, but neither of those that a newer one overwrote in its queue
+    nor of those that it could not decode. It does not tell either which publisher a number is of: so numbers are
+    compared while there is one publisher only, and begin anew with another.
+    """
+
+    def __init__(self, publishers: Callable[[], frozenset[bytes]]) -> None:
+        """Begin before the first cloud; `publishers` gives the ids of those that there are."""
+        self._find_publishers = publishers
+        self._publishers: frozenset[bytes] = frozenset()
+        self._last: int | None = None
+
+    @property
+    def is_counting(self) -> bool:
+        """Whether a gap before the next cloud would be found."""
+        return self._last is not None
+
+    def count_before(self, number: int | None, matched: int) -> int:
+        """Return how many clouds were left out before the next one, whose number is `number`.
+
+        None: the middleware numbers nothing. `matched` is how many publishers are heard by now.
+        """
+        last, self._last = self._last, number if matched <= 1 else None
+        if self._last is None or number is None:
+            return 0
+        if last is not None and number == last + 1:
+            return 0
+        # Seldom, since asking for them takes a while.
+        known, self._publishers = self._publishers, self._find_publishers()
+        if last is None or number <= last or self._publishers - known:
+            return 0
+        return number - last - 1
+
+
+class CloudWatch:
+    """Looks for what the user should know of the clouds, and says it once or seldom. For the executor's thread only."""
+
+    def __init__(self, node: Node, config: DetectorNodeConfig, outputs: DetectorOutputs) -> None:
+        """Begin before the first cloud; `outputs` shows what holds as long as the detector is active."""
+        self._logger, self._outputs = node.get_logger(), outputs
+        self._pose, self._target = config.sensor_pose, config.target_frame
+        self._ground: GroundWatch | None = GroundWatch()
+        """None: enough clouds were looked at."""
+        self._frame = ""
+        self._reading = Reading((), "", "", 1.0)
+        self._warnings: dict[str, str] = {}
+        outputs.sensor = ""
+
+    def look(self, cloud: Cloud, frame: str) -> None:
+        """Look at a cloud as it was read, in `frame`."""
+        if self._frame != frame and not self._target:
+            self._say_frame(frame)
         if not cloud.has_intensity or cloud.brightest > BRIGHT:
             self._say_intensity(cloud)
-        if not self._ground.is_over:
-            self._look_for_ground(cloud.points)
 
-    def _warn(self, about: str, text: str) -> None:
-        """Warn once, in the log, and in diagnostics as long as the detector is active."""
-        if about not in self._warnings:
-            self._warnings[about] = text
-            self._outputs.sensor = "; ".join(self._warnings.values())
-            self._logger.warning(text)
+    def look_at_ground(self, points: FloatArray, expected_height: float) -> None:
+        """Compare the ground in `points` (N, 4), in the network's frame, with `expected_height` (m) of its origin."""
+        if self._ground is None:
+            return
+        ground_z = self._ground.look(points)
+        if self._ground.is_over:
+            self._ground = None
+        if ground_z is None:
+            return
+        trouble = describe_ground(ground_z, expected_height, self._pose, self._target or "the sensor")
+        if trouble:
+            self._warn("ground", trouble)
+        else:
+            self._logger.info(
+                f"the ground lies {-ground_z:.2f} m below the network's frame, which expects it at "
+                f"{expected_height:.2f} m"
+            )
 
-    def _say_layout(self, reading: Reading, is_change: bool) -> None:
+    def note_layout(self, reading: Reading, is_change: bool) -> None:
+        """Say how clouds are read from now on; `is_change`: they were read in another way before."""
+        self._reading = reading
         if is_change:
             self._logger.warning(f"the layout changed: {reading.sentence}", throttle_duration_sec=_THROTTLE_S)
         else:
@@ -147,6 +244,13 @@ class SensorInput:
                 "of 0 to 1 already; if so, set intensity_scale to 1.0",
             )
 
+    def _warn(self, about: str, text: str) -> None:
+        """Warn once, in the log, and in diagnostics as long as the detector is active."""
+        if about not in self._warnings:
+            self._warnings[about] = text
+            self._outputs.sensor = "; ".join(self._warnings.values())
+            self._logger.warning(text)
+
     def _say_frame(self, frame: str) -> None:
         if self._frame:
             self._logger.warning(
@@ -156,7 +260,7 @@ class SensorInput:
         self._frame = frame
 
     def _say_intensity(self, cloud: Cloud) -> None:
-        reading = self._reader.reading
+        reading = self._reading
         if not cloud.has_intensity:
             self._warn(
                 "missing",
@@ -170,15 +274,25 @@ class SensorInput:
                 "network expects 0 to 1; for clouds of 0 to 255 set intensity_scale to 0.0039216 (1/255)",
             )
 
-    def _look_for_ground(self, points: FloatArray) -> None:
-        ground_z = self._ground.look(points)
-        if ground_z is None:
-            return
-        expected = self._live.engine.config.sensor.height
-        trouble = say_ground(ground_z, expected, self._pose, self._target or "the sensor")
-        if trouble:
-            self._warn("ground", trouble)
-        else:
-            self._logger.info(
-                f"the ground lies {-ground_z:.2f} m below the network's frame, which expects it at {expected:.2f} m"
-            )
+
+def describe_ground(ground_z: float, expected_height: float, pose: Pose, frame: str) -> str:
+    """Return what is wrong, and which `sensor_pose` puts it right; empty where nothing is.
+
+    `ground_z`: of the ground in the network's frame (m); `expected_height`: of that frame's origin above the ground;
+    `pose`: sensor_pose as it is; `frame`: what it is the pose of.
+    """
+    off = -expected_height - ground_z
+    if abs(off) <= _MAX_HEIGHT_ERROR_M:
+        return ""
+    x, y, z, roll, pitch, yaw = pose
+    # As floats, since ROS takes no list of both integers and floats.
+    better = [x, y, round(z + off, 2), roll, pitch, yaw]
+    return (
+        f"the ground lies {z - ground_z:.2f} m below {frame}, and the network expects it {z + expected_height:.2f} m "
+        f"below: set sensor_pose to {[float(value) for value in better]}"
+    )
+
+
+def to_heard(message: Any, info: dict[str, Any]) -> Heard:
+    """Read what rclpy gives along with a message; older ones do not give its number."""
+    return Heard(message, info["source_timestamp"], info.get("publication_sequence_number"))

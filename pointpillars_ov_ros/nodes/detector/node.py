@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import replace
@@ -15,21 +16,25 @@ from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackRet
 from rclpy.parameter import Parameter
 from rclpy.qos import QoSProfile
 from sensor_msgs.msg import PointCloud2
+from std_msgs.msg import Header
 
-from pointpillars_ov_ros.config.errors import ConfigError, InferenceError, PointPillarsError
-from pointpillars_ov_ros.config.runtime_config import RuntimeConfig
+from pointpillars_ov_ros.clouds.points import PointBuffers
+from pointpillars_ov_ros.clouds.transform import Transform
+from pointpillars_ov_ros.config.errors import CloudError, ConfigError, InferenceError, PointPillarsError
+from pointpillars_ov_ros.config.runtime_config import DropPolicy, RuntimeConfig
 from pointpillars_ov_ros.core.detections import check_classes
-from pointpillars_ov_ros.inference.detector import LiveEngine, give_back_memory
+from pointpillars_ov_ros.inference.detector import ReloadableDetector, give_back_memory
 from pointpillars_ov_ros.inference.engine import Engine
 from pointpillars_ov_ros.inference.parity.check import open_engine
-from pointpillars_ov_ros.inference.pipeline.frames import FrameResult
+from pointpillars_ov_ros.inference.pipeline.frames import FrameResult, Stage, StageTimes
 from pointpillars_ov_ros.model.bundle import load_bundle
 from pointpillars_ov_ros.model.shipped import shipped_model
-from pointpillars_ov_ros.nodes.detector.background_service import Errand
-from pointpillars_ov_ros.nodes.detector.input import SensorInput
+from pointpillars_ov_ros.nodes.detector.background_service import BackgroundTrigger
+from pointpillars_ov_ros.nodes.detector.input import CloudSubscription, CloudWatch
 from pointpillars_ov_ros.nodes.detector.outputs import DetectorOutputs, describe_start, describe_times
-from pointpillars_ov_ros.nodes.detector.subscription import CloudInput
+from pointpillars_ov_ros.nodes.detector.placement import IncomingCloud, Placement
 from pointpillars_ov_ros.ros import qos
+from pointpillars_ov_ros.ros.cloud_reader import CloudReader
 from pointpillars_ov_ros.ros.dds import transport_warning
 from pointpillars_ov_ros.ros.parameters import declare_parameters, read_parameters
 from pointpillars_ov_ros.ros.ros_errors import ros_refusals
@@ -41,19 +46,22 @@ _LIVE = ("mode", "drop_policy", "score_threshold", "nms_threshold")
 
 
 class DetectorNode(LifecycleNode):
-    """Configure: load, compile, warm up. Activate: subscribe. The callback converts and submits, no more."""
+    """Configure: load, compile, warm up. Activate: subscribe. `_on_cloud` is the road of a cloud up to the pipeline."""
 
     def __init__(self, **options: Any) -> None:
         """Declare the parameters; nothing is loaded before `configure`. `options` are `rclpy.node.Node`'s."""
         super().__init__("pointpillars_detector", **options)
         declare_parameters(self, RuntimeConfig)
         declare_parameters(self, DetectorNodeConfig)
-        self._live: LiveEngine | None = None
+        self._detector: ReloadableDetector | None = None
         """None: not configured."""
+        self._subscription: CloudSubscription | None = None
+        self._placement: Placement | None = None
+        """None: clouds are in the network's frame as they come."""
         self._starting = False
         self._failure = ""
-        Errand(self, "~/reload", self._reload, self._switch_over)
-        Errand(self, "~/warm_up", self._warm_up, describe_times)
+        BackgroundTrigger(self, "~/reload", self._reload, self._switch_over)
+        BackgroundTrigger(self, "~/warm_up", self._warm_up, describe_times)
         self.add_on_set_parameters_callback(self._on_set_parameters)
 
     def start(self) -> None:
@@ -76,8 +84,8 @@ class DetectorNode(LifecycleNode):
 
     def stop(self) -> None:
         """Publish what is in flight."""
-        if self._live is not None:
-            self._live.close()
+        if self._detector is not None:
+            self._detector.close()
 
     def on_configure(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Load the bundle, compile, warm up, create the publishers; FAILURE leaves the node unconfigured."""
@@ -88,35 +96,33 @@ class DetectorNode(LifecycleNode):
                 self._outputs = DetectorOutputs(self, loaded)
         except PointPillarsError as error:
             return self._fail("configure", error)
-        self._live = LiveEngine(loaded, self._on_result, self.get_logger())
-        self._take_over(loaded)
+        self._detector = ReloadableDetector(loaded, self._on_result)
+        self._adopt(loaded)
         return TransitionCallbackReturn.SUCCESS
 
     def on_activate(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Start the pipeline and subscribe; FAILURE where a device still has what was left on it, or ROS refuses."""
-        assert self._live is not None
-        self._take(read_parameters(self, RuntimeConfig), read_parameters(self, DetectorNodeConfig))
+        assert self._detector is not None
+        self._apply(read_parameters(self, RuntimeConfig), read_parameters(self, DetectorNodeConfig))
         profile = input_profile(self._runtime, self._node_config)
         with ExitStack() as undo:
             try:
-                self._live.open(self._runtime, self._node_config.record_trace)
+                self._detector.open(self._runtime, self._node_config.record_trace)
                 undo.callback(self.stop)
                 with ros_refusals():
-                    self._sensor = SensorInput(self, self._runtime, self._node_config, self._live, self._outputs)
-                    undo.callback(self._sensor.destroy)
-                    self._input = CloudInput(self, profile, self._on_cloud, self._on_lost)
+                    undo.callback(self._close_input)
+                    topic = self._open_input(profile)
             except PointPillarsError as error:
                 return self._fail("activate", error)
             undo.pop_all()
         result = super().on_activate(state)
         self._outputs.publish_labels()
-        self.get_logger().info(f"waiting for clouds on {self._input.topic}")
+        self.get_logger().info(f"waiting for clouds on {topic}")
         return result
 
     def on_deactivate(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Unsubscribe and publish what is in flight."""
-        self._input.destroy()
-        self._sensor.destroy()
+        self._close_input()
         self.stop()
         return super().on_deactivate(state)
 
@@ -124,7 +130,7 @@ class DetectorNode(LifecycleNode):
         """Give networks and buffers back."""
         self._outputs.destroy()
         del self._outputs
-        self._live = None
+        self._detector = None
         give_back_memory()
         return TransitionCallbackReturn.SUCCESS
 
@@ -142,10 +148,10 @@ class DetectorNode(LifecycleNode):
         check_classes(node_config.classes, bundle.config.classes)
         return open_engine(bundle, runtime)
 
-    def _take_over(self, loaded: Engine) -> None:
-        """Take the settings over that an engine was loaded with, and say what it is."""
+    def _adopt(self, loaded: Engine) -> None:
+        """Adopt the settings that an engine was loaded with, and log what it is."""
         self._runtime = loaded.runtime
-        self._take(read_parameters(self, RuntimeConfig), read_parameters(self, DetectorNodeConfig))
+        self._apply(read_parameters(self, RuntimeConfig), read_parameters(self, DetectorNodeConfig))
         for line in describe_start(loaded):
             self.get_logger().info(line)
         if loaded.parity.failed:
@@ -154,22 +160,22 @@ class DetectorNode(LifecycleNode):
             self.get_logger().info(loaded.parity.sentence)
 
     def _reload(self) -> Engine:
-        if self._live is None:
+        if self._detector is None:
             raise InferenceError("the node is not configured, so there is nothing to reload")
         return self._load()
 
     def _switch_over(self, loaded: Engine) -> str:
-        if self._live is None:
+        if self._detector is None:
             raise InferenceError("the node was cleaned up while the networks were loaded")
         # First, since it may fail, and all is to be as before then.
-        self._live.replace(loaded, lambda: self._outputs.take(loaded))
-        self._take_over(loaded)
+        self._detector.replace(loaded, lambda: self._outputs.announce(loaded))
+        self._adopt(loaded)
         return f"{loaded.config.name} from now on; parity: {loaded.parity.text}"
 
     def _warm_up(self) -> list[float]:
-        if self._live is None:
+        if self._detector is None:
             raise InferenceError("the node is not configured, so there is nothing to warm up")
-        return self._live.engine.warm_up()
+        return self._detector.engine.warm_up()
 
     def _fail(self, transition: str, error: PointPillarsError) -> TransitionCallbackReturn:
         self._failure = str(error)
@@ -177,9 +183,62 @@ class DetectorNode(LifecycleNode):
             self.get_logger().error(f"{transition} failed: {error}")
         return TransitionCallbackReturn.FAILURE
 
+    def _open_input(self, profile: QoSProfile) -> str:
+        """Make what a cloud passes before the pipeline, and subscribe; return the topic."""
+        config, buffers = self._node_config, PointBuffers()
+        self._watch = CloudWatch(self, config, self._outputs)
+        self._reader = CloudReader(self._runtime, buffers, self._watch.note_layout)
+        is_at_origin = Transform.from_pose(*config.sensor_pose).is_identity
+        self._outputs.T_header_model = None if is_at_origin else Transform.from_pose(*config.sensor_pose).inverse
+        if Placement.is_needed(config):
+            self._placement = Placement(self, config, buffers, self._submit, self._on_missing_transform)
+        self._subscription = CloudSubscription(self, profile, self._on_cloud, self._on_lost)
+        return self._subscription.topic
+
+    def _close_input(self) -> None:
+        """Unsubscribe; clouds that wait for TF are gone."""
+        if self._subscription is not None:
+            self._subscription.destroy()
+        if self._placement is not None:
+            self._placement.destroy()
+        self._subscription = self._placement = None
+
     def _on_cloud(self, message: PointCloud2) -> None:
-        if self._live is not None and self._live.is_open:
-            self._sensor.take(message)
+        """Read, refuse or go on, look for what is odd, place, submit; docs/architecture.md has the road from here."""
+        if self._subscription is None:
+            return
+        times = StageTimes.starting(Stage.CONVERT, time.monotonic_ns())
+        self._outputs.received += 1
+        try:
+            cloud = self._reader.read(message)  # ros/cloud_reader.py
+        except CloudError as error:
+            self._refuse(message.header, str(error))  # outputs.py
+            return
+        self._watch.look(cloud, message.header.frame_id)  # input.py
+        self._place(IncomingCloud(message.header, cloud.points, times))  # placement.py, and then `_submit`
+
+    def _place(self, cloud: IncomingCloud) -> None:
+        """Take a cloud to the network's frame, where it is in another one, and submit it."""
+        if self._placement is None:
+            self._submit(cloud)
+        else:
+            is_live = self._runtime.drop_policy is DropPolicy.LIVE
+            self._outputs.displaced += self._placement.place(cloud, only_newest=is_live)
+
+    def _submit(self, cloud: IncomingCloud) -> None:
+        """Hand a cloud in the network's frame to the pipeline."""
+        assert self._detector is not None
+        cloud.times.end(Stage.CONVERT, time.monotonic_ns())
+        self._watch.look_at_ground(cloud.points, self._detector.engine.config.sensor.height)
+        self._detector.submit(cloud.points, cloud.header, cloud.times)  # inference/detector.py
+
+    def _refuse(self, header: Header, reason: str) -> None:
+        assert self._detector is not None
+        self.get_logger().warning(f"cloud refused: {reason}", throttle_duration_sec=_THROTTLE_S)
+        self._outputs.publish_refusal(header, reason, self._detector.counts)
+
+    def _on_missing_transform(self, cloud: IncomingCloud, reason: str) -> None:
+        self._refuse(cloud.header, reason)
 
     def _on_lost(self, more: int) -> None:
         self._outputs.lost += more
@@ -196,38 +255,36 @@ class DetectorNode(LifecycleNode):
         if result.error:
             self.get_logger().error(f"cloud not processed: {result.error}", throttle_duration_sec=_THROTTLE_S)
         elif failing:
-            self.get_logger().info(
-                f"clouds are processed again, after {failing} that were not", throttle_duration_sec=_THROTTLE_S
-            )
+            self.get_logger().info(f"recovered after {failing} failed clouds", throttle_duration_sec=_THROTTLE_S)
 
     def _on_set_parameters(self, parameters: Sequence[Parameter]) -> SetParametersResult:
         """Check values; those of `_LIVE` and of the subscription take effect at once, others at the next configure."""
-        live = self._live
+        detector = self._detector
         try:
             runtime = read_parameters(self, RuntimeConfig, parameters)
             node_config = read_parameters(self, DetectorNodeConfig, parameters)
-            if live is not None:
-                check_classes(node_config.classes, live.engine.config.classes)
-            is_open = live is not None and live.is_open
-            refusal = self._input.refusal(input_profile(runtime, node_config)) if is_open else ""
+            if detector is not None:
+                check_classes(node_config.classes, detector.engine.config.classes)
+            subscription = self._subscription
+            refusal = "" if subscription is None else subscription.refusal(input_profile(runtime, node_config))
             if refusal:
                 raise ConfigError(f"{', '.join(p.name for p in parameters)}: {refusal}; see input_reliability")
         except PointPillarsError as error:
             return SetParametersResult(successful=False, reason=str(error))
-        if is_open:
-            self._take(runtime, node_config)
-            self._input.change(input_profile(self._runtime, self._node_config))
+        if subscription is not None:
+            self._apply(runtime, node_config)
+            subscription.change(input_profile(self._runtime, self._node_config))
         return SetParametersResult(successful=True)
 
-    def _take(self, runtime: RuntimeConfig, node_config: DetectorNodeConfig) -> None:
-        """Take those settings over that may change between two configures."""
-        assert self._live is not None
+    def _apply(self, runtime: RuntimeConfig, node_config: DetectorNodeConfig) -> None:
+        """Apply the settings that may change between two configures."""
+        assert self._detector is not None
         self._runtime = replace(self._runtime, **{name: getattr(runtime, name) for name in _LIVE})
         self._node_config = node_config
-        self._outputs.choose(node_config.classes)
-        self._live.change(self._runtime)
+        self._outputs.select_classes(node_config.classes)
+        self._detector.change(self._runtime)
 
 
 def input_profile(runtime: RuntimeConfig, config: DetectorNodeConfig) -> QoSProfile:
-    """Give the quality of service of the cloud subscription."""
+    """Return the quality of service of the cloud subscription."""
     return qos.cloud_input(runtime.drop_policy, config.input_reliability, config.input_depth)

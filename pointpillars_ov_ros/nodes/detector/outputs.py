@@ -19,13 +19,18 @@ from pointpillars_ov_ros.clouds.transform import Transform
 from pointpillars_ov_ros.core.detections import choose_classes
 from pointpillars_ov_ros.inference.engine import Engine
 from pointpillars_ov_ros.inference.pipeline.frames import Counts, FrameResult
-from pointpillars_ov_ros.nodes.detector.overlay import Overlay
 from pointpillars_ov_ros.ros import qos
 from pointpillars_ov_ros.ros.conversions import stamp_to_ns, to_detection_array, to_label_info
+from pointpillars_ov_ros.ros.frame_window import DURATIONS, FrameWindow
 from pointpillars_ov_ros.ros.markers import to_marker_array
-from pointpillars_ov_ros.ros.timing_message import REFUSED, FrameTiming, stage_durations, to_message
+from pointpillars_ov_ros.ros.timing_message import AMISS, REFUSED, FrameTiming, stage_durations, to_message
 
 _LOOK_EVERY_S = 1.0
+_FRAMES = 100
+_STALE_AFTER_S = 2.0
+_REFRESH_S = 1.0
+"""Figures that change with every cloud cannot be read, and percentiles are not for every cloud."""
+_MISSED_CLOUDS = 3.0
 
 
 class DetectorOutputs:
@@ -54,9 +59,9 @@ class DetectorOutputs:
         self.failing = 0
         """Frames failed in a row, up to the last one."""
         self._chosen = ""
-        self.take(engine)
+        self.announce(engine)
 
-    def take(self, engine: Engine) -> None:
+    def announce(self, engine: Engine) -> None:
         """Publish what comes of `engine` from now on."""
         self._engine = engine
         self._classes = engine.config.classes
@@ -69,9 +74,9 @@ class DetectorOutputs:
         if any("AUTO" in device for device in (engine.runtime.pfe_device, engine.runtime.rpn_device)):
             # Which moves networks to another device, minutes after the start. All others stay where they are.
             clock = Clock(clock_type=ClockType.STEADY_TIME)
-            self._timer = self._node.create_timer(_LOOK_EVERY_S, self._look_at_devices, clock=clock)
+            self._timer = self._node.create_timer(_LOOK_EVERY_S, self._read_devices, clock=clock)
 
-    def choose(self, classes: str) -> None:
+    def select_classes(self, classes: str) -> None:
         """Publish detections of these classes only, names separated by commas; empty: of all."""
         self._chosen = classes
 
@@ -82,7 +87,7 @@ class DetectorOutputs:
         for publisher in (self._detections, self._markers, self._label_info, self._timing):
             self._node.destroy_lifecycle_publisher(publisher)
 
-    def _look_at_devices(self) -> None:
+    def _read_devices(self) -> None:
         self._settings = self._engine.effective_settings()
 
     def publish_labels(self) -> None:
@@ -152,8 +157,45 @@ class DetectorOutputs:
         return clock.now().nanoseconds / 1e9 if clock.ros_time_is_active else time.monotonic()
 
 
+class Overlay:
+    """The latency that RViz shows above the sensor, of the last hundred frames, and how long it may stay.
+
+    For the pipeline's thread only. All times (s) are on one clock, which may be a simulated one.
+    """
+
+    def __init__(self) -> None:
+        """Begin with no frame."""
+        self._window = FrameWindow(_FRAMES, _STALE_AFTER_S, on_break=lambda why: None)
+        self._text, self._made_s = "", 0.0
+
+    def add(self, timing: FrameTiming, now_s: float) -> None:
+        """Add a frame; one that failed has no latency."""
+        self._window.add(timing, now_s)
+
+    def text(self, timing: FrameTiming, now_s: float) -> str:
+        """Return median and p90 of reception to detections, rate and clouds without any; made anew once a second."""
+        if not self._text or not 0.0 <= now_s - self._made_s < _REFRESH_S:
+            self._text, self._made_s = self._describe(timing), now_s
+        return self._text
+
+    @property
+    def lifetime_s(self) -> float:
+        """How long markers may stay without new ones: a few clouds, so that those of a silent detector vanish."""
+        rate = self._window.rate
+        return min(_MISSED_CLOUDS / rate, _STALE_AFTER_S) if rate else _STALE_AFTER_S
+
+    def _describe(self, timing: FrameTiming) -> str:
+        percentiles = self._window.percentiles_ms((50, 90))
+        if percentiles is None:
+            return ""
+        median, p90 = percentiles[DURATIONS.index("total")]
+        amiss = {name: getattr(timing, name) for name in AMISS}
+        counted = [f"{count} {name}" for name, count in amiss.items() if count or name == "dropped"]
+        return f"latency {median:.0f} ms, p90 {p90:.0f} ms, {self._window.rate:.1f} Hz, {', '.join(counted)}"
+
+
 def describe_start(engine: Engine) -> list[str]:
-    """Say what an engine has become: a line on the whole, and one on what each network was compiled with."""
+    """Return what an engine has become: a line on the whole, and one on what each network was compiled with."""
     effective, runtime = engine.effective_settings(), engine.runtime
     places = {
         name: f"{settings.get('EXECUTION_DEVICES')} in {settings.get('INFERENCE_PRECISION_HINT')}"
@@ -171,5 +213,5 @@ def describe_start(engine: Engine) -> list[str]:
 
 
 def describe_times(times_s: Sequence[float]) -> str:
-    """Say how long each slot took to warm up."""
+    """Return how long each slot took to warm up."""
     return f"{len(times_s)} slots took {', '.join(f'{time_s * 1e3:.1f}' for time_s in times_s)} ms"

@@ -14,13 +14,13 @@ from rclpy.node import Node
 from std_srvs.srv import Trigger
 
 from pointpillars_ov_ros.config.errors import CloudError
-from pointpillars_ov_ros.nodes.detector.subscription import take_all
 from pointpillars_ov_ros.nodes.diagnostics.health import DetectorHealth
 from pointpillars_ov_ros.nodes.diagnostics.snapshot import to_json
 from pointpillars_ov_ros.ros import qos
 from pointpillars_ov_ros.ros.parameters import declare_parameters, read_parameters
 from pointpillars_ov_ros.ros.settings import DiagnosticsConfig
 from pointpillars_ov_ros.ros.timing_message import from_message
+from pointpillars_ov_ros.ros.waiting_messages import waiting_messages
 
 _THROTTLE_S = 5.0
 _TAKE_EVERY_S = 0.25
@@ -51,7 +51,7 @@ class DiagnosticsNode(Node):
             DiagnosticArray, "timing", lambda message: None, qos.TIMING, callback_group=self._apart
         )
         # Not on the node's clock: while a bag is paused, reports are to go on.
-        self._taking = self.create_timer(self._take_every_s, self._take, clock=self._steady)
+        self._taking = self.create_timer(self._take_every_s, self._collect, clock=self._steady)
         self._reporting = self.create_timer(config.period, self._report, clock=self._steady)
         self._report()
         self._service = self.create_service(Trigger, "~/snapshot", self._snapshot)
@@ -63,18 +63,18 @@ class DiagnosticsNode(Node):
     def stop(self) -> None:
         """Nothing is under way between two callbacks."""
 
-    def _take(self) -> None:
-        """Take the frames that came since the last time; report at once where they have stopped."""
+    def _collect(self) -> None:
+        """Collect the frames that came since the last time; report at once where they have stopped."""
         now_s = self._now_s()
-        self._take_frames(now_s)
+        self._collect_frames(now_s)
         if self._health.is_silent(now_s) and not self._was_silent:
             self._report()
 
-    def _take_frames(self, now_s: float) -> None:
+    def _collect_frames(self, now_s: float) -> None:
         wall_ns = time.time_ns()
-        for message, sent_ns, _ in take_all(self._subscription):
+        for message, info in waiting_messages(self._subscription):
             # Within bounds: the sender's clock may be another one, and some middleware does not tell.
-            waited_s = min(max(0.0, (wall_ns - sent_ns) / 1e9), self._take_every_s)
+            waited_s = min(max(0.0, (wall_ns - info["source_timestamp"]) / 1e9), self._take_every_s)
             try:
                 self._health.add(from_message(message), now_s - waited_s)
             except CloudError as error:
@@ -82,7 +82,7 @@ class DiagnosticsNode(Node):
 
     def _report(self) -> None:
         now_s = self._now_s()
-        self._take_frames(now_s)
+        self._collect_frames(now_s)
         self._was_silent = self._health.is_silent(now_s)
         self._message = DiagnosticArray(status=self._health.statuses(now_s))
         for status in self._message.status:

@@ -14,7 +14,7 @@ from rclpy.qos import QoSProfile
 from sensor_msgs.msg import PointCloud2
 
 from pointpillars_ov_ros.config.runtime_config import DropPolicy
-from pointpillars_ov_ros.nodes.detector.subscription import CloudInput
+from pointpillars_ov_ros.nodes.detector.input import CloudSubscription
 from pointpillars_ov_ros.ros import qos
 from pointpillars_ov_ros.ros.settings import InputReliability
 
@@ -41,12 +41,17 @@ class Scene:
             PointCloud2, "points", lambda m: self.witnessed.append(m.header.stamp.sec), qos.keep_last(1000)
         )
 
-    def listen(self, profile: QoSProfile) -> CloudInput:
-        self.input = CloudInput(self.detector, profile, lambda m: self.heard.append(m.header.stamp.sec), self.lose)
+    def listen(self, profile: QoSProfile) -> CloudSubscription:
+        self.input = CloudSubscription(
+            self.detector, profile, lambda m: self.heard.append(m.header.stamp.sec), self.lose
+        )
         return self.input
 
     def publish_from(self, profile: QoSProfile) -> None:
         self.publisher = self.driver.create_publisher(PointCloud2, "points", profile)
+
+    def hear(self, message: PointCloud2) -> None:
+        self.heard.append(message.header.stamp.sec)
 
     def lose(self, more: int) -> None:
         self.lost += more

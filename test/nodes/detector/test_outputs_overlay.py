@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import pytest
 
-from pointpillars_ov_ros.nodes.detector.overlay import Overlay
+from pointpillars_ov_ros.nodes.detector.outputs import Overlay
 from pointpillars_ov_ros.ros.timing_message import FrameTiming
 
 

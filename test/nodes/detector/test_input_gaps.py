@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import pytest
 
-from pointpillars_ov_ros.nodes.detector.cloud_gaps import CloudGaps
+from pointpillars_ov_ros.nodes.detector.input import SequenceGaps
 
 A, B = frozenset({b"a"}), frozenset({b"b"})
 NONE: frozenset[bytes] = frozenset()
@@ -32,16 +32,16 @@ Heard = tuple[int | None, int, frozenset[bytes]]
 )
 def test_gaps(heard: list[Heard], gaps: list[int]) -> None:
     publishers = NONE
-    watch = CloudGaps(lambda: publishers)
+    gaps_of = SequenceGaps(lambda: publishers)
     found = []
-    for number, matched, publishers in heard:  # noqa: B007 (watch looks at it)
-        found.append(watch.before(number, matched))
+    for number, matched, publishers in heard:  # noqa: B007 (it looks at it)
+        found.append(gaps_of.count_before(number, matched))
     assert found == gaps
 
 
 @pytest.mark.parametrize(("number", "matched", "counts"), [(5, 1, True), (None, 1, False), (5, 2, False)])
 def test_it_says_whether_it_counts(number: int | None, matched: int, counts: bool) -> None:
-    watch = CloudGaps(lambda: A)
-    assert not watch.is_counting
-    watch.before(number, matched)
-    assert watch.is_counting == counts
+    gaps_of = SequenceGaps(lambda: A)
+    assert not gaps_of.is_counting
+    gaps_of.count_before(number, matched)
+    assert gaps_of.is_counting == counts

@@ -14,8 +14,8 @@ from pathlib import Path
 
 import pytest
 
-from pointpillars_ov_ros.ros import shared_memory
-from pointpillars_ov_ros.ros.shared_memory import remove_dead_segments
+from pointpillars_ov_ros.ros import dds
+from pointpillars_ov_ros.ros.dds import remove_dead_segments
 
 NODE = "import rclpy, time; rclpy.init(); node = rclpy.create_node('victim'); print('up', flush=True); time.sleep(600)"
 
@@ -26,7 +26,7 @@ def segment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     path = tmp_path / "fastrtps_0123456789abcdef"
     path.write_bytes(b"segment")
     (tmp_path / f"{path.name}_el").touch()
-    monkeypatch.setattr(shared_memory, "_OLD_S", -1.0)
+    monkeypatch.setattr(dds, "_MIN_AGE_S", -1.0)
     return path
 
 
@@ -43,7 +43,7 @@ def test_a_locked_one_stays(segment: Path) -> None:
 
 
 def test_one_that_was_just_made_stays(segment: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(shared_memory, "_OLD_S", 10.0)
+    monkeypatch.setattr(dds, "_MIN_AGE_S", 10.0)
     assert remove_dead_segments(segment.parent) == 0
     assert segment.exists()
 
@@ -57,7 +57,7 @@ def test_what_is_no_segment_stays(tmp_path: Path, segment: Path, name: str) -> N
 
 
 def test_a_real_node_keeps_its_segment_until_it_is_killed(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(shared_memory, "_OLD_S", -1.0)
+    monkeypatch.setattr(dds, "_MIN_AGE_S", -1.0)
     with subprocess.Popen([sys.executable, "-c", NODE], stdout=subprocess.PIPE) as node:
         assert node.stdout is not None and node.stdout.readline() == b"up\n"
         maps = Path(f"/proc/{node.pid}/maps").read_text()

@@ -7,6 +7,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 
+import numpy as np
 import pytest
 from geometry_msgs.msg import TransformStamped
 from rclpy.executors import SingleThreadedExecutor
@@ -16,7 +17,7 @@ from tf2_msgs.msg import TFMessage
 
 from pointpillars_ov_ros.clouds.transform import Transform
 from pointpillars_ov_ros.inference.pipeline.frames import StageTimes
-from pointpillars_ov_ros.nodes.detector.transform_queue import CloudPlacement, Place
+from pointpillars_ov_ros.nodes.detector.placement import IncomingCloud, Place, TransformQueue
 from pointpillars_ov_ros.ros import qos
 
 PATIENCE_S = 60.0
@@ -38,23 +39,23 @@ class Scene:
         self.places: list[Place] = []
         self.refused: list[tuple[int, str]] = []
 
-    def take_in(self, second: int, place: Place) -> None:
+    def note_place(self, second: int, place: Place) -> None:
         self.placed.append((second, float(place.T_target_cloud.translation[0])))
         self.places.append(place)
 
-    def begin(self, timeout_ms: int, target: str = "odom", odom: str = "") -> CloudPlacement:
-        self.placement = CloudPlacement(
+    def begin(self, timeout_ms: int, target: str = "odom", odom: str = "") -> TransformQueue:
+        self.queue = TransformQueue(
             self.detector,
             target,
             odom,
             timeout_ms,
-            lambda cloud, place: self.take_in(cloud.message.header.stamp.sec, place),
-            lambda cloud, reason: self.refused.append((cloud.message.header.stamp.sec, reason)),
+            lambda cloud, place: self.note_place(cloud.header.stamp.sec, place),
+            lambda cloud, reason: self.refused.append((cloud.header.stamp.sec, reason)),
         )
         self.say("base_link", "velodyne", 0, 1.0, self.tf_static)
         self.say("odom", "base_link", 10, 10.0)
         self.spin_until(lambda: self.tf.get_subscription_count() > 0)
-        return self.placement
+        return self.queue
 
     def say(self, parent: str, child: str, second: int, x: float, publisher: object = None) -> None:
         said = TransformStamped(child_frame_id=child)
@@ -69,13 +70,14 @@ class Scene:
             self.executor.spin_once(timeout_sec=0.05)
 
     def knows(self, second: int) -> bool:
-        found = self.placement._listener.buffer.find("odom", "velodyne", 0)
+        found = self.queue._listener.buffer.find("odom", "velodyne", 0)
         return isinstance(found, Transform) and found.translation[0] >= second + 1.0
 
-    def take(self, second: int, frame: str = "velodyne", only_newest: bool = False) -> int:
+    def add(self, second: int, frame: str = "velodyne", only_newest: bool = False) -> int:
         cloud = PointCloud2()
         cloud.header.frame_id, cloud.header.stamp.sec = frame, second
-        return self.placement.put(cloud, StageTimes(), only_newest)
+        points = np.zeros((1, 4), np.float32)
+        return self.queue.add(IncomingCloud(cloud.header, points, StageTimes()), only_newest)
 
     def spin_until(self, condition: Callable[[], bool]) -> None:
         deadline = time.monotonic() + PATIENCE_S
@@ -88,7 +90,7 @@ class Scene:
 def scene(ros: None) -> Iterator[Scene]:
     scene = Scene()
     yield scene
-    scene.placement.destroy()
+    scene.queue.destroy()
     for node in (scene.broadcaster, scene.detector):
         node.destroy_node()
 
@@ -97,7 +99,7 @@ def test_a_cloud_whose_transform_is_known_goes_on_at_once(scene: Scene) -> None:
     scene.begin(FOREVER_MS)
     scene.drive_to(10)
     scene.drive_to(12)
-    scene.spin_until(lambda: scene.take(11) == 0 and bool(scene.placed))
+    scene.spin_until(lambda: scene.add(11) == 0 and bool(scene.placed))
     assert scene.placed[0] == (11, pytest.approx(12.0))
 
 
@@ -105,7 +107,7 @@ def test_clouds_wait_in_their_order_until_the_transform_is_there(scene: Scene) -
     scene.begin(FOREVER_MS)
     scene.drive_to(10)
     for second in (11, 12, 20):
-        scene.take(second)
+        scene.add(second)
     assert scene.placed == []
     scene.drive_to(13)
     scene.spin_until(lambda: len(scene.placed) == 2)
@@ -119,8 +121,8 @@ def test_a_cloud_behind_one_that_waits_waits_too(scene: Scene) -> None:
     scene.begin(FOREVER_MS)
     scene.drive_to(10)
     scene.drive_to(12)
-    scene.take(20)
-    scene.take(11)
+    scene.add(20)
+    scene.add(11)
     assert scene.placed == []
     scene.drive_to(20)
     scene.spin_until(lambda: len(scene.placed) == 2)
@@ -130,7 +132,7 @@ def test_a_cloud_behind_one_that_waits_waits_too(scene: Scene) -> None:
 def test_live_only_the_newest_waits(scene: Scene) -> None:
     scene.begin(FOREVER_MS)
     scene.drive_to(10)
-    assert [scene.take(second, only_newest=True) for second in (11, 12, 13)] == [0, 1, 1]
+    assert [scene.add(second, only_newest=True) for second in (11, 12, 13)] == [0, 1, 1]
     scene.drive_to(20)
     scene.spin_until(lambda: bool(scene.placed))
     assert scene.placed == [(13, pytest.approx(14.0))]
@@ -139,8 +141,8 @@ def test_live_only_the_newest_waits(scene: Scene) -> None:
 def test_a_cloud_whose_transform_does_not_come_is_refused_with_the_reason(scene: Scene) -> None:
     scene.begin(30)
     scene.drive_to(10)
-    scene.take(11)
-    scene.take(12, frame="ouster")
+    scene.add(11)
+    scene.add(12, frame="ouster")
     scene.spin_until(lambda: len(scene.refused) == 2)
     assert scene.refused == [
         (11, f"{NOTHING.format('velodyne', 11)} of 'base_link' in 'odom' the newest is 1.000 s older"),
@@ -152,7 +154,7 @@ def test_a_cloud_whose_transform_does_not_come_is_refused_with_the_reason(scene:
 def test_a_transform_that_cannot_come_any_more_is_not_waited_for(scene: Scene) -> None:
     scene.begin(FOREVER_MS)
     scene.drive_to(10)
-    scene.take(3)
+    scene.add(3)
     ((second, reason),) = scene.refused
     assert second == 3 and "the oldest that is kept is" in reason
 
@@ -160,7 +162,7 @@ def test_a_transform_that_cannot_come_any_more_is_not_waited_for(scene: Scene) -
 def test_without_patience_a_cloud_is_refused_at_once(scene: Scene) -> None:
     scene.begin(0)
     scene.drive_to(10)
-    scene.take(11)
+    scene.add(11)
     assert [second for second, _ in scene.refused] == [11]
 
 
@@ -168,7 +170,7 @@ def test_nothing_wakes_the_executor_where_nothing_waits(scene: Scene) -> None:
     placement = scene.begin(30)
     scene.drive_to(10)
     assert placement._timer.is_canceled()
-    scene.take(11)
+    scene.add(11)
     assert not placement._timer.is_canceled()
     scene.spin_until(lambda: bool(scene.refused))
     assert placement._timer.is_canceled()
@@ -177,7 +179,7 @@ def test_nothing_wakes_the_executor_where_nothing_waits(scene: Scene) -> None:
 def test_for_sweeps_a_cloud_is_placed_in_odom_too_and_stays_in_its_own_frame(scene: Scene) -> None:
     scene.begin(FOREVER_MS, target="", odom="odom")
     scene.drive_to(10)
-    scene.take(11)
+    scene.add(11)
     assert scene.placed == []
     scene.drive_to(12)
     scene.spin_until(lambda: bool(scene.places))
@@ -189,7 +191,7 @@ def test_for_sweeps_a_cloud_is_placed_in_odom_too_and_stays_in_its_own_frame(sce
 def test_without_odometry_a_cloud_goes_on_alone_after_its_time(scene: Scene) -> None:
     scene.begin(30, target="base_link", odom="map")
     scene.drive_to(10)
-    scene.take(11)
+    scene.add(11)
     scene.spin_until(lambda: bool(scene.places))
     (place,) = scene.places
     assert place.T_odom_cloud is None and scene.refused == []
