@@ -1,26 +1,26 @@
 # Copyright 2026 The pointpillars_ov_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Adds detections to a bag: one pass over its messages, with as many clouds in flight as the mode has."""
+"""Detection in a bag: the same bag with detections added, written whole or taken up where it was left."""
 
 from __future__ import annotations
 
-import argparse
 import time
+from collections.abc import Callable
 from contextlib import closing
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from tqdm import tqdm
 
-from pointpillars_ov_ros.bags.bag import check_new, new_bag, unfinished
-from pointpillars_ov_ros.bags.detection_pass import DETECTIONS, LABEL_INFO, Outputs, Pass
+from pointpillars_ov_ros.bags.detection_pass import DETECTIONS, LABEL_INFO, DetectionPass, OutputTopics
 from pointpillars_ov_ros.bags.journal import JOURNAL, Journal
-from pointpillars_ov_ros.bags.sources import Source, open_source
-from pointpillars_ov_ros.bags.tally import Tally, print_tally
-from pointpillars_ov_ros.cli.arguments import device_settings
+from pointpillars_ov_ros.bags.sources import MessageSource, open_source
+from pointpillars_ov_ros.bags.tally import CloudTally
+from pointpillars_ov_ros.bags.writer import check_new, new_bag, unfinished
 from pointpillars_ov_ros.config.errors import PointPillarsError
 from pointpillars_ov_ros.config.mapping import to_mapping
-from pointpillars_ov_ros.config.runtime_config import DropPolicy, RuntimeConfig, from_plain
+from pointpillars_ov_ros.config.runtime_config import DropPolicy, Mode, RuntimeConfig
 from pointpillars_ov_ros.conversion.open_model import open_model
 from pointpillars_ov_ros.inference.engine import Engine
 
@@ -30,40 +30,43 @@ _WITHOUT_EFFECT = ("model_dir", "cache_dir", "inference_timeout", "num_threads")
 """Settings that the detections do not depend on, and the threads, which are others where another worker goes on."""
 
 
-def run_detect_bag(options: argparse.Namespace) -> int:
-    """Detect in a bag, and print what became of its clouds."""
-    check_new(options.out)
-    with open_source(options.source, options.topic) as source:
-        # Before the networks are loaded, which takes its time.
-        check_topics(source, options.detections)
-    tally = detect_bag(options.source, options.out, open_engine(options), options)
-    print_tally(options.out, tally)
-    return 0
+@dataclass(frozen=True)
+class BagOptions:
+    """What is read of a bag, with what, and what is written."""
+
+    topic: str | None = None
+    """Of the clouds, in any namespace unless one is given; None: the only topic of PointCloud2."""
+    detections: str = "/detections"
+    """Topic to write detections on; label_info is beside it."""
+    only_detections: bool = False
+    """Leave the messages of the input out of the output."""
+    storage: str | None = None
+    """Of the bag that is written: mcap or sqlite3; None: as the input."""
+    model: Path | None = None
+    """Bundle, or folder with the IR files of PFE and RPN; None: the bundled model."""
+    runtime: RuntimeConfig = field(default_factory=lambda: RuntimeConfig(mode=Mode.THROUGHPUT))
 
 
-def open_engine(options: argparse.Namespace) -> Engine:
-    """Make the engine that the flags ask for."""
-    values = {
-        **device_settings(options),
-        **{name: getattr(options, name) for name in ("precision", "encoder", "mode", "score_threshold")},
-        **{name: getattr(options, name) for name in ("intensity_field", "intensity_scale")},
-        "num_threads": options.threads or 0,
-        "drop_policy": DropPolicy.REPLAY.value,
-        "inference_timeout": _TIMEOUT_S,
-    }
+def open_engine(options: BagOptions) -> Engine:
+    """Load and compile the model."""
+    runtime = replace(options.runtime, drop_policy=DropPolicy.REPLAY, inference_timeout=_TIMEOUT_S)
     with TemporaryDirectory() as scratch:
-        return Engine(open_model(options.model, Path(scratch) / "bundle"), from_plain(RuntimeConfig, values))
+        return Engine(open_model(options.model, Path(scratch) / "bundle"), runtime)
 
 
-def detect_bag(path: Path, out: Path, engine: Engine, options: argparse.Namespace, show: bool = True) -> Tally:
+def detect_bag(
+    path: Path, out: Path, options: BagOptions, make_engine: Callable[[], Engine], show: bool = True
+) -> CloudTally:
     """Write the bag `out`, which is there when it is whole and not before.
 
-    Raises InferenceError where a cloud could not be processed; done again, it goes on with that cloud.
+    `make_engine` is called when the input is known to have clouds: loading networks takes its time. Raises
+    InferenceError where a cloud could not be processed; done again, it goes on with that cloud.
     """
     check_new(out)
-    begin, core_begin = time.monotonic(), time.process_time()
     with open_source(path, options.topic) as source:
         labels_topic = check_topics(source, options.detections)
+        engine = make_engine()
+        begin, core_begin = time.monotonic(), time.process_time()
         job = describe_job(source, engine)
         with (
             closing(Journal(unfinished(out).parent / JOURNAL, job)) as journal,
@@ -74,15 +77,15 @@ def detect_bag(path: Path, out: Path, engine: Engine, options: argparse.Namespac
                 source.announce(bag)
             bag.add_topic(options.detections, DETECTIONS, latched=False)
             bag.add_topic(labels_topic, LABEL_INFO, latched=True)
-            outputs = Outputs(bag, options.detections, labels_topic, options.only_detections)
-            tally = Pass(source, engine, journal, outputs, progress.update).finish()
+            outputs = OutputTopics(bag, options.detections, labels_topic, options.only_detections)
+            tally = DetectionPass(source, engine, journal, outputs, progress.update).run()
     tally.notes += source.notes
     tally.wall_s, tally.core_s = time.monotonic() - begin, time.process_time() - core_begin
     return tally
 
 
-def check_topics(source: Source, detections: str) -> str:
-    """Give the topic of label_info; PointPillarsError where it, or `detections`, is one of the input already."""
+def check_topics(source: MessageSource, detections: str) -> str:
+    """Return the topic of label_info; PointPillarsError where it, or `detections`, is one of the input already."""
     if not detections.startswith("/"):
         raise PointPillarsError(f"--detections {detections}: the name of a topic begins with /")
     labels = detections.rpartition("/")[0] + "/label_info"
@@ -92,8 +95,8 @@ def check_topics(source: Source, detections: str) -> str:
     return labels
 
 
-def describe_job(source: Source, engine: Engine) -> dict[str, str]:
-    """Say all that the detections depend on."""
+def describe_job(source: MessageSource, engine: Engine) -> dict[str, str]:
+    """Return all that the detections depend on, by name."""
     settings = {name: value for name, value in to_mapping(engine.runtime).items() if name not in _WITHOUT_EFFECT}
     return {
         "input": source.identity,

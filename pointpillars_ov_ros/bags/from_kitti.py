@@ -1,10 +1,9 @@
 # Copyright 2026 The pointpillars_ov_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Writes KITTI frames to a bag, as `kitti_player` would have published them."""
+"""KITTI frames written to a bag, as `kitti_player` would have published them."""
 
 from __future__ import annotations
 
-import argparse
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,10 +15,11 @@ from std_msgs.msg import Header
 from tf2_msgs.msg import TFMessage
 from tqdm import tqdm
 
-from pointpillars_ov_ros.bags.bag import check_new, new_bag, to_cdr
+from pointpillars_ov_ros.bags.message_types import to_cdr
+from pointpillars_ov_ros.bags.writer import check_new, new_bag
 from pointpillars_ov_ros.config.errors import DatasetError, PointPillarsError
 from pointpillars_ov_ros.kitti.calibration import Calibration
-from pointpillars_ov_ros.kitti.frames import Frame, can_crop, open_frames
+from pointpillars_ov_ros.kitti.frames import Frame, can_crop
 from pointpillars_ov_ros.kitti.raw import TIMES, read_times
 from pointpillars_ov_ros.ros.kitti_messages import (
     camera_transform,
@@ -45,7 +45,7 @@ START_NS = 1_316_995_200 * 1_000_000_000
 """2011-09-26, the day of KITTI's first drives: where frames have no times, the same bag comes of them every time."""
 
 
-class Stamped(NamedTuple):
+class StampedMessage(NamedTuple):
     """A message to be written."""
 
     topic: str
@@ -53,34 +53,33 @@ class Stamped(NamedTuple):
     data: bytes
 
     @classmethod
-    def of(cls, topic: str, stamp_ns: int, message: Any) -> Stamped:
+    def of(cls, topic: str, stamp_ns: int, message: Any) -> StampedMessage:
         """Serialize a message of rclpy."""
         return cls(topic, stamp_ns, to_cdr(message, TYPES[topic]))
 
 
-def run_kitti_to_bag(options: argparse.Namespace) -> int:
-    """Write the bag and print what is in it."""
-    check_new(options.out)
-    frames = open_frames(options.data, options.frames or 0)
-    if options.crop and not all(map(can_crop, frames)):
-        raise PointPillarsError(f"--crop: {options.data} lacks calibrations, so what the camera sees is not known")
+def write_kitti_bag(frames: list[Frame], out: Path, storage: str, rate_hz: float, crop: bool) -> Counter[str]:
+    """Write the bag `out`; return the number of messages on each topic.
+
+    `rate_hz`: of frames without times. `crop`: keep only the points that the camera sees; PointPillarsError where a
+    frame lacks its calibration.
+    """
+    check_new(out)
+    for frame in frames if crop else ():
+        if not can_crop(frame):
+            raise PointPillarsError(f"--crop: {frame.cloud} lacks a calibration, so what the camera sees is not known")
     written: Counter[str] = Counter()
-    with new_bag(options.out, options.storage) as bag:
+    with new_bag(out, storage) as bag:
         for topic in topics_of(frames):
             bag.add_topic(topic, TYPES[topic], latched=topic == TF)
-        for message in kitti_messages(tqdm(frames, unit="frame", desc="writing"), options.rate, options.crop):
+        for message in kitti_messages(tqdm(frames, unit="frame", desc="writing"), rate_hz, crop):
             bag.write(*message)
             written[message.topic] += 1
-    print(f"{options.out}: {len(frames)} frames of {options.data}")
-    for topic, count in written.items():
-        print(f"  {count:6}  {topic}  {TYPES[topic]}")
-    if CAMERA_INFO in written and IMAGES not in written:
-        print("there are no images; /camera/camera_info has KITTI's usual size")
-    return 0
+    return written
 
 
 def topics_of(frames: list[Frame]) -> list[str]:
-    """Give the topics that `kitti_messages` will have messages on."""
+    """Return the topics that `kitti_messages` will have messages on."""
     there = {
         CAMERA_INFO: any(frame.calibration for frame in frames),
         IMAGES: any(frame.image for frame in frames),
@@ -89,8 +88,8 @@ def topics_of(frames: list[Frame]) -> list[str]:
     return [topic for topic in TYPES if there.get(topic, True)]
 
 
-def kitti_messages(frames: Any, rate: float, crop: bool) -> Iterator[Stamped]:
-    """Give the messages of `frames`, an iterable of `Frame`, in the order of their stamps.
+def kitti_messages(frames: Any, rate: float, crop: bool) -> Iterator[StampedMessage]:
+    """Yield the messages of `frames`, an iterable of `Frame`, in the order of their stamps.
 
     The transform of the camera is there again whenever the calibration is another one: frames of the object set were
     taken on several days.
@@ -102,7 +101,7 @@ def kitti_messages(frames: Any, rate: float, crop: bool) -> Iterator[Stamped]:
         stamp_ns = _stamp_ns(frame, frame.times, times)
         stamp_ns = START_NS + round(number * 1e9 / rate) if stamp_ns is None else stamp_ns
         header, calibration = make_header(stamp_ns, config.frame_id), frame.read_calibration()
-        messages: list[Stamped] = []
+        messages: list[StampedMessage] = []
         if number == 0:
             base = make_header(stamp_ns, config.base_frame_id)
             messages.append(_static(stamp_ns, lidar_transform(base, config.frame_id, config.sensor_height)))
@@ -111,32 +110,32 @@ def kitti_messages(frames: Any, rate: float, crop: bool) -> Iterator[Stamped]:
             messages.append(_static(stamp_ns, camera_transform(header, CAMERA_FRAME, calibration)))
         truth = to_ground_truth(frame, header)
         if truth is not None:
-            messages.append(Stamped.of(TRUTH, stamp_ns, truth))
-        messages.append(Stamped.of(CLOUDS, stamp_ns, to_cloud(frame, header, crop)))
+            messages.append(StampedMessage.of(TRUTH, stamp_ns, truth))
+        messages.append(StampedMessage.of(CLOUDS, stamp_ns, to_cloud(frame, header, crop)))
         messages += _camera_messages(frame, calibration, stamp_ns, times)
         yield from sorted(messages, key=lambda message: message.stamp_ns)
 
 
-def _static(stamp_ns: int, transform: TransformStamped) -> Stamped:
-    return Stamped.of(TF, stamp_ns, TFMessage(transforms=[transform]))
+def _static(stamp_ns: int, transform: TransformStamped) -> StampedMessage:
+    return StampedMessage.of(TF, stamp_ns, TFMessage(transforms=[transform]))
 
 
 def _camera_messages(
     frame: Frame, calibration: Calibration | None, stamp_ns: int, times: dict[Path, list[int]]
-) -> Iterator[Stamped]:
-    """Give image and CameraInfo; those of a raw drive have a time of their own."""
+) -> Iterator[StampedMessage]:
+    """Yield image and CameraInfo; those of a raw drive have a time of their own."""
     if frame.image is not None and frame.times is not None:
         stamp_ns = _stamp_ns(frame, frame.image.parent.parent / TIMES, times) or stamp_ns
     header = make_header(stamp_ns, CAMERA_FRAME)
     if calibration is not None:
         info = to_camera_info(header, calibration, frame.read_image_size())
-        yield Stamped.of(CAMERA_INFO, stamp_ns, info)
+        yield StampedMessage.of(CAMERA_INFO, stamp_ns, info)
     if frame.image is not None:
-        yield Stamped.of(IMAGES, stamp_ns, to_image(header, frame.image.read_bytes()))
+        yield StampedMessage.of(IMAGES, stamp_ns, to_image(header, frame.image.read_bytes()))
 
 
 def _stamp_ns(frame: Frame, path: Path | None, known: dict[Path, list[int]]) -> int | None:
-    """Give the time of a frame in a timestamps.txt, None without one; `known` are the files read before."""
+    """Return the time of a frame in a timestamps.txt, None without one; `known` are the files read before."""
     if path is None:
         return None
     if path not in known:

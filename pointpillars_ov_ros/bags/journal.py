@@ -63,7 +63,7 @@ class Journal:
         self._unsynced = 0
 
     def replay(self) -> Outcome | None:
-        """Give the next outcome of an earlier run; None from where there is none on."""
+        """Return the next outcome of an earlier run; None from where there is none on."""
         if not self._is_replaying:
             return None
         at = self._file.tell()

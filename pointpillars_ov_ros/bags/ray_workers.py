@@ -4,76 +4,82 @@
 
 from __future__ import annotations
 
-import argparse
+import importlib
 import os
 from collections import deque
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any
 
-from pointpillars_ov_ros.bags.detect import open_engine
-from pointpillars_ov_ros.bags.work import FAILED, Job, Report, Work, detect_one
+from pointpillars_ov_ros.bags.detect import BagOptions, open_engine
+from pointpillars_ov_ros.bags.detect_many import FAILED, BagJob, JobReport, Work, detect_one
 from pointpillars_ov_ros.config.errors import PointPillarsError
 
 _OBJECTS = 100 * 2**20
 """Bytes; about the least that Ray takes."""
 
 
-class Worker:
+class RayWorker:
     """Runs in a process of Ray's."""
 
-    def __init__(self, options: argparse.Namespace) -> None:
+    def __init__(self, options: BagOptions) -> None:
         """Load and compile the model."""
         self._options, self._engine = options, open_engine(options)
 
     def is_ready(self) -> bool:
-        """Tell that the engine is there."""
+        """Whether the engine is there."""
         return True
 
-    def detect(self, job: Job) -> Report:
+    def detect(self, job: BagJob) -> JobReport:
         """Do a job."""
         return detect_one(job, self._engine, self._options)
 
 
 @contextmanager
-def ray_workers(options: argparse.Namespace) -> Iterator[tuple[str, Work]]:
-    """Start workers, and wait until each has its engine; PointPillarsError where Ray, or a worker, cannot start."""
-    import ray
+def ray_workers(
+    options: BagOptions, attempts: int, count: int, address: str | None = None
+) -> Iterator[tuple[str, Work]]:
+    """Start `count` workers, and wait until each has its engine.
 
-    threads = options.threads or max(1, len(os.sched_getaffinity(0)) // options.workers)
-    given = {name: value for name, value in vars(options).items() if name != "run"}
+    `address`: of a cluster; None: Ray is started here. Where the options leave it open, cores are shared out evenly.
+    PointPillarsError where Ray, or a worker, cannot start.
+    """
+    # By name, so that the check of types is the same with Ray and without it.
+    ray: Any = importlib.import_module("ray")
+    threads = options.runtime.num_threads or max(1, len(os.sched_getaffinity(0)) // count)
     model = options.model.resolve() if options.model else None
-    own = argparse.Namespace(**{**given, "threads": threads, "model": model})
+    own = replace(options, model=model, runtime=replace(options.runtime, num_threads=threads))
     # Ray reports its use to its makers otherwise.
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     # Jobs and reports are small: no memory is set aside for objects.
-    here = {} if options.address else {"num_cpus": threads * options.workers, "object_store_memory": _OBJECTS}
+    here = {} if address else {"num_cpus": threads * count, "object_store_memory": _OBJECTS}
     try:
-        ray.init(options.address, include_dashboard=False, log_to_driver=False, logging_level="ERROR", **here)
+        ray.init(address, include_dashboard=False, log_to_driver=False, logging_level="ERROR", **here)
     except (ConnectionError, ValueError, RuntimeError) as error:
         raise PointPillarsError(f"Ray cannot be had ({str(error).splitlines()[0]})") from None
-    make = ray.remote(num_cpus=threads)(Worker).remote
+    make = ray.remote(num_cpus=threads)(RayWorker).remote
     try:
-        workers = [make(own) for _ in range(options.workers)]
+        workers = [make(own) for _ in range(count)]
         try:
             ray.get([worker.is_ready.remote() for worker in workers])
         except ray.exceptions.RayError as error:
             raise PointPillarsError(f"a worker cannot start ({_last_line(error)})") from None
 
-        def work(jobs: Iterable[Job]) -> Iterator[tuple[Job, Report]]:
-            yield from _share_out(ray, jobs, workers, lambda: make(own), options.attempts)
+        def work(jobs: Iterable[BagJob]) -> Iterator[tuple[BagJob, JobReport]]:
+            yield from _share_out(ray, jobs, workers, lambda: make(own), attempts)
 
-        yield f"{options.workers} workers of Ray, {threads} threads each", work
+        yield f"{count} workers of Ray, {threads} threads each", work
     finally:
         ray.shutdown()
 
 
 def _share_out(
-    ray: Any, jobs: Iterable[Job], workers: list[Any], replacement: Any, attempts: int
-) -> Iterator[tuple[Job, Report]]:
+    ray: Any, jobs: Iterable[BagJob], workers: list[Any], replacement: Any, attempts: int
+) -> Iterator[tuple[BagJob, JobReport]]:
     """Give each idle worker the next job; one that dies gets a successor, and its job another attempt."""
     waiting, idle = deque((job, 1) for job in jobs), list(workers)
-    running: dict[Any, tuple[Any, Job, int]] = {}
+    running: dict[Any, tuple[Any, BagJob, int]] = {}
     while waiting or running:
         while waiting and idle:
             worker, (job, attempt) = idle.pop(), waiting.popleft()
@@ -83,7 +89,7 @@ def _share_out(
         try:
             report = ray.get(done)
         except ray.exceptions.RayError as error:
-            report = Report(FAILED, f"its worker was lost ({_last_line(error)})", is_worth_another=True)
+            report = JobReport(FAILED, f"its worker was lost ({_last_line(error)})", is_worth_another=True)
             ray.kill(worker)
             worker = replacement()
         idle.append(worker)

@@ -9,25 +9,26 @@ import io
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol, cast
 
 from rosbags.convert.converter import create_connections_converters
-from rosbags.highlevel import AnyReader
-from rosbags.interfaces import Connection, MessageDefinitionFormat
+from rosbags.interfaces import Connection, ConnectionExtRosbag1, MessageDefinitionFormat
 
-from pointpillars_ov_ros.bags.bag import BagWriter, first_line, make_typestore, open_bag, read_messages, typestore
 from pointpillars_ov_ros.bags.from_kitti import CLOUDS, TF, TYPES, kitti_messages, topics_of
+from pointpillars_ov_ros.bags.message_types import IDL_SEPARATOR, make_typestore, typestore
+from pointpillars_ov_ros.bags.reader import BagReader, choose_topic, count_of, first_line, is_bag, open_bag
+from pointpillars_ov_ros.bags.writer import BagWriter
 from pointpillars_ov_ros.config.errors import DatasetError
 from pointpillars_ov_ros.kitti.frames import find_frames
 
-_POINT_CLOUD = "sensor_msgs/msg/PointCloud2"
-_RATE = 10.0
-"""Of frames without times (Hz)."""
-_IDL = "=" * 80 + "\nIDL: "
+POINT_CLOUD = "sensor_msgs/msg/PointCloud2"
+_RATE_HZ = 10.0
+"""Of frames without times."""
+_IDL = f"{IDL_SEPARATOR}IDL: "
 """How the definition of a type begins that a bag keeps as IDL, with those that it is made of."""
 
 
-class Item(NamedTuple):
+class SourceMessage(NamedTuple):
     """A message on its way."""
 
     channel: str | Connection
@@ -36,10 +37,10 @@ class Item(NamedTuple):
     data: bytes | None
     """Serialized, as ROS 2 does it; None where that could not be made of what was in the bag."""
     cloud: bytes | None
-    """Of a cloud, what `Source.parse` takes; of any other message None."""
+    """Of a cloud, what `MessageSource.parse` takes; of any other message None."""
 
 
-class Source(Protocol):
+class MessageSource(Protocol):
     """Messages, with clouds among them."""
 
     topics: set[str]
@@ -55,8 +56,8 @@ class Source(Protocol):
     def announce(self, bag: BagWriter) -> None:
         """Make the topics known to the bag that is written."""
 
-    def messages(self) -> Iterator[Item]:
-        """Give the messages in the order of their stamps."""
+    def messages(self) -> Iterator[SourceMessage]:
+        """Yield the messages in the order of their stamps."""
 
     def parse(self, data: bytes) -> Any:
         """Make a PointCloud2 of the bytes of one; raises whatever broken bytes make `rosbags` raise."""
@@ -79,23 +80,23 @@ class FrameSource:
         for topic in self._topics:
             bag.add_topic(topic, TYPES[topic], latched=topic == TF)
 
-    def messages(self) -> Iterator[Item]:
-        """Give the messages of all frames."""
-        for topic, stamp_ns, data in kitti_messages(self._frames, _RATE, crop=False):
-            yield Item(topic, stamp_ns, data, data if topic == CLOUDS else None)
+    def messages(self) -> Iterator[SourceMessage]:
+        """Yield the messages of all frames."""
+        for topic, stamp_ns, data in kitti_messages(self._frames, _RATE_HZ, crop=False):
+            yield SourceMessage(topic, stamp_ns, data, data if topic == CLOUDS else None)
 
     def parse(self, data: bytes) -> Any:
         """Make a PointCloud2 of the bytes of one."""
-        return typestore().deserialize_cdr(data, _POINT_CLOUD)
+        return typestore().deserialize_cdr(data, POINT_CLOUD)
 
 
 class BagSource:
     """A bag of ROS 2, whose messages and definitions stay as they are, or of ROS 1, which are converted."""
 
-    def __init__(self, reader: AnyReader, path: Path, topic: str | None) -> None:
+    def __init__(self, reader: BagReader, path: Path, topic: str | None) -> None:
         """Find the clouds; DatasetError lists what is there where that is not one topic."""
         self._reader, self._path = reader, path
-        self.cloud_topic = choose_topic(reader, path, topic)
+        self.cloud_topic = choose_topic(reader, path, POINT_CLOUD, topic)
         self.topics = {connection.topic for connection in reader.connections}
         self.clouds = sum(c.msgcount for c in reader.connections if c.topic == self.cloud_topic)
         files = sorted(path.iterdir()) if path.is_dir() else [path]
@@ -109,7 +110,7 @@ class BagSource:
     def announce(self, bag: BagWriter) -> None:
         """Make the topics known to the bag that is written; DatasetError where their types cannot be."""
         try:
-            if self._reader.is2:
+            if self._reader.is_ros2:
                 for connection in self._reader.connections:
                     self._announce(connection, bag)
             else:
@@ -122,15 +123,20 @@ class BagSource:
         # It says on stdout which types are other ones in ROS 2.
         with contextlib.redirect_stdout(io.StringIO()) as said:
             self._channels, self._converters = create_connections_converters(
-                self._reader.connections, make_typestore(), self._reader, bag.writer
+                self._reader.connections, make_typestore(), cast(Any, self._reader), bag.writer
             )
         self.notes += said.getvalue().splitlines()
 
     def _announce(self, connection: Connection, bag: BagWriter) -> None:
         kind, (form, text) = connection.msgtype, connection.msgdef
+        encoding = "ros1" if isinstance(connection.ext, ConnectionExtRosbag1) else connection.ext.serialization_format
+        if encoding not in ("", "cdr"):
+            count = f"{count_of(connection.msgcount)} on {connection.topic}"
+            self.notes.append(f"left out: {count}, for messages of ROS 2 are not encoded as {encoding}")
+            return
         store = typestore() if form is MessageDefinitionFormat.NONE else self._reader.typestore
         if kind not in store.fielddefs:
-            count = f"{connection.msgcount} messages on {connection.topic}"
+            count = f"{count_of(connection.msgcount)} on {connection.topic}"
             self.notes.append(f"left out: {count}, for the bag does not say what a {kind} is")
             return
         if form is MessageDefinitionFormat.NONE or (form is MessageDefinitionFormat.IDL and not text.startswith(_IDL)):
@@ -150,23 +156,23 @@ class BagSource:
             )
         )
 
-    def messages(self) -> Iterator[Item]:
-        """Give all messages that can be taken over; only the clouds where nothing has been announced."""
+    def messages(self) -> Iterator[SourceMessage]:
+        """Yield all messages that can be taken over; only the clouds where nothing has been announced."""
         is_copied, broken = bool(self._channels), Counter[str]()
         every = [(connection, (connection.id, connection.owner)) for connection in self._reader.connections]
         wanted = [c for c, key in every if key in self._channels or c.topic == self.cloud_topic]
-        for connection, stamp_ns, raw in read_messages(self._reader, self._path, wanted):
+        for connection, stamp_ns, raw in self._reader.messages(wanted):
             is_cloud = connection.topic == self.cloud_topic
             data = self._convert(connection.msgtype, raw) if is_copied else None
             if data is None and not is_cloud:
                 broken[connection.topic] += 1
                 continue
             channel = self._channels.get((connection.id, connection.owner), connection.topic)
-            yield Item(channel, stamp_ns, data, raw if is_cloud else None)
-        self.notes += [f"left out: {n} broken messages on {topic}" for topic, n in broken.items()]
+            yield SourceMessage(channel, stamp_ns, data, raw if is_cloud else None)
+        self.notes += [f"left out: {count_of(n, 'broken message')} on {topic}" for topic, n in broken.items()]
 
     def _convert(self, kind: str, raw: bytes) -> bytes | None:
-        if self._reader.is2:
+        if self._reader.is_ros2:
             return raw
         try:
             return bytes(self._converters[kind](raw))
@@ -176,11 +182,11 @@ class BagSource:
 
     def parse(self, data: bytes) -> Any:
         """Make a PointCloud2 of the bytes of one."""
-        return self._reader.deserialize(data, _POINT_CLOUD)
+        return self._reader.deserialize(data, POINT_CLOUD)
 
 
 @contextlib.contextmanager
-def open_source(path: Path, topic: str | None) -> Iterator[Source]:
+def open_source(path: Path, topic: str | None) -> Iterator[MessageSource]:
     """Open a bag, or a folder of frames; DatasetError where it is neither."""
     if is_bag(path):
         with open_bag(path) as reader:
@@ -189,28 +195,3 @@ def open_source(path: Path, topic: str | None) -> Iterator[Source]:
         yield FrameSource(path)
     else:
         raise DatasetError(f"{path}: there is no such bag or folder of frames")
-
-
-def is_bag(path: Path) -> bool:
-    """Tell whether a path is taken for a bag, and not for a folder of frames."""
-    if not path.is_dir():
-        return path.is_file()
-    return (path / "metadata.yaml").is_file() or any(path.glob("*.mcap")) or any(path.glob("*.db3"))
-
-
-def choose_topic(reader: AnyReader, path: Path, wanted: str | None) -> str:
-    """Give the one topic of clouds, or the one called `wanted`, in any namespace unless one is given."""
-    counts: Counter[str] = Counter()
-    for connection in reader.connections:
-        if connection.msgtype == _POINT_CLOUD:
-            counts[connection.topic] += connection.msgcount
-    there = ", ".join(f"{topic} ({count} clouds)" for topic, count in sorted(counts.items()))
-    if not counts:
-        others = ", ".join(sorted({f"{c.topic} ({c.msgtype})" for c in reader.connections})) or "nothing"
-        raise DatasetError(f"{path}: no topic of {_POINT_CLOUD}; it has {others}")
-    chosen = [topic for topic in counts if wanted is None or topic == wanted or topic.endswith(f"/{wanted}")]
-    if not chosen:
-        raise DatasetError(f"{path}: no topic {wanted} of {_POINT_CLOUD}; it has {there}")
-    if len(chosen) > 1:
-        raise DatasetError(f"{path}: clouds on {len(chosen)} topics, choose one by --topic: {there}")
-    return chosen[0]

@@ -10,10 +10,11 @@ from pathlib import Path
 from typing import Any
 
 from pointpillars_ov_ros.bags.journal import Outcome
+from pointpillars_ov_ros.bags.reader import count_of
 
 
 @dataclass
-class Tally:
+class CloudTally:
     """Exact accounts: every cloud of the bag is detected in, or refused."""
 
     clouds: int = 0
@@ -49,30 +50,32 @@ class Tally:
         self.frame_ids[message.header.frame_id] += 1
 
 
-def print_tally(out: Path, tally: Tally) -> None:
-    """Print what became of the clouds, and what is odd about them."""
-    print(
-        f"{out}: {tally.clouds} clouds, {tally.detected} with detections ({tally.boxes} boxes), "
+def format_tally(out: Path, tally: CloudTally) -> str:
+    """Return what became of the clouds, and what is odd about them, line by line."""
+    boxes = count_of(tally.boxes, "box", "boxes")
+    lines = [
+        f"{out}: {count_of(tally.clouds, 'cloud')}, {tally.detected} with detections ({boxes}), "
         f"{sum(tally.refused.values())} refused"
-    )
+    ]
     if tally.replayed:
-        print(f"  {tally.replayed} of them an earlier run had seen to")
-    for reason, count in tally.refused.most_common():
-        print(f"  refused: {count} x {reason}")
+        lines.append(f"{tally.replayed} of them an earlier run had seen to")
+    lines += [f"refused: {count} x {reason}" for reason, count in tally.refused.most_common()]
     for what, counts in (("frame_id", tally.frame_ids), ("layout", tally.layouts)):
         if len(counts) > 1:
-            print(f"  {what} changes: {'; '.join(f'{value!r} in {count}' for value, count in counts.items())}")
+            lines.append(f"{what} changes: {'; '.join(f'{value!r} in {count}' for value, count in counts.items())}")
     if tally.without_intensity:
-        print(f"  {tally.without_intensity} without intensity, taken as 0, which costs accuracy: see --intensity-field")
+        lines.append(
+            f"{tally.without_intensity} without intensity, taken as 0, which costs accuracy: see --intensity-field"
+        )
     if tally.too_bright:
-        print(f"  {tally.too_bright} with intensities far above 1: see --intensity-scale")
-    for note in tally.notes:
-        print(f"  {note}")
+        lines.append(f"{tally.too_bright} with intensities far above 1: see --intensity-scale")
+    lines += tally.notes
     fresh = tally.clouds - tally.replayed
     if fresh:
-        print(f"  {cost(fresh, tally.wall_s, tally.core_s)}")
+        lines.append(cost(fresh, tally.wall_s, tally.core_s))
+    return "\n  ".join(lines)
 
 
 def cost(clouds: int, wall_s: float, core_s: float) -> str:
-    """Say what 1 000 clouds cost."""
+    """Return what 1 000 clouds cost, in words."""
     return f"1 000 clouds cost {1000 * core_s / clouds:.0f} core-seconds, and take {1000 * wall_s / clouds:.0f} s"

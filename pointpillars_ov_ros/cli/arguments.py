@@ -1,18 +1,14 @@
 # Copyright 2026 The pointpillars_ov_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""The two things that tools are given: a model, as a bundle or a bare pair of IR files, and a folder of clouds."""
+"""Flags that several commands have, and what they stand for."""
 
 from __future__ import annotations
 
 import argparse
 import math
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from pointpillars_ov_ros.config.errors import PointPillarsError
-
-if TYPE_CHECKING:
-    pass
 
 
 def add_input_arguments(parser: argparse.ArgumentParser) -> None:
@@ -26,7 +22,7 @@ def add_model_argument(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--model",
         type=Path,
-        help="model bundle, or a folder with the IR files of PFE and RPN (default: the one in the box)",
+        help="model bundle, or a folder with the IR files of PFE and RPN (default: the bundled model)",
     )
 
 
@@ -79,7 +75,7 @@ def add_precision_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def device_settings(options: argparse.Namespace) -> dict[str, str]:
-    """Give the settings of a `RuntimeConfig` that the flags of `add_device_arguments` ask for."""
+    """Return the settings of a `RuntimeConfig` that the flags of `add_device_arguments` ask for."""
     return {
         "pfe_device": options.device,
         "rpn_device": options.device,

@@ -19,7 +19,8 @@ from sensor_msgs.msg import PointCloud2
 from sensor_msgs_py.point_cloud2 import create_cloud
 from std_msgs.msg import Header, String
 
-from pointpillars_ov_ros.bags.bag import BagWriter, make_typestore
+from pointpillars_ov_ros.bags.message_types import make_typestore
+from pointpillars_ov_ros.bags.writer import BagWriter
 from pointpillars_ov_ros.ros.kitti_messages import FIELDS
 
 START_NS, STEP_NS = 1_700_000_000_000_000_000, 100_000_000

@@ -22,7 +22,8 @@ from tf2_msgs.msg import TFMessage
 from vision_msgs.msg import Detection3DArray, LabelInfo
 from visualization_msgs.msg import MarkerArray
 
-from pointpillars_ov_ros.bags.bag import BagWriter, typestore
+from pointpillars_ov_ros.bags.message_types import typestore
+from pointpillars_ov_ros.bags.writer import BagWriter
 from pointpillars_ov_ros.config.errors import PointPillarsError
 from pointpillars_ov_ros.core.detections import Detections
 from pointpillars_ov_ros.ros.conversions import to_detection_array, to_label_info

@@ -18,7 +18,8 @@ import pytest
 from rclpy.serialization import serialize_message
 from sensor_msgs.msg import PointCloud2
 
-from pointpillars_ov_ros.bags.bag import BagWriter, open_bag, read_messages
+from pointpillars_ov_ros.bags.reader import open_bag
+from pointpillars_ov_ros.bags.writer import BagWriter
 from pointpillars_ov_ros.cli import main as cli
 from pointpillars_ov_ros.config.errors import DatasetError
 
@@ -29,7 +30,7 @@ CLOUD_BYTES = 2**21
 
 def contents(bag: Path) -> list[tuple[str, str, int, bytes]]:
     with open_bag(bag) as reader:
-        return [(c.topic, c.msgtype, stamp, bytes(raw)) for c, stamp, raw in read_messages(reader, bag)]
+        return [(c.topic, c.msgtype, stamp, bytes(raw)) for c, stamp, raw in reader.messages()]
 
 
 def test_a_killed_writer_leaves_a_bag_that_is_read_up_to_its_last_chunk(

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from pointpillars_ov_ros.cli.arguments import (
     add_device_arguments,
@@ -13,8 +14,12 @@ from pointpillars_ov_ros.cli.arguments import (
     add_model_argument,
     add_precision_argument,
     add_storage_argument,
+    device_settings,
     positive,
 )
+
+if TYPE_CHECKING:
+    from pointpillars_ov_ros.bags.detect import BagOptions
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -67,6 +72,23 @@ def add_detection_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Detect, and say what became of the clouds."""
-    from pointpillars_ov_ros.bags.detect import run_detect_bag
+    from pointpillars_ov_ros.bags.detect import detect_bag, open_engine
+    from pointpillars_ov_ros.bags.tally import format_tally
 
-    return run_detect_bag(options)
+    wanted = bag_options(options)
+    tally = detect_bag(options.source, options.out, wanted, lambda: open_engine(wanted))
+    print(format_tally(options.out, tally))
+    return 0
+
+
+def bag_options(options: argparse.Namespace) -> BagOptions:
+    """Return what the flags of `add_detection_arguments` ask for; ConfigError names a bad value."""
+    from pointpillars_ov_ros.bags.detect import BagOptions
+    from pointpillars_ov_ros.config.runtime_config import RuntimeConfig, from_plain
+
+    names = ("precision", "encoder", "mode", "score_threshold", "intensity_field", "intensity_scale")
+    values = {**device_settings(options), **{name: getattr(options, name) for name in names}}
+    runtime = from_plain(RuntimeConfig, {**values, "num_threads": options.threads or 0})
+    return BagOptions(
+        options.topic, options.detections, options.only_detections, options.storage, options.model, runtime
+    )

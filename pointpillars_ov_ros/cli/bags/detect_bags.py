@@ -9,7 +9,7 @@ import importlib.util
 from pathlib import Path
 
 from pointpillars_ov_ros.cli.arguments import positive
-from pointpillars_ov_ros.cli.bags.detect_bag import add_detection_arguments
+from pointpillars_ov_ros.cli.bags.detect_bag import add_detection_arguments, bag_options
 from pointpillars_ov_ros.config.errors import PointPillarsError
 
 
@@ -48,6 +48,22 @@ def run(options: argparse.Namespace) -> int:
         raise PointPillarsError("--workers and --address are for --engine ray")
     if options.engine == "ray" and importlib.util.find_spec("ray") is None:
         raise PointPillarsError("--engine ray needs Ray: `pip install ray` (the extra [ray])")
-    from pointpillars_ov_ros.bags.detect_many import run_detect_bags
+    from pointpillars_ov_ros.bags.detect_many import DONE, FAILED, Workers, detect_many, local_workers
 
-    return run_detect_bags(options)
+    wanted = bag_options(options)
+    workers: Workers
+    if options.engine == "ray":
+        from pointpillars_ov_ros.bags.ray_workers import ray_workers
+
+        workers = ray_workers(wanted, options.attempts, options.workers, options.address)
+    else:
+        workers = local_workers(wanted, options.attempts)
+    done = detect_many(options.sources, options.out, wanted, workers)
+    failed = done.count(FAILED)
+    inputs = "1 input" if len(done.reports) == 1 else f"{len(done.reports)} inputs"
+    print(f"{inputs}: {done.count(DONE)} done, {failed} failed, {done.done_before} were done before")
+    for name, report in done.reports.items():
+        if report["state"] == FAILED:
+            print(f"  failed: {name}: {report['reason']}")
+    print(done.manifest)
+    return 1 if failed else 0

@@ -38,6 +38,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Write the bag and say what is in it."""
-    from pointpillars_ov_ros.bags.from_kitti import run_kitti_to_bag
+    from pointpillars_ov_ros.bags.from_kitti import CAMERA_INFO, IMAGES, TYPES, write_kitti_bag
+    from pointpillars_ov_ros.bags.reader import count_of
+    from pointpillars_ov_ros.kitti.frames import open_frames
 
-    return run_kitti_to_bag(options)
+    frames = open_frames(options.data, options.frames or 0)
+    written = write_kitti_bag(frames, options.out, options.storage, options.rate, options.crop)
+    print(f"{options.out}: {count_of(len(frames), 'frame')} of {options.data}")
+    for topic, count in written.items():
+        print(f"  {count:6}  {topic}  {TYPES[topic]}")
+    if CAMERA_INFO in written and IMAGES not in written:
+        print("there are no images; /camera/camera_info has KITTI's usual size")
+    return 0

@@ -15,7 +15,7 @@ from tf2_msgs.msg import TFMessage
 from vision_msgs.msg import Detection3DArray, LabelInfo
 from visualization_msgs.msg import MarkerArray
 
-from pointpillars_ov_ros.bags.bag import BagWriter
+from pointpillars_ov_ros.bags.writer import BagWriter
 from pointpillars_ov_ros.core.arrays import FloatArray
 from pointpillars_ov_ros.core.detections import Detections
 from pointpillars_ov_ros.kitti.matching import Tally, match_by_distance

@@ -16,7 +16,7 @@ from ament_index_python.packages import get_package_share_directory
 from rclpy.executors import SingleThreadedExecutor
 from tqdm import tqdm
 
-from pointpillars_ov_ros.bags.bag import BagWriter
+from pointpillars_ov_ros.bags.writer import BagWriter
 from pointpillars_ov_ros.cli.arguments import device_settings
 from pointpillars_ov_ros.cli.birds_eye_view import draw_birds_eye_view
 from pointpillars_ov_ros.cli.demo.recorder import TALLY_SCORE, Recorder

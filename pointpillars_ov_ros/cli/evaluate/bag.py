@@ -8,8 +8,8 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from pointpillars_ov_ros.bags.bag import open_bag, read_messages
-from pointpillars_ov_ros.cli.evaluate.sources import SCORED, Source
+from pointpillars_ov_ros.bags.reader import choose_topic, first_line, open_bag
+from pointpillars_ov_ros.cli.evaluate.sources import SCORED, ScoredFrames
 from pointpillars_ov_ros.config.errors import DatasetError
 from pointpillars_ov_ros.core.detections import Detections
 from pointpillars_ov_ros.kitti.evaluation_data import ObjectArrays, pack_lidar_boxes
@@ -23,7 +23,7 @@ Labelled = tuple[Detections, list[str]]
 """Boxes, and the class name of each."""
 
 
-def score_bag(options: argparse.Namespace) -> Source:
+def score_bag(options: argparse.Namespace) -> ScoredFrames:
     """Read detections and ground truth of --bag, matched by their stamps."""
     if options.split is not None:
         raise DatasetError(f"--split {options.split}: frames of a bag have no names to choose by")
@@ -40,7 +40,7 @@ def score_bag(options: argparse.Namespace) -> Source:
     notes = ["a bag holds no images: BEV and 3D only, every labelled object counts, whatever its difficulty"]
     if len(stamps) < len(truth):
         notes.append(f"{len(truth) - len(stamps)} of {len(truth)} labelled clouds are not among those scored")
-    return Source(
+    return ScoredFrames(
         title=f"detections in {options.bag}",
         frames=len(stamps),
         truth=_pack([truth[stamp] for stamp in stamps]),
@@ -55,16 +55,18 @@ def score_bag(options: argparse.Namespace) -> Source:
 
 
 def _read(bag: Path) -> dict[str, dict[tuple[int, int], Labelled]]:
-    """Give the messages of both topics by stamp; a topic may be in any namespace."""
+    """Return the messages of both topics by stamp; a topic may be in any namespace."""
     found: dict[str, dict[tuple[int, int], Labelled]] = {TRUTH: {}, FOUND: {}}
     with open_bag(bag) as reader:
-        chosen = [c for c in reader.connections if c.msgtype == _TYPE and c.topic.rpartition("/")[2] in found]
-        for topic in found:
-            if not any(c.topic.rpartition("/")[2] == topic for c in chosen):
-                raise DatasetError(f"{bag}: no topic {topic} of {_TYPE}")
-        for connection, _, data in read_messages(reader, bag, chosen):
-            message = reader.deserialize(data, connection.msgtype)
-            found[connection.topic.rpartition("/")[2]][_stamp(message)] = _labelled(message)
+        names = {choose_topic(reader, bag, _TYPE, name, "--bag of one detector"): name for name in found}
+        chosen = [c for c in reader.connections if c.msgtype == _TYPE and c.topic in names]
+        for connection, _, data in reader.messages(chosen):
+            try:
+                message = reader.deserialize(data, connection.msgtype)
+            # Broken bytes make rosbags raise whatever its parsers stumble over.
+            except Exception as error:
+                raise DatasetError(f"{bag}: a message on {connection.topic} is none ({first_line(error)})") from None
+            found[names[connection.topic]][_stamp(message)] = _labelled(message)
     return found
 
 

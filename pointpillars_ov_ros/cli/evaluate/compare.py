@@ -19,7 +19,7 @@ from tqdm import tqdm
 from pointpillars_ov_ros.cli.evaluate.report import few_objects, format_counts
 from pointpillars_ov_ros.cli.evaluate.sources import (
     Labelled,
-    Source,
+    ScoredFrames,
     read_cloud,
     read_labelled,
     runtime_of,
@@ -53,7 +53,7 @@ class Candidate:
     bundle: ModelBundle
     precision: str
     engine: Engine
-    source: Source
+    source: ScoredFrames
     curves: Sequence[Curve]
     times_ms: list[float] = field(default_factory=list)
     """From points to detections, by cloud and round: the same order for every candidate."""

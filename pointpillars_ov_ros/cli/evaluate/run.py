@@ -18,7 +18,7 @@ from pointpillars_ov_ros.cli.evaluate.report import (
     format_found,
     make_report,
 )
-from pointpillars_ov_ros.cli.evaluate.sources import Source, score_model, score_results
+from pointpillars_ov_ros.cli.evaluate.sources import ScoredFrames, score_model, score_results
 from pointpillars_ov_ros.core.files import write_json, write_whole
 from pointpillars_ov_ros.kitti.counting import Count, count_found
 from pointpillars_ov_ros.kitti.evaluation import Curve, count_steps, evaluate
@@ -58,7 +58,7 @@ def run_evaluate(options: argparse.Namespace) -> int:
     return 0
 
 
-def _open(options: argparse.Namespace) -> Source:
+def _open(options: argparse.Namespace) -> ScoredFrames:
     if options.bag is not None:
         # Reads messages of ROS, which the other ways do without.
         from pointpillars_ov_ros.cli.evaluate.bag import score_bag
@@ -67,7 +67,7 @@ def _open(options: argparse.Namespace) -> Source:
     return score_model(options) if options.data is not None else score_results(options)
 
 
-def _count(source: Source) -> list[Count]:
+def _count(source: ScoredFrames) -> list[Count]:
     """Count what is found, of all objects that any difficulty wants; nothing where detections have no 3D box."""
     if len(source.found.kinds) and not source.found.has_box.any():
         return []
@@ -75,7 +75,7 @@ def _count(source: Source) -> list[Count]:
     return count_found(source.truth, source.found, source.rules, FOUND_SCORES, FOUND_OVERLAP, hardest)
 
 
-def _score(source: Source, loose: bool) -> list[Curve]:
+def _score(source: ScoredFrames, loose: bool) -> list[Curve]:
     """Compute the curves, with a progress bar."""
     steps = count_steps(source.rules, source.metrics, source.difficulties, loose)
     with tqdm(total=steps, unit="curve", desc="scoring") as progress:

@@ -19,8 +19,8 @@ from pointpillars_ov_ros.config.mapping import to_mapping
 from pointpillars_ov_ros.config.runtime_config import DropPolicy, RuntimeConfig, from_plain
 from pointpillars_ov_ros.conversion.open_model import open_model
 from pointpillars_ov_ros.core.arrays import FloatArray
+from pointpillars_ov_ros.inference.detect_all import detect_all
 from pointpillars_ov_ros.inference.engine import Engine
-from pointpillars_ov_ros.inference.pipeline.frames import FrameResult
 from pointpillars_ov_ros.kitti.calibration import IMAGE_SIZE, Calibration
 from pointpillars_ov_ros.kitti.evaluation_data import ObjectArrays, pack_objects
 from pointpillars_ov_ros.kitti.evaluation_rules import (
@@ -39,7 +39,7 @@ from pointpillars_ov_ros.kitti.results import find_label_files, find_result_file
 SCORED = ", ".join(rule.name for rule in CLASS_RULES)
 
 
-class Source(NamedTuple):
+class ScoredFrames(NamedTuple):
     """Ground truth and detections of the same frames, and what is to be said of them."""
 
     title: str
@@ -56,7 +56,7 @@ class Source(NamedTuple):
     difficulties: tuple[Difficulty, ...] = DIFFICULTIES
 
 
-class View(NamedTuple):
+class CameraView(NamedTuple):
     """A frame to be scored, and how its camera saw it."""
 
     frame: Frame
@@ -68,11 +68,11 @@ class View(NamedTuple):
 class Labelled(NamedTuple):
     """Frames with their ground truth."""
 
-    views: list[View]
+    views: list[CameraView]
     truth: list[list[KittiObject]]
 
 
-def read_cloud(view: View, crop: bool) -> FloatArray:
+def read_cloud(view: CameraView, crop: bool) -> FloatArray:
     """Give the points (N, 4) of a frame, with `crop` only those that the camera sees."""
     points = view.frame.read_points()
     if crop and not view.frame.is_cropped:
@@ -80,7 +80,7 @@ def read_cloud(view: View, crop: bool) -> FloatArray:
     return points
 
 
-def score_results(options: argparse.Namespace) -> Source:
+def score_results(options: argparse.Namespace) -> ScoredFrames:
     """Read --results and the labels of the same frames."""
     labels, results = find_label_files(options.labels), find_result_files(options.results)
     wanted = list(results) if options.split is None else read_split(options.split)
@@ -104,10 +104,10 @@ def score_results(options: argparse.Namespace) -> Source:
         notes.append(f"{len(labels) - len(names)} of {len(labels)} label files are not among the frames scored")
     details = {"results": str(options.results), "labels": str(options.labels)}
     title = f"results in {options.results}"
-    return Source(title, len(names), pack_objects(truth), pack_objects(found), rules, tuple(notes), details, {})
+    return ScoredFrames(title, len(names), pack_objects(truth), pack_objects(found), rules, tuple(notes), details, {})
 
 
-def score_model(options: argparse.Namespace) -> Source:
+def score_model(options: argparse.Namespace) -> ScoredFrames:
     """Run --model over the labelled frames of --data."""
     # First, since a bad file is found at once, and a network takes its time to load.
     labelled = read_labelled(options)
@@ -134,7 +134,7 @@ def read_labelled(options: argparse.Namespace) -> Labelled:
     return Labelled([_view(frame) for frame in frames], [frame.read_labels() or [] for frame in frames])
 
 
-def score_engine(engine: Engine, options: argparse.Namespace, labelled: Labelled) -> Source:
+def score_engine(engine: Engine, options: argparse.Namespace, labelled: Labelled) -> ScoredFrames:
     """Detect in all frames; DatasetError where the model has no class that KITTI scores."""
     views, truth = labelled
     frames = [view.frame for view in views]
@@ -155,7 +155,7 @@ def score_engine(engine: Engine, options: argparse.Namespace, labelled: Labelled
         "score threshold": threshold,
         "cropped to the camera's view": not options.no_crop,
     }
-    return Source(
+    return ScoredFrames(
         title=f"{engine.config.name} on {options.device} ({how}, encoder {encoder}), scores of {threshold:g} or more",
         frames=len(frames),
         truth=pack_objects(truth),
@@ -182,37 +182,24 @@ def labelled_frames(options: argparse.Namespace) -> list[Frame]:
     return frames[: options.frames] if options.frames else frames
 
 
-def _detect(engine: Engine, views: list[View], crop: bool) -> list[list[KittiObject]]:
+def _detect(engine: Engine, views: list[CameraView], crop: bool) -> list[list[KittiObject]]:
     """Detect in every frame, in order."""
     found: list[list[KittiObject]] = []
-    failures: list[str] = []
-
-    def take(result: FrameResult) -> None:
-        view: View = result.token
+    clouds = ((read_cloud(view, crop), view) for view in views)
+    for result in tqdm(detect_all(engine, clouds), total=len(views), unit="frame", desc="detecting"):
+        view: CameraView = result.token
         if result.error:
-            failures.append(f"frame {view.frame.name}: {result.error}")
+            raise InferenceError(f"frame {view.frame.name}: {result.error}")
         found.append(to_results(result.detections, engine.config.classes, view.calibration, view.image_size))
-        progress.update()
-
-    with tqdm(total=len(views), unit="frame", desc="detecting") as progress:
-        pipeline = engine.open_pipeline(take)
-        try:
-            for view in views:
-                pipeline.submit(read_cloud(view, crop), view)
-            pipeline.drain()
-        finally:
-            pipeline.close()
-    if failures:
-        raise InferenceError(failures[0])
     return found
 
 
-def _view(frame: Frame) -> View:
+def _view(frame: Frame) -> CameraView:
     calibration = frame.read_calibration()
     if calibration is None:
         path = frame.cloud.parent.parent / "calib" / f"{frame.name}.txt"
         raise DatasetError(f"{path} is missing, frame {frame.name} cannot be scored without it")
-    return View(frame, calibration, frame.read_image_size() or IMAGE_SIZE)
+    return CameraView(frame, calibration, frame.read_image_size() or IMAGE_SIZE)
 
 
 def _notes(frames: list[Frame], classes: tuple[str, ...], no_crop: bool) -> list[str]:

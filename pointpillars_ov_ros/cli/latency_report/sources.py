@@ -9,10 +9,10 @@ import time
 from pathlib import Path
 from typing import Any
 
-from pointpillars_ov_ros.bags.bag import open_bag, read_messages
+from pointpillars_ov_ros.bags.reader import choose_topic, first_line, open_bag
 from pointpillars_ov_ros.cli.latency_report.runs import Heard, LatencyRun
 from pointpillars_ov_ros.cli.recordings import read_json
-from pointpillars_ov_ros.config.errors import CloudError, DatasetError
+from pointpillars_ov_ros.config.errors import DatasetError
 from pointpillars_ov_ros.config.mapping import to_mapping
 from pointpillars_ov_ros.core.files import write_whole
 from pointpillars_ov_ros.ros.timing_message import from_message
@@ -30,22 +30,20 @@ def read_run(path: Path, topic: str) -> LatencyRun:
 
 def read_bag(path: Path, topic: str) -> LatencyRun:
     """Read the timing messages of one topic of a bag; a `topic` without / may be in any namespace."""
-    try:
-        with open_bag(path) as reader:
-            candidates = sorted({c.topic for c in reader.connections if c.msgtype == _TYPE})
-            chosen = [name for name in candidates if topic in (name, name.rpartition("/")[2])]
-            if len(chosen) != 1:
-                there = f"topics of that type are {', '.join(candidates)}" if candidates else "nor any of that type"
-                what = "no topic" if not chosen else f"{len(chosen)} topics"
-                raise DatasetError(f"{path}: {what} {topic} of {_TYPE}; {there}")
-            connections = [c for c in reader.connections if c.topic == chosen[0]]
-            heard = [
-                (stamp_ns / 1e9, from_message(reader.deserialize(data, connection.msgtype)))
-                for connection, stamp_ns, data in read_messages(reader, path, connections)
-            ]
-    except CloudError as error:
-        raise DatasetError(f"{path}: {chosen[0]} holds something else than timing messages ({error})") from None
-    return make_run(f"{path}, {chosen[0]}", heard)
+    with open_bag(path) as reader:
+        chosen = choose_topic(reader, path, _TYPE, topic)
+        connections = [c for c in reader.connections if c.topic == chosen and c.msgtype == _TYPE]
+        heard = []
+        for connection, stamp_ns, data in reader.messages(connections):
+            try:
+                timing = from_message(reader.deserialize(data, connection.msgtype))
+            # Broken bytes make rosbags raise whatever its parsers stumble over.
+            except Exception as error:
+                raise DatasetError(
+                    f"{path}: {chosen} holds something else than timing messages ({first_line(error)})"
+                ) from None
+            heard.append((stamp_ns / 1e9, timing))
+    return make_run(f"{path}, {chosen}", heard)
 
 
 def read_recording(path: Path) -> LatencyRun:

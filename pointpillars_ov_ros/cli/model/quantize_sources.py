@@ -9,7 +9,7 @@ from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
-from pointpillars_ov_ros.config.errors import CloudError, DatasetError
+from pointpillars_ov_ros.config.errors import DatasetError
 from pointpillars_ov_ros.config.runtime_config import RuntimeConfig, from_plain
 from pointpillars_ov_ros.kitti.frames import open_frames, read_points
 from pointpillars_ov_ros.quantization.data import Cloud, spread
@@ -46,35 +46,27 @@ def choose_clouds(options: argparse.Namespace, scratch: Path) -> Chosen:
 def _unpack(options: argparse.Namespace, scratch: Path) -> list[Cloud]:
     """Write the clouds of the bag that are needed to files, for they are read in any order, and more than once."""
     # Reads messages of ROS, which the other way does without.
-    from pointpillars_ov_ros.bags.bag import open_bag, read_messages
+    from pointpillars_ov_ros.bags.reader import choose_topic, first_line, open_bag
     from pointpillars_ov_ros.ros.cloud_reader import CloudReader
 
-    bag, topic = options.bag, options.topic
-    if not bag.exists():
-        raise DatasetError(f"{bag}: there is no such bag")
-    try:
-        with open_bag(bag) as reader:
-            found = [c for c in reader.connections if c.msgtype == _POINT_CLOUD and _is_topic(c.topic, topic)]
-            if len(found) != 1:
-                names = ", ".join(c.topic for c in reader.connections if c.msgtype == _POINT_CLOUD) or "none"
-                raise DatasetError(f"{bag}: {len(found)} topics {topic} of {_POINT_CLOUD}; it has {names}")
-            wanted = set(spread(found[0].msgcount, options.subset + options.check))
-            clouds: list[Cloud] = []
-            intensity = {name: getattr(options, name) for name in ("intensity_field", "intensity_scale")}
-            sensor = CloudReader(from_plain(RuntimeConfig, intensity))
-            for number, (connection, _, data) in enumerate(read_messages(reader, bag, found)):
-                if number in wanted:
-                    message = reader.deserialize(data, connection.msgtype)
-                    path = scratch / f"{number}.bin"
-                    sensor.read(message).points.tofile(path)
-                    clouds.append(partial(read_points, path))
-    except CloudError as error:
-        raise DatasetError(f"{bag}: cloud {number} on {found[0].topic}: {error}") from None
+    bag = options.bag
+    clouds: list[Cloud] = []
+    with open_bag(bag) as reader:
+        topic = choose_topic(reader, bag, _POINT_CLOUD, options.topic)
+        found = [c for c in reader.connections if c.msgtype == _POINT_CLOUD and c.topic == topic]
+        wanted = set(spread(sum(c.msgcount for c in found), options.subset + options.check))
+        intensity = {name: getattr(options, name) for name in ("intensity_field", "intensity_scale")}
+        sensor = CloudReader(from_plain(RuntimeConfig, intensity))
+        for number, (connection, _, data) in enumerate(reader.messages(found)):
+            if number not in wanted:
+                continue
+            path = scratch / f"{number}.bin"
+            try:
+                sensor.read(reader.deserialize(data, connection.msgtype)).points.tofile(path)
+            # Beside CloudError, broken bytes make rosbags raise whatever its parsers stumble over.
+            except Exception as error:
+                raise DatasetError(f"{bag}: cloud {number} on {topic}: {first_line(error)}") from None
+            clouds.append(partial(read_points, path))
     if not clouds:
-        raise DatasetError(f"{bag}: no cloud on {found[0].topic}")
+        raise DatasetError(f"{bag}: no cloud on {topic}")
     return clouds
-
-
-def _is_topic(topic: str, wanted: str) -> bool:
-    """Tell whether a topic is the one wanted, in any namespace unless one is given."""
-    return topic == wanted if wanted.startswith("/") else f"/{topic}".endswith(f"/{wanted}")

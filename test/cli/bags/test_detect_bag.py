@@ -17,8 +17,8 @@ from rclpy.serialization import deserialize_message, serialize_message
 from sensor_msgs.msg import PointCloud2, PointField
 from vision_msgs.msg import Detection3DArray, LabelInfo
 
-from pointpillars_ov_ros.bags.bag import BagWriter
 from pointpillars_ov_ros.bags.journal import JOURNAL, Journal
+from pointpillars_ov_ros.bags.writer import BagWriter
 from pointpillars_ov_ros.cli import main as cli
 from pointpillars_ov_ros.config.runtime_config import EncoderChoice, RuntimeConfig
 from pointpillars_ov_ros.inference.engine import Engine
@@ -126,10 +126,9 @@ def test_a_killed_run_goes_on_and_gives_the_same_bytes(bundle: ModelBundle, tmp_
     assert cli.main(arguments) == 0
     assert " of them an earlier run had seen to" in capsys.readouterr().out
     assert sorted(path.name for path in tmp_path.iterdir()) == ["frames", "out"]
-    (tmp_path / "other").mkdir()
-    assert cli.main(command(bundle, frames, tmp_path / "other" / "out")) == 0
-    for name in ("out.mcap", "metadata.yaml"):
-        assert (out / name).read_bytes() == (tmp_path / "other" / "out" / name).read_bytes()
+    assert cli.main(command(bundle, frames, tmp_path / "other_name")) == 0
+    for name in ("bag.mcap", "metadata.yaml"):
+        assert (out / name).read_bytes() == (tmp_path / "other_name" / name).read_bytes()
 
 
 @pytest.mark.parametrize("lost", [1, 30, 2_000])
@@ -185,7 +184,7 @@ def test_only_detections_leaves_all_else_out(bundle: ModelBundle, tmp_path: Path
     arguments = ("--only-detections", "--detections", "/roof/objects", "--storage", "mcap")
     assert cli.main(command(bundle, source, out, *arguments)) == 0
     assert [message.topic for message in contents(out)] == ["/roof/label_info", "/roof/objects", "/roof/objects"]
-    assert (out / "out.mcap").is_file()
+    assert (out / "bag.mcap").is_file()
 
 
 def test_a_bag_without_clouds_lists_its_topics(bundle: ModelBundle, tmp_path: Path, capsys: Capture) -> None:
@@ -204,7 +203,7 @@ def test_of_several_topics_one_is_to_be_chosen(bundle: ModelBundle, tmp_path: Pa
             bag.add_topic(topic, "sensor_msgs/msg/PointCloud2", latched=False)
             bag.write(topic, number, serialize_message(cloud(toy_cloud(number), number)))
     message = error_of(capsys, command(bundle, tmp_path / "bag", tmp_path / "out"))
-    assert "--topic" in message and "/front/points (1 clouds), /roof/points (1 clouds)" in message
+    assert "--topic" in message and "/front/points (1 message), /roof/points (1 message)" in message
     assert "--topic" in error_of(capsys, command(bundle, tmp_path / "bag", tmp_path / "out", "--topic", "points"))
     wrong = error_of(capsys, command(bundle, tmp_path / "bag", tmp_path / "out", "--topic", "/points"))
     assert "no topic /points of" in wrong

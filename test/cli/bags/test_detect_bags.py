@@ -17,8 +17,8 @@ from typing import Any
 
 import pytest
 
-from pointpillars_ov_ros.bags.bag import BagWriter
 from pointpillars_ov_ros.bags.journal import JOURNAL
+from pointpillars_ov_ros.bags.writer import BagWriter
 from pointpillars_ov_ros.cli import main as cli
 from pointpillars_ov_ros.model.bundle import ModelBundle
 from test.bags.bags import cloud, contents, write_bag

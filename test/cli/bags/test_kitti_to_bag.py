@@ -162,7 +162,7 @@ def test_crop_keeps_what_the_camera_sees_and_needs_calibration(
     assert 0 < cloud.width == len(frame.read_points(crop=True)) < len(frame.read_points())
     (folder / "calib" / "000001.txt").unlink()
     assert kitti_to_bag("--data", folder, "--out", tmp_path / "other", "--crop") == 1
-    assert "lacks calibrations" in capsys.readouterr().err
+    assert "000001.bin lacks a calibration" in capsys.readouterr().err
 
 
 def test_frames_without_times_need_no_number_for_a_name(tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from rosbags.highlevel import AnyReader
 
-from pointpillars_ov_ros.bags.bag import typestore
+from pointpillars_ov_ros.bags.message_types import typestore
 from test.shared_data import KITTI, KITTI_CAR, needs_shared_data
 
 FRAMES = 4

@@ -17,11 +17,11 @@ from builtin_interfaces.msg import Time
 from rclpy.serialization import serialize_message
 from std_msgs.msg import Header
 
-from pointpillars_ov_ros.bags.bag import BagWriter
+from pointpillars_ov_ros.bags.writer import BagWriter
 from pointpillars_ov_ros.cli import main as cli
 from pointpillars_ov_ros.cli.evaluate.plot import draw_curves
 from pointpillars_ov_ros.cli.evaluate.report import FEW_OBJECTS, few_objects, format_ap, format_counts
-from pointpillars_ov_ros.cli.evaluate.sources import View, read_cloud
+from pointpillars_ov_ros.cli.evaluate.sources import CameraView, read_cloud
 from pointpillars_ov_ros.core.detections import Detections
 from pointpillars_ov_ros.core.files import write_whole
 from pointpillars_ov_ros.kitti.calibration import read_calibration
@@ -270,7 +270,7 @@ def test_whole_clouds_are_cropped_to_what_the_camera_sees(
     cloud, calibration = tmp_path / folder / "000000.bin", write(tmp_path / "calib.txt", calibration_text())
     cloud.parent.mkdir()
     cloud.write_bytes(points.tobytes())
-    view = View(Frame("000000", cloud), read_calibration(calibration), (1190, 375))
+    view = CameraView(Frame("000000", cloud), read_calibration(calibration), (1190, 375))
     np.testing.assert_array_equal(read_cloud(view, crop), points[kept])
     wider = view._replace(image_size=(1242, 375))
     assert len(read_cloud(wider, crop=True)) == (2 if folder == "velodyne" else 3)
@@ -347,7 +347,8 @@ def test_what_is_no_bag_is_one_sentence(tmp_path: Path, capsys: Capture, file: s
     folder = tmp_path / "bag"
     if file is not None:
         write(folder / file, "rosbag2_bagfile_information: nothing\n")
-    assert error_of(capsys, "--bag", folder).startswith(f"{folder}: cannot be read as a bag (")
+    wanted = "there is no such bag" if file is None else "no file of a bag in it (.mcap, .db3, .bag)"
+    assert error_of(capsys, "--bag", folder) == f"{folder}: {wanted}"
 
 
 def a_curve(objects: int, level: str = "easy", metric: Metric = Metric.BOX_3D, value: float = 0.5) -> Curve:

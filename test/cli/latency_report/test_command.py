@@ -18,7 +18,7 @@ from diagnostic_msgs.msg import DiagnosticArray
 from rclpy.serialization import serialize_message
 from std_msgs.msg import Header, String
 
-from pointpillars_ov_ros.bags.bag import BagWriter
+from pointpillars_ov_ros.bags.writer import BagWriter
 from pointpillars_ov_ros.cli import main as cli
 from pointpillars_ov_ros.cli.latency_report.page import make_page
 from pointpillars_ov_ros.cli.latency_report.runs import (
@@ -161,10 +161,16 @@ def test_a_browser_shows_it(tmp_path: Path, capsys: pytest.CaptureFixture[str]) 
 @pytest.mark.parametrize(
     ("make", "said"),
     [
-        (lambda folder: folder / "none", "cannot be read as a bag"),
-        (lambda folder: write_bag(folder / "bag", [], ()), "no topic timing of diagnostic_msgs/msg/DiagnosticArray"),
-        (lambda folder: write_bag(folder / "bag", []), "no timing message of a detector in it"),
-        (lambda folder: write_bag(folder / "bag", [a_timing(0)], ("/a/timing", "/b/timing")), "/a/timing, /b/timing"),
+        (lambda folder: folder / "none", "there is no such bag"),
+        (
+            lambda folder: write_bag(folder / "bag", [], ()),
+            "no topic of diagnostic_msgs/msg/DiagnosticArray",
+        ),
+        (lambda folder: write_bag(folder / "bag", []), "no message on /front/timing; the recorder heard nothing there"),
+        (
+            lambda folder: write_bag(folder / "bag", [a_timing(0)], ("/a/timing", "/b/timing")),
+            "choose one by --topic: /a/timing (1 message), /b/timing (1 message)",
+        ),
         (lambda folder: cut(folder), "run.json:1: this is no whole recording"),
         (lambda folder: foreign(folder), "is no recording of `latency_report`: "),
         (lambda folder: other_messages(folder), "/timing holds something else than timing messages"),

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from rclpy.serialization import serialize_message
 
-from pointpillars_ov_ros.bags.bag import BagWriter
+from pointpillars_ov_ros.bags.writer import BagWriter
 from pointpillars_ov_ros.cli import main as cli
 from pointpillars_ov_ros.cli.measurement.ratios import estimate
 from pointpillars_ov_ros.cli.model import quantize_compare

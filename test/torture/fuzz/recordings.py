@@ -13,10 +13,9 @@ from pathlib import Path
 
 import numpy as np
 
-from pointpillars_ov_ros.bags.bag import open_bag, read_messages
 from pointpillars_ov_ros.bags.detect_many import Manifest
 from pointpillars_ov_ros.bags.journal import Journal, Outcome
-from pointpillars_ov_ros.bags.truncated_mcap import files_of_bag
+from pointpillars_ov_ros.bags.reader import open_bag
 from pointpillars_ov_ros.cli.latency_report.runs import LatencyRun
 from pointpillars_ov_ros.cli.recordings import read_json
 from pointpillars_ov_ros.cli.timeline.recording import read_recording
@@ -203,15 +202,14 @@ def dds_seeds() -> tuple[bytes, ...]:
 def cut_bag(data: bytes) -> None:
     """Open an MCAP of any bytes, and read what is in it."""
     path = as_file(data, "bag.mcap")
-    files_of_bag(path)
     with open_bag(path) as reader:
-        for _ in zip(read_messages(reader, path), range(100), strict=False):
+        for _ in zip(reader.messages(), range(100), strict=False):
             pass
 
 
 def bag_seeds() -> tuple[bytes, ...]:
     """Give a short bag, whole and cut off."""
-    from pointpillars_ov_ros.bags.bag import BagWriter
+    from pointpillars_ov_ros.bags.writer import BagWriter
 
     folder = scratch() / "seed"
     with BagWriter(folder) as bag:

@@ -1,0 +1,301 @@
+# Copyright 2026 The pointpillars_ov_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""Bags of ROS 1 and ROS 2, read as their storage files are; metadata.yaml only says what should be in them."""
+
+from __future__ import annotations
+
+import logging
+import shutil
+import sqlite3
+from collections import Counter
+from collections.abc import Collection, Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any, Protocol
+
+from rosbags import rosbag1, rosbag2
+from rosbags.interfaces import Connection, ConnectionExtRosbag1
+
+from pointpillars_ov_ros.bags.inflate import inflate_file, inflate_message
+from pointpillars_ov_ros.bags.mcap_file import McapFile
+from pointpillars_ov_ros.bags.merge import merge_by_time
+from pointpillars_ov_ros.bags.message_types import collect_types
+from pointpillars_ov_ros.config.documents import MOST_YAML_BYTES, one_line, parse_yaml, read_text
+from pointpillars_ov_ros.config.errors import DatasetError, PointPillarsError, plain
+from pointpillars_ov_ros.core.first_bytes import Content, identify
+
+METADATA = "metadata.yaml"
+SUFFIXES = (".mcap", ".db3", ".bag")
+_PACKED = ".zstd"
+_SIDE_FILES = ("-wal", "-journal")
+"""Beside an SQLite database whose writer was killed: what belongs into it."""
+_MOST_METADATA_BYTES = 40 * MOST_YAML_BYTES
+"""QoS of a thousand topics, and names of thousands of files."""
+
+log = logging.getLogger(__name__)
+
+
+class StorageFile(Protocol):
+    """A file of a bag."""
+
+    connections: list[Connection]
+    start_ns: int
+    """Not after the first message."""
+    notes: list[str]
+
+    def messages(self, connections: Collection[Connection]) -> Iterator[tuple[Connection, int, bytes]]:
+        """Yield connection, stamp (ns) and bytes of the messages of some connections, in the order of their stamps."""
+
+    def close(self) -> None:
+        """Close the file."""
+
+
+class RosbagsFile:
+    """A file that `rosbags` reads: a database of rosbag2, or a bag of ROS 1."""
+
+    def __init__(self, reader: rosbag1.Reader | rosbag2.Reader) -> None:
+        """Open the file of `reader`."""
+        self._reader: Any = reader
+        reader.open()
+        self.notes: list[str] = []
+        self.connections = [connection._replace(owner=self) for connection in self._reader.connections]
+        self._originals = {connection.id: connection for connection in self._reader.connections}
+        self._own = {connection.id: connection for connection in self.connections}
+        self.start_ns = self._reader.start_time
+
+    def messages(self, connections: Collection[Connection]) -> Iterator[tuple[Connection, int, bytes]]:
+        """See `StorageFile`."""
+        for connection, stamp_ns, data in self._reader.messages([self._originals[c.id] for c in connections]):
+            yield self._own[connection.id], stamp_ns, inflate_message(bytes(data))
+
+    def close(self) -> None:
+        """Close the file."""
+        self._reader.close()
+
+
+class BagReader:
+    """The storage files of one bag, as if they were one."""
+
+    def __init__(self, path: Path, files: list[StorageFile], stated: int | None) -> None:
+        """Join `files`, which it does not own; `stated` is how many messages metadata.yaml says there are."""
+        self._path, self._files = path, files
+        self.connections = [connection for file in files for connection in file.connections]
+        self.is_ros2 = any(not isinstance(c.ext, ConnectionExtRosbag1) for c in self.connections)
+        self.typestore = collect_types(self.connections, self.is_ros2)
+        self.notes = [note for file in files for note in file.notes]
+        """What is to be said of the bag as it was opened."""
+        found = sum(connection.msgcount for connection in self.connections)
+        if stated is not None and stated != found:
+            self.notes.append(f"{METADATA} says that there are {stated} messages, and the files hold {found}")
+
+    @property
+    def is2(self) -> bool:
+        """Whether it is one of ROS 2, by the name that `rosbags` has for it."""
+        return self.is_ros2
+
+    def messages(self, connections: Collection[Connection] = ()) -> Iterator[tuple[Connection, int, bytes]]:
+        """Yield connection, stamp (ns) and bytes of messages in the order of their stamps; of none named, of all.
+
+        Raises DatasetError where a file is broken. At the end, what came out is compared with what the index said.
+        """
+        wanted = list(connections) or self.connections
+        by_owner: dict[int, list[Connection]] = {}
+        for connection in wanted:
+            by_owner.setdefault(id(connection.owner), []).append(connection)
+        parts = [(file.start_ns, file) for file in self._files if id(file) in by_owner]
+        counts: Counter[tuple[int, int]] = Counter()
+        try:
+            for stamp_ns, (connection, data) in merge_by_time(parts, lambda file: _pairs(file, by_owner[id(file)])):
+                counts[id(connection.owner), connection.id] += 1
+                yield connection, stamp_ns, data
+        except GeneratorExit:
+            raise
+        # Broken files make the libraries raise whatever their parsers stumble over.
+        except Exception as error:
+            raise DatasetError(f"{self._path}: broken in the middle ({first_line(error)})") from None
+        for connection in wanted:
+            came = counts[id(connection.owner), connection.id]
+            if came != connection.msgcount:
+                log.warning(
+                    "%s: of %d messages on %s that the index counts, %d came out",
+                    *(self._path, connection.msgcount, connection.topic, came),
+                )
+
+    def deserialize(self, data: bytes, kind: str) -> Any:
+        """Parse a message; raises whatever broken bytes make `rosbags` raise."""
+        if self.is_ros2:
+            return self.typestore.deserialize_cdr(data, kind)
+        return self.typestore.deserialize_ros1(data, kind)
+
+
+def _pairs(file: StorageFile, wanted: list[Connection]) -> Iterator[tuple[int, tuple[Connection, bytes]]]:
+    for connection, stamp_ns, data in file.messages(wanted):
+        yield stamp_ns, (connection, data)
+
+
+@contextmanager
+def open_bag(path: Path) -> Iterator[BagReader]:
+    """Open a bag to read, of ROS 1 or 2, as a folder or a file; DatasetError says what `path` is where it is no bag.
+
+    An MCAP whose recorder was killed is read up to its last whole chunk, a database with what is in its -wal. What is
+    odd about a bag is logged as a warning.
+    """
+    with ExitStack() as stack:
+        try:
+            files, stated = find_files(path)
+            storage = [_open_file(file, stack) for file in files]
+            reader = BagReader(path, storage, stated)
+        except PointPillarsError as error:
+            text = str(error)
+            raise DatasetError(text if text.startswith(str(path)) else f"{path}: {text}") from None
+        # Broken files make the libraries raise whatever their parsers stumble over.
+        except Exception as error:
+            raise DatasetError(f"{path}: cannot be read as a bag ({first_line(error)})") from None
+        for note in reader.notes:
+            log.warning("%s", note)
+        yield reader
+
+
+def is_bag(path: Path) -> bool:
+    """Whether a path is taken for a bag, and not for a folder of frames."""
+    if not path.is_dir():
+        return path.is_file()
+    return (path / METADATA).is_file() or bool(_storage_files(path))
+
+
+def find_files(path: Path) -> tuple[list[Path], int | None]:
+    """Return the storage files of a bag, and how many messages metadata.yaml says there are (None: it does not say)."""
+    if not path.exists():
+        raise DatasetError(f"{path}: there is no such bag")
+    if not path.is_dir():
+        return [path], None
+    names, stated = _read_metadata(path / METADATA)
+    there = _storage_files(path)
+    known = {file.name.removesuffix(_PACKED) for file in there}
+    missing = [name for name in names if name.removesuffix(_PACKED) not in known]
+    if missing:
+        raise DatasetError(
+            f"{path}: {METADATA} names {plain(missing[0])}, which is not there: copy it, too, or delete {METADATA} to "
+            "read the files that are there"
+        )
+    if not there:
+        raise DatasetError(f"{path}: no file of a bag in it (.mcap, .db3, .bag)")
+    return there, stated
+
+
+def _storage_files(folder: Path) -> list[Path]:
+    """List the files of a bag in a folder; of one that is there packed and unpacked, the latter."""
+    files = [file for file in sorted(folder.iterdir()) if file.is_file()]
+    plain_files = [file for file in files if file.suffix in SUFFIXES]
+    packed = [file for file in files if file.suffix == _PACKED and file.with_suffix("").suffix in SUFFIXES]
+    return [*plain_files, *(file for file in packed if file.with_suffix("") not in plain_files)]
+
+
+def _read_metadata(path: Path) -> tuple[list[str], int | None]:
+    """Return names of files and number of messages; nothing of either where the document does not say."""
+    if not path.is_file():
+        return [], None
+    try:
+        document = parse_yaml(read_text(path, _MOST_METADATA_BYTES), str(path))
+        bag = document["rosbag2_bagfile_information"]
+        names = [Path(str(name)).name for name in bag.get("relative_file_paths") or []]
+        stated = bag.get("message_count")
+    except (PointPillarsError, OSError, UnicodeDecodeError, AttributeError, KeyError, TypeError) as error:
+        log.warning("%s cannot be read, and is left aside (%s)", path, one_line(error))
+        return [], None
+    return names, stated if isinstance(stated, int) else None
+
+
+def _open_file(path: Path, stack: ExitStack) -> StorageFile:
+    """Open a storage file for what its bytes say it is; DatasetError says what it is instead."""
+    content = identify(path)
+    if content is Content.ZSTD:
+        unpacked = _scratch(stack) / path.with_suffix("").name
+        inflate_file(path, unpacked)
+        path, content = unpacked, identify(unpacked)
+    file: StorageFile
+    if content is Content.MCAP:
+        file = McapFile(path)
+    elif content is Content.SQLITE:
+        file = _open_database(path, stack)
+    elif content is Content.ROSBAG1:
+        file = RosbagsFile(rosbag1.Reader(path))
+    else:
+        raise DatasetError(f"{path} is no bag, but {content.value}")
+    stack.callback(file.close)
+    return file
+
+
+def _open_database(path: Path, stack: ExitStack) -> StorageFile:
+    """Open an SQLite database; with what a killed recorder left beside it in a copy that is made whole."""
+    beside = [side for end in _SIDE_FILES if (side := Path(f"{path}{end}")).is_file() and side.stat().st_size]
+    notes = []
+    if beside or path.suffix != ".db3":
+        copy = _scratch(stack) / f"{path.stem}.db3"
+        shutil.copyfile(path, copy)
+        for side in beside:
+            shutil.copyfile(side, f"{copy}{side.name.removeprefix(path.name)}")
+        connection = sqlite3.connect(copy)
+        try:
+            connection.execute("PRAGMA journal_mode=DELETE").fetchall()
+        finally:
+            connection.close()
+        if beside:
+            notes.append(f"{path}: its recorder was killed; what it left in {beside[0].name} is read, too")
+        path = copy
+    file = RosbagsFile(rosbag2.Reader(path))
+    file.notes += notes
+    return file
+
+
+def _scratch(stack: ExitStack) -> Path:
+    return Path(stack.enter_context(TemporaryDirectory(prefix="pointpillars_bag_")))
+
+
+def choose_topic(reader: BagReader, path: Path, kind: str, wanted: str | None, flag: str = "--topic") -> str:
+    """Return the one topic of messages of type `kind`, or the one called `wanted`.
+
+    `wanted` may be in any namespace unless it begins with /.
+    DatasetError lists what is there where that is none, or several, or one without a message.
+    """
+    counts: Counter[str] = Counter()
+    for connection in reader.connections:
+        if connection.msgtype == kind:
+            counts[connection.topic] += connection.msgcount
+    there = ", ".join(f"{topic} ({count_of(count)})" for topic, count in sorted(counts.items()))
+    if not counts:
+        others = ", ".join(sorted({f"{c.topic} ({_kind(c)})" for c in reader.connections})) or "nothing"
+        raise DatasetError(f"{path}: no topic of {kind}; it has {others}")
+    named = [topic for topic in counts if wanted is None or is_topic(topic, wanted)]
+    if not named:
+        raise DatasetError(f"{path}: no topic {wanted} of {kind}; it has {there}")
+    chosen = [topic for topic in named if counts[topic]]
+    if not chosen:
+        raise DatasetError(
+            f"{path}: no message on {', '.join(named)}; the recorder heard nothing there (did the publisher run, and "
+            "did its QoS match the recorder's?)"
+        )
+    if len(chosen) > 1:
+        raise DatasetError(f"{path}: {kind} on {len(chosen)} topics, choose one by {flag}: {there}")
+    return chosen[0]
+
+
+def is_topic(topic: str, wanted: str) -> bool:
+    """Whether a topic is the one wanted, in any namespace unless one is given."""
+    return topic == wanted or (not wanted.startswith("/") and topic.endswith(f"/{wanted}"))
+
+
+def count_of(count: int, noun: str = "message", plural: str = "") -> str:
+    """Return a number with its noun; `plural` is `noun` with an s unless given."""
+    return f"{count} {noun if count == 1 else plural or noun + 's'}"
+
+
+def _kind(connection: Connection) -> str:
+    encoding = getattr(connection.ext, "serialization_format", "") or "cdr"
+    return connection.msgtype if encoding == "cdr" else f"{connection.msgtype}, {encoding}, which ROS does not read"
+
+
+def first_line(error: Exception) -> str:
+    """Return what an exception says, in one line."""
+    return (str(error).splitlines() or [type(error).__name__])[0]
