@@ -31,13 +31,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     weights = parser.add_mutually_exclusive_group()
     weights.add_argument(
-        "--resume", type=Path, metavar="CHECKPOINT", help="go on with a run; all but --out and --workers is as it was"
+        "--resume",
+        type=Path,
+        metavar="CHECKPOINT",
+        help="go on with a run, to --steps or --minutes where given; all else but --out and --workers is as it was",
     )
     weights.add_argument(
         "--from", dest="weights", type=Path, metavar="CHECKPOINT", help="begin with the network of another run"
     )
     length = parser.add_mutually_exclusive_group()
-    length.add_argument("--steps", type=positive, default=20000, metavar="N", help="(default: %(default)s)")
+    length.add_argument("--steps", type=positive, metavar="N", help="(default: 20000)")
     length.add_argument("--minutes", type=float, default=0.0, metavar="M", help="train for so long instead")
     parser.add_argument("--seed", type=int, default=0, metavar="S", help="of everything (default: %(default)s)")
     parser.add_argument("--batch", type=positive, default=4, metavar="N", help="samples a step (default: %(default)s)")

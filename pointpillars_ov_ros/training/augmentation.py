@@ -1,6 +1,10 @@
 # Copyright 2026 The pointpillars_ov_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Augmentation: objects of other scenes pasted in, then the scene mirrored, turned and scaled (PointPillars, 3.4)."""
+"""Augmentation: objects of other scenes pasted in, then the scene mirrored, turned and scaled (PointPillars, 3.4).
+
+Beyond the paper: scenes are tilted and raised, since no sensor is mounted exactly level and no road is; and points are
+dropped, since real sensors lose more of them than simulated ones.
+"""
 
 from __future__ import annotations
 
@@ -18,6 +22,9 @@ from pointpillars_ov_ros.training.scenes import Scene
 
 MIN_POINTS = 5
 """Objects with fewer are neither pasted nor trained with: nobody could tell them from noise."""
+_AROUND, _ENOUGH, _FLAT = 2.5, 8, 0.25
+"""The ground that an object is pasted on: half the edge of the square where it is looked for (m), fewest points, and
+how much its lowest points may lie below the others (m)."""
 _MARGIN = 0.1
 """Around a pasted object (m): what stood there before is taken away this far, as it would show through."""
 
@@ -32,11 +39,17 @@ class Augmentation:
     """Largest turn about the sensor (rad)."""
     scale: float = 0.05
     """Largest change of scale, as a share."""
+    tilt: float = math.radians(1.5)
+    """Largest rise along x, and along y (m per m)."""
+    height: float = 0.1
+    """Largest change of height (m)."""
+    dropout: float = 0.4
+    """Largest share of the points that are dropped, in half of the scenes."""
     paste: tuple[int, ...] = (6, 6, 12)
     """Most objects pasted of each class, more of those that streets have few of; those that would collide are not."""
 
 
-NO_AUGMENTATION = Augmentation(flip=0.0, rotation=0.0, scale=0.0, paste=())
+NO_AUGMENTATION = Augmentation(flip=0.0, rotation=0.0, scale=0.0, tilt=0.0, height=0.0, dropout=0.0, paste=())
 
 
 class BankObject(NamedTuple):
@@ -46,6 +59,15 @@ class BankObject(NamedTuple):
     """(K, 4)."""
     box: FloatArray
     """(7,)."""
+
+
+def stand(one: BankObject, ground: float) -> BankObject:
+    """Give an object raised or lowered so that it stands at the height `ground` (m)."""
+    rise = np.float32(ground) - (one.box[2] - one.box[5] / 2)
+    points, box = one.points.copy(), one.box.copy()
+    points[:, 2] += rise
+    box[2] += rise
+    return BankObject(points, box)
 
 
 Bank = tuple[tuple[BankObject, ...], ...]
@@ -70,7 +92,10 @@ def augment(scene: Scene, settings: Augmentation, bank: Bank, random: np.random.
     if random.random() < settings.flip:
         scene = flip(scene)
     scene = rotate(scene, random.uniform(-settings.rotation, settings.rotation))
-    return rescale(scene, random.uniform(1.0 - settings.scale, 1.0 + settings.scale))
+    scene = rescale(scene, random.uniform(1.0 - settings.scale, 1.0 + settings.scale))
+    rises = random.uniform(-settings.tilt, settings.tilt, 2)
+    scene = tilt(scene, float(rises[0]), float(rises[1]), random.uniform(-settings.height, settings.height))
+    return drop(scene, random.uniform(0.0, settings.dropout), random) if random.random() < 0.5 else scene
 
 
 def flip(scene: Scene) -> Scene:
@@ -101,16 +126,44 @@ def rescale(scene: Scene, factor: float) -> Scene:
     return Scene(points, boxes, scene.labels)
 
 
+def tilt(scene: Scene, pitch: float, roll: float, rise: float) -> Scene:
+    """Raise everything by `rise` (m), and by `pitch` and `roll` (m per m) along x and y; boxes stay upright."""
+    points, boxes = scene.points.copy(), scene.boxes.copy()
+    for array in (points, boxes):
+        array[:, 2] += np.float32(pitch) * array[:, 0] + np.float32(roll) * array[:, 1] + np.float32(rise)
+    return Scene(points, boxes, scene.labels)
+
+
+def drop(scene: Scene, share: float, random: np.random.Generator) -> Scene:
+    """Leave out a share of the points."""
+    return Scene(scene.points[random.random(len(scene.points)) >= share], scene.boxes, scene.labels)
+
+
+def find_ground(points: FloatArray, x: float, y: float) -> float | None:
+    """Give the height (m) of the ground around a place from `points` (N, 4); None where it is not seen or not flat."""
+    near = points[(np.abs(points[:, 0] - x) < _AROUND) & (np.abs(points[:, 1] - y) < _AROUND), 2]
+    if len(near) < _ENOUGH:
+        return None
+    lowest, middle = np.percentile(near, (5, 35))
+    return float(middle) if middle - lowest < _FLAT else None
+
+
 def paste(scene: Scene, counts: tuple[int, ...], bank: Bank, random: np.random.Generator) -> Scene:
-    """Add up to `counts` objects of each class, where they stand free of all others seen from above."""
+    """Add up to `counts` objects of each class, where they stand free of all others seen from above.
+
+    Each is stood on the ground that the scene has there; where none is seen, nothing is pasted.
+    """
     points, boxes, labels = scene
     added: list[BankObject] = []
     for label, (count, objects) in enumerate(zip(counts, bank, strict=False)):
         for k in random.permutation(len(objects))[:count]:
             if any(iou_bev(objects[k].box, box) > 0.0 for box in boxes):
                 continue
-            added.append(objects[k])
-            boxes = np.vstack([boxes, objects[k].box[None]])
+            ground = find_ground(scene.points, *map(float, objects[k].box[:2]))
+            if ground is None:
+                continue
+            added.append(stand(objects[k], ground))
+            boxes = np.vstack([boxes, added[-1].box[None]])
             labels = np.append(labels, np.int32(label))
     if not added:
         return scene

@@ -9,7 +9,7 @@ import os
 import signal
 import threading
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from itertools import count
@@ -27,7 +27,7 @@ _make: Callable[[int], object]
 """What a worker process does with a number."""
 
 
-def feed_samples(maker: SampleMaker, first_step: int, workers: int) -> Iterator[list[Sample]]:
+def feed_samples(maker: SampleMaker, first_step: int, workers: int) -> Generator[list[Sample], None, None]:
     """Give the batches from `first_step` on, without end; the same whatever the number of `workers`.
 
     `batch` scenes are used together, for `samples_per_scene` batches with one sample of each. Without workers,

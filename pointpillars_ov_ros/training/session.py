@@ -8,9 +8,11 @@ import argparse
 import dataclasses
 import json
 import subprocess
-from collections.abc import Mapping
+import time
+from collections.abc import Generator, Iterable, Iterator, Mapping
 from itertools import islice
 from pathlib import Path
+from typing import TypeVar
 
 import torch
 from tqdm import tqdm
@@ -33,15 +35,21 @@ from pointpillars_ov_ros.training.checkpoint import (
 from pointpillars_ov_ros.training.curves import draw_curves
 from pointpillars_ov_ros.training.feed import feed_samples, fill_bank
 from pointpillars_ov_ros.training.network import PointPillars
-from pointpillars_ov_ros.training.samples import SampleMaker
+from pointpillars_ov_ros.training.samples import Sample, SampleMaker
 from pointpillars_ov_ros.training.scenes import KittiScenes, SceneSource, SimulatedScenes
 from pointpillars_ov_ros.training.settings import TrainingSettings, choose_architecture, configure
-from pointpillars_ov_ros.training.trainer import Record, Trainer, choose_device, helps_half
+from pointpillars_ov_ros.training.trainer import SETTLING_SHARE, Record, Trainer, choose_device, helps_half
+
+T = TypeVar("T")
+Batches = Generator[list[Sample], None, None]
 
 PRESET = "openpcdet_kitti_3class"
 CHECKPOINT, WEIGHTS, BUNDLE, LOG, CURVES = "checkpoint.pth", "weights.pth", "bundle", "log.json", "curves.png"
+_STEPS = TrainingSettings.steps
 _SETTLING = 60
 """Batches at the end that batch norms are settled on."""
+_FEWEST = 8
+"""Of them, where a run of some minutes has no time for all."""
 _STREAM_SHOWN = 20
 """Steps whose mean loss the progress bar shows."""
 
@@ -68,7 +76,7 @@ class Run:
 
 def run_training(options: argparse.Namespace, command: str) -> int:
     """Train as the command line says; `command` is that line, which becomes part of what is made."""
-    run = resume(options.resume) if options.resume else begin(options, command)
+    run = resume(options.resume, options) if options.resume else begin(options, command)
     folder = options.out or (options.resume.parent if options.resume else Path("training"))
     if not options.resume and (folder / CHECKPOINT).exists():
         raise TrainingError(f"{folder / CHECKPOINT} exists; go on with --resume {folder / CHECKPOINT}, or choose --out")
@@ -77,13 +85,17 @@ def run_training(options: argparse.Namespace, command: str) -> int:
     alignment = run.config.rpn.stride * max(run.architecture.upsample_strides)
     maker = SampleMaker(run.config, run.scenes, settings, bank, alignment)
     print(f"{run.scenes.name}; {sum(map(len, bank))} objects to paste; {describe(run)}")
+    batches = feed_samples(maker, run.trainer.step, options.workers)
     try:
-        train(run, maker, folder, options)
+        train(run, batches, maker.crop, folder, options.save_every)
+        settle(run, batches, maker.crop)
     except KeyboardInterrupt:
         save(run, folder)
         print(f"stopped in step {run.trainer.step}; go on with --resume {folder / CHECKPOINT}")
         raise
-    settle(run, maker, options.workers)
+    finally:
+        # Ends the worker processes.
+        batches.close()
     save(run, folder)
     # All that --from needs, at a third of the size.
     save_checkpoint(folder / WEIGHTS, dataclasses.replace(run.checkpoint(), optimizer={}, records=[]))
@@ -115,9 +127,12 @@ def begin(options: argparse.Namespace, command: str) -> Run:
     return Run(config, architecture, source, scenes, make_trainer(network, settings), [])
 
 
-def resume(path: Path) -> Run:
-    """Go on where the run was whose checkpoint is at `path`."""
+def resume(path: Path, options: argparse.Namespace) -> Run:
+    """Go on where the run was whose checkpoint is at `path`; its length is another where the flags say so."""
     saved = load_checkpoint(path)
+    if options.steps or options.minutes:
+        length = {"steps": options.steps or saved.settings.steps, "minutes": options.minutes}
+        saved = dataclasses.replace(saved, settings=dataclasses.replace(saved.settings, **length))
     network = PointPillars(saved.architecture)
     load_weights(network, saved.weights, path)
     trainer = make_trainer(network, saved.settings)
@@ -131,35 +146,36 @@ def resume(path: Path) -> Run:
     return Run(saved.config, saved.architecture, saved.source, scenes, trainer, records)
 
 
-def train(run: Run, maker: SampleMaker, folder: Path, options: argparse.Namespace) -> None:
-    """Train to the end, with a progress bar, saving now and then."""
-    trainer, (columns, rows) = run.trainer, maker.crop
-    batches = feed_samples(maker, trainer.step, options.workers)
+def train(run: Run, batches: Batches, crop: tuple[int, int], folder: Path, save_every: int) -> None:
+    """Train to the end, with a progress bar, saving every so many steps."""
+    trainer, (columns, rows) = run.trainer, crop
     minutes = trainer.settings.minutes
     total, unit = (round(60 * minutes), "s") if minutes else (trainer.settings.steps, "step")
     with tqdm(total=total, initial=round(trainer.elapsed_s) if minutes else trainer.step, unit=unit) as bar:
-        try:
-            for record in trainer.run(batches, (rows, columns)):
-                run.records.append(record)
-                bar.update(min(total, round(trainer.elapsed_s) if minutes else trainer.step) - bar.n)
-                shown = run.records[-_STREAM_SHOWN:]
-                bar.set_postfix(step=trainer.step, loss=f"{sum(one.loss for one in shown) / len(shown):.3f}")
-                if trainer.step % options.save_every == 0:
-                    save(run, folder)
-        finally:
-            # Ends the worker processes.
-            batches.close()  # type: ignore[attr-defined]
+        for record in trainer.run(batches, (rows, columns)):
+            run.records.append(record)
+            bar.update(min(total, round(trainer.elapsed_s) if minutes else trainer.step) - bar.n)
+            shown = run.records[-_STREAM_SHOWN:]
+            bar.set_postfix(step=trainer.step, loss=f"{sum(one.loss for one in shown) / len(shown):.3f}")
+            if trainer.step % save_every == 0:
+                save(run, folder)
 
 
-def settle(run: Run, maker: SampleMaker, workers: int) -> None:
-    """Settle the batch norms of a run at its end, on samples that would have been next."""
-    batches = feed_samples(maker, run.trainer.step, workers)
-    columns, rows = maker.crop
-    try:
-        some = islice(batches, _SETTLING)
-        run.trainer.settle(tqdm(some, total=_SETTLING, unit="batch", desc="settling norms"), (rows, columns))
-    finally:
-        batches.close()  # type: ignore[attr-defined]
+def settle(run: Run, batches: Batches, crop: tuple[int, int]) -> None:
+    """Settle the batch norms of a run at its end, on the samples that come next."""
+    columns, rows = crop
+    minutes = run.trainer.settings.minutes
+    some = until(islice(batches, _SETTLING), 60.0 * minutes * SETTLING_SHARE) if minutes else islice(batches, _SETTLING)
+    run.trainer.settle(tqdm(some, total=_SETTLING, unit="batch", desc="settling norms"), (rows, columns))
+
+
+def until(batches: Iterable[T], seconds: float) -> Iterator[T]:
+    """Give what comes within so many seconds, and a few in any case."""
+    end = time.monotonic() + seconds
+    for number, batch in enumerate(batches):
+        if number >= _FEWEST and time.monotonic() > end:
+            return
+        yield batch
 
 
 def save(run: Run, folder: Path) -> None:
@@ -179,7 +195,7 @@ def save(run: Run, folder: Path) -> None:
 def read_settings(options: argparse.Namespace) -> TrainingSettings:
     """Give the settings that the flags say; ConfigError names what is out of bounds."""
     return TrainingSettings(
-        steps=options.steps,
+        steps=options.steps or _STEPS,
         minutes=options.minutes,
         batch=options.batch,
         seed=options.seed,

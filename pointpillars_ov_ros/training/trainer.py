@@ -22,6 +22,8 @@ from pointpillars_ov_ros.training.schedule import one_cycle
 from pointpillars_ov_ros.training.settings import TrainingSettings
 
 _SECOND_BETA = 0.99
+SETTLING_SHARE = 0.1
+"""Part of a run of some minutes that is kept for settling the batch norms at its end."""
 _CLIP = 10.0
 """Largest norm of a step's gradients."""
 
@@ -61,7 +63,7 @@ class Trainer:
     def progress(self) -> float:
         """The part of the run that is done, 0..1."""
         if self.settings.minutes:
-            return min(1.0, self.elapsed_s / (60.0 * self.settings.minutes))
+            return min(1.0, self.elapsed_s / (60.0 * self.settings.minutes * (1.0 - SETTLING_SHARE)))
         return min(1.0, self.step / self.settings.steps)
 
     def run(self, batches: Iterator[Sequence[Sample]], shape: tuple[int, int]) -> Iterator[Record]:
