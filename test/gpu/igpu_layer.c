@@ -375,7 +375,8 @@ static cl_int end_command(cl_int error, bool is_blocking, cl_event own, cl_event
 
 static cl_int CL_API_CALL finish(cl_command_queue queue) {
     cl_event marker = NULL;
-    return end_command(runtime->clEnqueueMarkerWithWaitList(queue, 0, NULL, &marker), true, marker, NULL);
+    cl_int error = runtime->clEnqueueMarkerWithWaitList(queue, 0, NULL, &marker);
+    return end_command(error, true, marker, NULL);
 }
 
 static cl_int CL_API_CALL read_buffer(cl_command_queue queue, cl_mem buffer, cl_bool is_blocking, size_t offset,
