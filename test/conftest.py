@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 
 from pointpillars_ov_ros.conversion.importers import import_ir
-from pointpillars_ov_ros.model.bundle import ModelBundle
+from pointpillars_ov_ros.model.bundle import ModelBundle, load_bundle
+from pointpillars_ov_ros.model.shipped import shipped_model
 from pointpillars_ov_ros.ros.dds import PROFILE_VARIABLES, remove_dead_segments
 from test.domains import own_domain
 from test.shared_data import KITTI_CAR
@@ -23,6 +24,12 @@ _domain = own_domain()
 os.environ["ROS_DOMAIN_ID"] = _domain.__enter__()
 os.environ["ROS_AUTOMATIC_DISCOVERY_RANGE"] = "LOCALHOST"
 os.environ.update(dict.fromkeys(PROFILE_VARIABLES, str(PROFILE)))
+
+
+@pytest.fixture(scope="session")
+def bundled() -> ModelBundle:
+    """Return the bundled model, INT8, trained on simulated streets."""
+    return load_bundle(shipped_model())
 
 
 @pytest.fixture(scope="session")

@@ -12,6 +12,8 @@ SHARED = (Path(__file__).resolve().parent.parent / ".." / "shared").resolve()
 KITTI = SHARED / "data" / "kitti"
 KITTI_CAR = SHARED / "models" / "kitti_car"
 
+KITTI_CROPPED = KITTI / "training" / "velodyne_reduced"
+
 needs_shared_data = pytest.mark.skipif(
     not (KITTI.is_dir() and KITTI_CAR.is_dir()),
     reason=f"../shared is absent: no KITTI frames and no kitti_car network in {SHARED}",

@@ -8,6 +8,7 @@ import os
 import signal
 import sys
 import threading
+import weakref
 from collections.abc import Callable
 
 STOP_SIGNALS = frozenset({signal.SIGINT, signal.SIGTERM})
@@ -27,7 +28,7 @@ class StopSignals:
         """Begin to listen; to be made before anything that starts threads is imported."""
         signal.pthread_sigmask(signal.SIG_BLOCK, STOP_SIGNALS)
         self._received, self._started = threading.Event(), threading.Event()
-        self._wake: Callable[[], object] = lambda: None
+        self._wake: weakref.WeakMethod[Callable[[], object]] | None = None
         threading.Thread(target=self._listen, name="pointpillars-signals", daemon=True).start()
 
     @property
@@ -36,8 +37,11 @@ class StopSignals:
         return self._received.is_set()
 
     def start_finished(self, wake: Callable[[], object]) -> None:
-        """Leave the end to the caller from now on, who looks at `received` when `wake` was called, on any thread."""
-        self._wake = wake
+        """Leave the end to the caller from now on, who looks at `received` when the method `wake` was called.
+
+        It is called on another thread, and not kept alive: with an executor a node would be, and its DDS participant.
+        """
+        self._wake = weakref.WeakMethod(wake)
         self._started.set()
 
     def _listen(self) -> None:
@@ -48,4 +52,6 @@ class StopSignals:
             sys.stdout.flush()
             sys.stderr.flush()
             os._exit(0)
-        self._wake()
+        wake = self._wake() if self._wake is not None else None
+        if wake is not None:
+            wake()

@@ -18,18 +18,16 @@ from lifecycle_msgs.msg import State, Transition
 from lifecycle_msgs.srv import GetState
 from rclpy.duration import Duration
 
-from pointpillars_ov_ros.kitti.frames import read_points
 from pointpillars_ov_ros.model.bundle import CONFIG_NAME, ModelBundle, write_bundle
 from pointpillars_ov_ros.ros.qos import TIMING
 from test.dds.peers import PATIENCE_S, Peer, call, change_state, nodes, peer, set_parameter, stamp_of
 from test.inference.toy_bundle import Trouble, Weakness, save_toy_bundle, toy_cloud
-from test.shared_data import KITTI, needs_shared_data
 from test.signing import make_keys
+from test.simulated import simulated_cloud
 
-pytestmark = [needs_shared_data, pytest.mark.usefixtures("ros")]
+pytestmark = pytest.mark.usefixtures("ros")
 
 EXECUTABLE = Path(get_package_prefix("pointpillars_ov_ros")) / "lib" / "pointpillars_ov_ros" / "pointpillars_detector"
-GOOD = KITTI / "training" / "velodyne_reduced" / "000134.bin"
 
 
 def run_detector(*parameters: str) -> subprocess.CompletedProcess[str]:
@@ -47,7 +45,9 @@ def copy_bundle(bundle: ModelBundle, folder: Path) -> Path:
 def alter_weights(folder: Path) -> None:
     with (folder / "rpn.bin").open("r+b") as file:
         file.seek(1000)
-        file.write(b"\xff")
+        (before,) = file.read(1)
+        file.seek(1000)
+        file.write(bytes([before ^ 0xFF]))
 
 
 def remove_file(folder: Path) -> None:
@@ -56,7 +56,7 @@ def remove_file(folder: Path) -> None:
 
 def change_shape(folder: Path) -> None:
     path = folder / CONFIG_NAME
-    path.write_text(path.read_text().replace("max_pillars: 12000", "max_pillars: 11000"))
+    path.write_text(path.read_text().replace("max_pillars: 40000", "max_pillars: 11000"))
 
 
 def spoil_yaml(folder: Path) -> None:
@@ -68,14 +68,14 @@ def spoil_yaml(folder: Path) -> None:
     [
         (alter_weights, "rpn.bin"),
         (remove_file, "pfe.bin"),
-        (change_shape, "shape (1, 1, 12000, 100), the bundle says (1, 1, 11000, 100)"),
+        (change_shape, "shape (1, 1, 40000, 32), the bundle says (1, 1, 11000, 32)"),
         (spoil_yaml, CONFIG_NAME),
     ],
 )
 def test_a_bad_bundle_is_one_sentence(
-    kitti_car: ModelBundle, tmp_path: Path, spoil: Callable[[Path], None], named: str
+    bundled: ModelBundle, tmp_path: Path, spoil: Callable[[Path], None], named: str
 ) -> None:
-    folder = copy_bundle(kitti_car, tmp_path / "bundle")
+    folder = copy_bundle(bundled, tmp_path / "bundle")
     spoil(folder)
     assert_fails_in_one_sentence(run_detector(f"model_dir:={folder}"), named)
 
@@ -95,8 +95,8 @@ def test_a_bad_bundle_is_one_sentence(
         ("record_trace:=/nowhere/trace.json", "record_trace: '/nowhere/trace.json' cannot be written"),
     ],
 )
-def test_a_bad_parameter_is_one_sentence(kitti_car: ModelBundle, parameter: str, named: str) -> None:
-    model = () if parameter.startswith("model_dir") else (f"model_dir:={kitti_car.folder}",)
+def test_a_bad_parameter_is_one_sentence(bundled: ModelBundle, parameter: str, named: str) -> None:
+    model = () if parameter.startswith("model_dir") else (f"model_dir:={bundled.folder}",)
     assert_fails_in_one_sentence(run_detector(*model, parameter), named)
 
 
@@ -119,20 +119,20 @@ def state(sender: Peer) -> int:
     return call(sender, GetState, "get_state", GetState.Request()).current_state.id  # type: ignore[attr-defined]
 
 
-def test_a_lifecycle_manager_leads_it_all_the_way_round(kitti_car: ModelBundle, tmp_path: Path) -> None:
+def test_a_lifecycle_manager_leads_it_all_the_way_round(bundled: ModelBundle, tmp_path: Path) -> None:
     with peer() as manager, nodes(tmp_path) as processes:
         processes.start("pointpillars_detector", {"model_dir": "/nowhere", "autostart": False})
         assert state(manager) == State.PRIMARY_STATE_UNCONFIGURED
         assert not change_state(manager, Transition.TRANSITION_CONFIGURE)
         assert state(manager) == State.PRIMARY_STATE_UNCONFIGURED, "a failed configure leaves a half-alive node"
-        assert set_parameter(manager, "model_dir", str(kitti_car.folder)) == (True, "")
+        assert set_parameter(manager, "model_dir", str(bundled.folder)) == (True, "")
         for _ in range(2):
             assert change_state(manager, Transition.TRANSITION_CONFIGURE)
             assert manager.clouds.get_subscription_count() == 0, "subscribed before it is active"
             assert change_state(manager, Transition.TRANSITION_ACTIVATE)
             manager.wait_until(lambda: manager.clouds.get_subscription_count() == 1, "the subscription", processes)
             before = len(manager.timings)
-            manager.connect(read_points(GOOD), processes)
+            manager.connect(simulated_cloud(1), processes)
             manager.wait_until(lambda: len(manager.detections) == len(manager.timings), "the detections", processes)
             assert len(manager.timings) > before
             assert [stamp_of(array) for array in manager.detections] == list(manager.timing_of)
@@ -184,10 +184,10 @@ def test_a_signal_ends_it_in_order_and_what_is_in_flight_is_published(tmp_path: 
     assert "Traceback" not in said and "error" not in said.lower(), said
 
 
-def test_the_mode_is_switched_while_clouds_come_and_none_is_lost(kitti_car: ModelBundle, tmp_path: Path) -> None:
-    points = read_points(GOOD)
+def test_the_mode_is_switched_while_clouds_come_and_none_is_lost(bundled: ModelBundle, tmp_path: Path) -> None:
+    points = simulated_cloud(1)
     with peer() as sender, nodes(tmp_path) as processes:
-        processes.start("pointpillars_detector", {"model_dir": str(kitti_car.folder), "drop_policy": "replay"})
+        processes.start("pointpillars_detector", {"model_dir": str(bundled.folder), "drop_policy": "replay"})
         sender.wait_until(lambda: sender.clouds.get_subscription_count() > 0, "the detector", processes)
         accepted, reason = set_parameter(sender, "mode", "fast")
         assert not accepted and "'fast' is not one of latency, balanced, throughput" in reason

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import dataclasses
+from typing import NamedTuple
 
 import numpy as np
 import pytest
@@ -23,25 +24,34 @@ from pointpillars_ov_ros.inference.pipeline.frames import FrameResult
 from pointpillars_ov_ros.kitti.frames import find_frames
 from pointpillars_ov_ros.model.bundle import ModelBundle
 from test.reference.road import DirectRoad
-from test.shared_data import KITTI, needs_shared_data
-
-pytestmark = needs_shared_data
+from test.shared_data import KITTI_CROPPED, needs_shared_data
+from test.simulated import simulated_cloud
 
 FRAMES = ("000001", "000002", "000008", "000134")
+SEEDS = (1, 2, 3, 5)
 
 
-@pytest.fixture(scope="module")
-def clouds() -> list[np.ndarray]:
-    frames = {frame.name: frame for frame in find_frames(KITTI / "training" / "velodyne_reduced")}
-    return [frames[name].read_points() for name in FRAMES]
+class Case(NamedTuple):
+    """A network, and clouds such as it was trained on."""
+
+    bundle: ModelBundle
+    clouds: list[np.ndarray]
+    expected: list[Detections]
+    """What is in them, found without slots, blocks and threads."""
 
 
-@pytest.fixture(scope="module")
-def expected(kitti_car: ModelBundle, clouds: list[np.ndarray]) -> list[Detections]:
-    road = DirectRoad(kitti_car)
+@pytest.fixture(scope="module", params=["bundled", pytest.param("kitti_car", marks=needs_shared_data)])
+def case(request: pytest.FixtureRequest) -> Case:
+    bundle: ModelBundle = request.getfixturevalue(request.param)
+    if request.param == "bundled":
+        clouds = [simulated_cloud(seed) for seed in SEEDS]
+    else:
+        frames = {frame.name: frame for frame in find_frames(KITTI_CROPPED)}
+        clouds = [frames[name].read_points() for name in FRAMES]
+    road = DirectRoad(bundle)
     detections = [road.detect(points) for points in clouds]
     assert sum(map(len, detections)) > 10
-    return detections
+    return Case(bundle, clouds, detections)
 
 
 def run_pipeline(bundle: ModelBundle, clouds: list[np.ndarray], runtime: RuntimeConfig) -> list[FrameResult]:
@@ -83,11 +93,10 @@ def name(runtime: RuntimeConfig) -> str:
 
 
 @pytest.mark.parametrize("runtime", VARIANTS, ids=name)
-def test_every_variant_gives_the_same_detections_in_input_order(
-    kitti_car: ModelBundle, clouds: list[np.ndarray], expected: list[Detections], runtime: RuntimeConfig
-) -> None:
+def test_every_variant_gives_the_same_detections_in_input_order(case: Case, runtime: RuntimeConfig) -> None:
+    clouds, expected = case.clouds, case.expected
     runtime = dataclasses.replace(runtime, drop_policy=DropPolicy.REPLAY)
-    results = run_pipeline(kitti_car, clouds, runtime)
+    results = run_pipeline(case.bundle, clouds, runtime)
     assert [result.token for result in results] == list(range(2 * len(clouds)))
     assert not any(result.error for result in results)
     # The host adds in another order than the device, and the rewritten RPN may round to the next of 256 quantization
@@ -108,10 +117,10 @@ def assert_all_among(some: Detections, others: Detections, tolerance: float) -> 
         np.testing.assert_allclose(box, others.boxes[nearest], atol=tolerance)
 
 
-def test_no_kernel_is_compiled_after_warm_up(kitti_car: ModelBundle, clouds: list[np.ndarray]) -> None:
+def test_no_kernel_is_compiled_after_warm_up(case: Case) -> None:
     from numba.core import event
 
-    engine = Engine(kitti_car, RuntimeConfig())
+    engine = Engine(case.bundle, RuntimeConfig())
     with event.install_recorder("numba:compile") as recorder:
-        assert len(engine.slots[0].detect(clouds[0].copy(), engine.settings))
+        assert len(engine.slots[0].detect(case.clouds[0].copy(), engine.settings))
     assert not recorder.buffer
