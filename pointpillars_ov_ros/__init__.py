@@ -1,10 +1,42 @@
 # Copyright 2026 The pointpillars_ov_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""PointPillars on OpenVINO for ROS 2: LiDAR clouds in, 3D boxes out."""
+"""PointPillars on OpenVINO for ROS 2: LiDAR clouds in, 3D boxes out.
+
+The public Python API, which needs no ROS, is what `__all__` names; nothing else is promised to stay.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
 
 from pointpillars_ov_ros.config.kernel_cache import choose_kernel_cache
 
+if TYPE_CHECKING:
+    from pointpillars_ov_ros.config.errors import PointPillarsError as PointPillarsError
+    from pointpillars_ov_ros.core.detections import Detections as Detections
+    from pointpillars_ov_ros.inference.api import Detector as Detector
+    from pointpillars_ov_ros.model.bundle import load_bundle as load_bundle
+
 __version__ = "0.1.0"
+__all__ = ["Detections", "Detector", "PointPillarsError", "load_bundle"]
+
+_MODULES = {
+    "Detections": "core.detections",
+    "Detector": "inference.api",
+    "PointPillarsError": "config.errors",
+    "load_bundle": "model.bundle",
+}
+"""Where each of them is. Imported when asked for: OpenVINO and numba take most of a second."""
 
 # Before anything imports numba, which looks for its folder then.
 choose_kernel_cache()
+
+
+def __getattr__(name: str) -> Any:  # Any: each name has its own type, which the imports above tell
+    """Import what is asked for."""
+    if name not in _MODULES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(importlib.import_module(f"{__name__}.{_MODULES[name]}"), name)
+    globals()[name] = value
+    return value

@@ -23,9 +23,16 @@ class Detections:
     """(M,), 0..1."""
     labels: IntArray
     """(M,), indices into `ModelConfig.classes`."""
+    classes: tuple[str, ...] = ()
+    """`ModelConfig.classes`, where whoever made them has said so."""
 
     def __len__(self) -> int:
         return len(self.scores)
+
+    @property
+    def class_names(self) -> tuple[str, ...]:
+        """The name of each detection's class, (M,); needs `classes`."""
+        return tuple(self.classes[label] for label in self.labels)
 
     @classmethod
     def empty(cls) -> Detections:
@@ -41,7 +48,7 @@ class Detections:
         return self._where(classes[self.labels])
 
     def _where(self, keep: BoolArray) -> Detections:
-        return Detections(self.boxes[keep], self.scores[keep], self.labels[keep])
+        return Detections(self.boxes[keep], self.scores[keep], self.labels[keep], self.classes)
 
 
 def choose_classes(names: str, known: Sequence[str]) -> BoolArray:

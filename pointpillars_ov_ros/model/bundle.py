@@ -36,11 +36,12 @@ class ModelBundle:
         return self.folder / file
 
 
-def load_bundle(folder: Path, public_key: Path | None = None) -> ModelBundle:
+def load_bundle(folder: str | Path, public_key: Path | None = None) -> ModelBundle:
     """Read `folder`/bundle.yaml and check the sha256 of every file; BundleError says what does not fit.
 
     With a `public_key` (Ed25519, PEM) a bundle is refused that the owner of that key has not signed.
     """
+    folder = Path(folder)
     path = folder / CONFIG_NAME
     if not path.is_file():
         raise BundleError(
