@@ -19,8 +19,7 @@ from pointpillars_ov_ros.core.pillars import Pillars
 from pointpillars_ov_ros.inference.device.properties import compile_properties
 from pointpillars_ov_ros.model.bundle import ModelBundle
 from pointpillars_ov_ros.model.ports import pfe_ports
-from pointpillars_ov_ros.ros.cloud_reader import CloudReader
-from pointpillars_ov_ros.ros.conversions import to_detection_array
+from pointpillars_ov_ros.ros.conversions import CloudReader, to_detection_array
 
 
 class OriginRoad:

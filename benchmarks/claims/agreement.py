@@ -27,7 +27,7 @@ from pointpillars_ov_ros.core.detections import Detections
 from pointpillars_ov_ros.inference.engine import Engine
 from pointpillars_ov_ros.inference.pipeline.frames import FrameResult
 from pointpillars_ov_ros.model.bundle import ModelBundle
-from pointpillars_ov_ros.ros.cloud_reader import CloudReader
+from pointpillars_ov_ros.ros.conversions import CloudReader
 
 _BASE = RuntimeConfig(precision=Precision.F32, drop_policy=DropPolicy.REPLAY)
 """In float32, since what is asked is whether the ways are the same, and not how far a precision rounds."""

@@ -24,8 +24,7 @@ from pointpillars_ov_ros.core.arrays import FloatArray
 from pointpillars_ov_ros.inference.detect_all import detect_all
 from pointpillars_ov_ros.inference.engine import Engine
 from pointpillars_ov_ros.inference.pipeline.frames import FrameResult
-from pointpillars_ov_ros.ros.cloud_reader import CloudReader
-from pointpillars_ov_ros.ros.conversions import to_detection_array, to_label_info
+from pointpillars_ov_ros.ros.conversions import CloudReader, to_detection_array, to_label_info
 from pointpillars_ov_ros.ros.layouts import BRIGHT
 
 DETECTIONS, LABEL_INFO = "vision_msgs/msg/Detection3DArray", "vision_msgs/msg/LabelInfo"

@@ -20,8 +20,7 @@ from pointpillars_ov_ros.inference.engine import Engine
 from pointpillars_ov_ros.inference.pipeline.frames import FrameResult
 from pointpillars_ov_ros.kitti.frames import find_frames
 from pointpillars_ov_ros.model.bundle import ModelBundle
-from pointpillars_ov_ros.ros.cloud_reader import CloudReader
-from pointpillars_ov_ros.ros.conversions import to_detection_array
+from pointpillars_ov_ros.ros.conversions import CloudReader, to_detection_array
 from pointpillars_ov_ros.ros.kitti_messages import FIELDS
 from test.shared_data import KITTI, needs_shared_data
 

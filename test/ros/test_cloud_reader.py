@@ -14,7 +14,7 @@ import pytest
 from sensor_msgs.msg import PointCloud2, PointField
 
 from pointpillars_ov_ros.config.runtime_config import RuntimeConfig, Sensor
-from pointpillars_ov_ros.ros.cloud_reader import CloudReader, Reading
+from pointpillars_ov_ros.ros.conversions import CloudReader, Reading
 from pointpillars_ov_ros.ros.layouts import BY_VALUE, LAYOUTS, PRESETS, recognise
 from test.ros.clouds import CODES, U8, VELODYNE, Field, Layout, cloud_message, over_the_wire
 

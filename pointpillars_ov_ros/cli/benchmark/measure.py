@@ -42,7 +42,7 @@ from pointpillars_ov_ros.inference.engine import Engine, warm_up_cloud
 from pointpillars_ov_ros.inference.pipeline.frames import StageEvent
 from pointpillars_ov_ros.inference.slot.encoder_choice import EncoderFactory
 from pointpillars_ov_ros.model.bundle import ModelBundle, load_bundle
-from pointpillars_ov_ros.ros.cloud_reader import CloudReader
+from pointpillars_ov_ros.ros.conversions import CloudReader
 
 _TRACED = 8
 """Frames that the picture is made of, beside those with which the pipeline fills and empties."""

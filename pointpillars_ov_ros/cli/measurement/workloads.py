@@ -22,8 +22,7 @@ from pointpillars_ov_ros.inference.device.network import Request
 from pointpillars_ov_ros.inference.engine import Engine
 from pointpillars_ov_ros.inference.pipeline.frames import FrameResult, Stage, StageEvent, StageTimes
 from pointpillars_ov_ros.kitti.frames import open_frames
-from pointpillars_ov_ros.ros.cloud_reader import CloudReader
-from pointpillars_ov_ros.ros.conversions import to_detection_array
+from pointpillars_ov_ros.ros.conversions import CloudReader, to_detection_array
 from pointpillars_ov_ros.ros.kitti_messages import FIELDS
 
 _HANGS_S = 60.0

@@ -47,7 +47,7 @@ def _unpack(options: argparse.Namespace, scratch: Path) -> list[Cloud]:
     """Write the clouds of the bag that are needed to files, for they are read in any order, and more than once."""
     # Reads messages of ROS, which the other way does without.
     from pointpillars_ov_ros.bags.reader import choose_topic, first_line, open_bag
-    from pointpillars_ov_ros.ros.cloud_reader import CloudReader
+    from pointpillars_ov_ros.ros.conversions import CloudReader
 
     bag = options.bag
     clouds: list[Cloud] = []

@@ -276,7 +276,9 @@ class Pipeline:
             log.exception("frame %d failed", entry.sequence)
             error = f"{type(unknown).__name__}: {unknown}"
         if error or job is Job.FINISH:
-            self._order.release(self._slots.free(entry), detections or Detections.empty(), error)
+            self._order.release(
+                self._slots.free(entry), Detections.empty() if detections is None else detections, error
+            )
             # After the result has left, so that nobody waits for it.
             entry.slot.tidy_up()
         else:

@@ -23,8 +23,7 @@ from pointpillars_ov_ros.clouds.intensity import BRIGHT
 from pointpillars_ov_ros.config.errors import list_names, shown
 from pointpillars_ov_ros.core.arrays import FloatArray
 from pointpillars_ov_ros.nodes.detector.outputs import DetectorOutputs
-from pointpillars_ov_ros.ros.cloud_reader import Reading
-from pointpillars_ov_ros.ros.conversions import Cloud
+from pointpillars_ov_ros.ros.conversions import Cloud, Reading
 from pointpillars_ov_ros.ros.settings import DetectorNodeConfig, Pose
 from pointpillars_ov_ros.ros.waiting_messages import waiting_messages
 

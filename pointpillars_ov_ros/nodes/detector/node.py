@@ -34,7 +34,7 @@ from pointpillars_ov_ros.nodes.detector.input import CloudSubscription, CloudWat
 from pointpillars_ov_ros.nodes.detector.outputs import DetectorOutputs, describe_start, describe_times
 from pointpillars_ov_ros.nodes.detector.placement import IncomingCloud, Placement
 from pointpillars_ov_ros.ros import qos
-from pointpillars_ov_ros.ros.cloud_reader import CloudReader
+from pointpillars_ov_ros.ros.conversions import CloudReader
 from pointpillars_ov_ros.ros.dds import transport_warning
 from pointpillars_ov_ros.ros.parameters import declare_parameters, read_parameters
 from pointpillars_ov_ros.ros.ros_errors import ros_refusals
@@ -210,7 +210,7 @@ class DetectorNode(LifecycleNode):
         times = StageTimes.starting(Stage.CONVERT, time.monotonic_ns())
         self._outputs.received += 1
         try:
-            cloud = self._reader.read(message)  # ros/cloud_reader.py
+            cloud = self._reader.read(message)  # ros/conversions.py
         except CloudError as error:
             self._refuse(message.header, str(error))  # outputs.py
             return

@@ -16,7 +16,7 @@ from sensor_msgs.msg import PointCloud2, PointField
 from pointpillars_ov_ros.clouds.points import PointBuffers
 from pointpillars_ov_ros.config.runtime_config import RuntimeConfig, Sensor
 from pointpillars_ov_ros.core.pillars import Pillars
-from pointpillars_ov_ros.ros.cloud_reader import CloudReader
+from pointpillars_ov_ros.ros.conversions import CloudReader
 from test.builders import tiny_grid
 from test.ros.clouds import CODES, VELODYNE, cloud_message
 from test.torture.fuzz.draws import TEXTS, Draws
