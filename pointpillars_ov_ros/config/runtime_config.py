@@ -76,7 +76,7 @@ class OnMismatch(str, Enum):
     """It starts on CPU in f32 with the graphs as they are, and says so."""
 
 
-class Sensor(str, Enum):
+class SensorKind(str, Enum):
     """Whose clouds they are: which field is the intensity, and of which range."""
 
     AUTO = "auto"
@@ -207,8 +207,9 @@ class RuntimeConfig:
         0.0, "Rotated BEV IoU above which the lower-scored of two boxes is dropped; 0: the model's own",
         low=0.0, high=1.0,
     )  # fmt: skip
-    sensor: Sensor = setting(
-        Sensor.AUTO, "Whose clouds they are, which tells where their intensity is; auto: by the names of their fields"
+    sensor: SensorKind = setting(
+        SensorKind.AUTO,
+        "Whose clouds they are, which tells where their intensity is; auto: by the names of their fields",
     )
     intensity_field: str = setting("", "Field of the cloud that holds the intensity; empty: the one of the sensor")
     intensity_scale: float = setting(

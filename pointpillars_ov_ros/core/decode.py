@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
+from typing import NamedTuple
 
 import numpy as np
 from numba import njit
@@ -28,6 +29,55 @@ _GROUP = 256
 """Anchors that are passed over together where none of them is a candidate, as nearly always."""
 
 
+class AnchorFilter(NamedTuple):
+    """Which anchors stand over enough occupied pillars."""
+
+    footprints: ShortArray
+    """(A, 4); see `make_footprints`."""
+    occupied: WordArray
+    """(ny, words); see `Occupancy`."""
+    min_pillars: int
+    """An anchor needs more than so many; below 0 all pass."""
+
+
+class Candidates(NamedTuple):
+    """Anchors whose best class reaches the threshold, in order; all (A,), of which the first ones are in use."""
+
+    anchors: IntArray
+    logits: FloatArray
+    labels: IntArray
+
+
+class BoxHeads(NamedTuple):
+    """What boxes are decoded from."""
+
+    anchors: FloatArray
+    """(A, 7); see `make_anchors`."""
+    residuals: FloatArray
+    """(A, 7)."""
+    directions: FloatArray
+    """(A, 2) logits."""
+
+
+class BoxCoding(NamedTuple):
+    """The conventions of a network's residuals and directions; see `BoxCoder` and `Direction`."""
+
+    length_first: bool
+    center_origin: bool
+    direction_offset: float
+    first_bin: int
+    rotation_y: bool
+
+
+class SuppressionLimits(NamedTuple):
+    """What is left of the candidates; see `PostprocessConfig`."""
+
+    max_candidates: int
+    iou_threshold: float
+    max_detections: int
+    per_class: bool
+
+
 class Decoder:
     """Decodes the outputs of one network; holds its anchors and scratch, so one per frame in flight."""
 
@@ -35,11 +85,21 @@ class Decoder:
         """Generate the anchors of `config`."""
         self._config = config
         self._anchors = make_anchors(config)
-        self._footprints = make_footprints(config, self._anchors)
+        self._classes = len(config.classes)
         self._occupancy = Occupancy(config.grid.ny, config.grid.nx)
-        self._candidates = np.empty(len(self._anchors), np.int32)
-        self._logits = np.empty(len(self._anchors), np.float32)
-        self._labels = np.empty(len(self._anchors), np.int32)
+        mask, count = config.anchor_mask, len(self._anchors)
+        self._filter = AnchorFilter(
+            make_footprints(config, self._anchors), self._occupancy.bits, -1 if mask is None else mask.min_pillars
+        )
+        self._candidates = Candidates(np.empty(count, np.int32), np.empty(count, np.float32), np.empty(count, np.int32))
+        coder, direction = config.box_coder, config.direction
+        self._coding = BoxCoding(
+            length_first=coder.size_order is SizeOrder.LENGTH_FIRST,
+            center_origin=coder.z_origin is BoxOrigin.CENTER,
+            direction_offset=direction.offset,
+            first_bin=direction.first_bin,
+            rotation_y=coder.angle is AngleConvention.ROTATION_Y,
+        )
 
     def decode(
         self,
@@ -55,40 +115,17 @@ class Decoder:
         [1, rows, columns, A * classes] logits, `directions` [1, rows, columns, A * 2] logits. Raises
         OutputError where they are not numbers.
         """
-        mask = self._config.anchor_mask
-        if mask is not None:
+        if self._config.anchor_mask is not None:
             self._occupancy.update(pillars)
-        count = select_candidates(
-            scores.reshape(-1),
-            len(self._config.classes),
-            logit(settings.score_threshold),
-            self._footprints,
-            self._occupancy.bits,
-            -1 if mask is None else mask.min_pillars,
-            self._candidates,
-            self._logits,
-            self._labels,
-        )
+        threshold = logit(settings.score_threshold)
+        count = select_candidates(scores.reshape(-1), self._classes, threshold, self._filter, self._candidates)
         if count < 0:
             raise OutputError("the RPN gave scores that are NaN or infinite")
-        coder, direction = self._config.box_coder, self._config.direction
-        kept, decoded, scores, labels = decode_best(
-            self._candidates[:count],
-            self._logits[:count],
-            self._labels[:count],
-            self._anchors,
-            boxes.reshape(-1, 7),
-            directions.reshape(-1, 2),
-            coder.size_order is SizeOrder.LENGTH_FIRST,
-            coder.z_origin is BoxOrigin.CENTER,
-            direction.offset,
-            direction.first_bin,
-            coder.angle is AngleConvention.ROTATION_Y,
-            settings.max_candidates,
-            settings.nms_threshold,
-            settings.max_detections,
-            settings.nms_per_class,
+        heads = BoxHeads(self._anchors, boxes.reshape(-1, 7), directions.reshape(-1, 2))
+        limits = SuppressionLimits(
+            settings.max_candidates, settings.nms_threshold, settings.max_detections, settings.nms_per_class
         )
+        kept, decoded, scores, labels = decode_best(self._candidates, count, heads, self._coding, limits)
         if kept < 0:
             raise OutputError("the RPN gave boxes or directions that are NaN or infinite")
         return Detections(decoded, scores, labels)
@@ -119,19 +156,17 @@ def select_candidates(
     class_logits: FloatArray,
     classes: int,
     threshold: float,
-    footprints: ShortArray,
-    occupied: WordArray,
-    min_pillars: int,
-    candidates: IntArray,
-    logits: FloatArray,
-    labels: IntArray,
+    anchor_filter: AnchorFilter,
+    out: Candidates,
 ) -> int:
-    """List the anchors whose best class reaches `threshold` and that the mask lets pass; give how many.
+    """List the anchors whose best class reaches `threshold` and that the filter lets pass; return how many.
 
     `class_logits` (anchors * classes,). The comparison is made on logits, and the mask looked up only for anchors
-    that pass it: both are the same as masking and taking the sigmoid of all hundred thousand. `min_pillars` < 0: no
-    mask. NaN or infinity anywhere: -1.
+    that pass it: both are the same as masking and taking the sigmoid of all hundred thousand. NaN or infinity
+    anywhere: -1.
     """
+    footprints, occupied, min_pillars = anchor_filter
+    candidates, logits, labels = out
     size, least = 0, np.float32(threshold)
     for begin in range(0, footprints.shape[0], _GROUP):
         end = min(begin + _GROUP, footprints.shape[0])
@@ -167,54 +202,29 @@ def any_reaches(values: FloatArray, least: np.float32) -> bool:
 
 @njit(nogil=True, cache=True)
 def decode_best(
-    candidates: IntArray,
-    logits: FloatArray,
-    labels: IntArray,
-    anchors: FloatArray,
-    residuals: FloatArray,
-    directions: FloatArray,
-    length_first: bool,
-    center_origin: bool,
-    direction_offset: float,
-    first_bin: int,
-    rotation_y: bool,
-    max_candidates: int,
-    iou_threshold: float,
-    max_kept: int,
-    per_class: bool,
+    candidates: Candidates, count: int, heads: BoxHeads, coding: BoxCoding, limits: SuppressionLimits
 ) -> tuple[int, FloatArray, FloatArray, IntArray]:
-    """Decode the best of the candidates and suppress those that overlap a better one.
+    """Decode the best of the first `count` candidates and suppress those that overlap a better one.
 
-    Gives how many are left, their boxes (M, 7), scores and labels, best first; -1 where a box or its direction is not
+    Returns how many are left, their boxes (M, 7), scores and labels, best first; -1 where a box or its direction is not
     finite. In one piece because a call from Python costs more than the work, of which there is little.
     """
-    best = np.argsort(-logits, kind="mergesort")[:max_candidates]
-    boxes, chosen, own_labels = np.empty((len(best), 7), np.float32), candidates[best], labels[best]
-    decode_boxes(
-        chosen, anchors, residuals, directions, length_first, center_origin, direction_offset, first_bin, rotation_y,
-        boxes,
-    )  # fmt: skip
-    kept = np.empty(min(len(best), max_kept), np.int64)
-    is_finite = np.isfinite(boxes).all() and np.isfinite(directions[chosen]).all()
-    size = suppress(boxes, own_labels, iou_threshold, per_class, kept) if is_finite else -1
+    logits = candidates.logits[:count]
+    best = np.argsort(-logits, kind="mergesort")[: limits.max_candidates]
+    boxes, chosen, own_labels = np.empty((len(best), 7), np.float32), candidates.anchors[best], candidates.labels[best]
+    decode_boxes(chosen, heads, coding, boxes)
+    kept = np.empty(min(len(best), limits.max_detections), np.int64)
+    is_finite = np.isfinite(boxes).all() and np.isfinite(heads.directions[chosen]).all()
+    size = suppress(boxes, own_labels, limits.iou_threshold, limits.per_class, kept) if is_finite else -1
     kept = kept[: max(size, 0)]
     return size, boxes[kept], sigmoid(logits[best[kept]]), own_labels[kept]
 
 
 @njit(nogil=True, cache=True)
-def decode_boxes(
-    chosen: IntArray,
-    anchors: FloatArray,
-    residuals: FloatArray,
-    directions: FloatArray,
-    length_first: bool,
-    center_origin: bool,
-    direction_offset: float,
-    first_bin: int,
-    rotation_y: bool,
-    out: FloatArray,
-) -> None:
+def decode_boxes(chosen: IntArray, heads: BoxHeads, coding: BoxCoding, out: FloatArray) -> None:
     """Decode residuals x y z, size, angle of the `chosen` anchors into `out` (M, 7) (SECOND, section 3.2.2)."""
+    anchors, residuals, directions = heads
+    length_first, center_origin, direction_offset, first_bin, rotation_y = coding
     at_length, at_width = (3, 4) if length_first else (4, 3)
     for k in range(chosen.shape[0]):
         anchor, residual = anchors[chosen[k]], residuals[chosen[k]]

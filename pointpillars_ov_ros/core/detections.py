@@ -10,7 +10,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from pointpillars_ov_ros.config.errors import require
-from pointpillars_ov_ros.core.arrays import BoolArray, FloatArray, IntArray
+from pointpillars_ov_ros.core.arrays import BoolArray, DoubleArray, FloatArray, IntArray
+
+_SIGNS = np.array([[2.0 * (k >> bit & 1) - 1.0 for bit in range(3)] for k in range(8)])
+"""Of the corners of a box, (8, 3), along its own axes."""
 
 
 @dataclass(frozen=True)
@@ -49,6 +52,15 @@ class Detections:
 
     def _where(self, keep: BoolArray) -> Detections:
         return Detections(self.boxes[keep], self.scores[keep], self.labels[keep], self.classes)
+
+
+def box_corners(boxes: FloatArray | DoubleArray) -> DoubleArray:
+    """Return the corners (M, 8, 3) (m) of boxes (M, 7); bits 0, 1, 2 of a corner's number: front, left, top."""
+    local = boxes[:, None, 3:6] / 2 * _SIGNS
+    cos, sin = np.cos(boxes[:, 6])[:, None], np.sin(boxes[:, 6])[:, None]
+    x = boxes[:, :1] + cos * local[..., 0] - sin * local[..., 1]
+    y = boxes[:, 1:2] + sin * local[..., 0] + cos * local[..., 1]
+    return np.stack([x, y, boxes[:, 2:3] + local[..., 2]], axis=2)
 
 
 def choose_classes(names: str, known: Sequence[str]) -> BoolArray:

@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 
 from pointpillars_ov_ros.core.arrays import FloatArray
-from pointpillars_ov_ros.core.detections import Detections
+from pointpillars_ov_ros.core.detections import Detections, box_corners
 
 MAX_DISTANCE = 1.0
 """Between the centres of a detection before and after (m, horizontally)."""
@@ -42,20 +42,11 @@ def match(before: Detections, after: Detections) -> Matching:
 
 
 def corner_shift(before: FloatArray, after: FloatArray) -> float:
-    """Give how far the corner moved that moved farthest (m) between two boxes (7,), see `Detections`.
+    """Return how far the corner moved that moved farthest (m) between two boxes (7,), see `Detections`.
 
     Position, size and axis all count; which end is the front does not: it is a separate output of a network,
     and a toss-up for what looks the same from both ends.
     """
     turn = np.array([0, 0, 0, 0, 0, 0, np.pi], np.float32)
-    here, there, turned = (corners(box) for box in (before, after, after + turn))
+    here, there, turned = box_corners(np.stack([before, after, after + turn]))
     return float(min(np.linalg.norm(here - other, axis=1).max() for other in (there, turned)))
-
-
-def corners(box: FloatArray) -> FloatArray:
-    """Give the corners (8, 3) of a box (7,)."""
-    signs = np.array(np.meshgrid([-0.5, 0.5], [-0.5, 0.5], [-0.5, 0.5], indexing="ij"), np.float32).reshape(3, 8).T
-    x, y, z = (signs * box[3:6]).T
-    cosine, sine = np.cos(box[6]), np.sin(box[6])
-    turned: FloatArray = np.stack([cosine * x - sine * y, sine * x + cosine * y, z], 1) + box[:3]
-    return turned

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from numba import njit
@@ -49,21 +50,58 @@ class PfeWeights:
     """(C,) in slots without a point, where another value of a point is 1 (OpenPCDet's height); None: the same bias."""
 
 
+class PillarPoints(NamedTuple):
+    """The pillars to encode; see `Pillars`."""
+
+    points: FloatArray
+    starts: IntArray
+    coords: IntArray
+    size: int
+    offset: FloatArray
+    """(2,) centre of the first pillar (m)."""
+    pillar_size: FloatArray
+    """(2,) (m)."""
+
+
+class MaximumPooling(NamedTuple):
+    """Weights padded to whole lanes, of a pooling by maximum."""
+
+    layer: FloatArray
+    """(10, C): the linear layer and its bias."""
+    tails: FloatArray
+    """(2, C); see `sum_up_empty_slots`."""
+    max_points: int
+
+
+class ConvolutionPooling(NamedTuple):
+    """Weights padded to whole lanes, of a pooling by convolution."""
+
+    layer: FloatArray
+    """(10, C): the linear layer and its bias."""
+    tails: FloatArray
+    """(T + 1, C out); see `sum_up_empty_slots`."""
+    taps: FloatArray
+    """(T, C, C out)."""
+    dilation: int
+
+
 class HostEncoder:
     """Encodes the pillars of one frame in flight, all in `prepare`; no device is waited for."""
 
     def __init__(self, grid: GridConfig, weights: PfeWeights) -> None:
         """Allocate for `grid`."""
         self._channels = len(weights.bias)
-        self._max_points = grid.max_points_per_pillar
         self._offset = np.array(grid.pillar_center_offset, np.float32)
         self._pillar_size = np.array(grid.pillar_size, np.float32)
-        self._layer = pad_channels(np.vstack([weights.linear, weights.bias]), axes=(1,))
-        convolution = weights.convolution
-        self._taps = None if convolution is None else pad_channels(convolution.taps, axes=(1, 2))
-        self._dilation = 1 if convolution is None else convolution.dilation
-        self._tails = pad_channels(sum_up_empty_slots(weights), axes=(1,))
-        self._features = np.zeros((grid.max_pillars, self._layer.shape[1]), np.float32)
+        layer = pad_channels(np.vstack([weights.linear, weights.bias]), axes=(1,))
+        tails, convolution = pad_channels(sum_up_empty_slots(weights), axes=(1,)), weights.convolution
+        self._pooling: MaximumPooling | ConvolutionPooling
+        if convolution is None:
+            self._pooling = MaximumPooling(layer, tails, grid.max_points_per_pillar)
+        else:
+            taps = pad_channels(convolution.taps, axes=(1, 2))
+            self._pooling = ConvolutionPooling(layer, tails, taps, convolution.dilation)
+        self._features = np.zeros((grid.max_pillars, layer.shape[1]), np.float32)
 
     def prepare(self, pillars: Pillars) -> None:
         """Encode `pillars`."""
@@ -84,11 +122,13 @@ class HostEncoder:
 
     def encode(self, pillars: Pillars) -> FloatArray:
         """Encode `pillars`; return the features (1, C, max_pillars), valid until the next call."""
-        cloud = (pillars.points, pillars.starts, pillars.coords, pillars.size, self._offset, self._pillar_size)
-        if self._taps is None:
-            pool_maximum(*cloud, self._layer, self._max_points, self._tails, self._features)
+        cloud = PillarPoints(
+            pillars.points, pillars.starts, pillars.coords, pillars.size, self._offset, self._pillar_size
+        )
+        if isinstance(self._pooling, MaximumPooling):
+            pool_maximum(cloud, self._pooling, self._features)
         else:
-            pool_convolution(*cloud, self._layer, self._taps, self._dilation, self._tails, self._features)
+            pool_convolution(cloud, self._pooling, self._features)
         return self.finish()
 
 
@@ -113,19 +153,10 @@ def pad_channels(array: FloatArray, axes: tuple[int, ...]) -> FloatArray:
 
 
 @njit(nogil=True, cache=True)
-def pool_maximum(
-    points: FloatArray,
-    starts: IntArray,
-    coords: IntArray,
-    size: int,
-    offset: FloatArray,
-    pillar_size: FloatArray,
-    layer: FloatArray,
-    max_points: int,
-    tails: FloatArray,
-    out: FloatArray,
-) -> None:
+def pool_maximum(pillars: PillarPoints, pooling: MaximumPooling, out: FloatArray) -> None:
     """Write the maximum over the slots of each pillar into `out` (P, C)."""
+    points, starts, coords, size, offset, pillar_size = pillars
+    layer, tails, max_points = pooling
     decorated, hidden = np.zeros((ROWS, layer.shape[0]), np.float32), np.zeros((ROWS, layer.shape[1]), np.float32)
     centers, owners, filled = np.zeros((1, 5), np.float32), np.zeros(ROWS, np.int32), 0
     for pillar in range(size):
@@ -146,24 +177,14 @@ def pool_maximum(
 
 
 @njit(nogil=True, cache=True)
-def pool_convolution(
-    points: FloatArray,
-    starts: IntArray,
-    coords: IntArray,
-    size: int,
-    offset: FloatArray,
-    pillar_size: FloatArray,
-    layer: FloatArray,
-    taps: FloatArray,
-    dilation: int,
-    tails: FloatArray,
-    out: FloatArray,
-) -> None:
+def pool_convolution(pillars: PillarPoints, pooling: ConvolutionPooling, out: FloatArray) -> None:
     """Write the convolution over the slots of each pillar into `out` (P, C), computing only slots with a point.
 
     A block of pillars goes through tap after tap, those without a point there leaving it: each matrix is then used
     for many points at a time.
     """
+    points, starts, coords, size, offset, pillar_size = pillars
+    layer, tails, taps, dilation = pooling
     decorated, hidden = np.zeros((ROWS, layer.shape[0]), np.float32), np.zeros((ROWS, layer.shape[1]), np.float32)
     sums, centers = np.zeros((ROWS, out.shape[1]), np.float32), np.zeros((_BLOCK, 5), np.float32)
     members = np.zeros(_BLOCK, np.int32)

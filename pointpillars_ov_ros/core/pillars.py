@@ -9,11 +9,49 @@ points depend on it.
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 from numba import njit
 
 from pointpillars_ov_ros.config.model_config import GridConfig
 from pointpillars_ov_ros.core.arrays import FloatArray, IntArray
+
+
+class PillarCells(NamedTuple):
+    """The cells of the grid, as the kernels take them."""
+
+    origin: FloatArray
+    """(2,) least x and y (m)."""
+    size: FloatArray
+    """(2,) of a cell along x and y (m)."""
+    z_range: FloatArray
+    """(2,) (m)."""
+    nx: int
+    ny: int
+    max_points: int
+    """Points kept of each pillar."""
+
+
+class GroupingScratch(NamedTuple):
+    """Memory of `group_points`."""
+
+    place_of_point: IntArray
+    """(N, 2) a point's cell and row, later its pillar in order of arrival and its slot."""
+    pillar_of_cell: IntArray
+    """(ny * nx,), -1 before and after."""
+    arrivals: IntArray
+    """(max_pillars, 3) of each pillar in order of arrival: cell, number of points, and row, later its number."""
+    row_starts: IntArray
+    """(ny + 1,)."""
+
+
+class GroupedPoints(NamedTuple):
+    """The arrays of `Pillars`."""
+
+    coords: IntArray
+    starts: IntArray
+    points: FloatArray
 
 
 class Pillars:
@@ -33,13 +71,20 @@ class Pillars:
         self.coords = np.zeros((grid.max_pillars, 2), np.int32)
         self.starts = np.zeros(grid.max_pillars + 1, np.int32)
         self.points = np.empty((0, 4), np.float32)
-        self._place_of_point = np.empty((0, 2), np.int32)
-        self._pillar_of_cell = np.full(grid.ny * grid.nx, -1, np.int32)
-        self._arrivals = np.zeros((grid.max_pillars, 3), np.int32)
-        self._row_starts = np.zeros(grid.ny + 1, np.int32)
-        self._origin = np.array([grid.x_range[0], grid.y_range[0]], np.float32)
-        self._pillar_size = np.array(grid.pillar_size, np.float32)
-        self._z_range = np.array(grid.z_range, np.float32)
+        self._cells = PillarCells(
+            origin=np.array([grid.x_range[0], grid.y_range[0]], np.float32),
+            size=np.array(grid.pillar_size, np.float32),
+            z_range=np.array(grid.z_range, np.float32),
+            nx=grid.nx,
+            ny=grid.ny,
+            max_points=grid.max_points_per_pillar,
+        )
+        self._scratch = GroupingScratch(
+            place_of_point=np.empty((0, 2), np.int32),
+            pillar_of_cell=np.full(grid.ny * grid.nx, -1, np.int32),
+            arrivals=np.zeros((grid.max_pillars, 3), np.int32),
+            row_starts=np.zeros(grid.ny + 1, np.int32),
+        )
 
     def group(self, points: FloatArray) -> None:
         """Group `points` (N, 4) float32 (x y z intensity; m, lidar frame); points with a
@@ -50,49 +95,19 @@ class Pillars:
         """
         if len(points) > len(self.points):
             self.points = np.empty((len(points), 4), np.float32)
-            self._place_of_point = np.empty((len(points), 2), np.int32)
-        self.size = group_points(
-            points,
-            self._origin,
-            self._pillar_size,
-            self._z_range,
-            self.grid.nx,
-            self.grid.max_points_per_pillar,
-            self._place_of_point,
-            self._pillar_of_cell,
-            self._arrivals,
-            self._row_starts,
-            self.coords,
-            self.starts,
-            self.points,
-        )
+            self._scratch = self._scratch._replace(place_of_point=np.empty((len(points), 2), np.int32))
+        out = GroupedPoints(self.coords, self.starts, self.points)
+        self.size = group_points(points, self._cells, self._scratch, out)
 
 
 @njit(nogil=True, cache=True)
-def group_points(
-    points: FloatArray,
-    origin: FloatArray,
-    pillar_size: FloatArray,
-    z_range: FloatArray,
-    nx: int,
-    max_points: int,
-    place_of_point: IntArray,
-    pillar_of_cell: IntArray,
-    arrivals: IntArray,
-    row_starts: IntArray,
-    coords: IntArray,
-    starts: IntArray,
-    kept: FloatArray,
-) -> int:
-    """Fill coords, starts and kept; give the number of pillars.
-
-    Scratch: `place_of_point` (N, 2) a point's cell and row, later its pillar in order of arrival and its slot;
-    `pillar_of_cell` (ny * nx,), -1 before and after; `arrivals` (max_pillars, 3) of each pillar in order of
-    arrival its cell, its number of points, and its row, later its final number; `row_starts` (ny + 1,).
-    """
-    find_cells(points, origin, pillar_size, z_range, nx, row_starts.shape[0] - 1, place_of_point)
-    size = assign_slots(points.shape[0], max_points, place_of_point, pillar_of_cell, arrivals)
-    number_by_row(arrivals, size, nx, row_starts, coords, starts)
+def group_points(points: FloatArray, cells: PillarCells, scratch: GroupingScratch, out: GroupedPoints) -> int:
+    """Fill `out`; return the number of pillars."""
+    place_of_point, pillar_of_cell, arrivals, row_starts = scratch
+    coords, starts, kept = out
+    find_cells(points, cells, place_of_point)
+    size = assign_slots(points.shape[0], cells.max_points, place_of_point, pillar_of_cell, arrivals)
+    number_by_row(arrivals, size, cells.nx, row_starts, coords, starts)
     for arrival in range(size):
         pillar_of_cell[arrivals[arrival, 0]] = -1
     for i in range(points.shape[0]):
@@ -105,18 +120,11 @@ def group_points(
 
 # Division as the processor does it, without a test for zero, so that the loop becomes one over vectors.
 @njit(nogil=True, cache=True, error_model="numpy")
-def find_cells(
-    points: FloatArray,
-    origin: FloatArray,
-    pillar_size: FloatArray,
-    z_range: FloatArray,
-    nx: int,
-    ny: int,
-    place_of_point: IntArray,
-) -> None:
+def find_cells(points: FloatArray, cells: PillarCells, place_of_point: IntArray) -> None:
     """Write the cell row * nx + column of each point, -1 where it is out of range, and its row into place_of_point."""
-    x_origin, y_origin, x_size, y_size = origin[0], origin[1], pillar_size[0], pillar_size[1]
-    z_low, z_high = z_range[0], z_range[1]
+    x_origin, y_origin, x_size, y_size = cells.origin[0], cells.origin[1], cells.size[0], cells.size[1]
+    z_low, z_high = cells.z_range[0], cells.z_range[1]
+    nx, ny = cells.nx, cells.ny
     columns, rows = np.float32(nx), np.float32(ny)
     for i in range(points.shape[0]):
         # In float32 throughout: cells must be those that training assigned. A NaN fails every comparison.

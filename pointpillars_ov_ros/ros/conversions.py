@@ -20,10 +20,10 @@ from pointpillars_ov_ros.clouds.intensity import BRIGHT, BYTE, find_scale
 from pointpillars_ov_ros.clouds.points import PointBuffers, clean_points
 from pointpillars_ov_ros.clouds.transform import Transform, multiply
 from pointpillars_ov_ros.config.errors import CloudError, list_names
-from pointpillars_ov_ros.config.runtime_config import RuntimeConfig, Sensor
+from pointpillars_ov_ros.config.runtime_config import RuntimeConfig, SensorKind
 from pointpillars_ov_ros.core.arrays import FloatArray
 from pointpillars_ov_ros.core.detections import Detections
-from pointpillars_ov_ros.ros.layouts import BY_VALUE, PRESETS, UNKNOWN, Layout, choose_field, recognise
+from pointpillars_ov_ros.ros.layouts import BY_VALUE, PRESETS, UNKNOWN, CloudLayout, choose_field, recognise
 
 FIELD_TYPES = {
     PointField.INT8: "i1",
@@ -39,7 +39,7 @@ _DIM = 2.0 / 255.0
 """A first cloud that is nowhere brighter was hardly of 0 to 255."""
 
 
-class Cloud(NamedTuple):
+class SensorCloud(NamedTuple):
     """What was read from a PointCloud2."""
 
     points: FloatArray
@@ -51,7 +51,7 @@ class Cloud(NamedTuple):
 
 def read_cloud(
     message: PointCloud2, intensity_field: str, intensity_scale: float, buffers: PointBuffers | None = None
-) -> Cloud:
+) -> SensorCloud:
     """Read x, y, z and intensity wherever the message says they are.
 
     Any numeric type and order of fields, any point_step and padding, organised clouds with any row_step,
@@ -62,7 +62,7 @@ def read_cloud(
     message cannot be read.
     """
     if is_empty(message):
-        return Cloud(np.zeros((0, 4), np.float32), has_intensity=True, brightest=0.0)
+        return SensorCloud(np.zeros((0, 4), np.float32), has_intensity=True, brightest=0.0)
     fields = {field.name: field for field in reversed(message.fields)}
     for name in ("x", "y", "z"):
         if name not in fields:
@@ -83,7 +83,7 @@ def read_cloud(
     if not has_intensity:
         points[:, 3] = 0.0
     kept, brightest = clean_points(points, intensity_scale)
-    return Cloud(kept, has_intensity, brightest)
+    return SensorCloud(kept, has_intensity, brightest)
 
 
 def is_empty(message: PointCloud2) -> bool:
@@ -186,14 +186,14 @@ class CloudReader:
         """Whether a cloud is of another layout than the last one read, or may tell more of its intensities."""
         return not is_empty(message) and (self._is_by_value or self.reading.names != field_names(message))
 
-    def read(self, message: PointCloud2) -> Cloud:
+    def read(self, message: PointCloud2) -> SensorCloud:
         """Read a cloud; see `read_cloud` for what it raises."""
         if is_empty(message) or self.reading.names == field_names(message):
             cloud = read_cloud(message, self.reading.intensity_field, self.reading.intensity_scale, self._buffers)
             return self._look_again(cloud) if self._is_by_value and cloud.brightest > BRIGHT else cloud
         return self._read_first(message)
 
-    def _read_first(self, message: PointCloud2) -> Cloud:
+    def _read_first(self, message: PointCloud2) -> SensorCloud:
         names = field_names(message)
         layout, runtime = recognise(names), self._runtime
         preset = PRESETS.get(runtime.sensor)
@@ -214,7 +214,7 @@ class CloudReader:
         self._on_layout(self.reading, is_change)
         return cloud
 
-    def _look_again(self, cloud: Cloud) -> Cloud:
+    def _look_again(self, cloud: SensorCloud) -> SensorCloud:
         """Scale a cloud that shows what darker ones before it did not: the intensities are of 0 to 255."""
         scale = find_scale(cloud.points[:, 3])
         if scale == 1.0:
@@ -231,10 +231,10 @@ def _scale_of_type(message: PointCloud2, field: str) -> float:
     return BYTE if datatype == PointField.UINT8 else BY_VALUE
 
 
-def describe(layout: Layout | None, sensor: Sensor) -> str:
+def describe(layout: CloudLayout | None, sensor: SensorKind) -> str:
     """Say what a layout is the one of, and what it is read as where the user named the sensor."""
     looks_like = "no driver that is known" if layout is None else layout.drivers
-    return looks_like if sensor is Sensor.AUTO else f"{looks_like}, and are read as sensor {sensor.value!r} says"
+    return looks_like if sensor is SensorKind.AUTO else f"{looks_like}, and are read as sensor {sensor.value!r} says"
 
 
 def field_names(message: PointCloud2) -> tuple[str, ...]:

@@ -16,7 +16,7 @@ from sensor_msgs.msg import PointField
 
 from pointpillars_ov_ros.clouds import intensity
 from pointpillars_ov_ros.clouds.intensity import BYTE, INTENSITY_NAMES
-from pointpillars_ov_ros.config.runtime_config import Sensor
+from pointpillars_ov_ros.config.runtime_config import SensorKind
 
 U8, U16, U32 = PointField.UINT8, PointField.UINT16, PointField.UINT32
 F32, F64 = PointField.FLOAT32, PointField.FLOAT64
@@ -29,21 +29,21 @@ Field = tuple[str, int, int]
 """Name, datatype (of PointField), offset."""
 
 
-class Preset(NamedTuple):
+class IntensityPreset(NamedTuple):
     """Where the intensity is, and the factor that brings it to 0..1."""
 
     intensity_field: str = "intensity"
     intensity_scale: float = BYTE
 
 
-class Layout(NamedTuple):
+class CloudLayout(NamedTuple):
     """What a driver publishes."""
 
     drivers: str
     """For sentences and the documentation."""
     fields: tuple[Field, ...]
     point_step: int
-    preset: Preset = Preset()
+    preset: IntensityPreset = IntensityPreset()
     telling: tuple[str, ...] = ()
     """Names that are this driver's, whatever else there is; empty: all names of `fields`."""
 
@@ -53,22 +53,22 @@ class Layout(NamedTuple):
         return frozenset(self.telling or [name for name, _, _ in self.fields])
 
 
-OUSTER = Preset("reflectivity")
+OUSTER = IntensityPreset("reflectivity")
 """'intensity' of ouster-ros is the signal in photons, which grows with the inverse of the range squared and has no
 greatest value; reflectivity is corrected for range and, from firmware 2.1 on, 0..255."""
-PLAIN = Preset(intensity_scale=BY_VALUE)
+PLAIN = IntensityPreset(intensity_scale=BY_VALUE)
 UNKNOWN = PLAIN
 """What is read of a cloud that looks like none of these."""
 
 PRESETS = {
-    Sensor.VELODYNE: Preset(),
-    Sensor.OUSTER: OUSTER,
-    Sensor.HESAI: Preset(),
-    Sensor.ROBOSENSE: Preset(),
-    Sensor.LIVOX: Preset(),
-    Sensor.AUTOWARE: Preset(),
-    Sensor.NUSCENES: Preset(),
-    Sensor.KITTI: Preset(intensity_scale=1.0),
+    SensorKind.VELODYNE: IntensityPreset(),
+    SensorKind.OUSTER: OUSTER,
+    SensorKind.HESAI: IntensityPreset(),
+    SensorKind.ROBOSENSE: IntensityPreset(),
+    SensorKind.LIVOX: IntensityPreset(),
+    SensorKind.AUTOWARE: IntensityPreset(),
+    SensorKind.NUSCENES: IntensityPreset(),
+    SensorKind.KITTI: IntensityPreset(intensity_scale=1.0),
 }
 """What `sensor` stands for where it is not `auto`."""
 
@@ -103,37 +103,37 @@ _OUSTER_NAMES = ("x", "y", "z", "reflectivity", "t", "ring", "range")
 
 LAYOUTS = (
     # velodyne_pointcloud/src/lib/pointcloudXYZIRT.cpp and organized_cloudXYZIRT.cpp, branch ros2.
-    Layout("velodyne_pointcloud", (*_XYZI, ("ring", U16, 16), ("time", F32, 18)), 22),
+    CloudLayout("velodyne_pointcloud", (*_XYZI, ("ring", U16, 16), ("time", F32, 18)), 22),
     # nuscenes2bag/src/LidarDirectoryConverterXYZIR.cpp, nuscenes2mcap/convert_to_mcap.py; Velodyne's driver of ROS 1
     # has ring as uint16, in 18, 22 or 32 bytes.
-    Layout("nuscenes2bag, nuscenes2mcap or ROS 1's velodyne_pointcloud", (*_XYZI, ("ring", F32, 16)), 20),
+    CloudLayout("nuscenes2bag, nuscenes2mcap or ROS 1's velodyne_pointcloud", (*_XYZI, ("ring", F32, 16)), 20),
     # ouster-ros/include/ouster_ros/os_point.h: point_type original, the default; a struct of PCL.
-    Layout("ouster-ros", _OUSTER, 48, OUSTER, (*_OUSTER_NAMES, "ambient")),
+    CloudLayout("ouster-ros", _OUSTER, 48, OUSTER, (*_OUSTER_NAMES, "ambient")),
     # sensor_point_types.h: point_type native with the default lidar profile, RNG19_RFL8_SIG16_NIR16.
-    Layout("ouster-ros (point_type native)", _OUSTER_NATIVE, 48, OUSTER, (*_OUSTER_NAMES, "signal")),
+    CloudLayout("ouster-ros (point_type native)", _OUSTER_NATIVE, 48, OUSTER, (*_OUSTER_NAMES, "signal")),
     # ouster_example, before ouster-ros was a repository of its own: noise, where later ones have ambient.
-    Layout("ouster_example", _OUSTER_OLD, 48, OUSTER, _OUSTER_NAMES),
+    CloudLayout("ouster_example", _OUSTER_OLD, 48, OUSTER, _OUSTER_NAMES),
     # HesaiLidar_ROS_2.0/src/manager/source_driver_ros2.hpp; rslidar_sdk/src/source/source_pointcloud_ros.hpp when built
     # with POINT_TYPE XYZIRT.
-    Layout("hesai_ros_driver or rslidar_sdk", (*_XYZI, ("ring", U16, 16), ("timestamp", F64, 18)), 26),
+    CloudLayout("hesai_ros_driver or rslidar_sdk", (*_XYZI, ("ring", U16, 16), ("timestamp", F64, 18)), 26),
     # rslidar_sdk with POINT_TYPE XYZIRTF and XYZIF.
-    Layout("rslidar_sdk (XYZIRTF)", (*_XYZI, ("ring", U16, 16), ("timestamp", F64, 18), ("feature", U8, 26)), 27),
-    Layout("rslidar_sdk (XYZIF)", (*_XYZI, ("feature", U8, 16)), 17),
+    CloudLayout("rslidar_sdk (XYZIRTF)", (*_XYZI, ("ring", U16, 16), ("timestamp", F64, 18), ("feature", U8, 26)), 27),
+    CloudLayout("rslidar_sdk (XYZIF)", (*_XYZI, ("feature", U8, 16)), 17),
     # livox_ros_driver2/src/lddc.cpp, xfer_format 0: what its README calls PointXYZRTLT.
-    Layout("livox_ros_driver2", (*_XYZI, ("tag", U8, 16), ("line", U8, 17), ("timestamp", F64, 18)), 26),
+    CloudLayout("livox_ros_driver2", (*_XYZI, ("tag", U8, 16), ("line", U8, 17), ("timestamp", F64, 18)), 26),
     # livox_ros_driver/lddc.cpp: what its README calls PointXYZRTL.
-    Layout("livox_ros_driver", (*_XYZI, ("tag", U8, 16), ("line", U8, 17)), 18),
+    CloudLayout("livox_ros_driver", (*_XYZI, ("tag", U8, 16), ("line", U8, 17)), 18),
     # seyond_ros_driver: PointXYZIT; the one of Innovusion before it has no elongation.
-    Layout("seyond_ros_driver", _SEYOND, 48, telling=("x", "y", "z", "intensity", "flags", "scan_id")),
+    CloudLayout("seyond_ros_driver", _SEYOND, 48, telling=("x", "y", "z", "intensity", "flags", "scan_id")),
     # autoware_core/common/autoware_point_types: PointXYZIRC, and PointXYZIRCAEDT; PointXYZIRADRT before those.
-    Layout("Autoware (PointXYZIRC)", _AUTOWARE, 16),
-    Layout("Autoware (PointXYZIRCAEDT)", _AUTOWARE_POLAR, 32),
-    Layout("Autoware (PointXYZIRADRT)", _AUTOWARE_OLD, 48),
+    CloudLayout("Autoware (PointXYZIRC)", _AUTOWARE, 16),
+    CloudLayout("Autoware (PointXYZIRCAEDT)", _AUTOWARE_POLAR, 32),
+    CloudLayout("Autoware (PointXYZIRADRT)", _AUTOWARE_OLD, 48),
     # kitti2bag's script: PCL's XYZI with a name of its own for the intensity, which is KITTI's.
-    Layout("kitti2bag", (*_XYZ, ("i", F32, 12)), 16, Preset("i", BY_VALUE)),
+    CloudLayout("kitti2bag", (*_XYZ, ("i", F32, 12)), 16, IntensityPreset("i", BY_VALUE)),
     # kitti_player, and others who play KITTI's 0 to 1; rslidar_sdk as it comes (POINT_TYPE XYZI) and nuscenes2bag with
     # 0 to 255.
-    Layout("no driver in particular", _XYZI, 16, PLAIN),
+    CloudLayout("no driver in particular", _XYZI, 16, PLAIN),
 )
 """Fields and point_step as a current version publishes them."""
 
@@ -141,7 +141,7 @@ _BY_NAMES = {frozenset(name for name, _, _ in layout.fields): layout for layout 
 _MOST_TELLING_FIRST = sorted(LAYOUTS[:-1], key=lambda layout: -len(layout.needed))
 
 
-def recognise(names: Iterable[str]) -> Layout | None:
+def recognise(names: Iterable[str]) -> CloudLayout | None:
     """Return the layout whose fields are called `names`, in any order, else the most telling one among them.
 
     None where there is none: what holds no more than x y z intensity and fields of unknown meaning is nobody's.
@@ -152,7 +152,7 @@ def recognise(names: Iterable[str]) -> Layout | None:
     return next((layout for layout in _MOST_TELLING_FIRST if layout.needed <= there), None)
 
 
-def choose_field(layout: Layout | None, names: Iterable[str]) -> str:
+def choose_field(layout: CloudLayout | None, names: Iterable[str]) -> str:
     """Return the field that holds the intensity: the one of the layout, else the first name known for it."""
     there = set(names)
     if layout is not None and layout.preset.intensity_field in there:

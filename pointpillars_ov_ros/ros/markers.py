@@ -11,8 +11,8 @@ from std_msgs.msg import ColorRGBA, Header
 from visualization_msgs.msg import Marker, MarkerArray
 
 from pointpillars_ov_ros.clouds.transform import Transform
-from pointpillars_ov_ros.core.arrays import DoubleArray, FloatArray
-from pointpillars_ov_ros.core.detections import Detections
+from pointpillars_ov_ros.core.arrays import FloatArray
+from pointpillars_ov_ros.core.detections import Detections, box_corners
 from pointpillars_ov_ros.ros.conversions import make_pose
 
 _EDGE_WIDTH = 0.06
@@ -24,8 +24,9 @@ _ARROW = 0.4
 COLORS = ((0.15, 0.85, 0.35), (1.0, 0.75, 0.1), (0.25, 0.6, 1.0), (1.0, 0.35, 0.6), (0.7, 0.5, 1.0))
 """Red, green, blue of label 0, 1, …, from the first again after the last."""
 
-# Corners of the unit box (x forward, y left, z up), and the pairs of them that make its twelve edges.
-_CORNERS = 0.5 * np.array([(x, y, z) for z in (-1, 1) for x, y in ((1, 1), (1, -1), (-1, -1), (-1, 1))])
+_AROUND = (3, 1, 0, 2, 7, 5, 4, 6)
+"""Corners of `box_corners`, the lower four first, around; front ones are then 0, 1, 4, 5."""
+# Pairs of them that make the twelve edges.
 _EDGES = np.array(
     [(k, (k + 1) % 4) for k in range(4)] + [(k + 4, (k + 1) % 4 + 4) for k in range(4)] + [(k, k + 4) for k in range(4)]
 )
@@ -62,19 +63,8 @@ def to_marker_array(
     return MarkerArray(markers=markers)
 
 
-def box_corners(boxes: FloatArray) -> DoubleArray:
-    """Give the corners of boxes (M, 7), (M, 8, 3): the lower four first, around; front ones are 0, 1, 4, 5."""
-    local = _CORNERS[None] * boxes[:, None, 3:6]
-    cos, sin = np.cos(boxes[:, 6])[:, None], np.sin(boxes[:, 6])[:, None]
-    turned = np.stack(
-        [cos * local[..., 0] - sin * local[..., 1], sin * local[..., 0] + cos * local[..., 1], local[..., 2]],
-        axis=-1,
-    )
-    return np.asarray(turned + boxes[:, None, :3], np.float64)
-
-
 def _edges_marker(header: Header, T: Transform, name: str, label: int, boxes: FloatArray) -> Marker:
-    corners = box_corners(boxes)
+    corners = box_corners(boxes)[:, _AROUND]
     front = corners[:, (0, 1)].mean(axis=1)
     center = corners[:, :4].mean(axis=1)
     ahead = (front - center) * _ARROW

@@ -9,6 +9,7 @@ import math
 import numpy as np
 
 from pointpillars_ov_ros.core.arrays import DoubleArray
+from pointpillars_ov_ros.core.detections import box_corners
 
 IMAGE_SIZE = (1242, 375)
 """Width and height (pixels), as most of KITTI's."""
@@ -28,7 +29,6 @@ T_CAMERA_LIDAR = np.array(
 )
 _NEAREST = 0.1
 """What is nearer to the image plane than this (m) is cut off before it is projected."""
-_SIGNS = np.array([[1.0 if number >> bit & 1 else -1.0 for bit in range(3)] for number in range(8)])
 """Corners of a box, numbered by three bits: front, left, top."""
 _EDGES = np.array([(a, a | bit) for bit in (1, 2, 4) for a in range(8) if not a & bit])
 
@@ -39,7 +39,7 @@ def project(boxes: DoubleArray) -> tuple[DoubleArray, DoubleArray]:
     Gives left, top, right, bottom (M, 4) (pixels) cut at the image's edges, 0 for what is behind the camera; and the
     share of each box's image that was cut off (M,), 1 behind the camera.
     """
-    ends = (corners_of(boxes) - POSITION)[:, _EDGES]
+    ends = (box_corners(boxes) - POSITION)[:, _EDGES]
     depths = ends[..., 0]
     span = depths[..., 1] - depths[..., 0]
     share = (_NEAREST - depths[..., 0]) / np.where(span == 0.0, 1.0, span)
@@ -56,15 +56,6 @@ def project(boxes: DoubleArray) -> tuple[DoubleArray, DoubleArray]:
     whole = np.prod(np.where(seen[:, None], high - low, 1.0), axis=1)
     truncation = 1.0 - (cut[:, 2] - cut[:, 0]) * (cut[:, 3] - cut[:, 1]) / whole
     return np.where(seen[:, None], cut, 0.0), np.where(seen, truncation, 1.0)
-
-
-def corners_of(boxes: DoubleArray) -> DoubleArray:
-    """Give the corners (M, 8, 3) (m) of boxes (M, 7); bits 0, 1, 2 of a corner's number: front, left, top."""
-    local = boxes[:, None, 3:6] / 2 * _SIGNS
-    cos, sin = np.cos(boxes[:, 6])[:, None], np.sin(boxes[:, 6])[:, None]
-    x = boxes[:, :1] + cos * local[..., 0] - sin * local[..., 1]
-    y = boxes[:, 1:2] + sin * local[..., 0] + cos * local[..., 1]
-    return np.stack([x, y, boxes[:, 2:3] + local[..., 2]], axis=2)
 
 
 def alpha_of(boxes: DoubleArray) -> DoubleArray:

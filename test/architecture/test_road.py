@@ -51,7 +51,7 @@ class Tracer:
         if not self.is_on or event != "call":
             return
         path = Path(frame.f_code.co_filename)
-        if frame.f_code.co_name == "publish" and "rclpy" in path.parts:
+        if self.files and frame.f_code.co_name == "publish" and "rclpy" in path.parts:
             # The detections are on their way: they are published first.
             self.is_on = False
         elif path.is_relative_to(PACKAGE):

@@ -21,7 +21,7 @@ from pointpillars_ov_ros.config.runtime_config import (
     PfeShape,
     Precision,
     RuntimeConfig,
-    Sensor,
+    SensorKind,
     from_plain,
 )
 
@@ -47,7 +47,7 @@ def test_the_defaults_are_within_their_own_bounds() -> None:
 
 
 def test_the_settings_that_are_choices_are_found() -> None:
-    choices = {Mode, DropPolicy, Precision, PerformanceHint, EncoderChoice, PfeShape, OnMismatch, Sensor}
+    choices = {Mode, DropPolicy, Precision, PerformanceHint, EncoderChoice, PfeShape, OnMismatch, SensorKind}
     assert set(ENUMS.values()) == choices
 
 

@@ -7,8 +7,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from pointpillars_ov_ros.core.detections import Detections
-from pointpillars_ov_ros.core.matching import corner_shift, corners, match
+from pointpillars_ov_ros.core.detections import Detections, box_corners
+from pointpillars_ov_ros.core.matching import corner_shift, match
 
 BOX = np.array([10.0, -3.0, -1.0, 4.0, 1.6, 1.5, 0.3], np.float32)
 
@@ -68,6 +68,6 @@ def test_the_shift_is_that_of_the_corner_that_moved_farthest(changes: dict[str, 
 
 
 def test_a_box_has_eight_corners_around_its_centre() -> None:
-    box = corners(np.array([1.0, 2.0, 3.0, 4.0, 2.0, 6.0, np.pi / 2], np.float32))
+    (box,) = box_corners(np.array([[1.0, 2.0, 3.0, 4.0, 2.0, 6.0, np.pi / 2]], np.float32))
     expected = {(x, y, z) for x in (0.0, 2.0) for y in (0.0, 4.0) for z in (0.0, 6.0)}
     assert {tuple(np.round(corner, 4) + 0.0) for corner in box} == expected

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from sensor_msgs.msg import PointCloud2, PointField
 
-from pointpillars_ov_ros.config.runtime_config import RuntimeConfig, Sensor
+from pointpillars_ov_ros.config.runtime_config import RuntimeConfig, SensorKind
 from pointpillars_ov_ros.ros.conversions import CloudReader, Reading
 from pointpillars_ov_ros.ros.layouts import BY_VALUE, LAYOUTS, PRESETS, recognise
 from test.ros.clouds import CODES, U8, VELODYNE, Field, Layout, cloud_message, over_the_wire
@@ -194,13 +194,13 @@ def test_no_two_layouts_are_taken_for_each_other() -> None:
     assert all(recognise([name for name, _, _ in layout.fields]) is layout for layout in LAYOUTS)
 
 
-@pytest.mark.parametrize("sensor", [sensor for sensor in Sensor if sensor is not Sensor.AUTO])
-def test_every_sensor_has_a_preset_that_is_known_beforehand(sensor: Sensor) -> None:
+@pytest.mark.parametrize("sensor", [sensor for sensor in SensorKind if sensor is not SensorKind.AUTO])
+def test_every_sensor_has_a_preset_that_is_known_beforehand(sensor: SensorKind) -> None:
     assert PRESETS[sensor].intensity_scale != BY_VALUE
 
 
 def test_a_sensor_that_is_named_counts_more_than_what_the_cloud_looks_like() -> None:
-    listener = Listener(sensor=Sensor.KITTI)
+    listener = Listener(sensor=SensorKind.KITTI)
     assert listener.reader.read(message("velodyne")).points[:, 3].tolist() == list(BYTES)
     assert "velodyne_pointcloud, and are read as sensor 'kitti' says" in listener.heard[0][0].sentence
 

@@ -14,7 +14,7 @@ import pytest
 from sensor_msgs.msg import PointCloud2, PointField
 from sensor_msgs_py.point_cloud2 import read_points
 
-from pointpillars_ov_ros.ros.conversions import Cloud, read_cloud
+from pointpillars_ov_ros.ros.conversions import SensorCloud, read_cloud
 from test.ros.clouds import CODES, F32, F64, U8, U16, VELODYNE, XYZI, Field, Layout, cloud_message, over_the_wire
 
 NAN, INF = math.nan, math.inf
@@ -22,7 +22,7 @@ NAN, INF = math.nan, math.inf
 POINTS = [(1.5, -2.25, 0.5, 0.25), (-10.0, 20.5, -1.75, 1.0), (69.0, 0.125, 0.375, 0.75), (-3.0, 5.5, -0.5, 0.125)]
 
 
-def read(message: PointCloud2, field: str = "intensity", scale: float = 1.0) -> Cloud:
+def read(message: PointCloud2, field: str = "intensity", scale: float = 1.0) -> SensorCloud:
     return read_cloud(message, field, scale)
 
 

@@ -14,8 +14,8 @@ from std_msgs.msg import Header
 from visualization_msgs.msg import Marker
 
 from pointpillars_ov_ros.clouds.transform import Transform
-from pointpillars_ov_ros.core.detections import Detections
-from pointpillars_ov_ros.ros.markers import COLORS, box_corners, to_marker_array
+from pointpillars_ov_ros.core.detections import Detections, box_corners
+from pointpillars_ov_ros.ros.markers import COLORS, to_marker_array
 
 HEADER = Header(frame_id="velodyne")
 CLASSES = ("Car", "Pedestrian")
@@ -62,7 +62,7 @@ def lines(marker: Marker) -> list[tuple[tuple[float, ...], tuple[float, ...]]]:
 def test_the_corners_are_those_of_plain_trigonometry(yaw: float) -> None:
     box = (*BOX[:6], yaw)
     corners = box_corners(np.array([box], np.float32))[0]
-    expected = [corner(box, *at, up) for up in (-1, 1) for at in ((1, 1), (1, -1), (-1, -1), (-1, 1))]
+    expected = [corner(box, front, left, up) for up in (-1, 1) for left in (-1, 1) for front in (-1, 1)]
     np.testing.assert_allclose(corners, expected, atol=1e-5)
 
 

@@ -9,6 +9,7 @@ import math
 import numpy as np
 import pytest
 
+from pointpillars_ov_ros.core.detections import box_corners
 from pointpillars_ov_ros.kitti import calibration, evaluation_rules
 from pointpillars_ov_ros.kitti.projection import project_boxes
 from pointpillars_ov_ros.synthetic import camera
@@ -119,7 +120,7 @@ def test_truncation_is_the_share_of_the_image_of_a_box_that_is_cut_off() -> None
 
 def test_corners_and_alpha_follow_the_yaw() -> None:
     box = np.array([[10.0, 0.0, 0.0, 4.0, 2.0, 1.0, math.pi / 2]])
-    front_left_top = camera.corners_of(box)[0, 0b111]
+    front_left_top = box_corners(box)[0, 0b111]
     np.testing.assert_allclose(front_left_top, [9.0, 2.0, 0.5], atol=1e-12)
     # Straight ahead and driving away, a car is seen at KITTI's alpha of -90 degrees.
     assert camera.alpha_of(np.array([[10.0, 0, 0, 4, 2, 1, 0]]))[0] == pytest.approx(-math.pi / 2)

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from pointpillars_ov_ros.config.errors import ConfigError
-from pointpillars_ov_ros.core.decode import decode_boxes
+from pointpillars_ov_ros.core.decode import BoxCoding, BoxHeads, decode_boxes
 from pointpillars_ov_ros.training.targets import (
     BACKGROUND,
     IGNORED,
@@ -92,7 +92,8 @@ def test_boxes_come_back_from_the_decoder() -> None:
         chosen = np.arange(40, dtype=np.int32)
         directions = np.eye(2, dtype=np.float32)[bins]
         offset = CONFIG.direction.offset
-        decode_boxes(chosen, anchors, residuals, directions, True, True, offset, first_bin, False, decoded)
+        coding = BoxCoding(True, True, offset, first_bin, False)
+        decode_boxes(chosen, BoxHeads(anchors, residuals, directions), coding, decoded)
         np.testing.assert_allclose(decoded, boxes, atol=2e-5)
 
 

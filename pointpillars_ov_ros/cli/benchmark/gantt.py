@@ -7,7 +7,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
-from pointpillars_ov_ros.inference.pipeline.frames import ROWS, Row, Stage, StageEvent
+from pointpillars_ov_ros.inference.pipeline.frames import ROWS, Stage, StageEvent, TimelineRow
 
 
 class Bar(NamedTuple):
@@ -63,7 +63,7 @@ class Trace(NamedTuple):
             ]
         )
 
-    def lanes(self, row: Row) -> list[list[Bar]]:
+    def lanes(self, row: TimelineRow) -> list[list[Bar]]:
         """Give the bars of a row, in as many lanes as there are bars at a time at most."""
         lanes: list[list[Bar]] = []
         for bar in self.bars:

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from pointpillars_ov_ros.cli.benchmark.gantt import ROWS, Bar, Row, Trace
+from pointpillars_ov_ros.cli.benchmark.gantt import ROWS, Bar, TimelineRow, Trace
 from pointpillars_ov_ros.inference.pipeline.frames import StageEvent
 
 FRAMES = 3
@@ -57,7 +57,7 @@ class Group(NamedTuple):
     """Panels below each other over one time axis."""
 
     title: str
-    rows: Mapping[Row, str]
+    rows: Mapping[TimelineRow, str]
     """What is drawn, and how it is called."""
     span_ms: float
     panels: Sequence[Panel]
@@ -71,9 +71,9 @@ def make_group(title: str, devices: tuple[str, str], traces: Mapping[str, Sequen
     found = {name: Trace.of(events) for name, events in traces.items()}
     span_ms = max(trace.duration_ms(first, FRAMES) for trace in found.values())
     span_ms = min(span_ms, *(trace.duration_ms(first) for trace in found.values()))
-    rows = {Row.HOST: "host", Row.PFE: f"PFE on {devices[0]}", Row.RPN: f"RPN on {devices[1]}"}
+    rows = {TimelineRow.HOST: "host", TimelineRow.PFE: f"PFE on {devices[0]}", TimelineRow.RPN: f"RPN on {devices[1]}"}
     if devices[0] == ON_HOST:
-        rows = {Row.HOST: "host, with PFE", Row.RPN: rows[Row.RPN]}
+        rows = {TimelineRow.HOST: "host, with PFE", TimelineRow.RPN: rows[TimelineRow.RPN]}
     return Group(title, rows, span_ms, [Panel(name, trace.cut(first, span_ms)) for name, trace in found.items()])
 
 

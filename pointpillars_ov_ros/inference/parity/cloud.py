@@ -28,7 +28,7 @@ _CLUTTER = 200
 _SEED = 20_260
 
 
-class Part(NamedTuple):
+class ScenePart(NamedTuple):
     """A box of an object: in the object's frame, x along its length, z from the ground (m)."""
 
     x: float
@@ -43,7 +43,7 @@ class Part(NamedTuple):
 class Placed(NamedTuple):
     """An object on the ground of the lidar frame; yaw in degrees about +z."""
 
-    parts: tuple[Part, ...]
+    parts: tuple[ScenePart, ...]
     x: float
     y: float
     yaw: float
@@ -52,24 +52,24 @@ class Placed(NamedTuple):
 # Found by search for what the SmallMunich network takes for cars at every distance here; paint and glass, which are met
 # at a slant, give little back.
 CAR = (
-    Part(0.0, 0.0, 3.4, 1.55, 0.12, 0.90, 0.05),
-    Part(0.0, 0.0, 3.9, 1.05, 0.12, 0.70, 0.05),
-    Part(-0.70, 0.0, 2.1, 1.40, 0.90, 1.27, 0.05),
-    Part(-0.70, 0.0, 1.45, 1.20, 1.27, 1.64, 0.05),
+    ScenePart(0.0, 0.0, 3.4, 1.55, 0.12, 0.90, 0.05),
+    ScenePart(0.0, 0.0, 3.9, 1.05, 0.12, 0.70, 0.05),
+    ScenePart(-0.70, 0.0, 2.1, 1.40, 0.90, 1.27, 0.05),
+    ScenePart(-0.70, 0.0, 1.45, 1.20, 1.27, 1.64, 0.05),
 )
 PERSON = (
-    Part(0.05, 0.12, 0.20, 0.18, 0.0, 0.85, 0.35),
-    Part(-0.10, -0.12, 0.20, 0.18, 0.0, 0.85, 0.35),
-    Part(0.0, 0.0, 0.28, 0.50, 0.85, 1.45, 0.40),
-    Part(0.0, 0.0, 0.20, 0.20, 1.50, 1.75, 0.30),
+    ScenePart(0.05, 0.12, 0.20, 0.18, 0.0, 0.85, 0.35),
+    ScenePart(-0.10, -0.12, 0.20, 0.18, 0.0, 0.85, 0.35),
+    ScenePart(0.0, 0.0, 0.28, 0.50, 0.85, 1.45, 0.40),
+    ScenePart(0.0, 0.0, 0.20, 0.20, 1.50, 1.75, 0.30),
 )
 CYCLIST = (
-    Part(0.0, 0.0, 1.70, 0.08, 0.10, 0.75, 0.25),
-    Part(0.0, 0.0, 0.30, 0.35, 0.40, 0.95, 0.35),
-    Part(0.10, 0.0, 0.35, 0.50, 0.95, 1.50, 0.40),
-    Part(0.20, 0.0, 0.20, 0.20, 1.50, 1.75, 0.30),
+    ScenePart(0.0, 0.0, 1.70, 0.08, 0.10, 0.75, 0.25),
+    ScenePart(0.0, 0.0, 0.30, 0.35, 0.40, 0.95, 0.35),
+    ScenePart(0.10, 0.0, 0.35, 0.50, 0.95, 1.50, 0.40),
+    ScenePart(0.20, 0.0, 0.20, 0.20, 1.50, 1.75, 0.30),
 )
-WALL = (Part(0.0, 0.0, 30.0, 0.3, 0.0, 4.0, 0.25),)
+WALL = (ScenePart(0.0, 0.0, 30.0, 0.3, 0.0, 4.0, 0.25),)
 
 SCENE = (
     Placed(CAR, 8.0, -3.2, 2.0),
@@ -138,7 +138,7 @@ def _see_ground(elevations: Doubles, columns: int, height: float) -> tuple[Doubl
 
 def _see_part(
     placed: Placed,
-    part: Part,
+    part: ScenePart,
     height: float,
     azimuths: Doubles,
     elevations: Doubles,

@@ -37,7 +37,7 @@ HOST_STAGES = (Stage.CONVERT, Stage.PILLARS, Stage.SCATTER, Stage.DECODE)
 """The work of the host; QUEUE is waiting for a frame slot, PFE and RPN are the devices'."""
 
 
-class Row(Enum):
+class TimelineRow(Enum):
     """Who works."""
 
     HOST = 0
@@ -46,11 +46,11 @@ class Row(Enum):
 
 
 ROWS = {
-    Stage.PILLARS: Row.HOST,
-    Stage.PFE: Row.PFE,
-    Stage.SCATTER: Row.HOST,
-    Stage.RPN: Row.RPN,
-    Stage.DECODE: Row.HOST,
+    Stage.PILLARS: TimelineRow.HOST,
+    Stage.PFE: TimelineRow.PFE,
+    Stage.SCATTER: TimelineRow.HOST,
+    Stage.RPN: TimelineRow.RPN,
+    Stage.DECODE: TimelineRow.HOST,
 }
 """Whose work a stage is. The wait for a slot is nobody's, and clouds are converted on the thread that sends them."""
 

@@ -32,7 +32,7 @@ from pointpillars_ov_ros.inference.pipeline.frames import (
 )
 from pointpillars_ov_ros.inference.pipeline.scheduler import (
     SCHEDULES,
-    Job,
+    HostJob,
     Slot,
     SlotEntry,
     SlotTable,
@@ -263,8 +263,8 @@ class Pipeline:
         self._end(entry.cloud, Stage.PFE if on_pfe else Stage.RPN, now_ns)
         entry.state = State.PFE_DONE if on_pfe else State.RPN_DONE
 
-    def _do(self, job: Job, entry: SlotEntry) -> None:
-        if job is Job.PREPARE and not self._dequeue_cloud(entry):
+    def _do(self, job: HostJob, entry: SlotEntry) -> None:
+        if job is HostJob.PREPARE and not self._dequeue_cloud(entry):
             return
         assert entry.cloud is not None
         detections, error = None, ""
@@ -275,7 +275,7 @@ class Pipeline:
         except Exception as unknown:
             log.exception("frame %d failed", entry.sequence)
             error = f"{type(unknown).__name__}: {unknown}"
-        if error or job is Job.FINISH:
+        if error or job is HostJob.FINISH:
             self._order.release(
                 self._slots.free(entry), Detections.empty() if detections is None else detections, error
             )
@@ -284,27 +284,27 @@ class Pipeline:
         else:
             entry.state = job.leads_to
 
-    def _step(self, job: Job, entry: SlotEntry, cloud: PendingCloud) -> Detections | None:
+    def _step(self, job: HostJob, entry: SlotEntry, cloud: PendingCloud) -> Detections | None:
         """Do one job; only FINISH has a result."""
         slot, detections = entry.slot, None
-        if job is Job.PREPARE:
+        if job is HostJob.PREPARE:
             self._begin(cloud, Stage.PILLARS)
             assert cloud.points is not None
             slot.prepare(cloud.points)
             cloud.points = None
             cloud.pillars = slot.pillars
             self._end(cloud, Stage.PILLARS)
-        elif job is Job.START_PFE:
+        elif job is HostJob.START_PFE:
             entry.started_ns = self._begin(cloud, Stage.PFE)
             slot.start_pfe(self._done_callback(entry, State.PFE_RUNNING))
-        elif job is Job.SCATTER:
+        elif job is HostJob.SCATTER:
             self._begin(cloud, Stage.SCATTER)
             slot.scatter()
             self._end(cloud, Stage.SCATTER)
-        elif job is Job.START_RPN:
+        elif job is HostJob.START_RPN:
             entry.started_ns = self._begin(cloud, Stage.RPN)
             slot.start_rpn(self._done_callback(entry, State.RPN_RUNNING))
-        elif job is Job.FINISH:
+        elif job is HostJob.FINISH:
             self._begin(cloud, Stage.DECODE)
             detections = slot.decode(self.settings)
             self._end(cloud, Stage.DECODE)

@@ -72,7 +72,7 @@ RUNNING = (State.PFE_RUNNING, State.RPN_RUNNING)
 """The states that a device, and not the host, leads out of."""
 
 
-class Job(Enum):
+class HostJob(Enum):
     """What the host can do next for a slot: the state it needs, and the one it leads to."""
 
     PREPARE = (State.IDLE, State.PREPARED)
@@ -92,7 +92,7 @@ class Schedule(NamedTuple):
     """A mode."""
 
     slots: int
-    priority: tuple[Job, ...]
+    priority: tuple[HostJob, ...]
     takes_more_slots: bool = False
 
     def slots_for(self, rpns_at_once: int) -> int:
@@ -102,15 +102,19 @@ class Schedule(NamedTuple):
 
 SCHEDULES = {
     # With one slot there is never a choice.
-    Mode.LATENCY: Schedule(1, (Job.FINISH, Job.START_RPN, Job.SCATTER, Job.START_PFE, Job.PREPARE)),
+    Mode.LATENCY: Schedule(1, (HostJob.FINISH, HostJob.START_RPN, HostJob.SCATTER, HostJob.START_PFE, HostJob.PREPARE)),
     # While RPN(N) runs, N+1 is prepared and encoded; when it is done, its result leaves first. The RPN of the
     # older frame always starts before the PFE of the younger one, which keeps the device to the older.
-    Mode.BALANCED: Schedule(2, (Job.FINISH, Job.SCATTER, Job.START_RPN, Job.START_PFE, Job.PREPARE)),
+    Mode.BALANCED: Schedule(
+        2, (HostJob.FINISH, HostJob.SCATTER, HostJob.START_RPN, HostJob.START_PFE, HostJob.PREPARE)
+    ),
     # No network waits for the host: what only starts one goes first. So PFE(N) starts before N-1 is scattered,
     # and RPN(N-1) before the result of N-2 is decoded. With more slots than three, several RPNs run at a time, as
     # a network compiled for several streams wants it.
     Mode.THROUGHPUT: Schedule(
-        3, (Job.START_PFE, Job.START_RPN, Job.SCATTER, Job.FINISH, Job.PREPARE), takes_more_slots=True
+        3,
+        (HostJob.START_PFE, HostJob.START_RPN, HostJob.SCATTER, HostJob.FINISH, HostJob.PREPARE),
+        takes_more_slots=True,
     ),
 }
 
@@ -220,18 +224,18 @@ def rpns_at_once(slots: int) -> int:
 
 def next_job(
     schedule: Schedule, slots: Sequence[SlotEntry], cloud_waiting: bool, at_once: int = 1
-) -> tuple[Job, SlotEntry] | None:
+) -> tuple[HostJob, SlotEntry] | None:
     """Choose the first job in the order of priority that some slot is ready for, the oldest frame first.
 
     `cloud_waiting` tells whether there is a cloud to prepare. At most one PFE and `at_once` RPNs run at a time.
     None: nothing to do until a network is done or a cloud comes.
     """
     for job in schedule.priority:
-        if job is Job.PREPARE and not cloud_waiting:
+        if job is HostJob.PREPARE and not cloud_waiting:
             continue
         if job.starts_inference:
             running = sum(entry.state is job.leads_to for entry in slots)
-            if running >= (at_once if job is Job.START_RPN else 1):
+            if running >= (at_once if job is HostJob.START_RPN else 1):
                 continue
         ready = [entry for entry in slots if entry.state is job.needs]
         if ready:

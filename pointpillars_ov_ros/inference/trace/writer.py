@@ -16,7 +16,7 @@ from typing import TextIO
 from pointpillars_ov_ros.config.errors import ConfigError
 from pointpillars_ov_ros.config.regular_file import create_regular
 from pointpillars_ov_ros.inference.engine import Engine
-from pointpillars_ov_ros.inference.pipeline.frames import ROWS, Row, Stage, StageEvent
+from pointpillars_ov_ros.inference.pipeline.frames import ROWS, Stage, StageEvent, TimelineRow
 
 log = logging.getLogger(__name__)
 
@@ -72,13 +72,13 @@ class TraceLines:
                 args={"sequence": sequence, "slot": slot},
             )
 
-    def _free_thread(self, row: Row) -> int:
+    def _free_thread(self, row: TimelineRow) -> int:
         taken = {thread for _, thread in self._open.values()}
         first = 1 + row.value * _LANES
         return next((thread for thread in range(first, first + _LANES) if thread not in taken), first)
 
-    def _row_name(self, row: Row) -> str:
-        return "host thread" if row is Row.HOST else f"{row.name} on {self._devices[row is Row.RPN]}"
+    def _row_name(self, row: TimelineRow) -> str:
+        return "host thread" if row is TimelineRow.HOST else f"{row.name} on {self._devices[row is TimelineRow.RPN]}"
 
 
 class TraceRecorder:

@@ -23,7 +23,7 @@ from pointpillars_ov_ros.clouds.intensity import BRIGHT
 from pointpillars_ov_ros.config.errors import list_names, shown
 from pointpillars_ov_ros.core.arrays import FloatArray
 from pointpillars_ov_ros.nodes.detector.outputs import DetectorOutputs
-from pointpillars_ov_ros.ros.conversions import Cloud, Reading
+from pointpillars_ov_ros.ros.conversions import Reading, SensorCloud
 from pointpillars_ov_ros.ros.settings import DetectorNodeConfig, Pose
 from pointpillars_ov_ros.ros.waiting_messages import waiting_messages
 
@@ -34,7 +34,7 @@ _MAX_HEIGHT_ERROR_M = 0.25
 """Of the sensor, without a word. KITTI's own frames swing by 0.1 m about theirs."""
 
 
-class Heard(NamedTuple):
+class ReceivedMessage(NamedTuple):
     """A message, and what its publisher's middleware says of it."""
 
     message: Any
@@ -101,12 +101,12 @@ class CloudSubscription:
         return self._node.create_subscription(
             PointCloud2,
             "points",
-            lambda message, info: self._receive(change, to_heard(message, info)),
+            lambda message, info: self._receive(change, to_received(message, info)),
             self._profile,
             event_callbacks=SubscriptionEventCallbacks(message_lost=self._count_lost),
         )
 
-    def _receive(self, change: int, heard: Heard) -> None:
+    def _receive(self, change: int, heard: ReceivedMessage) -> None:
         clouds, is_leaving, matched = [heard], bool(self._leaving), self._matched()
         if matched > self._matched_before:
             self._say_several(matched)
@@ -122,11 +122,11 @@ class CloudSubscription:
                 self._on_lost(gap)
             self._on_cloud(cloud.message)
 
-    def _take_over(self, heard: Heard) -> list[Heard]:
+    def _take_over(self, heard: ReceivedMessage) -> list[ReceivedMessage]:
         """Return what is left in the subscriptions that leave, and in the new one, in the order of sending."""
         clouds = [heard]
         for subscription in (*self._leaving, self._subscription):
-            clouds += [to_heard(*waiting) for waiting in waiting_messages(subscription)]
+            clouds += [to_received(*waiting) for waiting in waiting_messages(subscription)]
         for subscription in self._leaving:
             self._node.destroy_subscription(subscription)
         self._leaving = []
@@ -204,7 +204,7 @@ class CloudWatch:
         self._warnings: dict[str, str] = {}
         outputs.sensor = ""
 
-    def look(self, cloud: Cloud, frame: str) -> None:
+    def look(self, cloud: SensorCloud, frame: str) -> None:
         """Look at a cloud as it was read, in `frame`."""
         if self._frame != frame and not self._target:
             self._say_frame(frame)
@@ -258,7 +258,7 @@ class CloudWatch:
             )
         self._frame = frame
 
-    def _say_intensity(self, cloud: Cloud) -> None:
+    def _say_intensity(self, cloud: SensorCloud) -> None:
         reading = self._reading
         if not cloud.has_intensity:
             self._warn(
@@ -292,6 +292,6 @@ def describe_ground(ground_z: float, expected_height: float, pose: Pose, frame: 
     )
 
 
-def to_heard(message: Any, info: dict[str, Any]) -> Heard:
+def to_received(message: Any, info: dict[str, Any]) -> ReceivedMessage:
     """Read what rclpy gives along with a message; older ones do not give its number."""
-    return Heard(message, info["source_timestamp"], info.get("publication_sequence_number"))
+    return ReceivedMessage(message, info["source_timestamp"], info.get("publication_sequence_number"))

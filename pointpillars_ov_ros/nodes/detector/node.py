@@ -32,7 +32,7 @@ from pointpillars_ov_ros.model.shipped import shipped_model
 from pointpillars_ov_ros.nodes.detector.background_service import BackgroundTrigger
 from pointpillars_ov_ros.nodes.detector.input import CloudSubscription, CloudWatch
 from pointpillars_ov_ros.nodes.detector.outputs import DetectorOutputs, describe_start, describe_times
-from pointpillars_ov_ros.nodes.detector.placement import IncomingCloud, Placement
+from pointpillars_ov_ros.nodes.detector.placement import CloudPlacement, IncomingCloud
 from pointpillars_ov_ros.ros import qos
 from pointpillars_ov_ros.ros.conversions import CloudReader
 from pointpillars_ov_ros.ros.dds import transport_warning
@@ -56,7 +56,7 @@ class DetectorNode(LifecycleNode):
         self._detector: ReloadableDetector | None = None
         """None: not configured."""
         self._subscription: CloudSubscription | None = None
-        self._placement: Placement | None = None
+        self._placement: CloudPlacement | None = None
         """None: clouds are in the network's frame as they come."""
         self._starting = False
         self._failure = ""
@@ -190,8 +190,8 @@ class DetectorNode(LifecycleNode):
         self._reader = CloudReader(self._runtime, buffers, self._watch.note_layout)
         is_at_origin = Transform.from_pose(*config.sensor_pose).is_identity
         self._outputs.T_header_model = None if is_at_origin else Transform.from_pose(*config.sensor_pose).inverse
-        if Placement.is_needed(config):
-            self._placement = Placement(self, config, buffers, self._submit, self._on_missing_transform)
+        if CloudPlacement.is_needed(config):
+            self._placement = CloudPlacement(self, config, buffers, self._submit, self._on_missing_transform)
         self._subscription = CloudSubscription(self, profile, self._on_cloud, self._on_lost)
         return self._subscription.topic
 

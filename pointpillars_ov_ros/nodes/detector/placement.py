@@ -63,7 +63,7 @@ class Place(NamedTuple):
     """Why there is no T_odom_cloud; empty where there is one, or none was asked for."""
 
 
-class Placement:
+class CloudPlacement:
     """Takes clouds to the network's frame, and joins them with earlier ones. Used from the executor's thread only."""
 
     def __init__(

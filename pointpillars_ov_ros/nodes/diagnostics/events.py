@@ -28,7 +28,7 @@ class EventKind(Enum):
     """The clock went back, or there was a silence."""
 
 
-class Event(NamedTuple):
+class DetectorEvent(NamedTuple):
     """Something that happened."""
 
     number: int
@@ -45,13 +45,13 @@ class DetectorEvents:
         """Keep the last `keep`; `stamp_s` gives the time that they are stamped with."""
         self._stamp_s = stamp_s
         self._before: FrameTiming | None = None
-        self.last: deque[Event] = deque(maxlen=keep)
+        self.last: deque[DetectorEvent] = deque(maxlen=keep)
         self.counts = dict.fromkeys(EventKind, 0)
 
     def note(self, kind: EventKind, text: str) -> None:
         """Keep an event of now."""
         self.counts[kind] += 1
-        self.last.append(Event(sum(self.counts.values()), self._stamp_s(), text))
+        self.last.append(DetectorEvent(sum(self.counts.values()), self._stamp_s(), text))
 
     def watch(self, timing: FrameTiming) -> None:
         """Compare a frame with the one before it."""

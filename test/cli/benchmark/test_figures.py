@@ -13,7 +13,7 @@ from pointpillars_ov_ros.cli.benchmark.figures import (
     durations_ms,
     total_medians_ms,
 )
-from pointpillars_ov_ros.cli.benchmark.gantt import Row
+from pointpillars_ov_ros.cli.benchmark.gantt import TimelineRow
 from pointpillars_ov_ros.cli.benchmark.plot import FRAMES, make_group
 from pointpillars_ov_ros.cli.measurement.workloads import Left, Round
 from pointpillars_ov_ros.core.detections import Detections
@@ -100,7 +100,7 @@ def test_all_modes_are_drawn_over_the_time_that_the_slowest_takes_for_a_few_fram
     assert [bar.sequence for bar in slow.trace.bars] == [2, 3, 4]
     assert [bar.sequence for bar in fast.trace.bars] == list(range(2, 2 + FRAMES * 4))
     assert all(0 <= bar.begin_ms <= bar.end_ms <= group.span_ms for panel in group.panels for bar in panel.trace.bars)
-    assert group.rows == {Row.HOST: "host", Row.PFE: "PFE on CPU", Row.RPN: "RPN on GPU"}
+    assert group.rows == {TimelineRow.HOST: "host", TimelineRow.PFE: "PFE on CPU", TimelineRow.RPN: "RPN on GPU"}
 
 
 def test_no_time_is_drawn_of_which_one_trace_knows_nothing() -> None:
@@ -110,4 +110,4 @@ def test_no_time_is_drawn_of_which_one_trace_knows_nothing() -> None:
 
 def test_where_the_host_encodes_there_is_no_row_for_the_pfe() -> None:
     group = make_group("title", ("host", "CPU"), {"mode": trace(40, 9)}, first=0)
-    assert list(group.rows) == [Row.HOST, Row.RPN]
+    assert list(group.rows) == [TimelineRow.HOST, TimelineRow.RPN]

@@ -9,7 +9,7 @@ import random
 
 import pytest
 
-from pointpillars_ov_ros.cli.benchmark.gantt import ROWS, Bar, Row, Trace
+from pointpillars_ov_ros.cli.benchmark.gantt import ROWS, Bar, TimelineRow, Trace
 from pointpillars_ov_ros.config.runtime_config import Mode
 from pointpillars_ov_ros.inference.pipeline.frames import Stage, StageEvent
 from pointpillars_ov_ros.inference.simulation.simulate import SimulationProfile, StageMilliseconds, run_simulation
@@ -32,7 +32,7 @@ def test_every_frame_has_a_bar_for_each_stage_but_the_wait(mode: Mode) -> None:
     for bars in by_frame.values():
         assert [bar.stage for bar in bars] == list(ALONE_MS)
         for bar in bars:
-            is_host = ROWS[bar.stage] is Row.HOST
+            is_host = ROWS[bar.stage] is TimelineRow.HOST
             assert bar.end_ms - bar.begin_ms == pytest.approx(ALONE_MS[bar.stage]) or (
                 not is_host and bar.end_ms - bar.begin_ms > ALONE_MS[bar.stage]
             )
@@ -42,9 +42,9 @@ def test_every_frame_has_a_bar_for_each_stage_but_the_wait(mode: Mode) -> None:
 @pytest.mark.parametrize("mode", Mode)
 def test_the_host_does_one_thing_at_a_time(mode: Mode) -> None:
     trace = Trace.of(simulate(mode))
-    assert len(trace.lanes(Row.HOST)) == 1
-    host = trace.lanes(Row.HOST)[0]
-    assert len(host) == sum(ROWS[bar.stage] is Row.HOST for bar in trace.bars)
+    assert len(trace.lanes(TimelineRow.HOST)) == 1
+    host = trace.lanes(TimelineRow.HOST)[0]
+    assert len(host) == sum(ROWS[bar.stage] is TimelineRow.HOST for bar in trace.bars)
 
 
 @pytest.mark.parametrize("mode", Mode)
@@ -56,7 +56,7 @@ def test_the_order_in_which_events_were_reported_does_not_matter(mode: Mode) -> 
 
 def test_networks_overlap_where_the_mode_says_so() -> None:
     def overlap(mode: Mode) -> bool:
-        lanes = [Trace.of(simulate(mode)).lanes(row)[0] for row in (Row.PFE, Row.RPN)]
+        lanes = [Trace.of(simulate(mode)).lanes(row)[0] for row in (TimelineRow.PFE, TimelineRow.RPN)]
         pairs = itertools.product(*lanes)
         return any(a.begin_ms < b.end_ms and b.begin_ms < a.end_ms for a, b in pairs)
 
@@ -91,11 +91,11 @@ TRACE = Trace(
 
 
 def test_what_overlaps_goes_into_lanes_of_its_own() -> None:
-    lanes = TRACE.lanes(Row.RPN)
+    lanes = TRACE.lanes(TimelineRow.RPN)
     assert [[bar.sequence for bar in lane] for lane in lanes] == [[0, 2, 3], [1]]
     for lane in lanes:
         assert all(a.end_ms <= b.begin_ms for a, b in itertools.pairwise(lane))
-    assert TRACE.lanes(Row.PFE) == []
+    assert TRACE.lanes(TimelineRow.PFE) == []
 
 
 def test_a_cut_begins_with_a_frame_and_cuts_off_what_reaches_beyond() -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from pointpillars_ov_ros.cli import main as cli
-from pointpillars_ov_ros.cli.benchmark.gantt import Row
+from pointpillars_ov_ros.cli.benchmark.gantt import TimelineRow
 from pointpillars_ov_ros.cli.benchmark.trace import choose, make_groups
 from pointpillars_ov_ros.config.runtime_config import Mode
 from pointpillars_ov_ros.inference.pipeline.frames import StageEvent
@@ -70,7 +70,7 @@ def test_the_first_frame_shown_is_number_0(traces: list[Path], first: int | None
     frames = sorted({event.sequence for event in trace.events})
     chosen = trace._replace(events=choose(trace.events, frames, first, traces[2]))
     (group,) = make_groups([chosen])
-    assert set(group.rows) == set(Row)
+    assert set(group.rows) == set(TimelineRow)
     assert group.panels[0].title == "1: throughput mode"
     begun = {bar.sequence for bar in group.panels[0].trace.bars}
     assert {0, 1, 2} <= begun

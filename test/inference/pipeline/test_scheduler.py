@@ -12,7 +12,7 @@ from pointpillars_ov_ros.config.errors import ConfigError
 from pointpillars_ov_ros.config.runtime_config import Mode
 from pointpillars_ov_ros.inference.pipeline.scheduler import (
     SCHEDULES,
-    Job,
+    HostJob,
     Schedule,
     SlotEntry,
     State,
@@ -24,11 +24,11 @@ from pointpillars_ov_ros.inference.simulation.device import SimulatedSlot
 
 PFE_DONE, RPN_DONE = State.PFE_DONE, State.RPN_DONE
 STEPS = {
-    Job.PREPARE: "pre",
-    Job.START_PFE: "PFE",
-    Job.SCATTER: "scatter",
-    Job.START_RPN: "RPN",
-    Job.FINISH: "post",
+    HostJob.PREPARE: "pre",
+    HostJob.START_PFE: "PFE",
+    HostJob.SCATTER: "scatter",
+    HostJob.START_RPN: "RPN",
+    HostJob.FINISH: "post",
 }
 
 
@@ -57,7 +57,7 @@ class Bench:
         done = []
         while (choice := next_job(self.schedule, self.slots, bool(self.waiting), self.at_once)) is not None:
             job, each = choice
-            if job is Job.PREPARE:
+            if job is HostJob.PREPARE:
                 each.sequence = self.waiting.pop(0)
             each.state = job.leads_to
             done.append(f"{STEPS[job]} {each.sequence}")
@@ -113,7 +113,7 @@ def test_throughput_follows_the_order_of_the_design_when_both_networks_are_done(
 def test_throughput_starts_a_free_rpn_before_it_scatters_for_the_one_after() -> None:
     slots = [entry(State.SCATTERED, 1), entry(State.PFE_DONE, 2), entry(State.RPN_DONE, 0)]
     choice = next_job(SCHEDULES[Mode.THROUGHPUT], slots, cloud_waiting=True)
-    assert choice == (Job.START_RPN, slots[0])
+    assert choice == (HostJob.START_RPN, slots[0])
 
 
 @pytest.mark.parametrize("mode", Mode)
@@ -146,12 +146,12 @@ def test_a_job_is_only_given_to_a_slot_in_the_state_it_needs(mode: Mode, cloud_w
         if choice is not None:
             job, each = choice
             assert each.state is job.needs
-            assert cloud_waiting or job is not Job.PREPARE
+            assert cloud_waiting or job is not HostJob.PREPARE
 
 
 @pytest.mark.parametrize("mode", Mode)
 def test_a_network_never_runs_two_frames_at_once(mode: Mode) -> None:
-    running = {Job.START_PFE: State.PFE_RUNNING, Job.START_RPN: State.RPN_RUNNING}
+    running = {HostJob.START_PFE: State.PFE_RUNNING, HostJob.START_RPN: State.RPN_RUNNING}
     for slots in all_states(SCHEDULES[mode].slots):
         choice = next_job(SCHEDULES[mode], slots, cloud_waiting=True)
         if choice is not None and choice[0] in running:
@@ -178,8 +178,8 @@ def test_there_is_always_a_job_unless_every_frame_waits_for_a_network(mode: Mode
 
 @pytest.mark.parametrize("mode", Mode)
 def test_every_mode_knows_every_job(mode: Mode) -> None:
-    assert set(SCHEDULES[mode].priority) == set(Job)
-    assert len(SCHEDULES[mode].priority) == len(Job)
+    assert set(SCHEDULES[mode].priority) == set(HostJob)
+    assert len(SCHEDULES[mode].priority) == len(HostJob)
 
 
 def test_the_modes_have_as_many_slots_as_the_design_says() -> None:
@@ -192,16 +192,16 @@ def test_the_modes_have_as_many_slots_as_the_design_says() -> None:
 
 def test_the_jobs_lead_from_idle_to_idle() -> None:
     state, visited = State.IDLE, []
-    for _ in range(len(Job)):
-        job = next(job for job in Job if job.needs is state)
+    for _ in range(len(HostJob)):
+        job = next(job for job in HostJob if job.needs is state)
         visited.append(job)
         state = State(job.leads_to + 1) if "START" in job.name else job.leads_to
     assert state is State.IDLE
-    assert set(visited) == set(Job)
+    assert set(visited) == set(HostJob)
 
 
 def test_without_slots_there_is_no_job() -> None:
-    assert next_job(Schedule(0, tuple(Job)), [], cloud_waiting=True) is None
+    assert next_job(Schedule(0, tuple(HostJob)), [], cloud_waiting=True) is None
 
 
 @pytest.mark.parametrize("more", range(4))

@@ -13,7 +13,7 @@ import pytest
 
 from pointpillars_ov_ros.config.errors import ConfigError, DatasetError
 from pointpillars_ov_ros.config.runtime_config import Mode
-from pointpillars_ov_ros.inference.pipeline.frames import ROWS, Row, Stage, StageEvent
+from pointpillars_ov_ros.inference.pipeline.frames import ROWS, Stage, StageEvent, TimelineRow
 from pointpillars_ov_ros.inference.simulation.simulate import SimulationProfile, StageMilliseconds, run_simulation
 from pointpillars_ov_ros.inference.trace.reader import read_trace
 from pointpillars_ov_ros.inference.trace.writer import TraceRecorder, write_trace
@@ -57,7 +57,7 @@ def test_each_row_has_threads_of_its_own_on_which_nothing_overlaps(tmp_path: Pat
     names = {one["tid"]: one["args"]["name"] for one in found if one["name"] == "thread_name"}
     assert set(names.values()) == {"host thread", "PFE on CPU", "RPN on GPU.0"}
     bars = [one for one in found if one["ph"] == "X"]
-    words = {Row.HOST: "host", Row.PFE: "PFE", Row.RPN: "RPN"}
+    words = {TimelineRow.HOST: "host", TimelineRow.PFE: "PFE", TimelineRow.RPN: "RPN"}
     assert all(names[bar["tid"]].startswith(words[ROWS[Stage[bar["name"].upper()]]]) for bar in bars)
     for thread in names:
         own = sorted((bar["ts"], bar["ts"] + bar["dur"]) for bar in bars if bar["tid"] == thread)

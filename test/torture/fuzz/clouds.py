@@ -14,7 +14,7 @@ from rclpy.serialization import deserialize_message, serialize_message
 from sensor_msgs.msg import PointCloud2, PointField
 
 from pointpillars_ov_ros.clouds.points import PointBuffers
-from pointpillars_ov_ros.config.runtime_config import RuntimeConfig, Sensor
+from pointpillars_ov_ros.config.runtime_config import RuntimeConfig, SensorKind
 from pointpillars_ov_ros.core.pillars import Pillars
 from pointpillars_ov_ros.ros.conversions import CloudReader
 from test.builders import tiny_grid
@@ -22,7 +22,7 @@ from test.ros.clouds import CODES, VELODYNE, cloud_message
 from test.torture.fuzz.draws import TEXTS, Draws
 
 _NAMES = ("x", "y", "z", "intensity", "reflectivity", "ring", "")
-_SENSORS = tuple(Sensor)
+_SENSORS = tuple(SensorKind)
 _UINT32 = 2**32 - 1
 _BUFFERS = PointBuffers()
 _PILLARS = Pillars(tiny_grid())
