@@ -7,7 +7,6 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import gc
-import json
 import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -22,6 +21,7 @@ from pointpillars_ov_ros.cli.machine import Surroundings, look_around
 from pointpillars_ov_ros.cli.measurement.workloads import read_clouds
 from pointpillars_ov_ros.cli.tables import format_table
 from pointpillars_ov_ros.conversion.open_model import open_model
+from pointpillars_ov_ros.core.files import write_json, write_text
 
 _GROWTH_PICTURE = "growth.png"
 
@@ -77,10 +77,9 @@ def write_report(
         "claims": [{**dataclasses.asdict(claim), "is_met": claim.is_met} for claim in claims],
         "growth": [{"points": size, "host_ms": ms} for size, ms in zip(SIZES, growth_ms, strict=True)],
     }
-    (folder / "claims.json").write_text(json.dumps(document, indent=2) + "\n", encoding="utf-8")
+    write_json(folder / "claims.json", document)
     draw_growth(folder / _GROWTH_PICTURE, growth_ms, f"{surroundings.model}, {surroundings.processor}")
-    text = format_markdown(surroundings, frames, rounds, claims)
-    (folder / "claims.md").write_text(text, encoding="utf-8")
+    write_text(folder / "claims.md", format_markdown(surroundings, frames, rounds, claims))
 
 
 def format_markdown(surroundings: Surroundings, frames: int, rounds: int, claims: Sequence[Claim]) -> str:

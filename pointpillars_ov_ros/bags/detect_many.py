@@ -22,7 +22,7 @@ from pointpillars_ov_ros.config.documents import one_line, parse_json, read_text
 from pointpillars_ov_ros.config.errors import InferenceError, PointPillarsError, plain
 from pointpillars_ov_ros.config.mapping import to_mapping
 from pointpillars_ov_ros.conversion.open_model import open_model
-from pointpillars_ov_ros.core.files import write_whole
+from pointpillars_ov_ros.core.files import write_text
 from pointpillars_ov_ros.inference.engine import Engine
 
 MANIFEST = "manifest.json"
@@ -95,7 +95,7 @@ class Manifest:
         """Write down what became of an input."""
         self.reports[job.name] = {"input": str(job.source), **report._asdict()}
         content = json.dumps({"settings": self._settings, "inputs": self.reports}, indent=1) + "\n"
-        write_whole(self.path, lambda fresh: fresh.write_text(content, encoding="utf-8"))
+        write_text(self.path, content)
 
 
 class ManyBags(NamedTuple):

@@ -1,14 +1,51 @@
 # Copyright 2026 The pointpillars_ov_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Folders that are written whole or not at all."""
+"""Files and folders that are written whole or not at all."""
 
 from __future__ import annotations
 
 import json
+import os
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+
+
+def write_json(path: Path, report: Any) -> None:
+    """Write a report, whole or not at all."""
+    write_text(path, json.dumps(report, indent=2) + "\n")
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a text file (UTF-8), whole or not at all."""
+    write_whole(path, lambda fresh: fresh.write_text(text, encoding="utf-8"))
+
+
+def write_whole(path: Path, write: Callable[[Path], object], *, durably: bool = False) -> None:
+    """Let `write` make a file of the same name in a folder beside `path`, then rename it.
+
+    `durably`: the disk has it when this returns, so that a loss of power leaves the old file or the new one.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=f".{path.name}.", dir=path.parent) as temporary:
+        fresh = Path(temporary) / path.name
+        write(fresh)
+        if durably:
+            _sync(fresh)
+        fresh.replace(path)
+    if durably:
+        _sync(path.parent)
+
+
+def write_folder(folder: Path, fill: Callable[[Path], object]) -> None:
+    """Let `fill` put files into an empty folder beside `folder`, then put it in the place of the one that is there."""
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=f".{folder.name}.", dir=folder.parent) as temporary:
+        fresh = Path(temporary) / folder.name
+        fresh.mkdir()
+        fill(fresh)
+        replace_folder(folder, fresh, Path(temporary) / f"{folder.name}.replaced")
 
 
 def replace_folder(folder: Path, fresh: Path, aside: Path) -> None:
@@ -27,15 +64,9 @@ def replace_folder(folder: Path, fresh: Path, aside: Path) -> None:
         raise
 
 
-def write_json(path: Path, report: Any) -> None:
-    """Write a report, whole or not at all."""
-    write_whole(path, lambda fresh: fresh.write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8"))
-
-
-def write_whole(path: Path, write: Callable[[Path], object]) -> None:
-    """Let `write` make a file of another name beside `path`, then rename it."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix=f".{path.name}.", dir=path.parent) as temporary:
-        fresh = Path(temporary) / path.name
-        write(fresh)
-        fresh.replace(path)
+def _sync(path: Path) -> None:
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

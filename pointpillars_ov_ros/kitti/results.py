@@ -4,13 +4,12 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from pointpillars_ov_ros.config.documents import read_text
 from pointpillars_ov_ros.config.errors import DatasetError
-from pointpillars_ov_ros.core.files import replace_folder
+from pointpillars_ov_ros.core.files import write_folder
 from pointpillars_ov_ros.kitti.calibration import MOST_BYTES
 from pointpillars_ov_ros.kitti.labels import RESULT_FIELDS, KittiObject, format_result
 
@@ -50,14 +49,13 @@ def check_results_folder(folder: Path) -> None:
 def write_results(folder: Path, results: Mapping[str, Sequence[KittiObject]]) -> None:
     """Write a file for each frame, all or nothing; earlier results in `folder` are replaced."""
     check_results_folder(folder)
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix=f".{folder.name}.", dir=folder.parent) as temporary:
-        fresh = Path(temporary) / "results"
-        fresh.mkdir()
+
+    def fill(fresh: Path) -> None:
         for name, objects in results.items():
             text = "".join(f"{format_result(o)}\n" for o in objects)
             (fresh / f"{name}.txt").write_text(text, encoding="ascii")
-        replace_folder(folder, fresh, Path(temporary) / "replaced")
+
+    write_folder(folder, fill)
 
 
 def _find(folder: Path, places: Sequence[str], what: str) -> dict[str, Path]:

@@ -7,7 +7,6 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import shutil
-import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,7 +17,7 @@ from pointpillars_ov_ros.config.errors import BundleError, ConfigError, shown
 from pointpillars_ov_ros.config.mapping import from_mapping, to_mapping
 from pointpillars_ov_ros.config.model_config import ModelConfig
 from pointpillars_ov_ros.config.regular_file import open_regular
-from pointpillars_ov_ros.core.files import replace_folder
+from pointpillars_ov_ros.core.files import write_folder
 from pointpillars_ov_ros.model.signature import SUFFIX, check_signature
 
 CONFIG_NAME = "bundle.yaml"
@@ -100,16 +99,15 @@ def write_bundle(config: ModelConfig, sources: dict[str, Path], folder: Path) ->
     """
     if folder.exists():
         _check_replaceable(folder)
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix=f".{folder.name}.", dir=folder.parent) as temporary:
-        fresh = Path(temporary) / "bundle"
-        fresh.mkdir()
+    config = dataclasses.replace(config, sha256={name: sha256(path) for name, path in sources.items()})
+
+    def fill(fresh: Path) -> None:
         for name, source in sources.items():
             shutil.copyfile(source, fresh / name)
-        config = dataclasses.replace(config, sha256={name: sha256(fresh / name) for name in sources})
         text = yaml.safe_dump(to_mapping(config), sort_keys=False, allow_unicode=True)
         (fresh / CONFIG_NAME).write_text(text, encoding="utf-8")
-        replace_folder(folder, fresh, Path(temporary) / "replaced")
+
+    write_folder(folder, fill)
     return ModelBundle(config, folder)
 
 

@@ -5,7 +5,6 @@
 from __future__ import annotations
 
 import io
-import os
 import pickle
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -21,6 +20,7 @@ from pointpillars_ov_ros.config.mapping import from_mapping, to_mapping
 from pointpillars_ov_ros.config.model_config import ModelConfig
 from pointpillars_ov_ros.conversion.architecture import Architecture
 from pointpillars_ov_ros.conversion.checkpoint_layouts import OWN_CONFIG_KEY, OWN_FORMAT, OWN_FORMAT_KEY
+from pointpillars_ov_ros.core.files import write_whole
 from pointpillars_ov_ros.training.settings import TrainingSettings
 
 _WEIGHTS, _OPTIMIZER = "model_state", "optimizer_state"
@@ -61,26 +61,7 @@ def save_checkpoint(path: Path, checkpoint: Checkpoint) -> None:
     # To memory first: torch's own writer turns a full disk into errors of many kinds.
     buffer = io.BytesIO()
     torch.save(content, buffer)
-    write_durably(path, buffer.getbuffer())
-
-
-def write_durably(path: Path, data: bytes | memoryview) -> None:
-    """Write a file under another name, and rename it once the disk has it."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    fresh = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        with fresh.open("wb") as stream:
-            stream.write(data)
-            stream.flush()
-            os.fsync(stream.fileno())
-        fresh.replace(path)
-    finally:
-        fresh.unlink(missing_ok=True)
-    folder = os.open(path.parent, os.O_RDONLY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)
+    write_whole(path, lambda fresh: fresh.write_bytes(buffer.getbuffer()), durably=True)
 
 
 def load_checkpoint(path: Path) -> Checkpoint:

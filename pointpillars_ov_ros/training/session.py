@@ -23,6 +23,7 @@ from pointpillars_ov_ros.config.model_config import ModelConfig
 from pointpillars_ov_ros.conversion.architecture import Architecture
 from pointpillars_ov_ros.conversion.checkpoint_import import import_checkpoint
 from pointpillars_ov_ros.conversion.importers import read_preset
+from pointpillars_ov_ros.core.files import write_whole
 from pointpillars_ov_ros.model.bundle import sha256
 from pointpillars_ov_ros.training.augmentation import NO_AUGMENTATION, Augmentation
 from pointpillars_ov_ros.training.checkpoint import (
@@ -30,7 +31,6 @@ from pointpillars_ov_ros.training.checkpoint import (
     load_checkpoint,
     load_weights,
     save_checkpoint,
-    write_durably,
 )
 from pointpillars_ov_ros.training.curves import draw_curves
 from pointpillars_ov_ros.training.feed import feed_samples, fill_bank
@@ -188,7 +188,7 @@ def save(run: Run, folder: Path) -> None:
         "columns": list(Record._fields),
         "steps": [list(record) for record in run.records],
     }
-    write_durably(folder / LOG, (json.dumps(log) + "\n").encode())
+    write_whole(folder / LOG, lambda fresh: fresh.write_text(json.dumps(log) + "\n"), durably=True)
     draw_curves(folder / CURVES, run.records, describe(run))
 
 

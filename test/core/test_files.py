@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from pointpillars_ov_ros.core.files import replace_folder
+from pointpillars_ov_ros.core.files import replace_folder, write_folder, write_whole
 
 
 def make(folder: Path, text: str) -> Path:
@@ -33,3 +33,35 @@ def test_what_was_there_is_there_again_where_there_is_nothing_fresh(tmp_path: Pa
     with pytest.raises(OSError):
         replace_folder(folder, tmp_path / "fresh", tmp_path / "aside")
     assert (folder / "file").read_text() == "old"
+
+
+@pytest.mark.parametrize("durably", [False, True])
+def test_a_file_is_the_old_one_until_the_new_one_is_whole(tmp_path: Path, durably: bool) -> None:
+    path = make(tmp_path / "there", "old") / "file"
+
+    def fail(fresh: Path) -> None:
+        fresh.write_text("half")
+        assert path.read_text() == "old"
+        raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        write_whole(path, fail, durably=durably)
+    assert path.read_text() == "old"
+    write_whole(path, lambda fresh: fresh.write_text("new"), durably=durably)
+    assert path.read_text() == "new" and list(path.parent.iterdir()) == [path], "something temporary is left"
+
+
+def test_a_folder_is_the_old_one_until_the_new_one_is_whole(tmp_path: Path) -> None:
+    folder = make(tmp_path / "folder", "old")
+    (folder / "more").write_text("old")
+
+    def fail(fresh: Path) -> None:
+        (fresh / "file").write_text("half")
+        raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        write_folder(folder, fail)
+    assert (folder / "file").read_text() == (folder / "more").read_text() == "old"
+    write_folder(folder, lambda fresh: (fresh / "file").write_text("new"))
+    assert [path.name for path in folder.iterdir()] == ["file"] and (folder / "file").read_text() == "new"
+    assert list(tmp_path.iterdir()) == [folder], "something temporary is left"

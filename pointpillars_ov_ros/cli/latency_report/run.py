@@ -10,7 +10,7 @@ from pointpillars_ov_ros.cli.latency_report.page import make_page, warnings
 from pointpillars_ov_ros.cli.latency_report.sources import listen, read_run, write_recording
 from pointpillars_ov_ros.cli.latency_report.table import make_rows
 from pointpillars_ov_ros.cli.tables import format_table
-from pointpillars_ov_ros.core.files import write_whole
+from pointpillars_ov_ros.core.files import write_text
 
 
 def run_latency_report(options: argparse.Namespace) -> int:
@@ -29,7 +29,7 @@ def run_latency_report(options: argparse.Namespace) -> int:
     for run in runs:
         for line in warnings(run):
             print(f"warning: {line}")
-    write_whole(options.page, lambda path: path.write_text(make_page(runs), encoding="utf-8"))
+    write_text(options.page, make_page(runs))
     if options.json is not None:
         print(f"recording  {options.json}")
     print(f"page       {options.page}")

@@ -14,7 +14,7 @@ from pointpillars_ov_ros.cli.latency_report.runs import Heard, LatencyRun
 from pointpillars_ov_ros.cli.recordings import read_json
 from pointpillars_ov_ros.config.errors import DatasetError
 from pointpillars_ov_ros.config.mapping import to_mapping
-from pointpillars_ov_ros.core.files import write_whole
+from pointpillars_ov_ros.core.files import write_text
 from pointpillars_ov_ros.ros.timing_message import from_message
 
 _TYPE = "diagnostic_msgs/msg/DiagnosticArray"
@@ -53,7 +53,7 @@ def read_recording(path: Path) -> LatencyRun:
 
 def write_recording(path: Path, run: LatencyRun) -> None:
     """Keep a run as JSON, whole or not at all."""
-    write_whole(path, lambda fresh: fresh.write_text(json.dumps(to_mapping(run)) + "\n", encoding="utf-8"))
+    write_text(path, json.dumps(to_mapping(run)) + "\n")
 
 
 def listen(topic: str, seconds: float) -> LatencyRun:

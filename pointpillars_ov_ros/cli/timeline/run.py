@@ -25,7 +25,7 @@ from pointpillars_ov_ros.cli.timeline.recording import (
 )
 from pointpillars_ov_ros.config.errors import InferenceError
 from pointpillars_ov_ros.conversion.open_model import open_model
-from pointpillars_ov_ros.core.files import write_whole
+from pointpillars_ov_ros.core.files import write_text, write_whole
 from pointpillars_ov_ros.inference.device.properties import parse_properties
 
 _HANGS_S = 120.0
@@ -37,7 +37,7 @@ def run_timeline(options: argparse.Namespace) -> int:
         recording = read_recording(options.recording)
     else:
         recording = record(options)
-        write_whole(options.json, lambda path: path.write_text(dump(recording), encoding="utf-8"))
+        write_text(options.json, dump(recording))
         print(f"recording  {options.json}")
     for run in recording.runs:
         print(f"\n{run.title}{f' (SIMULATED: {run.simulated})' if run.simulated else ''}")
@@ -48,7 +48,7 @@ def run_timeline(options: argparse.Namespace) -> int:
         write_whole(options.picture, lambda path: draw_recording(path, recording))
         print(f"picture    {options.picture}")
     if options.page is not None:
-        write_whole(options.page, lambda path: path.write_text(make_page(recording), encoding="utf-8"))
+        write_text(options.page, make_page(recording))
         print(f"page       {options.page}")
     failed = [entry for run in recording.runs for entry in failures(run)]
     if failed:

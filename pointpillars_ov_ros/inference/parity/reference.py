@@ -13,7 +13,6 @@ import dataclasses
 import hashlib
 import json
 import logging
-import tempfile
 import zipfile
 from pathlib import Path
 
@@ -23,6 +22,7 @@ import openvino as ov
 from pointpillars_ov_ros.config.mapping import to_mapping
 from pointpillars_ov_ros.config.model_config import ModelConfig
 from pointpillars_ov_ros.core.arrays import FloatArray
+from pointpillars_ov_ros.core.files import write_whole
 from pointpillars_ov_ros.core.pillars import Pillars
 from pointpillars_ov_ros.core.scatter import Canvas
 from pointpillars_ov_ros.inference.device.network import Network
@@ -143,15 +143,6 @@ def read(path: Path, config: ModelConfig) -> Answer | None:
 def write(path: Path, answer: Answer) -> None:
     """Keep an answer, whole or not at all; a folder that cannot be written to is no reason to fail."""
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile(dir=path.parent, prefix=f".{path.stem}.", delete=False) as file:
-            fresh = Path(file.name)
-            try:
-                np.savez(file, **answer._asdict())
-                file.flush()
-                fresh.rename(path)
-            except BaseException:
-                fresh.unlink(missing_ok=True)
-                raise
+        write_whole(path, lambda fresh: np.savez(fresh, **answer._asdict()))
     except OSError as error:
         log.warning("%s: the reference answer of the parity check is not kept: %s", path, error)
