@@ -14,6 +14,7 @@ from std_msgs.msg import Header
 from benchmarks.claims.claim import Claim, growth_by_step
 from benchmarks.claims.claims_inputs import Inputs
 from pointpillars_ov_ros.cli.measurement.workloads import Runner
+from pointpillars_ov_ros.cli.plotting import GREY, GRID, STAGES, new_figure, save_png
 from pointpillars_ov_ros.config.runtime_config import DropPolicy, RuntimeConfig
 from pointpillars_ov_ros.inference.engine import Engine, warm_up_cloud
 from pointpillars_ov_ros.ros.kitti_messages import FIELDS
@@ -59,15 +60,11 @@ def medians_ms(rounds_ms: Sequence[Sequence[float]]) -> list[float]:
 
 def draw_growth(path: Path, times_ms: Sequence[float], title: str) -> None:
     """Draw host time over `SIZES` to a PNG, both logarithmic, with the line of what grows as the points do."""
-    import matplotlib
-
-    matplotlib.use("Agg")
-    from matplotlib import pyplot
-
-    figure, axes = pyplot.subplots(figsize=(7.5, 5.0), layout="constrained")
+    figure = new_figure(7.5, 5.0)
+    axes = figure.subplots()
     proportional = [times_ms[0] * size / SIZES[0] for size in SIZES]
-    axes.plot(SIZES, proportional, color="#9aa3ad", linestyle="--", linewidth=1.2, label="as the points")
-    axes.plot(SIZES, times_ms, color="#c65a63", marker="o", linewidth=1.8, label="host part, median")
+    axes.plot(SIZES, proportional, color=GREY, linestyle="--", linewidth=1.2, label="as the points")
+    axes.plot(SIZES, times_ms, color=STAGES["rpn"], marker="o", linewidth=1.8, label="host part, median")
     for size, time_ms in zip(SIZES, times_ms, strict=True):
         axes.annotate(f"{time_ms:.1f}", (size, time_ms), xytext=(0, -13), textcoords="offset points", fontsize=8)
     axes.set_xscale("log")
@@ -79,7 +76,6 @@ def draw_growth(path: Path, times_ms: Sequence[float], title: str) -> None:
     axes.set_ylabel("host part, cloud message to detection message (ms)")
     axes.margins(y=0.12)
     axes.set_title(title, fontsize=10)
-    axes.grid(color="#d7dbe0", linewidth=0.6)
+    axes.grid(color=GRID, linewidth=0.6)
     axes.legend(frameon=False)
-    figure.savefig(path, dpi=120, format="png")
-    pyplot.close(figure)
+    save_png(figure, path, 120)

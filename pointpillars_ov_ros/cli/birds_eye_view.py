@@ -9,15 +9,21 @@ from typing import Any
 
 import numpy as np
 
+from pointpillars_ov_ros.cli.plotting import (
+    CLASSES,
+    NIGHT,
+    NIGHT_EDGE,
+    NIGHT_PANEL,
+    NIGHT_TEXT,
+    SENSOR,
+    new_figure,
+    save_png,
+)
 from pointpillars_ov_ros.config.model_config import GridConfig
 from pointpillars_ov_ros.core.arrays import DoubleArray, FloatArray
 from pointpillars_ov_ros.core.detections import Detections
 
-_BACKGROUND, _TRUTH, _DETECTION = (
-    "#10141a",
-    "#ffffff",
-    ("#3ddc84", "#ffc02e", "#4fa3ff", "#ff5fa2", "#b98cff"),
-)
+_TRUTH, _SOFT_TEXT = "#ffffff", "#c8ccd2"
 
 
 def draw_birds_eye_view(
@@ -30,13 +36,9 @@ def draw_birds_eye_view(
     title: str,
 ) -> None:
     """Draw `points` (N, >= 3), detections and `truth` (K, 7), all in the lidar frame, to a PNG; forward is up."""
-    import matplotlib
-
-    matplotlib.use("Agg")
-    from matplotlib import pyplot
-
-    figure, axes = pyplot.subplots(figsize=(11, 10), facecolor=_BACKGROUND)
-    axes.set_facecolor(_BACKGROUND)
+    figure = new_figure(11, 10, background=NIGHT, layout=None)
+    axes = figure.subplots()
+    axes.set_facecolor(NIGHT)
     inside = (points[:, 0] >= grid.x_range[0]) & (points[:, 0] < grid.x_range[1])
     inside &= (points[:, 1] >= grid.y_range[0]) & (points[:, 1] < grid.y_range[1])
     shown = points[inside]
@@ -48,23 +50,22 @@ def draw_birds_eye_view(
         for box in truth:
             _draw_box(axes, box, _TRUTH, width=2.6, alpha=0.55)
     for box, score, label in zip(detections.boxes, detections.scores, detections.labels, strict=True):
-        color = _DETECTION[label % len(_DETECTION)]
+        color = CLASSES[label % len(CLASSES)]
         _draw_box(axes, box, color, width=1.3, alpha=1.0)
         axes.annotate(
             f"{classes[label]} {score:.2f}", (box[1], box[0]), xytext=(9, 9), textcoords="offset points",
-            color=color, fontsize=7, bbox={"facecolor": _BACKGROUND, "alpha": 0.6, "edgecolor": "none", "pad": 0.8},
+            color=color, fontsize=7, bbox={"facecolor": NIGHT, "alpha": 0.6, "edgecolor": "none", "pad": 0.8},
         )  # fmt: skip
     _decorate(figure, axes, grid, title)
     _add_legend(axes, classes, truth is not None)
     bar = figure.colorbar(scatter, ax=axes, shrink=0.5, pad=0.02)
-    bar.set_label("height above the sensor (m)", color="#c8ccd2")
-    bar.ax.tick_params(colors="#c8ccd2")
-    figure.savefig(path, dpi=130, facecolor=_BACKGROUND, bbox_inches="tight")
-    pyplot.close(figure)
+    bar.set_label("height above the sensor (m)", color=_SOFT_TEXT)
+    bar.ax.tick_params(colors=_SOFT_TEXT)
+    save_png(figure, path, 130, facecolor=NIGHT, bbox_inches="tight")
 
 
 def footprint(box: FloatArray) -> DoubleArray:
-    """Give the outline of a box (7,) from above: front left, rear left, rear right, front right, (4, 2) x y."""
+    """Return the outline of a box (7,) from above: front left, rear left, rear right, front right, (4, 2) x y."""
     x, y, _, length, width, _, yaw = (float(value) for value in box)
     corners = np.array([(1, 1), (-1, 1), (-1, -1), (1, -1)]) * (length / 2, width / 2)
     turn = np.array([(np.cos(yaw), -np.sin(yaw)), (np.sin(yaw), np.cos(yaw))])
@@ -84,27 +85,27 @@ def _decorate(figure: Any, axes: Any, grid: GridConfig, title: str) -> None:
     from matplotlib.patches import Circle
 
     for radius in range(20, int(grid.x_range[1]) + 20, 20):
-        axes.add_patch(Circle((0, 0), radius, fill=False, color="#3a424d", linewidth=0.6))
+        axes.add_patch(Circle((0, 0), radius, fill=False, color=NIGHT_EDGE, linewidth=0.6))
         axes.annotate(f"{radius} m", (0, radius), color="#6b7480", fontsize=7)
-    axes.plot(0, 0, marker="^", color="#ff6b5e", markersize=9)
+    axes.plot(0, 0, marker="^", color=SENSOR, markersize=9)
     axes.set_xlim(grid.y_range[1], grid.y_range[0])
     axes.set_ylim(grid.x_range[0] - 2, grid.x_range[1])
     axes.set_aspect("equal")
-    axes.set_xlabel("y, left (m)", color="#c8ccd2")
-    axes.set_ylabel("x, forward (m)", color="#c8ccd2")
-    axes.set_title(title, color="#e8eaed", fontsize=11)
-    axes.tick_params(colors="#c8ccd2")
+    axes.set_xlabel("y, left (m)", color=_SOFT_TEXT)
+    axes.set_ylabel("x, forward (m)", color=_SOFT_TEXT)
+    axes.set_title(title, color=NIGHT_TEXT, fontsize=11)
+    axes.tick_params(colors=_SOFT_TEXT)
     for spine in axes.spines.values():
-        spine.set_color("#3a424d")
+        spine.set_color(NIGHT_EDGE)
 
 
 def _add_legend(axes: Any, classes: tuple[str, ...], has_truth: bool) -> None:
     from matplotlib.lines import Line2D
 
     entries = [
-        Line2D([], [], color=_DETECTION[label % len(_DETECTION)], label=f"{name}, detected")
+        Line2D([], [], color=CLASSES[label % len(CLASSES)], label=f"{name}, detected")
         for label, name in enumerate(classes)
     ]
     if has_truth:
         entries.append(Line2D([], [], color=_TRUTH, linewidth=2.6, alpha=0.55, label="ground truth"))
-    axes.legend(handles=entries, loc="upper right", facecolor="#1b212a", edgecolor="#3a424d", labelcolor="#e8eaed")
+    axes.legend(handles=entries, loc="upper right", facecolor=NIGHT_PANEL, edgecolor=NIGHT_EDGE, labelcolor=NIGHT_TEXT)

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from pointpillars_ov_ros.core.files import write_whole
+
 if TYPE_CHECKING:
     from pointpillars_ov_ros.training.trainer import Record
 
@@ -21,14 +23,10 @@ _WINDOW = 50
 
 def draw_curves(path: Path, records: Sequence[Record], title: str) -> None:
     """Draw to a PNG: each loss, faint as it is and strong as a running mean, and below them the learning rate."""
-    import matplotlib
+    from matplotlib.figure import Figure
 
-    matplotlib.use("Agg")
-    from matplotlib import pyplot
-
-    figure, (losses, rates) = pyplot.subplots(
-        2, 1, figsize=(10, 6.5), sharex=True, height_ratios=(4, 1), layout="constrained"
-    )
+    figure = Figure(figsize=(10, 6.5), layout="constrained")
+    losses, rates = figure.subplots(2, 1, sharex=True, gridspec_kw={"height_ratios": (4, 1)})
     steps = [record.step for record in records]
     for name, color in _LOSSES.items():
         values = np.array([getattr(record, name) for record in records])
@@ -44,9 +42,7 @@ def draw_curves(path: Path, records: Sequence[Record], title: str) -> None:
     for axes in (losses, rates):
         axes.grid(color=_GRID, linewidth=0.6)
         axes.spines[["top", "right"]].set_visible(False)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(path, dpi=100, format="png")
-    pyplot.close(figure)
+    write_whole(path, lambda fresh: figure.savefig(fresh, dpi=100, format="png"))
 
 
 def running_mean(values: np.ndarray) -> np.ndarray:

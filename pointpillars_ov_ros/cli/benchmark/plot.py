@@ -8,7 +8,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from pointpillars_ov_ros.cli.benchmark.figures import WORK
 from pointpillars_ov_ros.cli.benchmark.gantt import ROWS, Bar, TimelineRow, Trace
+from pointpillars_ov_ros.cli.plotting import INK, STAGES, new_figure, save_png, style_axes
 from pointpillars_ov_ros.inference.pipeline.frames import StageEvent
 
 FRAMES = 3
@@ -17,17 +19,7 @@ FRAMES = 3
 ON_HOST = "host"
 """Name of the device where there is none, because the host encodes."""
 
-_COLORS = {
-    "convert": "#9fb3c8",
-    "pillars": "#4f8fd0",
-    "pfe": "#e8983a",
-    "scatter": "#38a394",
-    "rpn": "#c65a63",
-    "decode": "#7d62b3",
-    "message": "#8a7a6c",
-}
 _NAMES = {"pfe": "PFE", "rpn": "RPN"}
-_INK, _GRID = "#2b3138", "#d7dbe0"
 _WIDTH_INCHES, _STACK_INCHES, _ROW_INCHES, _HEAD_INCHES = 13.0, 0.34, 0.34, 1.1
 _ROW_HEIGHT = 0.8
 _WIDE = 0.011
@@ -37,7 +29,7 @@ _NARROW = 0.0012
 
 
 class Stack(NamedTuple):
-    """The stage times of a configuration, by the names of `_COLORS`."""
+    """The stage times of a configuration, by the names of `WORK`."""
 
     label: str
     stages_ms: Mapping[str, float]
@@ -79,30 +71,23 @@ def make_group(title: str, devices: tuple[str, str], traces: Mapping[str, Sequen
 
 def draw_benchmark(path: Path, title: str, stacks: Sequence[Stack], groups: Sequence[Group]) -> None:
     """Draw to a PNG; `stacks` may be empty."""
-    import matplotlib
-
-    matplotlib.use("Agg")
-    from matplotlib import pyplot
-
     heights = [_STACK_INCHES * len(stacks) + _HEAD_INCHES] if stacks else []
     heights += [(_ROW_INCHES * len(group.rows) + 0.35) * len(group.panels) + _HEAD_INCHES for group in groups]
-    figure = pyplot.figure(figsize=(_WIDTH_INCHES, sum(heights) + 0.4), facecolor="white", layout="constrained")
-    figure.suptitle(title, fontsize=11, color=_INK)
+    figure = new_figure(_WIDTH_INCHES, sum(heights) + 0.4)
+    figure.suptitle(title, fontsize=11, color=INK)
     parts = figure.subfigures(len(heights), 1, squeeze=False, height_ratios=heights)[:, 0].tolist()
     if stacks:
         _draw_stacks(parts.pop(0), stacks)
     for part, group in zip(parts, groups, strict=True):
         _draw_group(part, group)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(path, dpi=110, format="png")
-    pyplot.close(figure)
+    save_png(figure, path)
 
 
 def _draw_stacks(figure: Any, stacks: Sequence[Stack]) -> None:
     """Draw a horizontal bar for each configuration: all stages to the left, those of the host to the right."""
     everything, host = figure.subplots(1, 2, sharey=True, gridspec_kw={"width_ratios": (1.6, 1.0)})
-    _draw_bars(everything, stacks, list(_COLORS))
-    _draw_bars(host, stacks, [name for name in _COLORS if name not in _NAMES])
+    _draw_bars(everything, stacks, list(WORK))
+    _draw_bars(host, stacks, [name for name in WORK if name not in _NAMES])
     everything.set_yticks(range(len(stacks)), [stack.label for stack in stacks], fontsize=8)
     everything.invert_yaxis()
     everything.set_xlabel("all stages, medians (ms); in brackets end to end, waiting included", fontsize=8)
@@ -115,15 +100,15 @@ def _draw_stacks(figure: Any, stacks: Sequence[Stack]) -> None:
             fontsize=8,
         )  # fmt: skip
     everything.set_xlim(0.0, 1.12 * limit)
-    figure.suptitle("A frame from cloud message to detection message", fontsize=10, color=_INK, x=0.01, ha="left")
-    _add_legend(figure, list(_COLORS))
+    figure.suptitle("A frame from cloud message to detection message", fontsize=10, color=INK, x=0.01, ha="left")
+    _add_legend(figure, list(WORK))
 
 
 def _draw_bars(axes: Any, stacks: Sequence[Stack], stages: Sequence[str]) -> None:
     left = [0.0] * len(stacks)
     for stage in stages:
         widths = [stack.stages_ms.get(stage, 0.0) for stack in stacks]
-        axes.barh(range(len(stacks)), widths, left=left, height=0.68, color=_COLORS[stage])
+        axes.barh(range(len(stacks)), widths, left=left, height=0.68, color=STAGES[stage])
         left = [begin + width for begin, width in zip(left, widths, strict=True)]
     axes.tick_params(left=False)
     _style(axes)
@@ -140,13 +125,13 @@ def _draw_group(figure: Any, group: Group) -> None:
                 middle = place + (index + 0.5) * height - _ROW_HEIGHT / 2
                 for bar in lane:
                     _draw_bar(axes, bar, middle, height, group.span_ms)
-        axes.set_title(panel.title, fontsize=9, loc="left", color=_INK)
+        axes.set_title(panel.title, fontsize=9, loc="left", color=INK)
         axes.set_yticks(range(len(group.rows)), list(group.rows.values()), fontsize=8)
         axes.set_ylim(len(group.rows) - 0.5, -0.5)
         axes.set_xlim(0.0, group.span_ms)
         _style(axes)
     all_axes[-1].set_xlabel("time (ms)", fontsize=8)
-    figure.suptitle(group.title, fontsize=10, color=_INK, x=0.01, ha="left")
+    figure.suptitle(group.title, fontsize=10, color=INK, x=0.01, ha="left")
     _add_legend(figure, [stage.name.lower() for stage in ROWS if ROWS[stage] in group.rows])
 
 
@@ -154,7 +139,7 @@ def _draw_bar(axes: Any, bar: Bar, middle: float, height: float, span_ms: float)
     width = bar.end_ms - bar.begin_ms
     is_wide = width >= _WIDE * span_ms
     axes.barh(
-        middle, max(width, _NARROW * span_ms), left=bar.begin_ms, height=height, color=_COLORS[bar.stage.name.lower()],
+        middle, max(width, _NARROW * span_ms), left=bar.begin_ms, height=height, color=STAGES[bar.stage.name.lower()],
         edgecolor="white", linewidth=0.6 if is_wide else 0.0,
     )  # fmt: skip
     if is_wide:
@@ -166,13 +151,11 @@ def _draw_bar(axes: Any, bar: Bar, middle: float, height: float, span_ms: float)
 def _add_legend(figure: Any, stages: Sequence[str]) -> None:
     from matplotlib.patches import Patch
 
-    patches = [Patch(color=_COLORS[stage], label=_NAMES.get(stage, stage)) for stage in stages]
+    patches = [Patch(color=STAGES[stage], label=_NAMES.get(stage, stage)) for stage in stages]
     figure.legend(handles=patches, ncol=len(patches), fontsize=8, frameon=False, loc="upper right")
 
 
 def _style(axes: Any) -> None:
-    axes.tick_params(labelsize=8, colors=_INK)
-    axes.grid(axis="x", color=_GRID, linewidth=0.6)
-    axes.set_axisbelow(True)
-    for side in ("top", "right", "left"):
-        axes.spines[side].set_visible(False)
+    axes.tick_params(labelsize=8, colors=INK)
+    style_axes(axes, "x")
+    axes.spines["left"].set_visible(False)

@@ -10,19 +10,13 @@ from typing import Any
 
 import numpy as np
 
+from pointpillars_ov_ros.cli.plotting import DIFFICULTIES, GRID, new_figure, save_png
 from pointpillars_ov_ros.kitti.evaluation import Curve
 from pointpillars_ov_ros.kitti.evaluation_rules import RECALL_STEPS, Metric
-
-_COLORS = ("#2a9d5c", "#d98a00", "#c23b5e")
 
 
 def draw_curves(path: Path, curves: Sequence[Curve], title: str) -> None:
     """Draw the curves to a PNG: classes below each other, metrics side by side."""
-    import matplotlib
-
-    matplotlib.use("Agg")
-    from matplotlib import pyplot
-
     panels: dict[tuple[str, Metric, float], list[Curve]] = {}
     for curve in curves:
         panels.setdefault((curve.class_name, curve.metric, curve.min_overlap), []).append(curve)
@@ -30,7 +24,8 @@ def draw_curves(path: Path, curves: Sequence[Curve], title: str) -> None:
     by_class = [[panel for key, panel in panels.items() if key[0] == name] for name in classes]
     columns = max(map(len, by_class))
     size = (3.6 * columns, 3.4 * len(classes) + 0.6)
-    figure, axes = pyplot.subplots(len(classes), columns, figsize=size, squeeze=False, sharex=True, sharey=True)
+    figure = new_figure(*size, layout="tight")
+    axes = figure.subplots(len(classes), columns, squeeze=False, sharex=True, sharey=True)
     for row, drawn in zip(axes, by_class, strict=True):
         for place, panel in zip(row, drawn, strict=False):
             _draw_panel(place, panel)
@@ -40,20 +35,18 @@ def draw_curves(path: Path, curves: Sequence[Curve], title: str) -> None:
     for place in axes[-1]:
         place.set_xlabel("recall")
     figure.suptitle(title, fontsize=11)
-    figure.tight_layout()
-    figure.savefig(path, dpi=120, format="png")
-    pyplot.close(figure)
+    save_png(figure, path, 120)
 
 
 def _draw_panel(axes: Any, curves: Sequence[Curve]) -> None:
     """Draw the difficulties of one class, metric and overlap."""
     recall = np.arange(RECALL_STEPS + 1) / RECALL_STEPS
-    for curve, color in zip(curves, _COLORS, strict=False):
+    for curve, color in zip(curves, DIFFICULTIES, strict=False):
         label = f"{curve.difficulty}: {curve.ap_r40:.1f} ({curve.objects})" if curve.objects else curve.difficulty
         axes.step(recall, curve.precision, where="pre", color=color, linewidth=1.6, label=label)
     first = curves[0]
     axes.set_title(f"{first.class_name} {first.metric.value.upper()}, IoU > {first.min_overlap:g}", fontsize=10)
     axes.set_xlim(0.0, 1.0)
     axes.set_ylim(0.0, 1.03)
-    axes.grid(color="#d7dbe0", linewidth=0.6)
+    axes.grid(color=GRID, linewidth=0.6)
     axes.legend(fontsize=7, loc="best", title="AP R40 (objects)", title_fontsize=7)

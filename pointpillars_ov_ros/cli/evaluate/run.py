@@ -19,7 +19,7 @@ from pointpillars_ov_ros.cli.evaluate.report import (
     make_report,
 )
 from pointpillars_ov_ros.cli.evaluate.sources import ScoredFrames, score_model, score_results
-from pointpillars_ov_ros.core.files import write_json, write_whole
+from pointpillars_ov_ros.core.files import write_json
 from pointpillars_ov_ros.kitti.counting import Count, count_found
 from pointpillars_ov_ros.kitti.evaluation import Curve, count_steps, evaluate
 from pointpillars_ov_ros.kitti.results import check_results_folder, write_results
@@ -53,7 +53,7 @@ def run_evaluate(options: argparse.Namespace) -> int:
         write_json(options.json, make_report(source.title, source.frames, source.details, notes, curves, counts))
         print(f"report   {options.json}")
     if options.picture is not None:
-        write_whole(options.picture, lambda path: draw_curves(path, curves, f"{source.title}; {frames}"))
+        draw_curves(options.picture, curves, f"{source.title}; {frames}")
         print(f"picture  {options.picture}")
     return 0
 

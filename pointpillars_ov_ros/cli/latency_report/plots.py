@@ -4,31 +4,24 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
 from pointpillars_ov_ros.cli.latency_report.runs import (
-    PERCENTILES,
     LatencyRun,
     added,
     budget,
     events,
     percentiles_over_time,
 )
+from pointpillars_ov_ros.cli.plotting import BAD, PERCENTILE_SHADES, SERIES, STAGES, new_figure, style_axes, to_svg
+from pointpillars_ov_ros.cli.tables import PERCENTILES
 from pointpillars_ov_ros.ros.timing_message import AMISS
 
-_RUNS = ("#4f8fd0", "#e8983a")
-_SHADES = ("#1f5f9e", "#4f8fd0", "#a9cbec", "#d9e2ec")
-"""Of p50, p90, p99 and the maximum."""
-_PARTS = {
-    "stamp to reception": "#9aa5b1", "convert": "#7d5fb2", "queue": "#dfe4ea", "pillars": "#3aa796", "pfe": "#e8983a",
-    "scatter": "#8a7768", "rpn": "#4f8fd0", "decode": "#c65b63", "in between": "#c3cad2",
-}  # fmt: skip
-_LOSSES = dict(zip(AMISS, ("#c65b63", "#e8983a", "#7d5fb2", "#8a7768"), strict=True))
-_BAD, _WIDTH = "#b3261e", 11.0
+_LOSSES = dict(zip(AMISS, SERIES[2:], strict=True))
+_WIDTH = 11.0
 _BINS = 60
 
 
@@ -37,24 +30,24 @@ def draw_over_time(run: LatencyRun) -> str:
     figure, axis = _axes(2.8)
     if run.done:
         clouds = [each.at_s for each in run.done]
-        axis.plot(clouds, run.values("total"), ".", color=_SHADES[-1], markersize=3, zorder=1)
+        axis.plot(clouds, run.values("total"), ".", color=PERCENTILE_SHADES[-1], markersize=3, zorder=1)
         times, rows = percentiles_over_time(run, "total")
-        names = (*(f"p{p}" for p in PERCENTILES), "max")
+        names = list(PERCENTILES)
         # The highest first, so that the lower ones are drawn over it.
         for column in reversed(range(len(names))):
             style = {"marker": ".", "markersize": 4, "linewidth": 1.2 if column else 1.8}
-            axis.plot(times, rows[:, column], color=_SHADES[column], label=names[column], **style)
+            axis.plot(times, rows[:, column], color=PERCENTILE_SHADES[column], label=names[column], **style)
         axis.legend(loc="upper right", fontsize=8, ncol=4, frameon=False)
     for at_s, _ in events(run)[:50]:
         axis.axvline(at_s, color="black", linewidth=0.8, linestyle="--")
     lost = [at_s for at_s, step in added(run) if any(step[name] for name in AMISS)]
-    axis.plot(lost, np.zeros(len(lost)), "|", color=_BAD, markersize=9, clip_on=False)
+    axis.plot(lost, np.zeros(len(lost)), "|", color=BAD, markersize=9, clip_on=False)
     axis.set_xlabel("s")
     axis.set_ylabel("ms")
     axis.set_title(run.title, loc="left", fontsize=9)
     axis.set_xlim(0, max(run.duration_s, 1e-3))
     axis.set_ylim(bottom=0)
-    return _svg(figure)
+    return to_svg(figure)
 
 
 def draw_histogram(runs: Sequence[LatencyRun]) -> str:
@@ -65,13 +58,13 @@ def draw_histogram(runs: Sequence[LatencyRun]) -> str:
     if len(every):
         # One outlier must not make a single column of all others; it is counted in the last one.
         edges = np.linspace(every.min(), max(float(np.percentile(every, 99.5)), every.min() + 1e-3), _BINS + 1)
-        for letter, values, color in zip("AB", totals, _RUNS, strict=False):
+        for letter, values, color in zip("AB", totals, SERIES, strict=False):
             label = f"{letter}, {len(values)} clouds" if len(runs) > 1 else f"{len(values)} clouds"
             axis.hist(np.minimum(values, edges[-1]), edges, color=color, alpha=0.6, label=label)
         axis.legend(fontsize=8, frameon=False)
     axis.set_xlabel("ms from reception to detections; the last column holds all that took longer")
     axis.set_ylabel("clouds")
-    return _svg(figure)
+    return to_svg(figure)
 
 
 def draw_budgets(runs: Sequence[LatencyRun]) -> str:
@@ -84,7 +77,7 @@ def draw_budgets(runs: Sequence[LatencyRun]) -> str:
             width = max(0.0, mean)
             label = name if name not in labelled else None
             labelled.add(name)
-            axis.barh(row, width, left=left, color=_PARTS[name], label=label)
+            axis.barh(row, width, left=left, color=STAGES[name], label=label)
             left += width
         axis.text(left, row, f" {left:.1f} ms", va="center", fontsize=8)
     axis.set_yticks(range(len(runs)), ["A", "B"][: len(runs)] if len(runs) > 1 else [""])
@@ -93,7 +86,7 @@ def draw_budgets(runs: Sequence[LatencyRun]) -> str:
     axis.set_xlabel("ms")
     if labelled:
         axis.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0), fontsize=8, ncol=len(labelled), frameon=False)
-    return _svg(figure)
+    return to_svg(figure)
 
 
 def draw_losses(runs: Sequence[LatencyRun]) -> str:
@@ -111,29 +104,12 @@ def draw_losses(runs: Sequence[LatencyRun]) -> str:
         axis.legend(loc="upper left", fontsize=8, frameon=False)
         axis.set_ylim(bottom=0)
         axis.set_xlabel("s")
-    return _svg(figure)
+    return to_svg(figure)
 
 
 def _axes(height: float, rows: int = 1) -> tuple[Any, Any]:
-    import matplotlib
-
-    matplotlib.use("Agg")
-    from matplotlib import pyplot
-
-    figure, axes = pyplot.subplots(rows, 1, figsize=(_WIDTH, height), layout="constrained")
+    figure = new_figure(_WIDTH, height)
+    axes = figure.subplots(rows, 1)
     for axis in np.atleast_1d(axes):
-        axis.grid(color="#e3e8ee", linewidth=0.6)
-        axis.set_axisbelow(True)
-        axis.spines[["top", "right"]].set_visible(False)
+        style_axes(axis)
     return figure, axes
-
-
-def _svg(figure: Any) -> str:
-    from matplotlib import pyplot
-
-    buffer = io.StringIO()
-    figure.savefig(buffer, format="svg")
-    pyplot.close(figure)
-    text = buffer.getvalue()
-    # Without the XML declaration, which a page must not have in its middle.
-    return text[text.index("<svg") :]

@@ -4,19 +4,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
 
+from pointpillars_ov_ros.cli.tables import PERCENTILES, summarize
 from pointpillars_ov_ros.ros.timing_message import AMISS, FrameTiming, counts_anew
 
 STAGES = ("convert", "queue", "pillars", "pfe", "scatter", "rpn", "decode")
 """In the order of a frame; `queue` is waiting, all others are work."""
 ACCOUNTS = ("completed", *AMISS)
-PERCENTILES = (50, 90, 99)
 _SETTINGS = ("mode", "pfe_device", "pfe_precision", "rpn_device", "rpn_precision", "parity")
 _BINS, _FRAMES_IN_BIN = 60, 10
 _SANE_AGE_MS = 3.6e6
@@ -72,13 +71,8 @@ class Event(NamedTuple):
     text: str
 
 
-def percentiles(values: Sequence[float] | np.ndarray) -> tuple[float, ...]:
-    """Give `PERCENTILES` and the greatest of some values."""
-    return tuple(float(value) for value in np.percentile(values, (*PERCENTILES, 100)))
-
-
 def percentiles_over_time(run: LatencyRun, name: str) -> tuple[np.ndarray, np.ndarray]:
-    """Give times (K,) in the middle of K equal parts of the run, and percentiles and greatest value in each (K, 4)."""
+    """Return times (K,) in the middle of K equal parts of the run, and `PERCENTILES` of each (K, 4)."""
     times = np.array([each.at_s for each in run.done])
     values = run.values(name)
     count = min(_BINS, max(1, len(times) // _FRAMES_IN_BIN))
@@ -86,8 +80,8 @@ def percentiles_over_time(run: LatencyRun, name: str) -> tuple[np.ndarray, np.nd
     owners = np.clip(np.searchsorted(edges, times, side="right") - 1, 0, count - 1)
     used = [part for part in range(count) if (owners == part).any()]
     middles = (edges[:-1] + edges[1:]) / 2
-    rows = [percentiles(values[owners == part]) for part in used]
-    return middles[used], np.array(rows).reshape(-1, len(PERCENTILES) + 1)
+    rows = [list(summarize(values[owners == part].tolist()).values()) for part in used]
+    return middles[used], np.array(rows).reshape(-1, len(PERCENTILES))
 
 
 def budget(run: LatencyRun) -> dict[str, float]:

@@ -7,7 +7,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from pointpillars_ov_ros.cli.latency_report.runs import ACCOUNTS, STAGES, LatencyRun, accounts, percentiles
+from pointpillars_ov_ros.cli.latency_report.runs import ACCOUNTS, STAGES, LatencyRun, accounts
+from pointpillars_ov_ros.cli.tables import PERCENTILES, summarize
 
 
 class Row(NamedTuple):
@@ -29,11 +30,10 @@ def make_rows(runs: Sequence[LatencyRun]) -> list[Row]:
         return rows
     names = ["total", *(["age"] if all(run.has_age for run in runs) else []), "host", *STAGES]
     for name in names:
-        figures = [percentiles(run.values(name)) for run in runs]
-        shown = ("p50", "p90", "p99", "max") if name in ("total", "age") else ("p50", "p99")
-        for label, column in (("p50", 0), ("p90", 1), ("p99", 2), ("max", 3)):
-            if label in shown:
-                rows.append(_row(f"{name} {label} (ms)", [figure[column] for figure in figures], "{:.2f}"))
+        figures = [summarize(run.values(name).tolist()) for run in runs]
+        shown = PERCENTILES if name in ("total", "age") else ("p50", "p99")
+        for label in shown:
+            rows.append(_row(f"{name} {label} (ms)", [figure[label] for figure in figures], "{:.2f}"))
     return rows
 
 

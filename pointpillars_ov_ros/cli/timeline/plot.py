@@ -7,23 +7,17 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from pointpillars_ov_ros.cli.plotting import GREY, SERIES, new_figure, save_png
 from pointpillars_ov_ros.cli.timeline.recording import Recording, Run, batches, overtaken, switches
-
-_COLORS = ("#4f8fd0", "#e8983a", "#3aa796", "#c65b63", "#7d5fb2", "#8a7768")
-_GREY = "#9aa5b1"
 
 
 def draw_recording(path: Path, recording: Recording) -> None:
     """Draw every run below the other, on the same axes of time."""
-    import matplotlib
-
-    matplotlib.use("Agg")
-    from matplotlib import pyplot as plt
-
     runs = recording.runs
     is_batch = recording.kind == "auto-batch"
     height = 1.2 + sum(2.0 + 0.09 * len(run.requests) if is_batch else 2.6 for run in runs)
-    figure, axes = plt.subplots(len(runs), 1, figsize=(11, height), sharex=True, squeeze=False, layout="constrained")
+    figure = new_figure(11, height)
+    axes = figure.subplots(len(runs), 1, sharex=True, squeeze=False)
     for axis, run in zip(axes[:, 0], runs, strict=True):
         (_draw_batches if is_batch else _draw_switch)(axis, run)
         simulated = f"\nSIMULATED: {run.simulated}" if run.simulated else ""
@@ -33,8 +27,7 @@ def draw_recording(path: Path, recording: Recording) -> None:
     axes[-1, 0].set_xlabel("time since compiling began (ms)")
     asked = ", ".join(f"{name} {value}" for name, value in recording.settings.items())
     figure.suptitle(f"{recording.machine}\n{asked}", fontsize=9)
-    figure.savefig(path, dpi=110)
-    plt.close(figure)
+    save_png(figure, path)
 
 
 def _draw_switch(axis: Any, run: Run) -> None:
@@ -42,7 +35,7 @@ def _draw_switch(axis: Any, run: Run) -> None:
     _draw_compiling(axis, run, 0)
     for index, name in enumerate(dict.fromkeys(entry.device for entry in run.requests)):
         some = [entry for entry in run.requests if entry.device == name]
-        color, done = _COLORS[index % len(_COLORS)], [entry.completed_ms for entry in some]
+        color, done = SERIES[index % len(SERIES)], [entry.completed_ms for entry in some]
         axis.plot(done, [entry.latency_ms for entry in some], "o", markersize=4, color=color, label=f"on {name}")
         axis.plot(done, [entry.completed_ms - entry.accepted_ms for entry in some], "_", markersize=6, color=color)
     for entry in switches(run):
@@ -58,9 +51,9 @@ def _draw_batches(axis: Any, run: Run) -> None:
     """Draw a line for each request, from due to taken to done; those done together have a colour."""
     _draw_compiling(axis, run, -1)
     for index, group in enumerate(batches(run)):
-        color = _COLORS[index % len(_COLORS)]
+        color = SERIES[index % len(SERIES)]
         for entry in group:
-            axis.plot([entry.submitted_ms, entry.accepted_ms], [entry.number] * 2, color=_GREY, linewidth=2)
+            axis.plot([entry.submitted_ms, entry.accepted_ms], [entry.number] * 2, color=GREY, linewidth=2)
             axis.plot([entry.accepted_ms, entry.completed_ms], [entry.number] * 2, color=color, linewidth=3)
         rows = [entry.number for entry in group]
         end = group[-1].completed_ms
@@ -71,8 +64,8 @@ def _draw_batches(axis: Any, run: Run) -> None:
         [entry.completed_ms for entry in late], [entry.number for entry in late],
         "x", color="black", markersize=5, label="done after a later one",
     )  # fmt: skip
-    axis.plot([], [], color=_GREY, linewidth=2, label="due, not yet taken")
-    axis.plot([], [], color=_COLORS[0], linewidth=3, label="taken to done; a colour and a number for each group")
+    axis.plot([], [], color=GREY, linewidth=2, label="due, not yet taken")
+    axis.plot([], [], color=SERIES[0], linewidth=3, label="taken to done; a colour and a number for each group")
     axis.invert_yaxis()
     axis.set_ylabel("request")
     axis.legend(loc="upper right", fontsize=8)

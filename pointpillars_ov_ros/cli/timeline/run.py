@@ -11,21 +11,24 @@ from pathlib import Path
 from queue import Empty, SimpleQueue
 
 from pointpillars_ov_ros.cli.machine import look_around
+from pointpillars_ov_ros.cli.pages import render
 from pointpillars_ov_ros.cli.timeline.device import Device, OpenVinoDevice, SimulatedSwitch
-from pointpillars_ov_ros.cli.timeline.page import make_page
 from pointpillars_ov_ros.cli.timeline.plot import draw_recording
 from pointpillars_ov_ros.cli.timeline.recording import (
     Entry,
     Recording,
     Run,
+    batches,
     describe_run,
     dump,
     failures,
+    overtaken,
     read_recording,
 )
 from pointpillars_ov_ros.config.errors import InferenceError
+from pointpillars_ov_ros.config.mapping import to_mapping
 from pointpillars_ov_ros.conversion.open_model import open_model
-from pointpillars_ov_ros.core.files import write_text, write_whole
+from pointpillars_ov_ros.core.files import write_text
 from pointpillars_ov_ros.inference.device.properties import parse_properties
 
 _HANGS_S = 120.0
@@ -45,7 +48,7 @@ def run_timeline(options: argparse.Namespace) -> int:
             print(f"  {line}")
     print()
     if options.picture is not None:
-        write_whole(options.picture, lambda path: draw_recording(path, recording))
+        draw_recording(options.picture, recording)
         print(f"picture    {options.picture}")
     if options.page is not None:
         write_text(options.page, make_page(recording))
@@ -54,6 +57,20 @@ def run_timeline(options: argparse.Namespace) -> int:
     if failed:
         raise InferenceError(f"{len(failed)} requests failed, the first (number {failed[0].number}): {failed[0].error}")
     return 0
+
+
+def make_page(recording: Recording) -> str:
+    """Return one HTML page: what a run shows in words, and a diagram to look around in."""
+    runs = [
+        {
+            **to_mapping(run),
+            "lines": describe_run(recording, run),
+            "groups": [[entry.number for entry in group] for group in batches(run)],
+            "late": [entry.number for entry in overtaken(run)],
+        }
+        for run in recording.runs
+    ]
+    return render("timeline", kind=recording.kind, data={**to_mapping(recording), "runs": runs})
 
 
 def record(options: argparse.Namespace) -> Recording:
@@ -107,7 +124,7 @@ def send(device: Device, begin: float, count: int, interval_s: float, at_once: i
     for number in range(count):
         due = first + number * interval_s
         time.sleep(max(0.0, due - time.monotonic()))
-        request = _take(free)
+        request = _wait_for_free(free)
         accepted = time.monotonic()
 
         def finished(error: str, n: int = number, r: int = request, due: float = due, taken: float = accepted) -> None:
@@ -118,11 +135,11 @@ def send(device: Device, begin: float, count: int, interval_s: float, at_once: i
         device.start(request, finished)
     # Each request that is free again is one that is done.
     for _ in range(at_once):
-        _take(free)
+        _wait_for_free(free)
     return tuple(sorted((done.get() for _ in range(count)), key=lambda entry: entry.number))
 
 
-def _take(free: SimpleQueue[int]) -> int:
+def _wait_for_free(free: SimpleQueue[int]) -> int:
     try:
         return free.get(timeout=_HANGS_S)
     except Empty:

@@ -1,0 +1,66 @@
+# Copyright 2026 The pointpillars_ov_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""How every figure begins and ends, and the colours of all of them."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pointpillars_ov_ros.core.files import write_whole
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+INK, GRID, GREY, BAD = "#2b3138", "#d7dbe0", "#9aa5b1", "#b3261e"
+SERIES = ("#4f8fd0", "#e8983a", "#3aa796", "#c65b63", "#7d5fb2", "#8a7768")
+"""Of whatever has no colour of its own: runs, devices, batches."""
+STAGES = {
+    "stamp to reception": GREY, "convert": "#9fb3c8", "queue": "#dfe4ea", "pillars": "#4f8fd0", "pfe": "#e8983a",
+    "scatter": "#38a394", "rpn": "#c65a63", "decode": "#7d62b3", "message": "#8a7a6c", "in between": "#c3cad2",
+}  # fmt: skip
+"""Of the stages of a frame, in their order."""
+PERCENTILE_SHADES = ("#1f5f9e", "#4f8fd0", "#a9cbec", "#d9e2ec")
+"""Of p50, p90, p99 and the maximum."""
+DIFFICULTIES = ("#2a9d5c", "#d98a00", "#c23b5e")
+NIGHT, NIGHT_PANEL, NIGHT_EDGE, NIGHT_TEXT = "#10141a", "#1b212a", "#3a424d", "#e8eaed"
+"""Of views from above, in which points are bright: background, legend, its edge and the rings, text."""
+SENSOR = "#ff6b5e"
+CLASSES = ("#3ddc84", "#ffc02e", "#4fa3ff", "#ff5fa2", "#b98cff")
+"""Of the classes of a network, by label."""
+OBJECTS = dict(zip(("Car", "Pedestrian", "Van", "Cyclist", "Truck"), CLASSES, strict=True))
+"""Of the kinds of objects in simulated streets: those that networks know have the colours of usual labels."""
+
+
+def new_figure(width: float, height: float, *, background: str = "white", layout: Any = "constrained") -> Figure:
+    """Return an empty figure of a size in inches; texts in it are taken as they are, whatever signs they hold."""
+    import matplotlib
+    from matplotlib.figure import Figure
+
+    # A title may be a path or what somebody called a run: `$` in it begins no formula.
+    if "text.parse_math" in matplotlib.rcParams:
+        matplotlib.rcParams["text.parse_math"] = False
+    # A Figure of its own, not one of pyplot: it needs no display, and no window keeps it alive.
+    return Figure(figsize=(width, height), facecolor=background, layout=layout)
+
+
+def save_png(figure: Figure, path: Path, dpi: int = 110, **options: Any) -> None:
+    """Write a figure to a PNG, whole or not at all."""
+    write_whole(path, lambda fresh: figure.savefig(fresh, dpi=dpi, format="png", **options))
+
+
+def to_svg(figure: Figure) -> str:
+    """Return a figure as an <svg> element, to be put into a page."""
+    buffer = io.StringIO()
+    figure.savefig(buffer, format="svg")
+    text = buffer.getvalue()
+    # Without the XML declaration, which a page must not have in its middle.
+    return text[text.index("<svg") :]
+
+
+def style_axes(axes: Any, grid: str = "both") -> None:
+    """Draw a faint grid behind what is shown, and no frame to the top and right."""
+    axes.grid(axis=grid, color=GRID, linewidth=0.6)
+    axes.set_axisbelow(True)
+    axes.spines[["top", "right"]].set_visible(False)
