@@ -1,6 +1,6 @@
 # Copyright 2026 The pointpillars_ov_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""The origin's way, for comparison: dense PFE padded to all pillars, canvas built anew, RPN untouched, one by one."""
+"""The reference pipeline: dense PFE padded to all pillars, canvas built anew, RPN untouched, a cloud at a time."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from pointpillars_ov_ros.model.ports import pfe_ports
 from pointpillars_ov_ros.ros.conversions import CloudReader, to_detection_array
 
 
-class OriginRoad:
+class ReferencePipeline:
     """Both networks as they are in their files; every frame makes its own arrays."""
 
     def __init__(self, bundle: ModelBundle, runtime: RuntimeConfig) -> None:

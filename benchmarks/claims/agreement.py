@@ -10,9 +10,8 @@ from dataclasses import replace
 
 from sensor_msgs.msg import PointCloud2
 
-from benchmarks.claims.claim import BOX_TOLERANCE, SCORE_FLOOR, SCORE_TOLERANCE, Claim, agree
-from benchmarks.claims.claims_inputs import Inputs
-from benchmarks.reference_pipeline import OriginRoad
+from benchmarks.claims.claim import BOX_TOLERANCE, SCORE_FLOOR, SCORE_TOLERANCE, Claim, ClaimInputs, agree
+from benchmarks.reference_pipeline import ReferencePipeline
 from pointpillars_ov_ros.cli.benchmark.matrix import describe
 from pointpillars_ov_ros.cli.measurement.workloads import Runner
 from pointpillars_ov_ros.config.runtime_config import (
@@ -33,19 +32,19 @@ _BASE = RuntimeConfig(precision=Precision.F32, drop_policy=DropPolicy.REPLAY)
 """In float32, since what is asked is whether the ways are the same, and not how far a precision rounds."""
 
 
-def claim_agreement(inputs: Inputs) -> list[Claim]:
-    """Send the same clouds every way, and compare what comes out with what the origin's way finds."""
-    origin = OriginRoad(inputs.bundle, _BASE)
+def claim_agreement(inputs: ClaimInputs) -> list[Claim]:
+    """Send the same clouds every way, and compare what comes out with what the reference pipeline finds."""
+    reference = ReferencePipeline(inputs.bundle, _BASE)
     reader = CloudReader(_BASE)
     points = [reader.read(cloud).points for cloud in inputs.clouds]
-    expected = [origin.detect(some) for some in points]
-    del origin
+    expected = [reference.detect(some) for some in points]
+    del reference
     ways = list(every_way())
     off = [way for way in ways if not are_same(send(inputs.bundle, inputs.clouds, way), inputs.clouds, expected)]
     how = (
         f"{len(ways)} ways, {len(expected)} frames with {sum(len(d.above(SCORE_FLOOR)) for d in expected)} detections "
         f"of score {SCORE_FLOOR:g} or more; boxes within {BOX_TOLERANCE:g} m and rad, scores within "
-        f"{SCORE_TOLERANCE:g} of those of the origin's way"
+        f"{SCORE_TOLERANCE:g} of those of the reference pipeline"
     )
     if off:
         how += f"; not so: {'; '.join(map(describe, off))}"

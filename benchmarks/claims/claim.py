@@ -4,19 +4,37 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import itertools
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
+from sensor_msgs.msg import PointCloud2
 
 from pointpillars_ov_ros.cli.measurement.ratios import Estimate, paired_ratio
 from pointpillars_ov_ros.core.detections import Detections
+from pointpillars_ov_ros.model.bundle import ModelBundle
 
 SCORE_FLOOR = 0.4
 """Below it, detections may come and go with the last bit of a quantized value."""
 BOX_TOLERANCE = 0.1
 """Of a coordinate or a size (m), and of the yaw (rad)."""
 SCORE_TOLERANCE = 0.05
+
+
+@dataclass(frozen=True)
+class ClaimInputs:
+    """What every claim is measured with."""
+
+    bundle: ModelBundle
+    data: Path
+    clouds: list[PointCloud2]
+    rounds: int
+
+    def cycle(self) -> Iterator[PointCloud2]:
+        """Yield the clouds again and again."""
+        return itertools.cycle(self.clouds)
 
 
 @dataclass(frozen=True)

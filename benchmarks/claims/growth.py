@@ -11,8 +11,7 @@ from statistics import median
 from sensor_msgs_py.point_cloud2 import create_cloud
 from std_msgs.msg import Header
 
-from benchmarks.claims.claim import Claim, growth_by_step
-from benchmarks.claims.claims_inputs import Inputs
+from benchmarks.claims.claim import Claim, ClaimInputs, growth_by_step
 from pointpillars_ov_ros.cli.measurement.workloads import Runner
 from pointpillars_ov_ros.cli.plotting import GREY, GRID, STAGES, new_figure, save_png
 from pointpillars_ov_ros.config.runtime_config import DropPolicy, RuntimeConfig
@@ -23,7 +22,7 @@ SIZES = (10_000, 30_000, 60_000, 120_000, 240_000)
 _TIMES, _IN_A_ROW = 4, 3
 
 
-def measure_growth(inputs: Inputs) -> list[list[float]]:
+def measure_growth(inputs: ClaimInputs) -> list[list[float]]:
     """Give the median host time (ms) of clouds of each of `SIZES`, evenly spread over the detection range.
 
     All sizes in turn every round, and the medians of every round.

@@ -12,10 +12,9 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from benchmarks.claims.agreement import claim_agreement
-from benchmarks.claims.claim import COLUMNS, Claim, tally
-from benchmarks.claims.claims_inputs import Inputs
+from benchmarks.claims.claim import COLUMNS, Claim, ClaimInputs, tally
 from benchmarks.claims.growth import SIZES, claim_growth, draw_growth, measure_growth, medians_ms
-from benchmarks.claims.speed import claim_latency, claim_lean_rpn, claim_origin, claim_throughput
+from benchmarks.claims.speed import claim_latency, claim_lean_rpn, claim_reference, claim_throughput
 from benchmarks.claims.start import claim_start
 from pointpillars_ov_ros.cli.machine import Surroundings, look_around
 from pointpillars_ov_ros.cli.measurement.workloads import read_clouds
@@ -34,23 +33,23 @@ def run_claims(options: argparse.Namespace) -> int:
         bundle = open_model(options.model, Path(scratch) / "bundle")
         surroundings = look_around(bundle.config.name)
         print(f"{surroundings.line()}\n{len(clouds)} frames, {options.rounds} rounds\n", flush=True)
-        claims, growth_ms = measure_all(Inputs(bundle, options.data, clouds, options.rounds))
+        claims, growth_ms = measure_all(ClaimInputs(bundle, options.data, clouds, options.rounds))
     write_report(options.out, surroundings, len(clouds), options.rounds, claims, growth_ms)
     print(f"\n{format_table(COLUMNS, [claim.cells() for claim in claims])}\n\nreport   {options.out}\n{tally(claims)}")
     return 0
 
 
-def measure_all(inputs: Inputs) -> tuple[list[Claim], list[float]]:
+def measure_all(inputs: ClaimInputs) -> tuple[list[Claim], list[float]]:
     """Measure one after the other, each printed as soon as it is known; gives also the host times to be drawn (ms)."""
     growth_ms: list[float] = []
 
-    def grow(inputs: Inputs) -> list[Claim]:
+    def grow(inputs: ClaimInputs) -> list[Claim]:
         rounds_ms = measure_growth(inputs)
         growth_ms.extend(medians_ms(rounds_ms))
         return claim_growth(rounds_ms)
 
-    measures: Sequence[Callable[[Inputs], list[Claim]]] = (
-        claim_latency, claim_lean_rpn, claim_throughput, claim_origin, grow, claim_agreement, claim_start,
+    measures: Sequence[Callable[[ClaimInputs], list[Claim]]] = (
+        claim_latency, claim_lean_rpn, claim_throughput, claim_reference, grow, claim_agreement, claim_start,
     )  # fmt: skip
     claims: list[Claim] = []
     for measure in measures:

@@ -6,9 +6,8 @@ from __future__ import annotations
 
 from statistics import median
 
-from benchmarks.claims.claim import Claim
-from benchmarks.claims.claims_inputs import Inputs
-from benchmarks.reference_pipeline import OriginRoad
+from benchmarks.claims.claim import Claim, ClaimInputs
+from benchmarks.reference_pipeline import ReferencePipeline
 from pointpillars_ov_ros.cli.measurement.ratios import estimate, paired_ratio, take_turns
 from pointpillars_ov_ros.cli.measurement.workloads import Runner, make_bare_rpn, run_at_once, run_bare
 from pointpillars_ov_ros.config.runtime_config import DropPolicy, Mode, RuntimeConfig
@@ -17,7 +16,7 @@ from pointpillars_ov_ros.inference.engine import Engine
 _PAIRED = "median of the ratios of {} pairs of {}, one directly after the other, swapped every time"
 
 
-def claim_latency(inputs: Inputs) -> list[Claim]:
+def claim_latency(inputs: ClaimInputs) -> list[Claim]:
     """Compare the whole road in latency mode with a bare RPN request of the same compiled graph.
 
     Paired frame by frame: a cloud down the road and a bare request take as long, nearly, so that what slows the machine
@@ -47,7 +46,7 @@ def claim_latency(inputs: Inputs) -> list[Claim]:
     ]  # fmt: skip
 
 
-def claim_lean_rpn(inputs: Inputs) -> list[Claim]:
+def claim_lean_rpn(inputs: ClaimInputs) -> list[Claim]:
     """Compare the rewritten RPN with the one in the file, request by request."""
     engines = [Engine(inputs.bundle, RuntimeConfig(lean_rpn=lean)) for lean in (True, False)]
     lean, untouched = (make_bare_rpn(engine) for engine in engines)
@@ -58,7 +57,7 @@ def claim_lean_rpn(inputs: Inputs) -> list[Claim]:
     return [Claim.of("lean RPN / RPN as it is in the file", paired_ratio(pairs), 0.90, how)]
 
 
-def claim_throughput(inputs: Inputs) -> list[Claim]:
+def claim_throughput(inputs: ClaimInputs) -> list[Claim]:
     """Compare throughput mode with the bare RPN at its optimal number of asynchronous requests.
 
     In short turns, all frames once each. In every turn both are in their stride when what counts begins: see
@@ -76,15 +75,15 @@ def claim_throughput(inputs: Inputs) -> list[Claim]:
     return [Claim.of(text, paired_ratio(pairs), 0.97, how, at_most=False)]
 
 
-def claim_origin(inputs: Inputs) -> list[Claim]:
-    """Compare throughput mode with the origin's way, in turns of all frames."""
+def claim_reference(inputs: ClaimInputs) -> list[Claim]:
+    """Compare throughput mode with the reference pipeline, in turns of all frames."""
     engine = Engine(inputs.bundle, RuntimeConfig(mode=Mode.THROUGHPUT, drop_policy=DropPolicy.REPLAY))
-    origin, runner = OriginRoad(inputs.bundle, engine.runtime), Runner(engine)
-    origin.run(inputs.clouds[0])
+    reference, runner = ReferencePipeline(inputs.bundle, engine.runtime), Runner(engine)
+    reference.run(inputs.clouds[0])
     runner.run(inputs.clouds)
     pairs = take_turns(
         lambda: runner.run(inputs.clouds).fps,
-        lambda: 1e3 * len(inputs.clouds) / sum(map(origin.run, inputs.clouds)),
+        lambda: 1e3 * len(inputs.clouds) / sum(map(reference.run, inputs.clouds)),
         inputs.rounds,
     )
     runner.close()
@@ -92,5 +91,7 @@ def claim_origin(inputs: Inputs) -> list[Claim]:
     ours, theirs = (median(side) for side in zip(*pairs, strict=True))
     how += f"; medians: {ours:.2f} and {theirs:.2f} FPS"
     return [
-        Claim.of("throughput mode / the origin's way, frames per second", paired_ratio(pairs), 1.8, how, at_most=False)
+        Claim.of(
+            "throughput mode / the reference pipeline, frames per second", paired_ratio(pairs), 1.8, how, at_most=False
+        )
     ]

@@ -10,8 +10,7 @@ import sys
 import tempfile
 import time
 
-from benchmarks.claims.claim import Claim
-from benchmarks.claims.claims_inputs import Inputs
+from benchmarks.claims.claim import Claim, ClaimInputs
 from pointpillars_ov_ros.cli.measurement.ratios import estimate
 from pointpillars_ov_ros.config.errors import InferenceError
 
@@ -37,7 +36,7 @@ else:
 """
 
 
-def claim_start(inputs: Inputs) -> list[Claim]:
+def claim_start(inputs: ClaimInputs) -> list[Claim]:
     """Time a process from its start to its first detection, once with empty caches and then with full ones."""
     with tempfile.TemporaryDirectory() as cache:
         cold_s = time_start(inputs, cache)
@@ -49,7 +48,7 @@ def claim_start(inputs: Inputs) -> list[Claim]:
     ]
 
 
-def time_start(inputs: Inputs, cache: str) -> float:
+def time_start(inputs: ClaimInputs, cache: str) -> float:
     """Time one such process (s) up to its first detection, not to its end; its caches are in the folder `cache`.
 
     InferenceError where it detects nothing.

@@ -8,15 +8,8 @@ import argparse
 from pathlib import Path
 
 from pointpillars_ov_ros.cli.arguments import add_device_arguments, add_input_arguments, check_data, positive
+from pointpillars_ov_ros.cli.benchmark.matrix import MATRIX
 from pointpillars_ov_ros.config.errors import PointPillarsError
-
-MATRIX = {
-    "mode": ("latency", "balanced", "throughput"),
-    "encoder": ("openvino", "host"),
-    "pfe_shape": ("static", "dynamic"),
-    "precision": ("default", "f32", "f16", "bf16"),
-}
-"""What `all` stands for, by setting."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -35,11 +28,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     _add_choices(parser, "--precision", "default", "inference precision asked of the device, `default` being its own")
     parser.add_argument("--pfe-block", type=int, metavar="N", help="pillars of one PFE request; 0: all, with padding")
     add_device_arguments(parser)
-    parser.add_argument(
-        "--baseline",
-        choices=("origin",),
-        help="measure the origin's way in turn, too: PFE padded to all pillars, canvas built anew, RPN untouched",
-    )
     parser.add_argument(
         "--networks", action="store_true", help="measure both networks alone and side by side; needs no clouds"
     )
@@ -90,6 +78,6 @@ def _add_choices(
 
 def _refuse_measuring(options: argparse.Namespace) -> None:
     """Raise one sentence where a flag asks for what a simulation has not got."""
-    for flag in ("model", "data", "baseline", "json", "record_trace"):
+    for flag in ("model", "data", "json", "record_trace"):
         if getattr(options, flag) is not None:
             raise PointPillarsError(f"--simulate measures nothing, so --{flag.replace('_', '-')} does not go with it")

@@ -35,18 +35,6 @@ class BareNetwork:
 
 
 @dataclass(frozen=True)
-class OriginsWay:
-    """The origin's way, measured in the same rounds."""
-
-    fps: float
-    total_ms: Percentiles
-    fps_gain: float
-    """Frames a second of the configuration, by those of the origin's way."""
-    total_share: float
-    """Time from cloud message to detection message, by that of the origin's way."""
-
-
-@dataclass(frozen=True)
 class Measurement:
     """What came out. Ratios are medians over the rounds of the ratio within a round."""
 
@@ -75,7 +63,6 @@ class Measurement:
     """Cloud message in to detection message built, by a bare request of the same compiled RPN."""
     fps_by_rpn: float
     """Frames a second, by inferences a second of the bare RPN at its optimal number of requests."""
-    origin: OriginsWay | None
     trace: tuple[StageEvent, ...]
     """Of a few frames, where a picture was asked for."""
 

@@ -10,8 +10,15 @@ from collections.abc import Sequence
 from typing import Any
 
 from pointpillars_ov_ros.cli.arguments import device_settings
-from pointpillars_ov_ros.cli.benchmark.command import MATRIX
 from pointpillars_ov_ros.config.runtime_config import DropPolicy, EncoderChoice, RuntimeConfig, from_plain
+
+MATRIX = {
+    "mode": ("latency", "balanced", "throughput"),
+    "encoder": ("openvino", "host"),
+    "pfe_shape": ("static", "dynamic"),
+    "precision": ("default", "f32", "f16", "bf16"),
+}
+"""What `all` stands for, by setting."""
 
 
 def expand(options: argparse.Namespace) -> list[RuntimeConfig]:

@@ -12,11 +12,9 @@ from statistics import median
 
 from sensor_msgs.msg import PointCloud2
 
-from benchmarks.reference_pipeline import OriginRoad
 from pointpillars_ov_ros.cli.benchmark.figures import (
     BareNetwork,
     Measurement,
-    OriginsWay,
     busy_percent,
     cpu_percent,
     durations_ms,
@@ -52,7 +50,7 @@ _PFE_SHARE = 3
 
 
 @dataclass(frozen=True)
-class Job:
+class MeasurementJob:
     """What to measure; made in one process and done in another."""
 
     bundle: Path
@@ -61,7 +59,6 @@ class Job:
     """Take only so many; 0: all."""
     rounds: int
     runtime: RuntimeConfig
-    with_origin: bool
     with_trace: bool
 
 
@@ -91,33 +88,7 @@ class BareWork:
         return BareNetwork(self._compile_s, summarize(times_ms), len(self._requests), median(self.fps))
 
 
-class OriginWork:
-    """The origin's way, one cloud after the other."""
-
-    def __init__(self, road: OriginRoad, clouds: Sequence[PointCloud2]) -> None:
-        """Take `road`, warmed up with one of `clouds`."""
-        self._road, self._clouds = road, clouds
-        self.times_ms: list[list[float]] = []
-        """Of every turn."""
-        road.run(clouds[0])
-
-    def turn(self) -> None:
-        """Send every cloud."""
-        self.times_ms.append([self._road.run(cloud) for cloud in self._clouds])
-
-    def summary(self, rounds: Sequence[Round]) -> OriginsWay:
-        """Give what came out, compared with `rounds` of the same number."""
-        fps = [1e3 * len(turn) / sum(turn) for turn in self.times_ms]
-        medians_ms = map(median, self.times_ms)
-        return OriginsWay(
-            fps=median(fps),
-            total_ms=summarize([time_ms for turn in self.times_ms for time_ms in turn]),
-            fps_gain=paired_ratio(zip((r.fps for r in rounds), fps, strict=True)).value,
-            total_share=paired_ratio(zip(total_medians_ms(rounds), medians_ms, strict=True)).value,
-        )
-
-
-def measure(job: Job) -> Measurement:
+def measure(job: MeasurementJob) -> Measurement:
     """Measure one configuration; InferenceError where a frame fails."""
     bundle = load_bundle(job.bundle)
     clouds = read_clouds(job.data, job.frames)
@@ -128,9 +99,8 @@ def measure(job: Job) -> Measurement:
     memory = read_memory()
     rpn = BareWork(engine.rpn, lambda: make_bare_rpn(engine), len(clouds))
     pfe = make_bare_pfe(engine, bundle, clouds)
-    origin = OriginWork(OriginRoad(bundle, engine.runtime), clouds) if job.with_origin else None
     rounds: list[Round] = []
-    turns = [lambda: rounds.append(runner.run(clouds)), rpn.turn, pfe.turn, *([origin.turn] if origin else [])]
+    turns = [lambda: rounds.append(runner.run(clouds)), rpn.turn, pfe.turn]
     for index in range(job.rounds):
         for turn in turns if index % 2 == 0 else reversed(turns):
             turn()
@@ -151,7 +121,6 @@ def measure(job: Job) -> Measurement:
         bare={"pfe": pfe.summary(), "rpn": rpn.summary()},
         total_by_rpn=paired_ratio(zip(total_medians_ms(rounds), map(median, rpn.times_ms), strict=True)).value,
         fps_by_rpn=paired_ratio(zip((r.fps for r in rounds), rpn.fps, strict=True)).value,
-        origin=origin.summary(rounds) if origin else None,
         trace=tuple(trace(engine, clouds)) if job.with_trace else (),
     )
 

@@ -40,7 +40,7 @@ pillars than the first one has are requests a second: a frame takes several."""
 
 
 @dataclass(frozen=True)
-class Variant:
+class NetworkVariant:
     """A network in one of the ways in which it can be run."""
 
     name: str
@@ -75,7 +75,7 @@ class Figures:
 class _Work:
     """Both ways of running a variant, ready."""
 
-    def __init__(self, variant: Variant) -> None:
+    def __init__(self, variant: NetworkVariant) -> None:
         self.name = variant.name
         self.network, make = variant.make(PerformanceHint.LATENCY)
         self.request = make()
@@ -139,25 +139,25 @@ def measure_networks(bundle: ModelBundle, runtime: RuntimeConfig, rounds: int) -
     return rows
 
 
-def variants(bundle: ModelBundle, runtime: RuntimeConfig) -> list[Variant]:
+def variants(bundle: ModelBundle, runtime: RuntimeConfig) -> list[NetworkVariant]:
     """Give the PFE for all pillars at once and in blocks, and the RPN as it is in the file and rewritten."""
     config = bundle.config
     limit = config.grid.max_pillars
     block = min(runtime.pfe_block or limit, limit)
 
-    def pfe(pillars: int) -> Variant:
+    def pfe(pillars: int) -> NetworkVariant:
         def make(hint: PerformanceHint) -> tuple[Network, Callable[[], Request]]:
             network = compile_pfe(bundle, replace(runtime, performance_hint=hint), pillars)
             return network, lambda: make_request(network, list(pfe_ports(config, pillars).inputs))
 
-        return Variant(f"PFE, {pillars} pillars", make)
+        return NetworkVariant(f"PFE, {pillars} pillars", make)
 
-    def rpn(name: str, lean: bool) -> Variant:
+    def rpn(name: str, lean: bool) -> NetworkVariant:
         def make(hint: PerformanceHint) -> tuple[Network, Callable[[], Request]]:
             network = compile_rpn(bundle, replace(runtime, performance_hint=hint, lean_rpn=lean))
             return network, lambda: make_request(network, list(rpn_ports(config).inputs))
 
-        return Variant(name, make)
+        return NetworkVariant(name, make)
 
     blocks = [pfe(block)] if block < limit else []
     rewritten = [rpn("RPN, rewritten", True)] if is_cpu_alone(runtime.rpn_device) else []

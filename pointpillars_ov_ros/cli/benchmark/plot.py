@@ -45,7 +45,7 @@ class Panel(NamedTuple):
     """Of a few frames, from 0 on."""
 
 
-class Group(NamedTuple):
+class PanelGroup(NamedTuple):
     """Panels below each other over one time axis."""
 
     title: str
@@ -55,7 +55,9 @@ class Group(NamedTuple):
     panels: Sequence[Panel]
 
 
-def make_group(title: str, devices: tuple[str, str], traces: Mapping[str, Sequence[StageEvent]], first: int) -> Group:
+def make_group(
+    title: str, devices: tuple[str, str], traces: Mapping[str, Sequence[StageEvent]], first: int
+) -> PanelGroup:
     """Make a panel of each trace, by its title, all of them over the time that the slowest takes for a few frames.
 
     `devices`: where PFE and RPN run. `first`: the frame that the time begins with, when a pipeline is in its stride.
@@ -66,10 +68,10 @@ def make_group(title: str, devices: tuple[str, str], traces: Mapping[str, Sequen
     rows = {TimelineRow.HOST: "host", TimelineRow.PFE: f"PFE on {devices[0]}", TimelineRow.RPN: f"RPN on {devices[1]}"}
     if devices[0] == ON_HOST:
         rows = {TimelineRow.HOST: "host, with PFE", TimelineRow.RPN: rows[TimelineRow.RPN]}
-    return Group(title, rows, span_ms, [Panel(name, trace.cut(first, span_ms)) for name, trace in found.items()])
+    return PanelGroup(title, rows, span_ms, [Panel(name, trace.cut(first, span_ms)) for name, trace in found.items()])
 
 
-def draw_benchmark(path: Path, title: str, stacks: Sequence[Stack], groups: Sequence[Group]) -> None:
+def draw_benchmark(path: Path, title: str, stacks: Sequence[Stack], groups: Sequence[PanelGroup]) -> None:
     """Draw to a PNG; `stacks` may be empty."""
     heights = [_STACK_INCHES * len(stacks) + _HEAD_INCHES] if stacks else []
     heights += [(_ROW_INCHES * len(group.rows) + 0.35) * len(group.panels) + _HEAD_INCHES for group in groups]
@@ -114,7 +116,7 @@ def _draw_bars(axes: Any, stacks: Sequence[Stack], stages: Sequence[str]) -> Non
     _style(axes)
 
 
-def _draw_group(figure: Any, group: Group) -> None:
+def _draw_group(figure: Any, group: PanelGroup) -> None:
     """Draw the panels below each other."""
     all_axes = figure.subplots(len(group.panels), 1, sharex=True, squeeze=False)[:, 0]
     for axes, panel in zip(all_axes, group.panels, strict=True):

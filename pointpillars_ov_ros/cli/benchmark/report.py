@@ -50,18 +50,6 @@ def format_summary(measurements: Sequence[Measurement]) -> str:
     return format_table(header, rows)
 
 
-def format_origin(measurements: Sequence[Measurement]) -> str:
-    """Tabulate the comparison with the origin's way; empty where it was not measured."""
-    header = ["against the origin's way", "FPS", "origin", "ratio", "p50 (ms)", "origin", "ratio"]
-    rows = []
-    for m in measurements:
-        if m.origin is not None:
-            fps = [f"{m.fps:.2f}", f"{m.origin.fps:.2f}", f"{m.origin.fps_gain:.2f}"]
-            total_ms = [f"{ms:.1f}" for ms in (m.durations_ms["total"]["p50"], m.origin.total_ms["p50"])]
-            rows.append([describe(m.runtime), *fps, *total_ms, f"{m.origin.total_share:.2f}"])
-    return format_table(header, rows) if rows else ""
-
-
 def format_details(measurement: Measurement) -> str:
     """Give settings, stage times and bare requests of one configuration."""
     m = measurement

@@ -16,14 +16,13 @@ from statistics import median
 
 from pointpillars_ov_ros.cli.benchmark.figures import WORK, Measurement
 from pointpillars_ov_ros.cli.benchmark.matrix import describe, encoder_name, expand
-from pointpillars_ov_ros.cli.benchmark.measure import Job, measure
-from pointpillars_ov_ros.cli.benchmark.plot import Group, Stack, draw_benchmark, make_group
+from pointpillars_ov_ros.cli.benchmark.measure import MeasurementJob, measure
+from pointpillars_ov_ros.cli.benchmark.plot import PanelGroup, Stack, draw_benchmark, make_group
 from pointpillars_ov_ros.cli.benchmark.report import (
     LEGEND,
     STAGES_LEGEND,
     document,
     format_details,
-    format_origin,
     format_summary,
 )
 from pointpillars_ov_ros.cli.machine import Surroundings, look_around
@@ -62,7 +61,7 @@ def run_benchmark(options: argparse.Namespace) -> int:
     return 0
 
 
-def measure_apart(job: Job) -> Measurement:
+def measure_apart(job: MeasurementJob) -> Measurement:
     """Measure in a process of its own, so that memory and loading times are of this configuration and no other."""
     with ProcessPoolExecutor(1, get_context("spawn"), signal.signal, (signal.SIGINT, signal.SIG_DFL)) as pool:
         try:
@@ -92,7 +91,7 @@ def make_stack(measurement: Measurement) -> Stack:
     return Stack(describe(measurement.runtime), {name: medians_ms[name] for name in WORK}, medians_ms["total"])
 
 
-def make_groups(measurements: Sequence[Measurement]) -> list[Group]:
+def make_groups(measurements: Sequence[Measurement]) -> list[PanelGroup]:
     """Give the modes of the same encoder and precision a group."""
     variants: dict[str, list[Measurement]] = {}
     for m in measurements:
@@ -107,22 +106,19 @@ def make_groups(measurements: Sequence[Measurement]) -> list[Group]:
     return groups
 
 
-def _job(options: argparse.Namespace, bundle: Path, runtime: RuntimeConfig) -> Job:
-    return Job(
+def _job(options: argparse.Namespace, bundle: Path, runtime: RuntimeConfig) -> MeasurementJob:
+    return MeasurementJob(
         bundle=bundle,
         data=options.data,
         frames=options.frames,
         rounds=options.repeat,
         runtime=runtime,
-        with_origin=options.baseline is not None,
         with_trace=options.picture is not None or options.record_trace is not None,
     )
 
 
 def _print(measurements: Sequence[Measurement]) -> None:
     print(f"\n{format_summary(measurements)}\n\n{LEGEND}")
-    if origin := format_origin(measurements):
-        print(f"\n{origin}")
     for measurement in measurements:
         print(f"\n{format_details(measurement)}")
     print(f"\n{STAGES_LEGEND}")

@@ -9,7 +9,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from pointpillars_ov_ros.cli.benchmark.plot import FRAMES, Group, draw_benchmark, make_group
+from pointpillars_ov_ros.cli.benchmark.plot import FRAMES, PanelGroup, draw_benchmark, make_group
 from pointpillars_ov_ros.config.errors import DatasetError
 from pointpillars_ov_ros.inference.pipeline.frames import StageEvent
 from pointpillars_ov_ros.inference.trace.reader import RecordedTrace, read_trace
@@ -40,7 +40,7 @@ def choose(events: Sequence[StageEvent], frames: Sequence[int], first: int | Non
     return [event._replace(sequence=event.sequence - frames[index]) for event in events]
 
 
-def make_groups(traces: Sequence[RecordedTrace]) -> list[Group]:
+def make_groups(traces: Sequence[RecordedTrace]) -> list[PanelGroup]:
     """Put traces of the same devices together."""
     groups: dict[tuple[str, str], dict[str, list[StageEvent]]] = {}
     for number, trace in enumerate(traces, 1):

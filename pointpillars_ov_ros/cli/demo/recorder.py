@@ -28,7 +28,7 @@ _CLOUDS_KEPT = 16
 """Clouds whose detections are still to come; more than a player holds outstanding."""
 
 
-class Scene(NamedTuple):
+class PicturedScene(NamedTuple):
     """A frame worth a picture."""
 
     points: FloatArray
@@ -51,7 +51,7 @@ class Recorder(Node):
         self.marker_arrays = 0
         self.diagnosed = 0
         """Clouds received by the detector as of the last message on /diagnostics."""
-        self.best: Scene | None = None
+        self.best: PicturedScene | None = None
         self._is_asking = False
         self._waiting: dict[tuple[int, int], bytes] = {}
         self._truth: dict[tuple[int, int], Detection3DArray] = {}
@@ -113,7 +113,7 @@ class Recorder(Node):
         if cloud is not None and interest > self._interest():
             # Copied into a scene of its own; the message itself is needed no more.
             points = read_cloud(deserialize_message(cloud, PointCloud2), "intensity", 1.0).points
-            self.best = Scene(points, detections, truth)
+            self.best = PicturedScene(points, detections, truth)
 
     def has_all_of(self, clouds: int) -> bool:
         """Tell whether everything that comes of so many clouds has arrived."""

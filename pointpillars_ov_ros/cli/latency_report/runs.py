@@ -23,7 +23,7 @@ _SANE_AGE_MS = 3.6e6
 
 
 @dataclass(frozen=True)
-class Heard:
+class TimedMessage:
     """A timing message, and when it was heard (s after the first one)."""
 
     at_s: float
@@ -35,10 +35,10 @@ class LatencyRun:
     """What was heard of one detector, at least one message."""
 
     title: str
-    heard: tuple[Heard, ...]
+    heard: tuple[TimedMessage, ...]
 
     @property
-    def done(self) -> list[Heard]:
+    def done(self) -> list[TimedMessage]:
         """Give the clouds that were processed."""
         return [each for each in self.heard if not each.timing.error]
 
@@ -64,7 +64,7 @@ class LatencyRun:
         return bool(len(ages) and (ages >= 0).all() and (ages < _SANE_AGE_MS).all())
 
 
-class Event(NamedTuple):
+class RunEvent(NamedTuple):
     """Something that was not as before."""
 
     at_s: float
@@ -116,23 +116,23 @@ def accounts(run: LatencyRun) -> dict[str, int]:
     return {name: sum(step[name] for _, step in added(run)) for name in ACCOUNTS}
 
 
-def events(run: LatencyRun) -> list[Event]:
+def events(run: LatencyRun) -> list[RunEvent]:
     """List what changed: settings, devices, a detector started anew, inferences that hang, first errors."""
     found = []
     for before, after in pairwise(run.heard):
         old, new = before.timing, after.timing
         if counts_anew(old, new):
-            found.append(Event(after.at_s, "detector started anew"))
+            found.append(RunEvent(after.at_s, "detector started anew"))
         for name in _SETTINGS:
             was, became = getattr(old, name), getattr(new, name)
             # What was refused before the first frame knows no device.
             if was and became and was != became:
-                found.append(Event(after.at_s, f"{name} from {was} to {became}"))
+                found.append(RunEvent(after.at_s, f"{name} from {was} to {became}"))
         if new.hung > old.hung:
-            found.append(Event(after.at_s, f"inferences that hang: {new.hung}"))
+            found.append(RunEvent(after.at_s, f"inferences that hang: {new.hung}"))
     said: set[str] = set()
     for each in run.heard:
         if each.timing.error and each.timing.error not in said:
             said.add(each.timing.error)
-            found.append(Event(each.at_s, each.timing.error))
+            found.append(RunEvent(each.at_s, each.timing.error))
     return sorted(found, key=lambda event: event.at_s)

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from pointpillars_ov_ros.bags.reader import choose_topic, first_line, open_bag
-from pointpillars_ov_ros.cli.latency_report.runs import Heard, LatencyRun
+from pointpillars_ov_ros.cli.latency_report.runs import LatencyRun, TimedMessage
 from pointpillars_ov_ros.cli.recordings import read_json
 from pointpillars_ov_ros.config.errors import DatasetError
 from pointpillars_ov_ros.config.mapping import to_mapping
@@ -92,4 +92,4 @@ def listen(topic: str, seconds: float) -> LatencyRun:
 def make_run(title: str, heard: list[tuple[float, Any]]) -> LatencyRun:
     """Make a run of times on any clock (s) and timings."""
     first = heard[0][0] if heard else 0.0
-    return LatencyRun(title, tuple(Heard(round(at - first, 6), timing) for at, timing in heard))
+    return LatencyRun(title, tuple(TimedMessage(round(at - first, 6), timing) for at, timing in heard))

@@ -11,7 +11,7 @@ from pointpillars_ov_ros.cli.latency_report.runs import ACCOUNTS, STAGES, Latenc
 from pointpillars_ov_ros.cli.tables import PERCENTILES, summarize
 
 
-class Row(NamedTuple):
+class TableRow(NamedTuple):
     """A line of the table."""
 
     name: str
@@ -19,7 +19,7 @@ class Row(NamedTuple):
     """A figure for each run; of two, their ratio, too."""
 
 
-def make_rows(runs: Sequence[LatencyRun]) -> list[Row]:
+def make_rows(runs: Sequence[LatencyRun]) -> list[TableRow]:
     """Tabulate one run or two."""
     counts = [accounts(run) for run in runs]
     rows = [_row("clouds heard of", [len(run.heard) for run in runs], "{:.0f}", ratio=False)]
@@ -37,8 +37,8 @@ def make_rows(runs: Sequence[LatencyRun]) -> list[Row]:
     return rows
 
 
-def _row(name: str, values: Sequence[float], form: str, ratio: bool = True) -> Row:
+def _row(name: str, values: Sequence[float], form: str, ratio: bool = True) -> TableRow:
     texts = [form.format(value) for value in values]
     if len(values) > 1:
         texts.append(f"{values[1] / values[0]:.2f}" if ratio and values[0] else "")
-    return Row(name, tuple(texts))
+    return TableRow(name, tuple(texts))

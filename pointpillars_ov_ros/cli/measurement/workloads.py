@@ -38,7 +38,7 @@ class Startable(Protocol):
         """Wait for the end."""
 
 
-class Left(NamedTuple):
+class FinishedFrame(NamedTuple):
     """A frame that has left the pipeline, its detection message built."""
 
     result: FrameResult
@@ -63,7 +63,7 @@ class Left(NamedTuple):
 class Round(NamedTuple):
     """Frames of a pipeline in its stride, from the moment the frame before the first of them has left."""
 
-    frames: list[Left]
+    frames: list[FinishedFrame]
     begin_ns: int
     end_ns: int
     cpu_ns: int
@@ -82,7 +82,7 @@ class Runner:
 
     def __init__(self, engine: Engine, on_event: Callable[[StageEvent], None] | None = None) -> None:
         """Start the pipeline; `on_event` gets its trace."""
-        self.left: list[Left] = []
+        self.left: list[FinishedFrame] = []
         self._failure = ""
         self._mode = engine.runtime.mode
         self._classes = engine.config.classes
@@ -136,7 +136,7 @@ class Runner:
         begin_ns = time.monotonic_ns()
         to_detection_array(result.detections, self._classes, result.token)
         end_ns = time.monotonic_ns()
-        self.left.append(Left(result, (end_ns - begin_ns) / 1e6, end_ns, time.process_time_ns()))
+        self.left.append(FinishedFrame(result, (end_ns - begin_ns) / 1e6, end_ns, time.process_time_ns()))
 
 
 def read_clouds(data: Path, limit: int = 0) -> list[PointCloud2]:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from pointpillars_ov_ros.cli.plotting import GREY, SERIES, new_figure, save_png
-from pointpillars_ov_ros.cli.timeline.recording import Recording, Run, batches, overtaken, switches
+from pointpillars_ov_ros.cli.timeline.recording import Recording, TimelineRun, batches, overtaken, switches
 
 
 def draw_recording(path: Path, recording: Recording) -> None:
@@ -30,7 +30,7 @@ def draw_recording(path: Path, recording: Recording) -> None:
     save_png(figure, path)
 
 
-def _draw_switch(axis: Any, run: Run) -> None:
+def _draw_switch(axis: Any, run: TimelineRun) -> None:
     """Draw latency over the time at which requests were done, a colour for each device."""
     _draw_compiling(axis, run, 0)
     for index, name in enumerate(dict.fromkeys(entry.device for entry in run.requests)):
@@ -47,7 +47,7 @@ def _draw_switch(axis: Any, run: Run) -> None:
     axis.legend(loc="upper right", fontsize=8)
 
 
-def _draw_batches(axis: Any, run: Run) -> None:
+def _draw_batches(axis: Any, run: TimelineRun) -> None:
     """Draw a line for each request, from due to taken to done; those done together have a colour."""
     _draw_compiling(axis, run, -1)
     for index, group in enumerate(batches(run)):
@@ -71,5 +71,5 @@ def _draw_batches(axis: Any, run: Run) -> None:
     axis.legend(loc="upper right", fontsize=8)
 
 
-def _draw_compiling(axis: Any, run: Run, row: float) -> None:
+def _draw_compiling(axis: Any, run: TimelineRun, row: float) -> None:
     axis.plot([0, run.compile_ms], [row, row], color="black", linewidth=4, alpha=0.6, label="compiling")

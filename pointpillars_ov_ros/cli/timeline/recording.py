@@ -43,7 +43,7 @@ class Entry:
 
 
 @dataclass(frozen=True)
-class Run:
+class TimelineRun:
     """Requests to one compiled network, in the order in which they were submitted."""
 
     title: str
@@ -71,21 +71,21 @@ class Recording:
     date: str
     settings: dict[str, str]
     """As asked for."""
-    runs: tuple[Run, ...]
+    runs: tuple[TimelineRun, ...]
 
 
-def switches(run: Run) -> list[Entry]:
+def switches(run: TimelineRun) -> list[Entry]:
     """Give the requests, in order of completion, whose device is another one than that of the request before."""
     done = by_completion(run)
     return [entry for before, entry in pairwise(done) if entry.device != before.device]
 
 
-def by_completion(run: Run) -> list[Entry]:
+def by_completion(run: TimelineRun) -> list[Entry]:
     """Give the requests in the order in which they were done."""
     return sorted(run.requests, key=lambda entry: (entry.completed_ms, entry.number))
 
 
-def batches(run: Run) -> list[list[Entry]]:
+def batches(run: TimelineRun) -> list[list[Entry]]:
     """Group requests that were done together, in order of time."""
     groups: list[list[Entry]] = []
     together_ms = max(TOGETHER_MS, TOGETHER_SHARE * median(entry.latency_ms for entry in run.requests))
@@ -97,7 +97,7 @@ def batches(run: Run) -> list[list[Entry]]:
     return groups
 
 
-def overtaken(run: Run) -> list[Entry]:
+def overtaken(run: TimelineRun) -> list[Entry]:
     """Give the requests that were done after one that had been submitted later."""
     late: list[Entry] = []
     newest = -1
@@ -121,7 +121,7 @@ def read_recording(path: Path) -> Recording:
     return recording
 
 
-def describe_run(recording: Recording, run: Run) -> list[str]:
+def describe_run(recording: Recording, run: TimelineRun) -> list[str]:
     """Say in sentences what a run shows."""
     times = [entry.latency_ms for entry in run.requests]
     lines = [
@@ -138,7 +138,7 @@ def describe_run(recording: Recording, run: Run) -> list[str]:
     return lines
 
 
-def failures(run: Run) -> list[Entry]:
+def failures(run: TimelineRun) -> list[Entry]:
     """Give the requests that failed."""
     return [entry for entry in run.requests if entry.error]
 

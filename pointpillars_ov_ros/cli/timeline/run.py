@@ -17,7 +17,7 @@ from pointpillars_ov_ros.cli.timeline.plot import draw_recording
 from pointpillars_ov_ros.cli.timeline.recording import (
     Entry,
     Recording,
-    Run,
+    TimelineRun,
     batches,
     describe_run,
     dump,
@@ -146,7 +146,7 @@ def _wait_for_free(free: SimpleQueue[int]) -> int:
         raise InferenceError(f"no request ended within {_HANGS_S:g} s") from None
 
 
-def _record_run(options: argparse.Namespace, title: str, path: Path, properties: dict[str, str]) -> Run:
+def _record_run(options: argparse.Namespace, title: str, path: Path, properties: dict[str, str]) -> TimelineRun:
     simulated = ""
     begin = time.monotonic()
     device: Device = OpenVinoDevice(path, options.device, properties, options.at_once)
@@ -156,4 +156,4 @@ def _record_run(options: argparse.Namespace, title: str, path: Path, properties:
         device = SimulatedSwitch(device, begin, compile_s, latency_ms / 1e3)
         simulated = f"a device that compiles for {compile_s:g} s and then takes {latency_ms:g} ms a request"
     entries = send(device, begin, options.requests, options.interval / 1e3, options.at_once)
-    return Run(title, 1e3 * (compiled - begin), device.effective(), entries, simulated)
+    return TimelineRun(title, 1e3 * (compiled - begin), device.effective(), entries, simulated)

@@ -14,11 +14,10 @@ import pytest
 from benchmarks.claims import agreement as claims_agreement
 from benchmarks.claims import growth as claims_growth
 from benchmarks.claims import speed as claims_speed
-from benchmarks.claims.claim import Claim, tally
-from benchmarks.claims.claims_inputs import Inputs
+from benchmarks.claims.claim import Claim, ClaimInputs, tally
 from benchmarks.claims.run import write_report
 from benchmarks.claims.start import time_start
-from benchmarks.reference_pipeline import OriginRoad
+from benchmarks.reference_pipeline import ReferencePipeline
 from pointpillars_ov_ros.cli.machine import look_around
 from pointpillars_ov_ros.cli.measurement.workloads import read_clouds
 from pointpillars_ov_ros.config.errors import InferenceError
@@ -31,11 +30,11 @@ from test.shared_data import KITTI, needs_shared_data
 
 
 @pytest.fixture(scope="module")
-def inputs(tmp_path_factory: pytest.TempPathFactory) -> Inputs:
+def inputs(tmp_path_factory: pytest.TempPathFactory) -> ClaimInputs:
     folder = tmp_path_factory.mktemp("toy")
     for number in range(2):
         toy_cloud(number).tofile(folder / f"{number:06}.bin")
-    return Inputs(save_toy_bundle(folder / "model"), folder, read_clouds(folder), rounds=2)
+    return ClaimInputs(save_toy_bundle(folder / "model"), folder, read_clouds(folder), rounds=2)
 
 
 @pytest.mark.parametrize(
@@ -44,12 +43,12 @@ def inputs(tmp_path_factory: pytest.TempPathFactory) -> Inputs:
         (claims_speed.claim_latency, ["4 pairs", "4 frames"]),
         (claims_speed.claim_lean_rpn, ["20 pairs"]),
         (claims_speed.claim_throughput, ["8 pairs"]),
-        (claims_speed.claim_origin, ["2 pairs"]),
+        (claims_speed.claim_reference, ["2 pairs"]),
     ],
     ids=lambda value: getattr(value, "__name__", ""),
 )
 def test_every_claim_has_a_figure_and_says_what_it_is_of(
-    inputs: Inputs, measure: Callable[[Inputs], list[Claim]], sizes: list[str]
+    inputs: ClaimInputs, measure: Callable[[ClaimInputs], list[Claim]], sizes: list[str]
 ) -> None:
     claims = measure(inputs)
     assert len(claims) == len(sizes)
@@ -61,7 +60,7 @@ def test_every_claim_has_a_figure_and_says_what_it_is_of(
 
 
 def test_host_time_is_measured_for_every_size_in_every_round(
-    inputs: Inputs, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    inputs: ClaimInputs, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setattr(claims_growth, "SIZES", (50, 100, 400))
     rounds_ms = claims_growth.measure_growth(inputs)
@@ -84,13 +83,13 @@ def test_every_mode_encoder_and_shape_is_a_way() -> None:
 
 
 @needs_shared_data
-def test_agreement_is_with_the_origins_way_and_in_order(kitti_car: ModelBundle) -> None:
+def test_agreement_is_with_the_reference_pipeline_and_in_order(kitti_car: ModelBundle) -> None:
     clouds = read_clouds(KITTI / "training" / "velodyne_reduced", 9)[7:]
     way = RuntimeConfig(
         mode=Mode.BALANCED, encoder=EncoderChoice.HOST, precision=Precision.F32, drop_policy=DropPolicy.REPLAY
     )
-    origin = OriginRoad(kitti_car, way)
-    expected = [origin.detect(read_cloud(cloud, "intensity", 1.0).points) for cloud in clouds]
+    reference = ReferencePipeline(kitti_car, way)
+    expected = [reference.detect(read_cloud(cloud, "intensity", 1.0).points) for cloud in clouds]
     assert all(map(len, expected))
     results = claims_agreement.send(kitti_car, clouds, way)
     assert claims_agreement.are_same(results, clouds, expected)
@@ -99,7 +98,7 @@ def test_agreement_is_with_the_origins_way_and_in_order(kitti_car: ModelBundle) 
     assert not claims_agreement.are_same(results, clouds, [expected[0], Detections.empty()])
 
 
-def test_a_start_in_which_nothing_is_detected_is_an_error_with_its_reason(inputs: Inputs, tmp_path: Path) -> None:
+def test_a_start_in_which_nothing_is_detected_is_an_error_with_its_reason(inputs: ClaimInputs, tmp_path: Path) -> None:
     nowhere = dataclasses.replace(inputs, bundle=ModelBundle(inputs.bundle.config, tmp_path / "nowhere"))
     with pytest.raises(InferenceError, match=r"ended with code 1: .*nowhere holds no bundle.yaml"):
         time_start(nowhere, str(tmp_path))

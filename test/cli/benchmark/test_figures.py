@@ -15,7 +15,7 @@ from pointpillars_ov_ros.cli.benchmark.figures import (
 )
 from pointpillars_ov_ros.cli.benchmark.gantt import TimelineRow
 from pointpillars_ov_ros.cli.benchmark.plot import FRAMES, make_group
-from pointpillars_ov_ros.cli.measurement.workloads import Left, Round
+from pointpillars_ov_ros.cli.measurement.workloads import FinishedFrame, Round
 from pointpillars_ov_ros.core.detections import Detections
 from pointpillars_ov_ros.inference.pipeline.frames import Counts, FrameResult, Stage, StageEvent, StageTimes
 
@@ -32,14 +32,14 @@ LENGTHS_MS = {
 """They follow each other without a gap: 80 ms, and the message takes another 5."""
 
 
-def frame(begin_ms: int) -> Left:
+def frame(begin_ms: int) -> FinishedFrame:
     times, now_ns = StageTimes(), begin_ms * MS
     for stage, length_ms in LENGTHS_MS.items():
         times.begin(stage, now_ns)
         now_ns += length_ms * MS
         times.end(stage, now_ns)
     result = FrameResult(0, None, Detections.empty(), "", 1, 1, times, Counts())
-    return Left(result, 5.0, now_ns + 5 * MS, 0)
+    return FinishedFrame(result, 5.0, now_ns + 5 * MS, 0)
 
 
 def measured(begins_ms: list[int], counted: slice, begin_ms: int, end_ms: int, cpu_ms: int) -> Round:

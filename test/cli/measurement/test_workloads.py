@@ -86,7 +86,7 @@ def test_the_trace_is_given_on(bundle: ModelBundle) -> None:
 
 
 def test_a_frame_that_fails_ends_the_measurement(tmp_path: Path) -> None:
-    weak = save_toy_bundle(tmp_path / "model", Weakness("pfe", Trouble.FAILS))
+    weak = save_toy_bundle(tmp_path / "model", Weakness("rpn", Trouble.FAILS))
     bright = create_cloud(Header(), FIELDS, toy_cloud(7, bright=True))
     with running(weak, Mode.LATENCY) as runner, pytest.raises(InferenceError, match="frame 1 failed: "):
         runner.run([bright, *clouds(1)])

@@ -15,7 +15,7 @@ import pytest
 
 from pointpillars_ov_ros.cli import main as cli
 from pointpillars_ov_ros.cli.timeline.device import Done, OpenVinoDevice, SimulatedSwitch
-from pointpillars_ov_ros.cli.timeline.recording import Run, read_recording
+from pointpillars_ov_ros.cli.timeline.recording import TimelineRun, read_recording
 from pointpillars_ov_ros.cli.timeline.run import send
 from pointpillars_ov_ros.config.errors import ConfigError
 from test.inference.toy_bundle import save_toy_bundle
@@ -45,7 +45,7 @@ def timeline(*arguments: object) -> int:
     return cli.main(["timeline", *map(str, arguments)])
 
 
-def record(toy: Path, out: Path, *flags: object) -> Run:
+def record(toy: Path, out: Path, *flags: object) -> TimelineRun:
     """Record with automatic batching, and give the run."""
     assert timeline("auto-batch", "--model", toy, "--json", out, "--timeout", TIMEOUT_MS, *flags) == 0
     (run,) = read_recording(out).runs

@@ -12,7 +12,7 @@ import pytest
 from pointpillars_ov_ros.cli.timeline.recording import (
     Entry,
     Recording,
-    Run,
+    TimelineRun,
     batches,
     describe_run,
     dump,
@@ -23,15 +23,15 @@ from pointpillars_ov_ros.cli.timeline.recording import (
 from pointpillars_ov_ros.config.errors import DatasetError
 
 
-def run_of(*done: float, devices: tuple[str, ...] = (), every: float = 10.0) -> Run:
+def run_of(*done: float, devices: tuple[str, ...] = (), every: float = 10.0) -> TimelineRun:
     """Make a run of requests due every so many ms, done at these times."""
     names = devices or ("CPU",) * len(done)
     ends = enumerate(zip(done, names, strict=True))
     entries = [Entry(n, n * every, n * every + 1, at, name) for n, (at, name) in ends]
-    return Run("made up", 5.0, {"PERFORMANCE_HINT": "LATENCY"}, tuple(entries))
+    return TimelineRun("made up", 5.0, {"PERFORMANCE_HINT": "LATENCY"}, tuple(entries))
 
 
-def recording_of(kind: str, *runs: Run) -> Recording:
+def recording_of(kind: str, *runs: TimelineRun) -> Recording:
     return Recording(kind, "a machine", "2026-01-01", {"device": "CPU"}, runs)
 
 
