@@ -6,12 +6,9 @@ from __future__ import annotations
 
 import io
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from pointpillars_ov_ros.core.files import write_whole
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
 
 INK, GRID, GREY, BAD = "#2b3138", "#d7dbe0", "#9aa5b1", "#b3261e"
 SERIES = ("#4f8fd0", "#e8983a", "#3aa796", "#c65b63", "#7d5fb2", "#8a7768")
@@ -33,8 +30,8 @@ OBJECTS = dict(zip(("Car", "Pedestrian", "Van", "Cyclist", "Truck"), CLASSES, st
 """Of the kinds of objects in simulated streets: those that networks know have the colours of usual labels."""
 
 
-def new_figure(width: float, height: float, *, background: str = "white", layout: Any = "constrained") -> Figure:
-    """Return an empty figure of a size in inches; texts in it are taken as they are, whatever signs they hold."""
+def new_figure(width: float, height: float, *, background: str = "white", layout: str | None = "constrained") -> Any:
+    """Return an empty Figure of a size in inches; texts in it are taken as they are, whatever signs they hold."""
     import matplotlib
     from matplotlib.figure import Figure
 
@@ -45,12 +42,12 @@ def new_figure(width: float, height: float, *, background: str = "white", layout
     return Figure(figsize=(width, height), facecolor=background, layout=layout)
 
 
-def save_png(figure: Figure, path: Path, dpi: int = 110, **options: Any) -> None:
+def save_png(figure: Any, path: Path, dpi: int = 110, **options: Any) -> None:
     """Write a figure to a PNG, whole or not at all."""
     write_whole(path, lambda fresh: figure.savefig(fresh, dpi=dpi, format="png", **options))
 
 
-def to_svg(figure: Figure) -> str:
+def to_svg(figure: Any) -> str:
     """Return a figure as an <svg> element, to be put into a page."""
     buffer = io.StringIO()
     figure.savefig(buffer, format="svg")
