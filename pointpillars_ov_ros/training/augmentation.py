@@ -140,7 +140,10 @@ def drop(scene: Scene, share: float, random: np.random.Generator) -> Scene:
 
 
 def find_ground(points: FloatArray, x: float, y: float) -> float | None:
-    """Give the height (m) of the ground around a place from `points` (N, 4); None where it is not seen or not flat."""
+    """Return the height (m) of the ground around a place, from `points` (N, 4) on no object.
+
+    None where it is not seen, or not flat.
+    """
     near = points[(np.abs(points[:, 0] - x) < _AROUND) & (np.abs(points[:, 1] - y) < _AROUND), 2]
     if len(near) < _ENOUGH:
         return None
@@ -155,11 +158,12 @@ def paste(scene: Scene, counts: tuple[int, ...], bank: Bank, random: np.random.G
     """
     points, boxes, labels = scene
     added: list[BankObject] = []
+    bare = points[find_owners(points, boxes, _MARGIN) < 0] if any(counts) else points
     for label, (count, objects) in enumerate(zip(counts, bank, strict=False)):
         for k in random.permutation(len(objects))[:count]:
             if any(iou_bev(objects[k].box, box) > 0.0 for box in boxes):
                 continue
-            ground = find_ground(scene.points, *map(float, objects[k].box[:2]))
+            ground = find_ground(bare, *map(float, objects[k].box[:2]))
             if ground is None:
                 continue
             added.append(stand(objects[k], ground))

@@ -11,11 +11,11 @@ import pytest
 
 from pointpillars_ov_ros.synthetic.primitives import Material, Shape, Surface, assemble, box, place
 from pointpillars_ov_ros.synthetic.randomness import Dice
-from pointpillars_ov_ros.synthetic.shapes import buildings, clutter, plants, street
+from pointpillars_ov_ros.synthetic.shapes import buildings, clutter, plants, street, verge
 from pointpillars_ov_ros.synthetic.shapes.bicycles import PHASES, Rider
 from pointpillars_ov_ros.synthetic.shapes.cars import car, van
 from pointpillars_ov_ros.synthetic.shapes.people import person, pose
-from pointpillars_ov_ros.synthetic.shapes.trucks import truck
+from pointpillars_ov_ros.synthetic.shapes.trucks import bus, tram, truck
 
 
 def pedestrian(dice: Dice) -> Shape:
@@ -33,8 +33,8 @@ def cyclist(dice: Dice) -> Shape:
         (car, (3.9, 1.65, 1.52), (2.9, 1.35, 1.25), (5.2, 2.0, 2.0)),
         (van, (5.1, 1.9, 2.2), (3.4, 1.6, 1.5), (7.0, 2.3, 3.2)),
         (truck, (8.0, 2.5, 3.2), (3.8, 2.2, 2.6), (12.5, 2.8, 4.0)),
-        (pedestrian, (0.75, 0.57, 1.7), (0.2, 0.25, 0.8), (1.5, 1.2, 2.15)),
-        (cyclist, (1.76, 0.6, 1.73), (1.4, 0.4, 1.4), (2.1, 0.9, 2.15)),
+        (pedestrian, (0.91, 0.69, 1.7), (0.4, 0.35, 0.8), (1.5, 1.2, 2.15)),
+        (cyclist, (1.78, 0.63, 1.73), (1.4, 0.5, 1.4), (2.1, 0.9, 2.15)),
     ],
 )
 def test_objects_are_as_large_as_real_ones(
@@ -46,16 +46,37 @@ def test_objects_are_as_large_as_real_ones(
     assert (sizes < high).all()
 
 
-@pytest.mark.parametrize("draw", [car, van, truck, pedestrian, cyclist])
+@pytest.mark.parametrize("draw", [car, van, truck, bus, tram, pedestrian, cyclist])
 def test_objects_stand_on_the_ground_and_fill_their_boxes(draw: Callable[[Dice], Shape]) -> None:
+    # Boxes of people leave room for a stride and for arms.
+    rooms = {"x": 0.9, "y": 0.7} if draw is pedestrian else {"y": 0.2} if draw is cyclist else {}
     for k in range(20):
         shape = draw(Dice(51, k))
         assert shape.centre[2] - shape.size[2] / 2 == pytest.approx(0.0, abs=0.08)
         for axis, size in zip("xyz", shape.size, strict=True):
             middle, half = shape.primitives[axis], shape.primitives[f"half_{axis}"]
-            assert (middle - half).min() == pytest.approx(-size / 2)
-            assert (middle + half).max() == pytest.approx(size / 2)
+            low, high = (middle - half).min(), (middle + half).max()
+            assert low + high == pytest.approx(0.0, abs=1e-6)
+            assert size - rooms.get(axis, 0.0) - 1e-6 <= high - low <= size + 1e-6
             assert (half > 0.0).all()
+
+
+def test_boxes_of_people_differ_as_they_do() -> None:
+    walkers, riders = (np.array([draw(Dice(54, k)).size for k in range(200)]) for draw in (pedestrian, cyclist))
+    assert 0.1 < walkers[:, 0].std() < 0.25
+    assert 0.07 < walkers[:, 1].std() < 0.2
+    assert 0.03 < riders[:, 1].std() < 0.1
+
+
+def test_a_rider_sits_behind_the_middle_of_the_bicycle() -> None:
+    # What is above the handlebar is the rider; on KITTI's cyclists it is 0.15 to 0.25 m behind the middle.
+    behind = []
+    for k in range(60):
+        parts = cyclist(Dice(55, k)).primitives
+        height = parts["z"] - (parts["z"] - parts["half_z"]).min()
+        behind.append(parts["x"][height > 1.2].mean())
+    assert -0.3 < np.mean(behind) < -0.12
+    assert max(behind) < 0.05
 
 
 def test_a_car_has_wheels_windows_and_paint() -> None:
@@ -63,13 +84,22 @@ def test_a_car_has_wheels_windows_and_paint() -> None:
     assert {int(Surface.SOLID), int(Surface.POROUS), int(Surface.GLOSSY)} == set(surfaces)
 
 
-@pytest.mark.parametrize("draw", [plants.tree, plants.conifer, plants.bush, *street.FURNITURE, *clutter.CLUTTER])
+@pytest.mark.parametrize(
+    "draw", [plants.tree, plants.conifer, plants.bush, *street.FURNITURE, *clutter.CLUTTER, *verge.VERGE]
+)
 def test_what_stands_beside_a_street_reaches_into_the_ground(draw: Callable[[Dice], Shape]) -> None:
     for k in range(10):
         shape = draw(Dice(52, k))
         bottom = shape.centre[2] - shape.size[2] / 2
         assert bottom < 0.1
-        assert 0.3 < shape.size[2] < 15.0
+        assert 0.15 < shape.size[2] < 15.0
+
+
+def test_a_guard_rail_is_as_long_as_asked_for_and_stands_on_posts() -> None:
+    rail = verge.guard_rail(Dice(56), 20.0)
+    assert rail.size[0] == pytest.approx(20.0, abs=0.2)
+    assert rail.centre[2] - rail.size[2] / 2 < 0.0
+    assert len(rail.primitives) == 12
 
 
 @pytest.mark.parametrize("draw", [buildings.building, buildings.house])

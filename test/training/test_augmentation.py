@@ -14,11 +14,13 @@ from pointpillars_ov_ros.training.augmentation import (
     NO_AUGMENTATION,
     Augmentation,
     augment,
+    drop,
     flip,
     make_bank,
     paste,
     rescale,
     rotate,
+    tilt,
 )
 from pointpillars_ov_ros.training.geometry import count_points, find_owners, wrap_angle
 from pointpillars_ov_ros.training.scenes import Scene
@@ -32,8 +34,9 @@ CHANGES = {
     "flip": flip,
     "rotate": lambda scene: rotate(scene, 0.7),
     "rotate back": lambda scene: rotate(scene, -2.9),
+    "tilt": lambda scene: tilt(scene, 0.02, -0.015, 0.1),
     "rescale": lambda scene: rescale(scene, 1.07),
-    "all": lambda scene: augment(scene, Augmentation(paste=(0, 0)), BANK, np.random.default_rng(2)),
+    "all": lambda scene: augment(scene, Augmentation(paste=(0, 0), dropout=0.0), BANK, np.random.default_rng(2)),
 }
 
 
@@ -47,7 +50,8 @@ def front_of(box: np.ndarray, points: np.ndarray) -> np.ndarray:
 def test_boxes_keep_their_points(change) -> None:
     before = find_owners(SCENE.points, SCENE.boxes, 0.0)
     after = change(SCENE)
-    np.testing.assert_array_equal(find_owners(after.points, after.boxes, 1e-4), before)
+    # A box stays upright where the ground tilts, so that its ends are a little lower and higher than they were.
+    np.testing.assert_array_equal(find_owners(after.points, after.boxes, 0.045), before)
     assert (np.bincount(before + 1)[1:] >= 60).all()
 
 
@@ -90,13 +94,51 @@ def test_pasted_objects_touch_nothing_and_hold_their_points_alone(seed: int) -> 
         assert all(iou_bev(box, other) == 0.0 for other in pasted.boxes[:k])
     counts = count_points(pasted.points, pasted.boxes)
     for k in range(len(scene.boxes), len(pasted.boxes)):
-        match = [one for one in BANK[pasted.labels[k]] if np.array_equal(one.box, pasted.boxes[k])]
+        match = [one for one in BANK[pasted.labels[k]] if np.array_equal(one.box[:2], pasted.boxes[k, :2])]
         assert len(match) == 1 and counts[k] == len(match[0].points)
 
 
-def test_something_is_pasted() -> None:
+def bare_scene(slope: float) -> Scene:
+    """Give a scene of nothing but ground that rises along x."""
+    random = np.random.default_rng(0)
+    points = np.zeros((4000, 4), np.float32)
+    points[:, 0], points[:, 1] = random.uniform(-5.0, 15.0, 4000), random.uniform(-8.0, 8.0, 4000)
+    points[:, 2] = -1.2 + slope * points[:, 0]
+    return Scene(points, SCENE.boxes[:0], SCENE.labels[:0])
+
+
+@pytest.mark.parametrize("slope", [0.0, 0.03])
+def test_something_is_pasted_and_stands_on_the_ground(slope: float) -> None:
+    pasted = paste(bare_scene(slope), (3, 3), BANK, np.random.default_rng(0))
+    assert len(pasted.boxes) >= 2
+    for box in pasted.boxes:
+        assert box[2] - box[5] / 2 == pytest.approx(-1.2 + slope * box[0], abs=0.06)
+    assert (count_points(pasted.points, pasted.boxes) >= 60).all()
+
+
+def test_nothing_is_pasted_where_no_ground_is_seen() -> None:
     empty = Scene(SCENE.points[:0], SCENE.boxes[:0], SCENE.labels[:0])
-    assert len(paste(empty, (1, 1), BANK, np.random.default_rng(0)).boxes) >= 1
+    assert len(paste(empty, (3, 3), BANK, np.random.default_rng(0)).boxes) == 0
+    steep = bare_scene(1.0)
+    assert len(paste(steep, (3, 3), BANK, np.random.default_rng(0)).boxes) == 0
+
+
+def test_a_tilt_raises_what_is_ahead_and_to_the_left() -> None:
+    points = np.array([[10.0, 0.0, 1.0, 0.5], [0.0, 10.0, 1.0, 0.5]], np.float32)
+    tilted = tilt(Scene(points, SCENE.boxes, SCENE.labels), 0.02, 0.01, -0.1)
+    np.testing.assert_allclose(tilted.points[:, 2], [1.1, 1.0], atol=1e-6)
+    np.testing.assert_array_equal(tilted.points[:, [0, 1, 3]], points[:, [0, 1, 3]])
+    expected = SCENE.boxes[:, 2] + 0.02 * SCENE.boxes[:, 0] + 0.01 * SCENE.boxes[:, 1] - 0.1
+    np.testing.assert_allclose(tilted.boxes[:, 2], expected, atol=1e-6)
+
+
+def test_a_share_of_the_points_is_dropped_and_no_box() -> None:
+    scene = bare_scene(0.0)
+    dropped = drop(scene, 0.3, np.random.default_rng(1))
+    assert len(dropped.points) / len(scene.points) == pytest.approx(0.7, abs=0.03)
+    half = [len(augment(scene, Augmentation(paste=()), (), np.random.default_rng(k)).points) for k in range(40)]
+    assert 10 <= sum(count == len(scene.points) for count in half) <= 30
+    assert min(half) < 0.75 * len(scene.points)
 
 
 def test_the_bank_leaves_out_what_has_few_points() -> None:

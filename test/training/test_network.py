@@ -82,7 +82,7 @@ def test_converted_networks_give_the_outputs_of_torch(exported: tuple[PointPilla
 
 
 def test_the_bundle_tells_how_it_was_trained(exported: tuple[PointPillars, ModelBundle]) -> None:
-    assert exported[1].config.provenance.startswith("trained in a test; OpenPCDet checkpoint ")
+    assert exported[1].config.provenance.startswith("trained in a test; checkpoint a.pth, sha256 ")
 
 
 def test_crops_of_a_batch_do_not_mix(exported: tuple[PointPillars, ModelBundle]) -> None:

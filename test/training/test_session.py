@@ -86,6 +86,28 @@ class TestRuns:
         for name, tensor in one.weights.items():
             np.testing.assert_array_equal(tensor.numpy(), other.weights[name].numpy())
 
+    def test_a_resumed_run_is_as_long_as_the_flags_say(self, tmp_path: Path) -> None:
+        from pointpillars_ov_ros.training.checkpoint import load_checkpoint
+
+        assert self.begin(tmp_path, "--steps", "2") == 0
+        checkpoint = tmp_path / "checkpoint.pth"
+        assert self.train("--resume", str(checkpoint), "--steps", "5") == 0
+        longer = load_checkpoint(checkpoint)
+        assert (longer.step, longer.settings.steps) == (5, 5)
+        assert self.train("--resume", str(checkpoint)) == 0
+        assert load_checkpoint(checkpoint).step == 5
+
+    def test_a_run_of_some_minutes_settles_within_them(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        from pointpillars_ov_ros.training import session
+
+        seconds = iter(range(10**6))
+        batches = session.until(iter(range(100)), 20.0)
+        monkeypatch.setattr("pointpillars_ov_ros.training.session.time.monotonic", lambda: float(next(seconds)))
+        # One reading at the start, one for each batch beyond the fewest.
+        assert len(list(batches)) == session._FEWEST + 20
+        seconds = iter(range(0, 10**6, 1000))
+        assert len(list(session.until(iter(range(100)), 20.0))) == session._FEWEST
+
     def test_fine_tuning_begins_with_the_weights_of_the_other_run(
         self, tmp_path: Path, capsys: pytest.CaptureFixture[str]
     ) -> None:

@@ -96,12 +96,16 @@ class Lane:
             way = index * spacing + dice.between(-departure, departure) + self.pace.way(time)
             if not low <= self.direction * way <= high:
                 continue
-            x, y, heading = road.place(self.direction * way, self.offset + dice.normal(0.0, 0.03))
+            offset = self.offset + dice.normal(0.0, 0.03)
+            x, y, heading = road.place(self.direction * way, offset)
             name, shape = self._shape(index, way)
-            # x runs as the pace says; a road at an angle to x makes the way longer.
-            speed = self.pace.velocity(time) / math.cos(heading)
             yaw = heading if self.direction > 0 else heading + math.pi
-            velocity = (speed * math.cos(yaw), speed * math.sin(yaw))
+            # The way runs along the centre line: beside it, in a bend, one is faster or slower.
+            (x_before, y_before, _), (x_after, y_after, _) = (
+                road.place(self.direction * (way + step), offset) for step in (-0.5, 0.5)
+            )
+            speed = self.pace.velocity(time)
+            velocity = (speed * (x_after - x_before), speed * (y_after - y_before))
             identity = first_identity + index % IDENTITIES_PER_LANE
             yield Placement(shape, x, y, 0.0, yaw, name, identity, velocity)
 

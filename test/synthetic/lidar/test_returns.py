@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from pointpillars_ov_ros.synthetic.lidar.sensor import BlindSector, DropoutModel, EdgeModel, IntensityModel
-from pointpillars_ov_ros.synthetic.primitives import Material
+from pointpillars_ov_ros.synthetic.primitives import Material, Surface
 from pointpillars_ov_ros.synthetic.randomness import MAX_NORMAL, Dice, make_key, ray_normal, ray_unit
 from pointpillars_ov_ros.synthetic.world.scene import Placement
 from test.synthetic.scenes import DULL, HEIGHT, cuboid, ideal_sensor, look
@@ -93,6 +93,27 @@ def test_intensity_is_in_steps_between_0_and_1() -> None:
     assert intensity.min() >= 0.0
     assert intensity.max() == 1.0
     np.testing.assert_allclose(intensity / 0.05, np.round(intensity / 0.05), atol=1e-4)
+
+
+def test_what_is_dim_is_reported_as_0() -> None:
+    # 0.4 at the wall, less 0.1 for each metre beyond 11 m, nothing left below 0.2.
+    model = IntensityModel(1.0, 0.0, 1e4, 0.0, 0.0, 0.001, dark_from=11.0, dark_per_metre=0.1, floor=0.2)
+    points = look([WALL], ideal_sensor(intensity=model)).points
+    wall = points[abs(points[:, 0] - 10.0) < 1e-4]
+    left = 0.4 - 0.1 * np.maximum(ranges(wall) - 11.0, 0.0)
+    np.testing.assert_allclose(wall[:, 3], np.where(left < 0.2, 0.0, left), atol=0.002)
+    assert (wall[:, 3] == 0.0).any() and (wall[:, 3] > 0.39).any()
+
+
+def test_a_share_of_the_returns_is_0_and_another_one_of_paint() -> None:
+    paint = Material(0.4, Surface.GLOSSY, 0.0, 0.6)
+    painted = Placement(cuboid(1.0, 400.0, 60.0, paint), 10.5, 0.0, -20.0, 0.0, "Car", 1)
+    for wall, zeros, expected in ((WALL, 0.2, 0.2), (painted, 0.2, 0.6), (painted, 0.0, 0.0)):
+        model = IntensityModel(1.0, 0.0, 1e4, 0.0, 0.0, 0.001, zeros=zeros)
+        points = look([wall], ideal_sensor(intensity=model)).points
+        hit = points[abs(points[:, 0] - 10.0) < 1e-4]
+        assert len(hit) > 500
+        assert (hit[:, 3] == 0.0).mean() == pytest.approx(expected, abs=0.06)
 
 
 def test_what_is_too_near_or_hidden_by_the_vehicle_is_not_reported() -> None:
