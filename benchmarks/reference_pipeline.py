@@ -16,7 +16,7 @@ from pointpillars_ov_ros.core.decode import Decoder
 from pointpillars_ov_ros.core.dense_pfe import DensePfe, DensePfeInputs
 from pointpillars_ov_ros.core.detections import Detections
 from pointpillars_ov_ros.core.pillars import Pillars
-from pointpillars_ov_ros.inference.device.properties import compile_properties
+from pointpillars_ov_ros.inference.device.properties import pfe_properties, rpn_properties
 from pointpillars_ov_ros.model.bundle import ModelBundle
 from pointpillars_ov_ros.model.ports import pfe_ports
 from pointpillars_ov_ros.ros.conversions import CloudReader, to_detection_array
@@ -31,12 +31,10 @@ class ReferencePipeline:
         # One by one is what that hint is for, whatever the mode it is compared with.
         core = ov.Core()
 
-        def compile_for(device: str, file: str) -> ov.CompiledModel:
-            properties = {**compile_properties(runtime, device), "PERFORMANCE_HINT": "LATENCY"}
-            return core.compile_model(bundle.path(file), device, properties)
-
-        self._pfe = compile_for(runtime.pfe_device, bundle.config.pfe.file)
-        self._rpn = compile_for(runtime.rpn_device, bundle.config.rpn.file)
+        pfe, rpn = (bundle.path(part.file) for part in (bundle.config.pfe, bundle.config.rpn))
+        hint = {"PERFORMANCE_HINT": "LATENCY"}
+        self._pfe = core.compile_model(pfe, runtime.pfe_device, pfe_properties(runtime) | hint)
+        self._rpn = core.compile_model(rpn, runtime.rpn_device, rpn_properties(runtime, rpn) | hint)
         self._decoder = Decoder(bundle.config)
 
     def run(self, message: PointCloud2) -> float:

@@ -168,7 +168,8 @@ class RuntimeConfig:
         "", "Further OpenVINO properties by their own names, e.g. ENABLE_STARTUP_FALLBACK=false MODEL_PRIORITY=HIGH"
     )
     precision: Precision = setting(
-        Precision.DEFAULT, "Inference precision asked of the device; default leaves it to the device"
+        Precision.DEFAULT,
+        "Inference precision asked of both networks; default: f32 for the PFE and an INT8 RPN, else the device's own",
     )
     mode: Mode = setting(
         Mode.LATENCY, "Pipeline mode: one frame in flight (latency), two (balanced), three (throughput)"

@@ -27,7 +27,7 @@ from pointpillars_ov_ros.core.verdict import NOT_CHECKED, Verdict
 from pointpillars_ov_ros.inference.device.compile_cache import CompileCache
 from pointpillars_ov_ros.inference.device.devices import fit_to_machine, is_cpu_alone
 from pointpillars_ov_ros.inference.device.network import Network
-from pointpillars_ov_ros.inference.device.properties import compile_properties
+from pointpillars_ov_ros.inference.device.properties import pfe_properties, rpn_properties
 from pointpillars_ov_ros.inference.device.setting_warnings import costs
 from pointpillars_ov_ros.inference.pipeline.frames import FrameResult, StageEvent
 from pointpillars_ov_ros.inference.pipeline.pipeline import STUCK_TIMEOUT_S, Pipeline
@@ -74,7 +74,7 @@ class Engine:
         self._points, _ = clean_points(warm_up_cloud(config), 1.0)
         self.parity = Verdict(NOT_CHECKED, "parity not checked, for parity_check is false")
         """What is known of its answers; whoever checks them sets it."""
-        self.encoders = EncoderFactory(bundle, runtime, compile_properties(runtime, runtime.pfe_device), self._points)
+        self.encoders = EncoderFactory(bundle, runtime, pfe_properties(runtime), self._points)
         cache.sign()
         self._canvas = CanvasFormat()
         self.is_lean = runtime.lean_rpn and is_cpu_alone(runtime.rpn_device)
@@ -82,7 +82,7 @@ class Engine:
         self.rpn = Network(
             bundle.path(config.rpn.file),
             runtime.rpn_device,
-            compile_properties(runtime, runtime.rpn_device),
+            rpn_properties(runtime, bundle.path(config.rpn.file)),
             rpn_ports(config),
             rewrite=self._make_lean if self.is_lean else None,
         )

@@ -60,6 +60,14 @@ def read_model(core: ov.Core, path: Path, ports: Ports) -> ov.Model:
     return model
 
 
+def is_quantized(path: Path) -> bool:
+    """Whether the IR at `path` has layers in INT8; False where it cannot be read."""
+    try:
+        return b'type="FakeQuantize"' in path.read_bytes()
+    except OSError:
+        return False
+
+
 def check_ports(path: Path, kind: str, ports: list[Any], wanted: Mapping[str, Shape]) -> None:
     """Raise BundleError unless `ports` have the `wanted` names, static shapes and float32 elements."""
     found = {name: port for port in ports for name in port.get_names()}

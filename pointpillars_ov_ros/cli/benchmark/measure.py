@@ -35,7 +35,7 @@ from pointpillars_ov_ros.cli.tables import summarize
 from pointpillars_ov_ros.config.runtime_config import EncoderChoice, RuntimeConfig
 from pointpillars_ov_ros.core.pillars import Pillars
 from pointpillars_ov_ros.inference.device.network import Network
-from pointpillars_ov_ros.inference.device.properties import compile_properties
+from pointpillars_ov_ros.inference.device.properties import pfe_properties
 from pointpillars_ov_ros.inference.engine import Engine, warm_up_cloud
 from pointpillars_ov_ros.inference.pipeline.frames import StageEvent
 from pointpillars_ov_ros.inference.slot.encoder_choice import EncoderFactory
@@ -134,8 +134,7 @@ def make_bare_pfe(engine: Engine, bundle: ModelBundle, clouds: Sequence[PointClo
     factory = engine.encoders
     if factory.network is None:
         on_device = replace(runtime, encoder=EncoderChoice.OPENVINO)
-        properties = compile_properties(runtime, runtime.pfe_device)
-        factory = EncoderFactory(bundle, on_device, properties, warm_up_cloud(bundle.config))
+        factory = EncoderFactory(bundle, on_device, pfe_properties(runtime), warm_up_cloud(bundle.config))
     assert factory.network is not None
 
     def make() -> Startable:

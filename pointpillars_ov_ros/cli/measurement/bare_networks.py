@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from pointpillars_ov_ros.config.runtime_config import RuntimeConfig
 from pointpillars_ov_ros.inference.device.network import Network, Request
-from pointpillars_ov_ros.inference.device.properties import compile_properties
+from pointpillars_ov_ros.inference.device.properties import pfe_properties, rpn_properties
 from pointpillars_ov_ros.model.bundle import ModelBundle
 from pointpillars_ov_ros.model.lean_rpn import make_lean
 from pointpillars_ov_ros.model.ports import pfe_ports, rpn_ports
@@ -16,7 +16,7 @@ def compile_pfe(bundle: ModelBundle, runtime: RuntimeConfig, pillars: int) -> Ne
     """Compile the PFE for so many pillars."""
     config = bundle.config
     ports, shape = pfe_ports(config, config.grid.max_pillars), pfe_ports(config, pillars).inputs
-    properties = compile_properties(runtime, runtime.pfe_device)
+    properties = pfe_properties(runtime)
     return Network(bundle.path(config.pfe.file), runtime.pfe_device, properties, ports, shape)
 
 
@@ -24,7 +24,7 @@ def compile_rpn(bundle: ModelBundle, runtime: RuntimeConfig) -> Network:
     """Compile the RPN, rewritten where `runtime.lean_rpn` says so."""
     config = bundle.config
     rewrite = (lambda model: make_lean(model).model) if runtime.lean_rpn else None
-    properties = compile_properties(runtime, runtime.rpn_device)
+    properties = rpn_properties(runtime, bundle.path(config.rpn.file))
     return Network(bundle.path(config.rpn.file), runtime.rpn_device, properties, rpn_ports(config), rewrite=rewrite)
 
 

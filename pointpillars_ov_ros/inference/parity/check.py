@@ -106,9 +106,10 @@ def summary(comparison: Comparison) -> str:
         return f"worst correlation {figure(least)}, and neither has a detection"
     shift = max(each.shift or 0.0 for each in pairs)
     change = max(abs(each.score_change or 0.0) for each in pairs)
+    ties = sum(each.fate is Fate.TIED for each in comparison.detections)
     return (
         f"worst correlation {figure(least)}, {len(pairs)} detections match "
-        f"within {shift:.2g} m and {change:.2g} of score"
+        f"within {shift:.2g} m and {change:.2g} of score" + (f", {ties} tied in NMS" if ties else "")
     )
 
 

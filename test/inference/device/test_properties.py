@@ -7,8 +7,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import openvino as ov
 import pytest
+from openvino import opset13 as ops
 
 from pointpillars_ov_ros.config.errors import ConfigError, InferenceError
 from pointpillars_ov_ros.config.runtime_config import PerformanceHint, Precision, RuntimeConfig
@@ -18,9 +20,11 @@ from pointpillars_ov_ros.inference.device.properties import (
     check_properties,
     compile_properties,
     parse_properties,
+    pfe_properties,
+    rpn_properties,
 )
 from pointpillars_ov_ros.model.ports import Ports
-from test.inference.toy_models import save_doubler
+from test.inference.toy_models import parameter, save, save_doubler
 
 BATCH = "BATCH:CPU(4)"
 SPREADING = RuntimeConfig(performance_hint=PerformanceHint.CUMULATIVE_THROUGHPUT)
@@ -40,6 +44,23 @@ def test_by_default_little_is_asked_for_and_batches_only_by_their_name() -> None
     may = ({"allow_auto_batching": True}, {"device_properties": "ALLOW_AUTO_BATCHING=true"})
     assert all(on("CPU", **settings)["ALLOW_AUTO_BATCHING"] is True for settings in may)
     assert {given["AUTO_BATCH_TIMEOUT"] for given in (on(BATCH), *(on("CPU", **settings) for settings in may))} == {20}
+
+
+def test_the_pfe_and_a_quantized_rpn_are_in_f32_unless_another_precision_is_asked_for(tmp_path: Path) -> None:
+    float_rpn, quantized_rpn = save_doubler(tmp_path), tmp_path / "quantized.xml"
+    values = parameter("in", (1, 4))
+    low, high = np.float32(0), np.float32(6)
+    save(ops.fake_quantize(values, low, high, low, high, 256), "out", [values], quantized_rpn)
+
+    def asked(**settings: Any) -> list[str | None]:
+        runtime = RuntimeConfig(**settings)
+        given = (pfe_properties(runtime), rpn_properties(runtime, float_rpn), rpn_properties(runtime, quantized_rpn))
+        return [each.get("INFERENCE_PRECISION_HINT") for each in given]
+
+    assert asked() == asked(pfe_device="AUTO", rpn_device=BATCH) == ["f32", None, "f32"]
+    assert asked(precision=Precision.BF16) == ["bf16"] * 3
+    assert asked(device_properties="EXECUTION_MODE_HINT=ACCURACY") == [None] * 3
+    assert {str(value) for value in asked(device_properties="INFERENCE_PRECISION_HINT=f16")} == {"f16"}
 
 
 def test_every_setting_becomes_its_property() -> None:

@@ -34,9 +34,11 @@ from pointpillars_ov_ros.inference.parity.compare import (
     concordance,
     figure,
     find_mismatch,
+    find_tie,
 )
 from pointpillars_ov_ros.inference.parity.reference import Reference
-from pointpillars_ov_ros.model.bundle import ModelBundle
+from pointpillars_ov_ros.model.bundle import ModelBundle, load_bundle
+from pointpillars_ov_ros.model.shipped import FLOAT, SHIPPED, shipped_model
 from test.inference.parity.tampered import as_bf16, as_f16, noisy, one_is, swap_outputs, tamper, weights
 from test.model.float_bundle import save_float_bundle, toy_config
 from test.shared_data import needs_shared_data
@@ -218,6 +220,41 @@ def test_what_became_of_each_detection(
 def test_the_best_of_those_that_are_off_is_named() -> None:
     compared = tuple(compare_detections(make([(0, 0.4), (0, 0.9)]), make([]), ("Car",), 0.3, TOLERANCES))
     assert find_mismatch((), compared, TOLERANCES) == "Car at x 10.0, y 0.0 m with score 0.90 is lost, and 1 more"
+
+
+@pytest.mark.parametrize(
+    ("candidates", "fate"),
+    [
+        ([(0, 0.9), (0.71, 0.89)], Fate.TIED),
+        ([(0, 0.9), (0.71, 0.87)], Fate.SHIFTED),
+        ([(0, 0.9), (0.8, 0.89)], Fate.SHIFTED),
+        ([(0, 0.9)], Fate.SHIFTED),
+        ([], Fate.SHIFTED),
+    ],
+    ids=["alike", "scores less", "elsewhere", "no other", "none"],
+)
+def test_a_box_that_nms_might_have_kept_in_the_reference_is_no_mismatch(
+    candidates: list[tuple[float, float]], fate: Fate
+) -> None:
+    (shifted,) = compare_detections(make([(0, 0.9)]), make([(0.7, 0.9)]), ("Car",), 0.3, TOLERANCES)
+    assert shifted.fate is Fate.SHIFTED
+    scores = np.array([score for _, score in candidates], np.float32)
+    boxes = np.array([[offset, 0.0, 0.0, 4.0, 1.6, 1.5, 0.0] for offset, _ in candidates], np.float32).reshape(-1, 7)
+    found = find_tie(shifted, Detections(boxes, scores, np.zeros(len(scores), np.int32)), ("Car",), TOLERANCES)
+    assert found.fate is fate
+    assert bool(find_mismatch((), (found,), TOLERANCES)) == (fate is Fate.SHIFTED)
+
+
+@pytest.mark.parametrize("encoder", [EncoderChoice.HOST, EncoderChoice.OPENVINO])
+@pytest.mark.parametrize("name", SHIPPED)
+def test_the_defaults_pass_their_own_check_with_each_shipped_bundle(name: str, encoder: EncoderChoice) -> None:
+    """On a CPU with bf16 the float one runs in it, and the quantized one in f32 between its INT8 layers."""
+    engine = open_engine(load_bundle(shipped_model(name)), RuntimeConfig(encoder=encoder))
+    assert not engine.parity.failed, engine.parity.sentence
+    settings = engine.effective_settings()
+    assert settings["pfe"]["INFERENCE_PRECISION_HINT"] == "f32"
+    likes = ov.Core().get_property("CPU", "INFERENCE_PRECISION_HINT").to_string()
+    assert settings["rpn"]["INFERENCE_PRECISION_HINT"] == (likes if name == FLOAT else "f32")
 
 
 @pytest.mark.parametrize("seed", range(5))
