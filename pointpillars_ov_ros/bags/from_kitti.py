@@ -17,10 +17,10 @@ from tqdm import tqdm
 
 from pointpillars_ov_ros.bags.message_types import to_cdr
 from pointpillars_ov_ros.bags.writer import check_new, new_bag
-from pointpillars_ov_ros.config.errors import DatasetError, PointPillarsError
+from pointpillars_ov_ros.config.errors import PointPillarsError
 from pointpillars_ov_ros.kitti.calibration import Calibration
 from pointpillars_ov_ros.kitti.frames import Frame, can_crop
-from pointpillars_ov_ros.kitti.raw import TIMES, read_times
+from pointpillars_ov_ros.kitti.raw import START_NS, TIMES, find_time
 from pointpillars_ov_ros.ros.kitti_messages import (
     camera_transform,
     lidar_transform,
@@ -41,8 +41,6 @@ TYPES = {
     CLOUDS: "sensor_msgs/msg/PointCloud2",
 }
 CAMERA_FRAME = "camera_optical"
-START_NS = 1_316_995_200 * 1_000_000_000
-"""2011-09-26, the day of KITTI's first drives: where frames have no times, the same bag comes of them every time."""
 
 
 class StampedMessage(NamedTuple):
@@ -96,10 +94,11 @@ def kitti_messages(frames: Any, rate: float, crop: bool) -> Iterator[StampedMess
     """
     config = PlayerConfig()
     known: bytes | None = None
-    times: dict[Path, list[int]] = {}
+    times: dict[Path, list[int | None]] = {}
     for number, frame in enumerate(frames):
-        stamp_ns = _stamp_ns(frame, frame.times, times)
-        stamp_ns = START_NS + round(number * 1e9 / rate) if stamp_ns is None else stamp_ns
+        stamp_ns = START_NS + round(number * 1e9 / rate)
+        if frame.times is not None:
+            stamp_ns = find_time(frame.times, frame.scan, times)
         header, calibration = make_header(stamp_ns, config.frame_id), frame.read_calibration()
         messages: list[StampedMessage] = []
         if number == 0:
@@ -121,28 +120,17 @@ def _static(stamp_ns: int, transform: TransformStamped) -> StampedMessage:
 
 
 def _camera_messages(
-    frame: Frame, calibration: Calibration | None, stamp_ns: int, times: dict[Path, list[int]]
+    frame: Frame, calibration: Calibration | None, stamp_ns: int, times: dict[Path, list[int | None]]
 ) -> Iterator[StampedMessage]:
     """Yield image and CameraInfo; those of a raw drive have a time of their own."""
-    if frame.image is not None and frame.times is not None:
-        stamp_ns = _stamp_ns(frame, frame.image.parent.parent / TIMES, times) or stamp_ns
+    if frame.image is not None and frame.times is not None and frame.times.name == TIMES:
+        stamp_ns = find_time(frame.image.parent.parent / TIMES, frame.scan, times)
     header = make_header(stamp_ns, CAMERA_FRAME)
     if calibration is not None:
         info = to_camera_info(header, calibration, frame.read_image_size())
         yield StampedMessage.of(CAMERA_INFO, stamp_ns, info)
     if frame.image is not None:
         yield StampedMessage.of(IMAGES, stamp_ns, to_image(header, frame.image.read_bytes()))
-
-
-def _stamp_ns(frame: Frame, path: Path | None, known: dict[Path, list[int]]) -> int | None:
-    """Return the time of a frame in a timestamps.txt, None without one; `known` are the files read before."""
-    if path is None:
-        return None
-    if path not in known:
-        known[path] = read_times(path)
-    if not frame.name.isdecimal() or int(frame.name) >= len(known[path]):
-        raise DatasetError(f"{path}: {len(known[path])} lines, none is that of frame {frame.name}")
-    return known[path][int(frame.name)]
 
 
 def make_header(stamp_ns: int, frame_id: str) -> Header:

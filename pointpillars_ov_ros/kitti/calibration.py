@@ -68,8 +68,17 @@ def format_calibration(calibration: Calibration) -> str:
 
 
 def read_calibration(path: Path) -> Calibration:
-    """Read a calib/*.txt file; DatasetError names file and line."""
-    rows = read_rows(path, {"P2": 12, "R0_rect": 9, "Tr_velo_to_cam": 12})
+    """Read a calib file of the object, tracking or odometry set; DatasetError names file and line.
+
+    The tracking set says R_rect and Tr_velo_cam, without colons; the odometry set has Tr, into the rectified frame.
+    """
+    rows = read_rows(path, {})
+    if "Tr" in rows and "Tr_velo_to_cam" not in rows:
+        rows = {"R0_rect": np.eye(3).ravel(), "Tr_velo_to_cam": rows["Tr"], **rows}
+    for name, of_tracking in (("R0_rect", "R_rect"), ("Tr_velo_to_cam", "Tr_velo_cam")):
+        if of_tracking in rows:
+            rows.setdefault(name, rows[of_tracking])
+    check_rows(path, rows, {"P2": 12, "R0_rect": 9, "Tr_velo_to_cam": 12})
     return make_calibration(path, rows["P2"], rows["R0_rect"], rows["Tr_velo_to_cam"].reshape(3, 4))
 
 
@@ -95,7 +104,8 @@ def make_calibration(
 def read_rows(path: Path, sizes: dict[str, int]) -> dict[str, DoubleArray]:
     """Read the lines `KEY: numbers` of a file, of which those of `sizes` must have so many numbers.
 
-    DatasetError names file and line. Lines that KITTI keeps dates in (calib_time) are left out.
+    DatasetError names file and line. Lines that KITTI keeps dates in (calib_time) are left out. Some keys of the
+    tracking set have no colon.
     """
     rows: dict[str, DoubleArray] = {}
     try:
@@ -103,16 +113,21 @@ def read_rows(path: Path, sizes: dict[str, int]) -> dict[str, DoubleArray]:
     except (OSError, UnicodeDecodeError) as error:
         raise DatasetError(f"{path}: cannot be read as a KITTI calibration ({error})") from None
     for number, line in enumerate(lines, start=1):
-        key, _, numbers = line.partition(":")
+        key, _, numbers = line.strip().partition(":" if ":" in line else " ")
         if not line.strip() or key.strip() == "calib_time":
             continue
         try:
             rows[key.strip()] = np.array([float(text) for text in numbers.split()])
         except ValueError:
             raise DatasetError(f"{path}:{number}: {plain(key.strip())} holds something that is no number") from None
+    check_rows(path, rows, sizes)
+    return rows
+
+
+def check_rows(path: Path, rows: dict[str, DoubleArray], sizes: dict[str, int]) -> None:
+    """Raise DatasetError unless the rows of `sizes` are there, with so many numbers, all of them finite."""
     for key, size in sizes.items():
         if key not in rows or rows[key].size != size:
             raise DatasetError(f"{path}: {key} must have {size} numbers, has {rows.get(key, np.empty(0)).size}")
         if not (np.abs(rows[key]) <= MOST).all():
             raise DatasetError(f"{path}: {key} holds a number that is not finite, or beyond {MOST:g}")
-    return rows

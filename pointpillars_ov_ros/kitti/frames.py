@@ -1,24 +1,27 @@
 # Copyright 2026 The pointpillars_ov_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""KITTI frames on disk: object folders (velodyne/, label_2/, calib/, image_2/) and plain folders of .bin files."""
+"""Frames on disk: KITTI's object, tracking, odometry and raw sets, and plain folders of clouds."""
 
 from __future__ import annotations
 
 import struct
-from dataclasses import dataclass
-from functools import partial
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-import numpy as np
-
-from pointpillars_ov_ros.config.errors import DatasetError
+from pointpillars_ov_ros.clouds.columns import KITTI
+from pointpillars_ov_ros.clouds.files import AS_FOUND, SUFFIXES, CloudFiles, FileReading, read_cloud_file
+from pointpillars_ov_ros.config.errors import DatasetError, list_names
 from pointpillars_ov_ros.core.arrays import FloatArray
 from pointpillars_ov_ros.kitti.calibration import IMAGE_SIZE, Calibration, read_calibration
-from pointpillars_ov_ros.kitti.labels import KittiObject, read_labels
+from pointpillars_ov_ros.kitti.labels import KittiObject, read_labels, read_tracking_labels
 from pointpillars_ov_ros.kitti.raw import CAMERAS, TIMES, read_raw_calibration
 
 CROPPED = "velodyne_reduced"
 """Folder of clouds cut to the camera's view, as second.pytorch and its kin name it."""
+ODOMETRY_TIMES = "times.txt"
+"""Of a sequence of the odometry set, beside its velodyne/."""
 
 
 @dataclass(frozen=True)
@@ -31,49 +34,54 @@ class Frame:
     calibration: Path | None = None
     image: Path | None = None
     times: Path | None = None
-    """Of the clouds of a raw drive; this frame's is in the line after as many as its name says."""
+    """Of the clouds of a drive; this frame's is in the line after as many as `scan` says."""
+    sequence: str = ""
+    """Of the tracking set, whose labels and calibration are those of a whole sequence."""
+    files: CloudFiles | None = None
+    """How the clouds of its folder are read; None: by itself."""
+
+    @property
+    def scan(self) -> str:
+        """Its name in its sequence."""
+        return self.cloud.stem
 
     @property
     def is_cropped(self) -> bool:
-        """Tell whether the file already holds only what the camera sees."""
+        """Whether the file already holds only what the camera sees."""
         return self.cloud.parent.name == CROPPED
 
     def read_points(self, crop: bool = False) -> FloatArray:
-        """Give (N, 4) float32: x y z (m, lidar frame), intensity 0..1.
+        """Return (N, 4) float32: x y z (m, lidar frame), intensity 0..1.
 
         With `crop` only what the camera sees, where that is known.
         """
-        points = read_points(self.cloud)
+        points = (self.files or CloudFiles([self.cloud])).read(self.cloud)
         calibration = self.read_calibration() if crop and not self.is_cropped else None
         if calibration is None:
             return points
         return points[calibration.in_image(points, self.read_image_size() or IMAGE_SIZE)]
 
     def read_calibration(self) -> Calibration | None:
-        """Give the calibration, None where there is none."""
+        """Return the calibration, None where there is none."""
         if self.calibration is None:
             return None
         is_raw = self.calibration.name == CAMERAS
         return read_raw_calibration(self.calibration) if is_raw else read_calibration(self.calibration)
 
     def read_labels(self) -> list[KittiObject] | None:
-        """Give the labels, None where there are none (an empty list: labelled, and nothing there)."""
-        return None if self.labels is None else read_labels(self.labels)
+        """Return the labels, None where there are none (an empty list: labelled, and nothing there)."""
+        if self.labels is None:
+            return None
+        return read_tracking_labels(self.labels, self.scan) if self.sequence else read_labels(self.labels)
 
     def read_image_size(self) -> tuple[int, int] | None:
-        """Give width and height of the left colour image (pixels), None where there is no image."""
+        """Return width and height of the left colour image (pixels), None where there is no image."""
         return None if self.image is None else read_png_size(self.image)
 
 
 def read_points(path: Path) -> FloatArray:
     """Read a KITTI velodyne .bin file: (N, 4) float32, x y z (m, lidar frame), intensity 0..1."""
-    try:
-        data = path.read_bytes()
-    except OSError as error:
-        raise DatasetError(f"{path}: cannot be read ({error.strerror})") from None
-    if len(data) % 16:
-        raise DatasetError(f"{path}: {len(data)} bytes are no whole number of 16-byte points")
-    return np.frombuffer(data, np.float32).reshape(-1, 4)
+    return read_cloud_file(path, KITTI)
 
 
 def read_png_size(path: Path) -> tuple[int, int]:
@@ -89,62 +97,120 @@ def read_png_size(path: Path) -> tuple[int, int]:
     return width, height
 
 
-def find_frames(folder: Path) -> list[Frame]:
+def find_frames(folder: Path, reading: FileReading = AS_FOUND) -> list[Frame]:
     """List the frames under `folder`, by name.
 
     `folder` may be the root of the KITTI object set (holding training/ or testing/), one of its splits
-    (holding velodyne/, with calib/ and label_2/ beside it), one cloud folder of it, a drive of the raw set
-    (holding velodyne_points/data) or any folder of .bin files. A frame of a split that is only in
-    velodyne_reduced/ is taken from there.
+    (holding velodyne/, with calib/ and label_2/ beside it), one cloud folder of it, the same of the tracking set
+    (velodyne/0000/, label_02/0000.txt), a sequence of the odometry set (velodyne/, times.txt), a drive of the raw set
+    (holding velodyne_points/data), nuScenes' root, or any folder of clouds in files. A frame of a split that is only in
+    velodyne_reduced/ is taken from there. DatasetError says what is there where that is none of these.
     """
-    for groups in (
-        [folder],
-        *([split / "velodyne", split / CROPPED] for split in (folder, folder / "training", folder / "testing")),
-        [folder / "velodyne_points" / "data"],
-    ):
-        paths = {path.stem: path for group in reversed(groups) for path in group.glob("*.bin")}
-        if paths:
-            is_raw = next(iter(paths.values())).parent.parts[-2:] == ("velodyne_points", "data")
-            make = _raw_frame if is_raw else partial(_frame, split=groups[0].parent)
-            return [make(paths[name]) for name in sorted(paths)]
-    raise DatasetError(
-        f"{folder}: no .bin cloud there, nor in training/velodyne, velodyne or velodyne_points/data below it"
-    )
+    frames = next((frames for frames in _candidates(folder) if frames), None)
+    if frames is None:
+        raise DatasetError(_say_what_is_there(folder))
+    files = CloudFiles([frame.cloud for frame in frames], reading)
+    return [replace(frame, files=files) for frame in frames]
 
 
-def _frame(cloud: Path, split: Path) -> Frame:
-    labels = split / "label_2" / f"{cloud.stem}.txt"
-    calibration = split / "calib" / f"{cloud.stem}.txt"
-    image = split / "image_2" / f"{cloud.stem}.png"
+def _candidates(folder: Path) -> Iterator[list[Frame]]:
+    """Give the frames of each layout in turn, of most of them none."""
+    splits = (folder, folder / "training", folder / "testing")
+    plain = [_plain_frame(cloud, folder.parent) for cloud in _list_clouds([folder])]
+    yield [frame for frame in plain if frame.cloud.suffix.lower() == ".bin"]
+    for split in splits:
+        yield [_plain_frame(cloud, split) for cloud in _list_clouds([split / "velodyne", split / CROPPED])]
+    for split in splits:
+        yield [frame for name in _list_sequences(split / "velodyne") for frame in _tracking_frames(split, name)]
+    yield [_raw_frame(cloud) for cloud in _list_clouds([folder / "velodyne_points" / "data"])]
+    yield [Frame(cloud.stem, cloud) for cloud in _list_clouds([folder / "samples" / "LIDAR_TOP"])]
+    # Last, for tools leave arrays of their own in the root of a set.
+    yield plain
+
+
+def _list_clouds(groups: Sequence[Path]) -> list[Path]:
+    """List the clouds in some folders by name; of two of one name that of the first folder, and of the first suffix."""
+    paths: dict[str, Path] = {}
+    for group in groups:
+        if not group.is_dir():
+            continue
+        found = [path for path in group.iterdir() if path.suffix.lower() in SUFFIXES and path.is_file()]
+        for path in sorted(found, key=lambda path: SUFFIXES.index(path.suffix.lower())):
+            paths.setdefault(path.stem, path)
+    return [paths[name] for name in sorted(paths)]
+
+
+def _list_sequences(velodyne: Path) -> list[str]:
+    if not velodyne.is_dir():
+        return []
+    return sorted(path.name for path in velodyne.iterdir() if path.is_dir() and path.name.isdecimal())
+
+
+def _plain_frame(cloud: Path, split: Path) -> Frame:
+    """Give a frame of the object or odometry set, or of none."""
+    if cloud.parent.parts[-2:] == ("velodyne_points", "data"):
+        return _raw_frame(cloud)
+    if cloud.parent.parent.name == "velodyne" and cloud.parent.name.isdecimal():
+        return _tracking_frame(cloud, cloud.parent.parent.parent, cloud.parent.name)
+    calibration = _there(split / "calib" / f"{cloud.stem}.txt") or _there(split / "calib.txt")
     return Frame(
         name=cloud.stem,
         cloud=cloud,
-        labels=labels if labels.is_file() else None,
-        calibration=calibration if calibration.is_file() else None,
-        image=image if image.is_file() else None,
+        labels=_there(split / "label_2" / f"{cloud.stem}.txt"),
+        calibration=calibration,
+        image=_there(split / "image_2" / f"{cloud.stem}.png"),
+        times=_there(split / ODOMETRY_TIMES),
     )
 
 
 def _raw_frame(cloud: Path) -> Frame:
     sensor = cloud.parent.parent
     drive = sensor.parent
-    calibration, times = drive.parent / CAMERAS, sensor / TIMES
-    image = drive / "image_02" / "data" / f"{cloud.stem}.png"
     return Frame(
         name=cloud.stem,
         cloud=cloud,
-        calibration=calibration if calibration.is_file() else None,
-        image=image if image.is_file() else None,
-        times=times if times.is_file() else None,
+        calibration=_there(drive.parent / CAMERAS),
+        image=_there(drive / "image_02" / "data" / f"{cloud.stem}.png"),
+        times=_there(sensor / TIMES),
     )
 
 
-def open_frames(folder: Path, limit: int = 0) -> list[Frame]:
+def _tracking_frames(split: Path, sequence: str) -> list[Frame]:
+    return [_tracking_frame(cloud, split, sequence) for cloud in _list_clouds([split / "velodyne" / sequence])]
+
+
+def _tracking_frame(cloud: Path, split: Path, sequence: str) -> Frame:
+    return Frame(
+        name=f"{sequence}_{cloud.stem}",
+        cloud=cloud,
+        labels=_there(split / "label_02" / f"{sequence}.txt"),
+        calibration=_there(split / "calib" / f"{sequence}.txt"),
+        image=_there(split / "image_02" / sequence / f"{cloud.stem}.png"),
+        sequence=sequence,
+    )
+
+
+def _there(path: Path) -> Path | None:
+    return path if path.is_file() else None
+
+
+def _say_what_is_there(folder: Path) -> str:
+    if not folder.is_dir():
+        return f"{folder}: there is no such folder"
+    kinds = Counter(path.suffix.lower() or "without suffix" for path in folder.rglob("*") if path.is_file())
+    there = list_names([f"{count} {kind}" for kind, count in kinds.most_common()]) or "none"
+    return (
+        f"{folder}: no cloud ({', '.join(SUFFIXES)}) there, nor in training/velodyne, velodyne, velodyne/0000, "
+        f"velodyne_points/data or samples/LIDAR_TOP below it; files there: {there}"
+    )
+
+
+def open_frames(folder: Path, limit: int = 0, reading: FileReading = AS_FOUND) -> list[Frame]:
     """List the frames in `folder`, the first `limit` of them where that is not 0."""
-    frames = find_frames(folder)
+    frames = find_frames(folder, reading)
     return frames[:limit] if limit else frames
 
 
 def can_crop(frame: Frame) -> bool:
-    """Tell whether what the camera sees of a frame is known."""
+    """Whether what the camera sees of a frame is known."""
     return frame.is_cropped or frame.calibration is not None

@@ -5,6 +5,8 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
+from functools import lru_cache
 from pathlib import Path
 from typing import NamedTuple
 
@@ -44,6 +46,26 @@ def read_labels(path: Path) -> list[KittiObject]:
     return _read(path, _FIELDS, "label")
 
 
+def read_tracking_labels(path: Path, scan: str) -> list[KittiObject]:
+    """Read the labels of one scan out of a file of the tracking set, whose lines begin with scan and track.
+
+    DatasetError names file and line.
+    """
+    by_scan = _read_sequence(path, path.stat().st_mtime_ns)
+    return by_scan.get(int(scan), []) if scan.isdecimal() else []
+
+
+@lru_cache(maxsize=4)
+def _read_sequence(path: Path, _changed_ns: int) -> dict[int, list[KittiObject]]:
+    """Read a file of the tracking set, once for all scans that are asked for."""
+    by_scan: dict[int, list[KittiObject]] = {}
+    for number, words in _lines(path, "label"):
+        if len(words) < 2 or not words[0].isdecimal():
+            raise DatasetError(f"{path}:{number}: a label of the tracking set begins with the number of its scan")
+        by_scan.setdefault(int(words[0]), []).append(_parse(words[2:], _FIELDS, "label", f"{path}:{number}"))
+    return by_scan
+
+
 def read_results(path: Path) -> list[KittiObject]:
     """Read a result file, whose lines end in a score; DatasetError names file and line."""
     return _read(path, RESULT_FIELDS, "result")
@@ -64,15 +86,18 @@ def format_result(result: KittiObject) -> str:
 
 
 def _read(path: Path, fields: int, what: str) -> list[KittiObject]:
+    return [_parse(words, fields, what, f"{path}:{number}") for number, words in _lines(path, what)]
+
+
+def _lines(path: Path, what: str) -> Iterator[tuple[int, list[str]]]:
+    """Give the lines that are not empty, in words, and their numbers from 1."""
     try:
         lines = read_text(path, MOST_BYTES, "ascii").splitlines()
     except (OSError, UnicodeDecodeError) as error:
         raise DatasetError(f"{path}: cannot be read as KITTI {what}s ({error})") from None
-    return [
-        _parse(line.split(), fields, what, f"{path}:{number}")
-        for number, line in enumerate(lines, start=1)
-        if line.strip()
-    ]
+    for number, line in enumerate(lines, start=1):
+        if line.strip():
+            yield number, line.split()
 
 
 def _parse(words: list[str], fields: int, what: str, where: str) -> KittiObject:

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import re
 from calendar import timegm
 from pathlib import Path
 from time import strptime
@@ -20,6 +21,9 @@ _MOST_S = 2**33
 """Of a time; in nanoseconds it fits into 64 bits."""
 TIMES = "timestamps.txt"
 """Beside the data/ of a sensor: a line for each frame."""
+START_NS = 1_316_995_200 * 1_000_000_000
+"""2011-09-26, the day of KITTI's first drives: where frames have no date, the same bag comes of them every time."""
+_SECONDS = re.compile(r"[0-9]+(\.[0-9]*)?([eE][+-]?[0-9]{1,3})?")
 
 
 def read_raw_calibration(cameras: Path) -> Calibration:
@@ -30,25 +34,51 @@ def read_raw_calibration(cameras: Path) -> Calibration:
     return make_calibration(cameras, projections["P_rect_02"], projections["R_rect_00"], lidar_to_camera)
 
 
-def read_times(path: Path) -> list[int]:
-    """Read a timestamps.txt: ns since 1970 of each line, whose time zone KITTI does not say, so UTC is taken."""
+def read_times(path: Path) -> list[int | None]:
+    """Read the times of scans (ns since 1970), a line each: None for one that is empty, as that of a lost scan is.
+
+    Lines are dates (timestamps.txt of a raw drive, whose time zone KITTI does not say, so UTC is taken) or seconds
+    (times.txt of the odometry set, which are counted from `START_NS`). DatasetError names file and line.
+    """
     try:
         lines = read_text(path, MOST_BYTES, "ascii").split("\n")
     except (OSError, UnicodeDecodeError) as error:
         raise DatasetError(f"{path}: cannot be read as times of a KITTI drive ({error})") from None
-    times = []
-    for number, line in enumerate(lines, start=1):
-        seconds, _, fraction = line.strip().partition(".")
-        if not seconds:
-            continue
-        try:
-            if fraction and not fraction.isdecimal():
-                raise ValueError(fraction)
-            time_s = timegm(strptime(seconds, "%Y-%m-%d %H:%M:%S"))
-            if not 0 <= time_s < _MOST_S:
-                raise ValueError(seconds)
-            times.append(time_s * 1_000_000_000 + int(f"{fraction:0<9.9}"))
-        except ValueError:
-            given = shown(line.strip())
-            raise DatasetError(f"{path}:{number}: {given} is no time as in 2011-09-26 13:02:25.9") from None
+    times = [_read_time(path, number, line.strip()) for number, line in enumerate(lines, start=1)]
+    while times and times[-1] is None:
+        times.pop()
     return times
+
+
+def find_time(path: Path, scan: str, known: dict[Path, list[int | None]]) -> int:
+    """Return the time of a scan (ns since 1970), whose name is the number of its line in `path`, from 0.
+
+    `known` holds the files that were read before. DatasetError where there is no such line, or an empty one.
+    """
+    if path not in known:
+        known[path] = read_times(path)
+    times = known[path]
+    time_ns = times[int(scan)] if scan.isdecimal() and int(scan) < len(times) else None
+    if time_ns is None:
+        raise DatasetError(f"{path}: {len(times)} lines, none is that of frame {scan}")
+    return time_ns
+
+
+def _read_time(path: Path, number: int, line: str) -> int | None:
+    if not line:
+        return None
+    try:
+        if _SECONDS.fullmatch(line):
+            return START_NS + _in_bounds(round(float(line) * 1e9))
+        seconds, _, fraction = line.partition(".")
+        if fraction and not fraction.isdecimal():
+            raise ValueError(fraction)
+        return _in_bounds(timegm(strptime(seconds, "%Y-%m-%d %H:%M:%S")) * 1_000_000_000 + int(f"{fraction:0<9.9}"))
+    except (ValueError, OverflowError):
+        raise DatasetError(f"{path}:{number}: {shown(line)} is no time as in 2011-09-26 13:02:25.9") from None
+
+
+def _in_bounds(time_ns: int) -> int:
+    if not 0 <= time_ns < _MOST_S * 1_000_000_000:
+        raise ValueError(time_ns)
+    return time_ns

@@ -10,9 +10,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from pointpillars_ov_ros.clouds.files import FileReading
 from pointpillars_ov_ros.config.errors import DatasetError
+from pointpillars_ov_ros.kitti.calibration import read_calibration
 from pointpillars_ov_ros.kitti.frames import find_frames, read_png_size, read_points
-from test.kitti.files import calibration_text, label_line
+from pointpillars_ov_ros.kitti.raw import find_time
+from test.kitti.files import AXES, MOUNTING, calibration_text, label_line
 from test.shared_data import KITTI, needs_shared_data
 
 
@@ -39,6 +42,8 @@ def test_a_truncated_file_raises_naming_it_and_its_size(tmp_path: Path, size: in
     with pytest.raises(DatasetError) as raised:
         read_points(path)
     assert str(raised.value) == f"{path}: {size} bytes are no whole number of 16-byte points"
+    with pytest.raises(DatasetError, match=rf"a\.bin: {size} bytes are no whole number of 16-byte points"):
+        find_frames(tmp_path)[0].read_points()
 
 
 def test_a_missing_file_raises_naming_it(tmp_path: Path) -> None:
@@ -99,10 +104,18 @@ def test_a_cropped_cloud_is_taken_only_where_there_is_no_whole_one(tmp_path: Pat
     assert folders == {"000001": "velodyne", "000002": "velodyne_reduced", "000003": "velodyne"}
 
 
-@pytest.mark.parametrize("folder", ["", "not/there"])
-def test_a_folder_without_clouds_raises_naming_it(tmp_path: Path, folder: str) -> None:
-    with pytest.raises(DatasetError, match=r"^\S+: no \.bin cloud there"):
-        find_frames(tmp_path / folder)
+def test_a_folder_without_clouds_raises_naming_what_is_there(tmp_path: Path) -> None:
+    with pytest.raises(DatasetError, match=r"^\S+: no cloud \(\.bin, .*\) there, .*; files there: none$"):
+        find_frames(tmp_path)
+    for name in ("a.las", "deep/b.LAS", "readme"):
+        write(tmp_path / name)
+    with pytest.raises(DatasetError, match=r"; files there: 2 \.las, 1 without suffix$"):
+        find_frames(tmp_path)
+
+
+def test_a_folder_that_is_not_there_raises_naming_it(tmp_path: Path) -> None:
+    with pytest.raises(DatasetError, match=r"not/there: there is no such folder$"):
+        find_frames(tmp_path / "not/there")
 
 
 @needs_shared_data
@@ -139,3 +152,94 @@ def test_what_is_no_png_raises_naming_it(tmp_path: Path, content: bytes) -> None
 def test_a_missing_image_raises_naming_it(tmp_path: Path) -> None:
     with pytest.raises(DatasetError, match=r"a\.png: cannot be read \(No such file or directory\)$"):
         read_png_size(tmp_path / "a.png")
+
+
+TRACKING_CALIBRATION = calibration_text().replace("R0_rect:", "R_rect").replace("Tr_velo_to_cam:", "Tr_velo_cam")
+
+
+def write_tracking(split: Path, sequences: dict[str, tuple[str, ...]]) -> None:
+    """Write a split of the tracking set: scan k of sequence s has k cars."""
+    for sequence, scans in sequences.items():
+        lines = []
+        for scan in scans:
+            write(split / "velodyne" / sequence / f"{scan}.bin")
+            lines += [f"{int(scan)} {track} {label_line()}" for track in range(int(scan))]
+        write(split / "label_02" / f"{sequence}.txt", "\n".join(lines) + "\n")
+        write(split / "calib" / f"{sequence}.txt", TRACKING_CALIBRATION)
+
+
+@pytest.mark.parametrize("folder", [".", "training"])
+def test_sequences_of_the_tracking_set_are_read(tmp_path: Path, folder: str) -> None:
+    write_tracking(tmp_path / "training", {"0001": ("000000", "000002"), "0000": ("000001",)})
+    frames = find_frames(tmp_path / folder)
+    assert [frame.name for frame in frames] == ["0000_000001", "0001_000000", "0001_000002"]
+    assert [len(frame.read_labels() or []) for frame in frames] == [1, 0, 2]
+    wanted = tmp_path / "object.txt"
+    wanted.write_text(calibration_text())
+    calibration = frames[0].read_calibration()
+    assert calibration is not None
+    np.testing.assert_array_equal(calibration.T_camera_lidar, read_calibration(wanted).T_camera_lidar)
+
+
+def test_one_sequence_of_the_tracking_set_is_read(tmp_path: Path) -> None:
+    write_tracking(tmp_path / "training", {"0000": ("000001",), "0007": ("000003",)})
+    (frame,) = find_frames(tmp_path / "training" / "velodyne" / "0007")
+    assert frame.name == "0007_000003"
+    assert len(frame.read_labels() or []) == 3
+
+
+def test_a_line_of_a_tracking_label_that_has_no_scan_is_named(tmp_path: Path) -> None:
+    write_tracking(tmp_path, {"0000": ("000001",)})
+    write(tmp_path / "label_02" / "0000.txt", label_line() + "\n")
+    with pytest.raises(DatasetError, match=r"0000\.txt:1: .* begins with the number of its scan"):
+        find_frames(tmp_path)[0].read_labels()
+
+
+def test_a_sequence_of_the_odometry_set_has_times_and_calibration(tmp_path: Path) -> None:
+    for scan in ("000000", "000002"):
+        write(tmp_path / "velodyne" / f"{scan}.bin")
+    text = calibration_text().replace("Tr_velo_to_cam:", "Tr:")
+    write(tmp_path / "calib.txt", "\n".join(line for line in text.splitlines() if line[:1] in ("P", "T")))
+    write(tmp_path / "times.txt", "0.000000e+00\n1.037359e-01\n2.075338e-01\n")
+    first, last = find_frames(tmp_path)
+    assert first.times == tmp_path / "times.txt"
+    known: dict[Path, list[int | None]] = {}
+    assert find_time(last.times or Path(), last.scan, known) - find_time(tmp_path / "times.txt", "000000", known) == (
+        207_533_800
+    )
+    calibration = last.read_calibration()
+    assert calibration is not None
+    np.testing.assert_array_equal(calibration.T_camera_lidar[:3], np.hstack([AXES, MOUNTING]))
+
+
+def test_scans_of_nuscenes_are_found_in_its_root(tmp_path: Path) -> None:
+    write(tmp_path / "samples/LIDAR_TOP/n015__1.pcd.bin")
+    write(tmp_path / "samples/CAM_FRONT/n015__1.jpg")
+    assert [frame.name for frame in find_frames(tmp_path)] == ["n015__1.pcd"]
+
+
+def test_an_array_in_the_root_of_a_set_is_no_cloud(tmp_path: Path) -> None:
+    write(tmp_path / "training/velodyne/000000.bin")
+    write(tmp_path / "poses.npy")
+    assert [frame.name for frame in find_frames(tmp_path)] == ["000000"]
+
+
+@pytest.mark.parametrize("suffix", [".bin", ".npy"])
+def test_intensities_of_a_folder_are_scaled_by_those_of_all_its_clouds(tmp_path: Path, suffix: str) -> None:
+    dark, bright = [(1.0, 2.0, 0.5, 1.0), (2.0, 2.0, 0.5, 0.0)], [(1.0, 2.0, 0.5, 51.0), (2.0, 2.0, 0.5, 255.0)]
+    for name, points in (("0", dark), ("1", bright), ("2", dark)):
+        array = np.array(points, np.float32)
+        if suffix == ".bin":
+            write(tmp_path / f"{name}.bin", array.tobytes())
+        else:
+            np.save(tmp_path / f"{name}.npy", array)
+    read = [frame.read_points()[:, 3] for frame in find_frames(tmp_path)]
+    np.testing.assert_allclose(read, [[1 / 255, 0], [0.2, 1.0], [1 / 255, 0]], rtol=1e-6)
+    told = find_frames(tmp_path, FileReading(intensity_scale=1.0))
+    assert told[1].read_points()[:, 3].tolist() == [51.0, 255.0]
+
+
+def test_coordinates_are_scaled_as_told(tmp_path: Path) -> None:
+    write(tmp_path / "0.bin", np.array([(1000.0, 2000.0, 500.0, 0.5)], np.float32).tobytes())
+    (frame,) = find_frames(tmp_path, FileReading(coordinate_scale=0.001))
+    np.testing.assert_allclose(frame.read_points(), [(1.0, 2.0, 0.5, 0.5)], rtol=1e-6)

@@ -12,7 +12,7 @@ import pytest
 from pointpillars_ov_ros.config.errors import DatasetError
 from pointpillars_ov_ros.kitti.calibration import read_calibration
 from pointpillars_ov_ros.kitti.frames import find_frames
-from pointpillars_ov_ros.kitti.raw import read_times
+from pointpillars_ov_ros.kitti.raw import START_NS, find_time, read_times
 from test.kitti.files import AXES, MOUNTING, calibration_text, turn
 from test.kitti.raw_drive import RECTIFICATION, write_drive
 
@@ -59,7 +59,25 @@ def test_times_are_read_to_the_nanosecond(tmp_path: Path, line: str, expected: i
     assert read_times(path) == [expected, expected]
 
 
-@pytest.mark.parametrize("line", ["soon", "2011-09-26", "2011-13-26 13:02:25.9", "2011-09-26 13:02:25.9x"])
+def test_an_empty_line_is_a_scan_that_was_lost(tmp_path: Path) -> None:
+    path = tmp_path / "timestamps.txt"
+    path.write_text("\n1970-01-01 00:00:01\n\n \n1970-01-01 00:00:04.5\n\n")
+    assert read_times(path) == [None, SECOND, None, None, 4 * SECOND + SECOND // 2]
+    assert find_time(path, "0000000004", {}) == 4 * SECOND + SECOND // 2
+    for scan in ("0", "2", "0000000005", "-1", "best"):
+        with pytest.raises(DatasetError, match=rf"5 lines, none is that of frame {scan}$"):
+            find_time(path, scan, {})
+
+
+def test_seconds_are_counted_from_the_day_of_the_first_drives(tmp_path: Path) -> None:
+    path = tmp_path / "times.txt"
+    path.write_text("0.000000e+00\n1.036224e-01\n2\n")
+    assert [time_ns - START_NS for time_ns in read_times(path) if time_ns is not None] == [0, 103_622_400, 2 * SECOND]
+
+
+@pytest.mark.parametrize(
+    "line", ["soon", "-1.5", "1e400", "nan", "2011-09-26", "2011-13-26 13:02:25.9", "2011-09-26 13:02:25.9x"]
+)
 def test_what_is_no_time_is_named_with_its_line(tmp_path: Path, line: str) -> None:
     path = tmp_path / "timestamps.txt"
     path.write_text(f"2011-09-26 13:02:25.9\n{line}\n")

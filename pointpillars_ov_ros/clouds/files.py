@@ -1,0 +1,175 @@
+# Copyright 2026 The pointpillars_ov_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""Clouds in files: .bin of bare floats, .pcd, .npy and .ply, all as x y z (m) and an intensity of 0 to 1."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from pointpillars_ov_ros.clouds.columns import (
+    KITTI,
+    MAX_COLUMNS,
+    MIN_COLUMNS,
+    Columns,
+    guess_columns,
+    name_columns,
+    take_columns,
+)
+from pointpillars_ov_ros.clouds.intensity import INTENSITY_NAMES, find_scale
+from pointpillars_ov_ros.clouds.pcd import read_pcd
+from pointpillars_ov_ros.clouds.ply import read_ply
+from pointpillars_ov_ros.config.documents import one_line
+from pointpillars_ov_ros.config.errors import DatasetError, list_names
+from pointpillars_ov_ros.core.arrays import FloatArray
+from pointpillars_ov_ros.core.file_kinds import kind_of_bytes, say_kind
+
+SUFFIXES = (".bin", ".pcd", ".npy", ".ply")
+"""Of the files that are read; of two with the same name the first is taken."""
+_OWN_KINDS = {".bin": "", ".pcd": "pcd", ".npy": "npy", ".ply": "ply"}
+_SAMPLED = 5
+"""Files of a folder that the range of its intensities is found in."""
+
+
+@dataclass(frozen=True)
+class FileReading:
+    """What the user says of the files; by default nothing."""
+
+    columns: Columns = ()
+    """Of .bin and .npy without names; empty: found out."""
+    intensity_scale: float = 0.0
+    """Factor that brings intensities to 0..1; 0: found out."""
+    coordinate_scale: float = 1.0
+    """Factor that brings coordinates to metres."""
+
+
+AS_FOUND = FileReading()
+"""Everything is found out."""
+
+
+class CloudFiles:
+    """Reads clouds of one sensor: the range of the intensities is that of all of them, and not of each."""
+
+    def __init__(self, paths: Sequence[Path], reading: FileReading = AS_FOUND) -> None:
+        """Begin without a look into the files."""
+        self._paths, self._reading = paths, reading
+        self._scale = reading.intensity_scale
+
+    @property
+    def intensity_scale(self) -> float:
+        """The factor to 0..1, by the intensities of some of the files where nothing was said."""
+        if not self._scale:
+            some = self._paths[:: -(-len(self._paths) // _SAMPLED)]
+            scales = [find_scale(_finite(read_cloud_file(path, self._reading.columns))[:, 3]) for path in some]
+            self._scale = min(scales, default=1.0)
+        return self._scale
+
+    def read(self, path: Path) -> FloatArray:
+        """Return the points of a file, (N, 4) float32, x y z (m) and intensity 0..1; DatasetError says why not."""
+        points = read_cloud_file(path, self._reading.columns)
+        scales = (*[self._reading.coordinate_scale] * 3, self.intensity_scale)
+        return points if set(scales) == {1.0} else points * np.array(scales, np.float32)
+
+    def notes(self) -> list[str]:
+        """Say what was found out of the files, and the flag that says otherwise."""
+        notes = []
+        if self._paths and self._paths[0].suffix.lower() == ".bin" and not self._reading.columns:
+            columns = find_columns(self._paths[0])
+            if columns != KITTI:
+                notes.append(f"{len(columns)} values a point, by their kind; x y z intensity first (or say --columns)")
+        if self.intensity_scale != 1.0 and not self._reading.intensity_scale:
+            notes.append("intensities are of 0 to 255, and are multiplied by 1/255 (or say --intensity-scale)")
+        return notes
+
+
+def read_cloud_file(path: Path, columns: Columns = ()) -> FloatArray:
+    """Return the points of a file as it has them, (N, 4) float32: x y z and the intensity, 0 where it has none.
+
+    `columns`: of the values of a .bin, or a .npy without names; empty: found out. DatasetError says why not.
+    """
+    suffix, data = path.suffix.lower(), _read_bytes(path)
+    if suffix not in SUFFIXES:
+        raise DatasetError(f"{path}: clouds are read from {', '.join(SUFFIXES)} files")
+    kind = kind_of_bytes(data[:512])
+    if kind is not None and kind.name != _OWN_KINDS[suffix] and (kind.name != "onnx" or suffix != ".bin"):
+        raise DatasetError(say_kind(path, kind))
+    if suffix == ".bin":
+        return _from_floats(path, data, columns)
+    if suffix == ".npy":
+        return _from_array(path, data, columns)
+    return _from_records(path, read_pcd(path, data) if suffix == ".pcd" else read_ply(path, data))
+
+
+def find_columns(path: Path) -> Columns:
+    """Return what the values of a .bin are, by their kind."""
+    return _columns_of(path, np.frombuffer(_read_bytes(path), "<f4"))
+
+
+def _read_bytes(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise DatasetError(f"{path}: cannot be read ({error.strerror})") from None
+
+
+def _from_floats(path: Path, data: bytes, columns: Columns) -> FloatArray:
+    size = 4 * len(columns or KITTI)
+    if len(data) % (size if columns else 4):
+        raise DatasetError(f"{path}: {len(data)} bytes are no whole number of {size}-byte points")
+    values = np.frombuffer(data, "<f4")
+    columns = columns or _columns_of(path, values)
+    return take_columns(values.reshape(-1, len(columns)), columns)
+
+
+def _columns_of(path: Path, values: FloatArray) -> Columns:
+    guessed = guess_columns(values)
+    if guessed is None and len(values) % len(KITTI):
+        raise DatasetError(
+            f"{path}: {4 * len(values)} bytes are no whole number of 16-byte points; if a point has more values than "
+            "x y z intensity, say --columns, e.g. --columns 5 or --columns x,y,z,intensity,ring"
+        )
+    return guessed or KITTI
+
+
+def _from_array(path: Path, data: bytes, columns: Columns) -> FloatArray:
+    try:
+        # What is pickled may run code.
+        array = np.load(io.BytesIO(data), allow_pickle=False)
+    except (OSError, ValueError, EOFError, SyntaxError) as error:
+        raise DatasetError(f"{path}: cannot be read as an array of NumPy ({one_line(error)})") from None
+    if array.dtype.names is not None:
+        return _from_records(path, array.reshape(-1))
+    if array.ndim == 2 and array.shape[0] < MIN_COLUMNS * 4 <= array.shape[1]:
+        # A row for each coordinate, as nuScenes' toolkit keeps clouds.
+        array = array.T
+    is_numeric = np.issubdtype(array.dtype, np.floating) or np.issubdtype(array.dtype, np.integer)
+    if array.ndim != 2 or not is_numeric or not MIN_COLUMNS <= array.shape[1] <= MAX_COLUMNS:
+        raise DatasetError(f"{path}: {array.dtype} of shape {array.shape} are no points; (N, 4) of numbers are")
+    columns = columns or name_columns(array.shape[1])
+    if len(columns) != array.shape[1]:
+        raise DatasetError(f"{path}: {array.shape[1]} values a point are not the {len(columns)} of --columns")
+    return take_columns(array.astype(np.float32), columns)
+
+
+def _from_records(path: Path, records: npt.NDArray[np.void]) -> FloatArray:
+    """Return x y z intensity of records with names; case and CloudCompare's `scalar_` before a name do not matter."""
+    names = {name.lower().removeprefix("scalar_"): name for name in reversed(records.dtype.names or ())}
+    missing = [axis for axis in "xyz" if axis not in names]
+    if missing:
+        there = list_names(list(records.dtype.names or ())) or "none"
+        raise DatasetError(f"{path}: no field {missing[0]!r} among {there}")
+    points = np.zeros((len(records), 4), np.float32)
+    chosen = ["x", "y", "z", *(name for name in INTENSITY_NAMES if name in names)][:4]
+    with np.errstate(over="ignore", invalid="ignore"):
+        for column, name in enumerate(chosen):
+            points[:, column] = records[names[name]]
+    return points
+
+
+def _finite(points: FloatArray) -> FloatArray:
+    return points[np.isfinite(points).all(axis=1)]

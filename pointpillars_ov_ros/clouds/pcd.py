@@ -1,0 +1,44 @@
+# Copyright 2026 The pointpillars_ov_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""The points of a PCD file (PCL's format): ascii, binary or binary_compressed."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from pointpillars_ov_ros.config.documents import one_line
+from pointpillars_ov_ros.config.errors import DatasetError
+
+_MAX_HEADER = 65_536
+
+
+def read_pcd(path: Path, data: bytes) -> npt.NDArray[np.void]:
+    """Return the points of the PCD file at `path`, whose bytes are `data`, as records; DatasetError says why not."""
+    from pypcd4 import PointCloud
+
+    if b"DATA" not in data[:_MAX_HEADER]:
+        raise DatasetError(f"{path}: does not begin with the header of a PCD file")
+    try:
+        cloud = PointCloud.from_fileobj(io.BytesIO(_with_counts(data)))  # type: ignore[arg-type]
+        points: npt.NDArray[np.void] = np.asarray(cloud.pc_data)
+        stated = int(cloud.metadata.points)
+    # A broken file makes the library, and what it is built on, raise nearly anything.
+    except Exception as error:
+        raise DatasetError(f"{path}: cannot be read as PCD ({one_line(error)})") from None
+    if len(points.reshape(-1)) != stated:
+        raise DatasetError(f"{path} is truncated: it has {len(points.reshape(-1))} of {stated} points")
+    return points.reshape(-1)
+
+
+def _with_counts(data: bytes) -> bytes:
+    """Put in what older writers leave out, and newer readers insist on: COUNT, which is 1 of every field then."""
+    at = data.find(b"DATA", 0, _MAX_HEADER)
+    lines = data[:at].splitlines()
+    fields = next((line.split()[1:] for line in lines if line.startswith((b"FIELDS", b"COLUMNS"))), [])
+    if any(line.startswith(b"COUNT") for line in lines) or not fields:
+        return data
+    return data[:at] + b"COUNT" + b" 1" * len(fields) + b"\n" + data[at:]
