@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import io
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from pointpillars_ov_ros.core.files import write_whole
 
@@ -30,7 +30,13 @@ OBJECTS = dict(zip(("Car", "Pedestrian", "Van", "Cyclist", "Truck"), CLASSES, st
 """Of the kinds of objects in simulated streets: those that networks know have the colours of usual labels."""
 
 
-def new_figure(width: float, height: float, *, background: str = "white", layout: str | None = "constrained") -> Any:
+def new_figure(
+    width: float,
+    height: float,
+    *,
+    background: str = "white",
+    layout: Literal["constrained", "tight"] | None = "constrained",
+) -> Any:
     """Return an empty Figure of a size in inches; texts in it are taken as they are, whatever signs they hold."""
     import matplotlib
     from matplotlib.figure import Figure

@@ -12,7 +12,7 @@ import pytest
 from pointpillars_ov_ros.clouds.ground import GroundWatch, find_ground
 from pointpillars_ov_ros.kitti.frames import find_frames
 from pointpillars_ov_ros.synthetic import Drive, load_sensor
-from pointpillars_ov_ros.synthetic.lidar.sensor import MountModel
+from pointpillars_ov_ros.synthetic.world.mount import MountModel
 from test.shared_data import KITTI, SHARED, needs_shared_data
 
 FRAMES = sorted(path.stem for path in (KITTI / "training" / "velodyne").glob("*.bin"))

@@ -14,8 +14,8 @@ import pytest
 from pointpillars_ov_ros.config.errors import ConfigError
 from pointpillars_ov_ros.core.nms import iou_bev
 from pointpillars_ov_ros.synthetic import SENSORS, Drive, SimulatedFrame, load_sensor, simulate
-from pointpillars_ov_ros.synthetic.lidar.sensor import MountModel
 from pointpillars_ov_ros.synthetic.world.ground import View
+from pointpillars_ov_ros.synthetic.world.mount import MountModel
 from pointpillars_ov_ros.synthetic.world.styles import AVENUE, CITY, STYLES, Style
 from pointpillars_ov_ros.synthetic.world.world import World
 

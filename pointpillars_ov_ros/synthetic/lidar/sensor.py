@@ -15,6 +15,7 @@ from pointpillars_ov_ros.config.documents import MOST_YAML_BYTES, parse_yaml, re
 from pointpillars_ov_ros.config.errors import ConfigError, require
 from pointpillars_ov_ros.config.mapping import from_mapping
 from pointpillars_ov_ros.core.arrays import DoubleArray
+from pointpillars_ov_ros.synthetic.world.mount import MountModel
 
 _FOLDER = Path(__file__).parents[1] / "sensors"
 SENSORS = tuple(sorted(path.stem for path in _FOLDER.glob("*.yaml")))
@@ -103,25 +104,6 @@ class IntensityModel:
         for name in ("dark_per_metre", "floor", "zeros"):
             value = getattr(self, name)
             require(0.0 <= value <= 1.0, f"intensity.{name}", value, "in 0..1")
-
-
-@dataclass(frozen=True)
-class MountModel:
-    """How far from level and from its height a sensor is mounted: drawn anew for each drive."""
-
-    pitch_deg: float = 0.0
-    """Mean; positive where the front of the sensor looks up, so that the ground falls ahead."""
-    pitch_spread_deg: float = 0.0
-    """Deviation from drive to drive."""
-    roll_spread_deg: float = 0.0
-    height_spread: float = 0.0
-    """(m)"""
-
-    def __post_init__(self) -> None:
-        require(abs(self.pitch_deg) <= 10.0, "mount.pitch_deg", self.pitch_deg, "in -10..10 (deg)")
-        for name in ("pitch_spread_deg", "roll_spread_deg"):
-            require(0.0 <= getattr(self, name) <= 3.0, f"mount.{name}", getattr(self, name), "in 0..3 (deg)")
-        require(0.0 <= self.height_spread <= 0.2, "mount.height_spread", self.height_spread, "in 0..0.2 (m)")
 
 
 @dataclass(frozen=True)

@@ -9,11 +9,11 @@ from collections import OrderedDict
 
 import numpy as np
 
-from pointpillars_ov_ros.synthetic.lidar.sensor import MountModel
 from pointpillars_ov_ros.synthetic.randomness import Dice
 from pointpillars_ov_ros.synthetic.world.crossing import add_side_streets
 from pointpillars_ov_ros.synthetic.world.ground import View, heights_at
 from pointpillars_ov_ros.synthetic.world.kerbside import furnish, strew
+from pointpillars_ov_ros.synthetic.world.mount import MountModel
 from pointpillars_ov_ros.synthetic.world.parcels import build_up
 from pointpillars_ov_ros.synthetic.world.road import CHUNK, draw_road
 from pointpillars_ov_ros.synthetic.world.scene import Group, Scene, join, make_group, make_scene

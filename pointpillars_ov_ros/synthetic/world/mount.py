@@ -1,0 +1,28 @@
+# Copyright 2026 The pointpillars_ov_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""How a sensor sits on its vehicle: not quite level, and not quite at its height."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from pointpillars_ov_ros.config.errors import require
+
+
+@dataclass(frozen=True)
+class MountModel:
+    """How far from level and from its height a sensor is mounted: drawn anew for each drive."""
+
+    pitch_deg: float = 0.0
+    """Mean; positive where the front of the sensor looks up, so that the ground falls ahead."""
+    pitch_spread_deg: float = 0.0
+    """Deviation from drive to drive."""
+    roll_spread_deg: float = 0.0
+    height_spread: float = 0.0
+    """(m)"""
+
+    def __post_init__(self) -> None:
+        require(abs(self.pitch_deg) <= 10.0, "mount.pitch_deg", self.pitch_deg, "in -10..10 (deg)")
+        for name in ("pitch_spread_deg", "roll_spread_deg"):
+            require(0.0 <= getattr(self, name) <= 3.0, f"mount.{name}", getattr(self, name), "in 0..3 (deg)")
+        require(0.0 <= self.height_spread <= 0.2, "mount.height_spread", self.height_spread, "in 0..0.2 (m)")
