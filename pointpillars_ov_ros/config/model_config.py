@@ -218,18 +218,41 @@ class AnchorMaskConfig:
 
 
 @dataclass(frozen=True)
+class ClassThreshold:
+    """The least score at which boxes of a class are published."""
+
+    class_name: str
+    score: float
+    far_score: float = 0.0
+    """The same for boxes beyond `far_from`; 0: `score`. Few points on an object give it a lower score."""
+    far_from: float = 35.0
+    """Horizontal distance from the sensor (m)."""
+
+    def __post_init__(self) -> None:
+        """Check; ConfigError names field and value."""
+        require(0.0 < self.score <= 1.0, f"publish.{self.class_name}.score", self.score, "in (0, 1]")
+        require(0.0 <= self.far_score <= 1.0, f"publish.{self.class_name}.far_score", self.far_score, "in 0..1")
+        require(0.0 < self.far_from <= FARTHEST, f"publish.{self.class_name}.far_from", self.far_from, "above 0 m")
+
+
+@dataclass(frozen=True)
 class PostprocessConfig:
-    """Default thresholds; the first three can be overridden at run time."""
+    """Default thresholds; all but the last two can be overridden at run time."""
 
     score_threshold: float
+    """Least score of a box that is kept at all, as measuring needs them."""
     nms_threshold: float
     max_detections: int
     max_candidates: int
     """Best-scored boxes that enter NMS."""
     nms_per_class: bool = False
+    publish: tuple[ClassThreshold, ...] = ()
+    """Least scores of what is shown to users; a class that is not named has `score_threshold`."""
 
     def __post_init__(self) -> None:
         """Check; ConfigError names field and value."""
+        named = [threshold.class_name for threshold in self.publish]
+        require(len(set(named)) == len(named), "postprocess.publish", named, "classes that are there once")
         for name in ("score_threshold", "nms_threshold"):
             require(0.0 < getattr(self, name) <= 1.0, f"postprocess.{name}", getattr(self, name), "in (0, 1]")
         for name in ("max_detections", "max_candidates"):
@@ -276,6 +299,9 @@ class ModelConfig:
         """Check what lies between the parts; ConfigError names field and value."""
         require(self.format == 1, "format", self.format, "1, the one this version reads")
         require(len(self.anchors) > 0, "anchors", list(self.anchors), "a list of at least one class")
+        for threshold in self.postprocess.publish:
+            known = threshold.class_name in self.classes
+            require(known, "postprocess.publish", threshold.class_name, f"one of {', '.join(self.classes)}")
         for cells in (self.grid.nx, self.grid.ny):
             require(cells % self.rpn.stride == 0, "rpn.stride", self.rpn.stride, f"a divisor of {cells} cells")
         for name, values in (

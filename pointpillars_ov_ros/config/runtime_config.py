@@ -8,6 +8,7 @@ The ROS parameters and the command-line flags are made from these fields; there 
 from __future__ import annotations
 
 import dataclasses
+import math
 import typing
 from dataclasses import dataclass
 from enum import Enum
@@ -203,7 +204,13 @@ class RuntimeConfig:
         low=0.0,
         high=3600.0,
     )
-    score_threshold: float = setting(0.0, "Least score of a detection; 0: the model's own", low=0.0, high=1.0)
+    score_threshold: float = setting(
+        0.0, "Least score of a detection of any class; 0: the model's own, which has one for each class",
+        low=0.0, high=1.0,
+    )  # fmt: skip
+    class_score_thresholds: str = setting(
+        "", "Least scores of single classes, which go before score_threshold, e.g. 'Car=0.5 Pedestrian=0.4'"
+    )
     nms_threshold: float = setting(
         0.0, "Rotated BEV IoU above which the lower-scored of two boxes is dropped; 0: the model's own",
         low=0.0, high=1.0,
@@ -221,6 +228,21 @@ class RuntimeConfig:
     def __post_init__(self) -> None:
         """Check the bounds."""
         validate(self)
+        _ = self.class_scores
+
+    @property
+    def class_scores(self) -> dict[str, float]:
+        """`class_score_thresholds` by class; ConfigError where it is no list of names and scores."""
+        scores = {}
+        for word in self.class_score_thresholds.replace(",", " ").split():
+            name, _, number = word.partition("=")
+            try:
+                scores[name] = float(number)
+            except ValueError:
+                scores[name] = math.nan
+            if not name or not 0.0 < scores[name] <= 1.0:
+                raise ConfigError(f"class_score_thresholds: {word!r} is no NAME=SCORE with a score above 0, 1 at most")
+        return scores
 
     @property
     def effective_hint(self) -> PerformanceHint:

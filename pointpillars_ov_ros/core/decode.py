@@ -11,14 +11,16 @@ from typing import NamedTuple
 import numpy as np
 from numba import njit
 
-from pointpillars_ov_ros.config.errors import OutputError
+from pointpillars_ov_ros.config.errors import ConfigError, OutputError
 from pointpillars_ov_ros.config.model_config import (
     AngleConvention,
     BoxOrigin,
+    ClassThreshold,
     ModelConfig,
     PostprocessConfig,
     SizeOrder,
 )
+from pointpillars_ov_ros.config.runtime_config import RuntimeConfig
 from pointpillars_ov_ros.core.anchors import Occupancy, count_occupied, make_anchors, make_footprints
 from pointpillars_ov_ros.core.arrays import FloatArray, IntArray, ShortArray, WordArray
 from pointpillars_ov_ros.core.detections import Detections
@@ -40,8 +42,18 @@ class AnchorFilter(NamedTuple):
     """An anchor needs more than so many; below 0 all pass."""
 
 
+class ScoreLimits(NamedTuple):
+    """Least logits of candidates, for each class (classes,)."""
+
+    near: FloatArray
+    far: FloatArray
+    """Of anchors beyond `far_from`."""
+    far_from: FloatArray
+    """Horizontal distance from the sensor (m)."""
+
+
 class Candidates(NamedTuple):
-    """Anchors whose best class reaches the threshold, in order; all (A,), of which the first ones are in use."""
+    """Anchors whose best class reaches its limit, in order; all (A,), of which the first ones are in use."""
 
     anchors: IntArray
     logits: FloatArray
@@ -85,7 +97,8 @@ class Decoder:
         """Generate the anchors of `config`."""
         self._config = config
         self._anchors = make_anchors(config)
-        self._classes = len(config.classes)
+        self._settings = config.postprocess
+        self._limits = make_score_limits(config.postprocess, config.classes)
         self._occupancy = Occupancy(config.grid.ny, config.grid.nx)
         mask, count = config.anchor_mask, len(self._anchors)
         self._filter = AnchorFilter(
@@ -117,8 +130,9 @@ class Decoder:
         """
         if self._config.anchor_mask is not None:
             self._occupancy.update(pillars)
-        threshold = logit(settings.score_threshold)
-        count = select_candidates(scores.reshape(-1), self._classes, threshold, self._filter, self._candidates)
+        if settings is not self._settings:
+            self._settings, self._limits = settings, make_score_limits(settings, self._config.classes)
+        count = select_candidates(scores.reshape(-1), self._anchors, self._limits, self._filter, self._candidates)
         if count < 0:
             raise OutputError("the RPN gave scores that are NaN or infinite")
         heads = BoxHeads(self._anchors, boxes.reshape(-1, 7), directions.reshape(-1, 2))
@@ -131,12 +145,41 @@ class Decoder:
         return Detections(decoded, scores, labels)
 
 
-def override_thresholds(settings: PostprocessConfig, score_threshold: float, nms_threshold: float) -> PostprocessConfig:
-    """Replace the thresholds that are above 0; 0 keeps the model's own."""
+def override_thresholds(config: ModelConfig, runtime: RuntimeConfig) -> PostprocessConfig:
+    """Return the model's own thresholds with those of `runtime` in their place that are set.
+
+    The most particular one counts: that of the class, then `score_threshold`, then the model's for what is published.
+    ConfigError where a class is not one of the model's.
+    """
+    settings, scores = config.postprocess, runtime.class_scores
+    for name in scores:
+        if name not in config.classes:
+            raise ConfigError(
+                f"class_score_thresholds: the model has no class {name!r}, but {', '.join(config.classes)}"
+            )
+    own = () if runtime.score_threshold else settings.publish
+    named = tuple(ClassThreshold(name, score) for name, score in scores.items())
     return replace(
         settings,
-        score_threshold=score_threshold or settings.score_threshold,
-        nms_threshold=nms_threshold or settings.nms_threshold,
+        score_threshold=runtime.score_threshold or settings.score_threshold,
+        nms_threshold=runtime.nms_threshold or settings.nms_threshold,
+        publish=(*named, *(threshold for threshold in own if threshold.class_name not in scores)),
+    )
+
+
+def keep_all(settings: PostprocessConfig) -> PostprocessConfig:
+    """Return thresholds that keep all that measuring needs, and not only what is published."""
+    return replace(settings, publish=())
+
+
+def make_score_limits(settings: PostprocessConfig, classes: tuple[str, ...]) -> ScoreLimits:
+    """Return what the scores of `classes` are compared with, as logits."""
+    by_name = {threshold.class_name: threshold for threshold in settings.publish}
+    every = [by_name.get(name, ClassThreshold(name, settings.score_threshold)) for name in classes]
+    near = [logit(threshold.score) for threshold in every]
+    far = [logit(threshold.far_score or threshold.score) for threshold in every]
+    return ScoreLimits(
+        np.array(near, np.float32), np.array(far, np.float32), np.array([each.far_from for each in every], np.float32)
     )
 
 
@@ -154,20 +197,22 @@ def sigmoid(logits: FloatArray) -> FloatArray:
 @njit(nogil=True, cache=True)
 def select_candidates(
     class_logits: FloatArray,
-    classes: int,
-    threshold: float,
+    anchors: FloatArray,
+    limits: ScoreLimits,
     anchor_filter: AnchorFilter,
     out: Candidates,
 ) -> int:
-    """List the anchors whose best class reaches `threshold` and that the filter lets pass; return how many.
+    """List the anchors whose best class reaches its limit and that the filter lets pass; return how many.
 
-    `class_logits` (anchors * classes,). The comparison is made on logits, and the mask looked up only for anchors
-    that pass it: both are the same as masking and taking the sigmoid of all hundred thousand. NaN or infinity
-    anywhere: -1.
+    `class_logits` (anchors * classes,), `anchors` (anchors, 7). The comparison is made on logits, and the mask looked
+    up only for anchors that pass it: both are the same as masking and taking the sigmoid of all hundred thousand. NaN
+    or infinity anywhere: -1.
     """
     footprints, occupied, min_pillars = anchor_filter
     candidates, logits, labels = out
-    size, least = 0, np.float32(threshold)
+    near, far, far_from = limits
+    classes = near.shape[0]
+    size, least = 0, min(near.min(), far.min())
     for begin in range(0, footprints.shape[0], _GROUP):
         end = min(begin + _GROUP, footprints.shape[0])
         if not any_reaches(class_logits[begin * classes : end * classes], least):
@@ -181,6 +226,9 @@ def select_candidates(
                 if value > best:
                     label, best = k, value
             if best < least:
+                continue
+            distance = math.hypot(anchors[anchor, 0], anchors[anchor, 1])
+            if best < (far[label] if distance > far_from[label] else near[label]):
                 continue
             if min_pillars >= 0 and count_occupied(occupied, footprints[anchor]) <= min_pillars:
                 continue

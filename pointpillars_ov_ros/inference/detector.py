@@ -167,7 +167,7 @@ class ReloadableDetector:
 
 
 def _set_thresholds(engine: Engine, runtime: RuntimeConfig) -> None:
-    engine.settings = override_thresholds(engine.config.postprocess, runtime.score_threshold, runtime.nms_threshold)
+    engine.settings = override_thresholds(engine.config, runtime)
 
 
 def _open_pipeline(

@@ -69,7 +69,7 @@ class Engine:
         self.config: ModelConfig = bundle.config
         self.runtime = runtime
         """As asked for, but for devices that are not here."""
-        self.settings = override_thresholds(bundle.config.postprocess, runtime.score_threshold, runtime.nms_threshold)
+        self.settings = override_thresholds(bundle.config, runtime)
         config = bundle.config
         self._points, _ = clean_points(warm_up_cloud(config), 1.0)
         self.parity = Verdict(NOT_CHECKED, "parity not checked, for parity_check is false")

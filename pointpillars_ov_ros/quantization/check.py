@@ -89,7 +89,7 @@ class Agreement:
         """Detect in every cloud with the untouched RPN."""
         self._names, settings = bundle.config.rpn, bundle.config.postprocess
         self._threshold = settings.score_threshold
-        self._settings = replace(settings, score_threshold=margin_below(self._threshold))
+        self._settings = replace(settings, score_threshold=margin_below(self._threshold), publish=())
         self._canvases, self._decoder, self._clouds = CanvasMaker(bundle), Decoder(bundle.config), clouds
         compiled = ov.Core().compile_model(untouched, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
         self._wanted = [self._detect(compiled, cloud) for cloud in clouds]

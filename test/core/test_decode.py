@@ -12,16 +12,17 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from pointpillars_ov_ros.config.errors import InferenceError
+from pointpillars_ov_ros.config.errors import ConfigError, InferenceError
 from pointpillars_ov_ros.config.model_config import (
     AngleConvention,
     BoxOrigin,
+    ClassThreshold,
     ModelConfig,
-    PostprocessConfig,
     SizeOrder,
 )
+from pointpillars_ov_ros.config.runtime_config import RuntimeConfig
 from pointpillars_ov_ros.core.anchors import make_anchors
-from pointpillars_ov_ros.core.decode import Decoder, logit, override_thresholds, sigmoid
+from pointpillars_ov_ros.core.decode import Decoder, logit, make_score_limits, override_thresholds, sigmoid
 from pointpillars_ov_ros.core.detections import Detections
 from pointpillars_ov_ros.core.pillars import Pillars
 from test.builders import grouped, random_cloud, tiny_config
@@ -287,10 +288,73 @@ def test_yaw_stays_within_pi_when_it_is_rounded_to_float32(below_pi: float) -> N
 
 
 def test_threshold_above_zero_replaces_the_model_s_own() -> None:
-    own = PostprocessConfig(0.3, 0.1, 300, 1000)
-    assert override_thresholds(own, 0.0, 0.0) == own
-    assert override_thresholds(own, 0.6, 0.0) == dataclasses.replace(own, score_threshold=0.6)
-    assert override_thresholds(own, 0.0, 0.7) == dataclasses.replace(own, nms_threshold=0.7)
+    config = tiny_config()
+    own = config.postprocess
+    assert override_thresholds(config, RuntimeConfig()) == own
+    for changes in ({"score_threshold": 0.6}, {"nms_threshold": 0.7}):
+        assert override_thresholds(config, RuntimeConfig(**changes)) == dataclasses.replace(own, **changes)
+
+
+def with_publish(*thresholds: ClassThreshold) -> ModelConfig:
+    config = tiny_config()
+    return dataclasses.replace(config, postprocess=dataclasses.replace(config.postprocess, publish=thresholds))
+
+
+@pytest.mark.parametrize(
+    ("runtime", "scores"),
+    [
+        (RuntimeConfig(), {"Car": 0.8, "Pedestrian": 0.4}),
+        (RuntimeConfig(score_threshold=0.2), {"Car": 0.2, "Pedestrian": 0.2}),
+        (RuntimeConfig(class_score_thresholds="Pedestrian=0.7"), {"Car": 0.8, "Pedestrian": 0.7}),
+        (RuntimeConfig(class_score_thresholds="Car=0.7, Pedestrian=1"), {"Car": 0.7, "Pedestrian": 1.0}),
+        (RuntimeConfig(score_threshold=0.2, class_score_thresholds="Car=0.7"), {"Car": 0.7, "Pedestrian": 0.2}),
+    ],
+)
+def test_the_most_particular_threshold_counts(runtime: RuntimeConfig, scores: dict[str, float]) -> None:
+    config = with_publish(ClassThreshold("Car", 0.8), ClassThreshold("Pedestrian", 0.4))
+    limits = make_score_limits(override_thresholds(config, runtime), config.classes)
+    for limit in (limits.near, limits.far):
+        assert dict(zip(config.classes, sigmoid(limit), strict=True)) == pytest.approx(
+            {name: scores.get(name, config.postprocess.score_threshold) for name in config.classes}
+        )
+
+
+@pytest.mark.parametrize("text", ["Car", "Car=", "=0.5", "Car=0", "Car=1.1", "Car=nan", "Car=0.5 x"])
+def test_thresholds_that_are_none_are_named(text: str) -> None:
+    with pytest.raises(ConfigError, match=r"class_score_thresholds: .* is no NAME=SCORE"):
+        RuntimeConfig(class_score_thresholds=text)
+
+
+def test_a_threshold_of_an_unknown_class_is_named() -> None:
+    with pytest.raises(ConfigError, match="no class 'Tram'"):
+        override_thresholds(tiny_config(), RuntimeConfig(class_score_thresholds="Tram=0.5"))
+
+
+def test_each_class_has_its_own_threshold_and_another_one_far_away() -> None:
+    """What is kept of all boxes is what a loop over them keeps."""
+    config = unmasked()
+    random = np.random.default_rng(3)
+    outputs = random_outputs(config, random, mean_logit=0.0)
+    outputs.boxes[:] = 0.0
+    pillars = grouped(random_cloud(random, 50, config.grid), config.grid)
+    everything = dataclasses.replace(config.postprocess, score_threshold=0.01, nms_threshold=1.0, max_detections=4096)
+    everything = dataclasses.replace(everything, max_candidates=4096)
+    middle = 0.5 * math.hypot(config.grid.x_range[1], config.grid.y_range[1])
+    thresholds = tuple(
+        ClassThreshold(name, 0.5 + 0.1 * label, far_score=0.3, far_from=middle)
+        for label, name in enumerate(config.classes)
+    )
+    decoder = Decoder(config)
+    all_of_them = decoder.decode(*outputs, pillars, everything)
+    some = decoder.decode(*outputs, pillars, dataclasses.replace(everything, publish=thresholds))
+    # By where the anchor is, which is not quite where its box is.
+    places = make_anchors(config)[:, :2]
+    nearest = [np.abs(places - box[:2]).sum(axis=1).argmin() for box in all_of_them.boxes]
+    is_far = np.hypot(*places[nearest].T) > middle
+    wanted = all_of_them.scores >= np.where(is_far, 0.3, 0.5 + 0.1 * all_of_them.labels)
+    assert 0 < wanted.sum() < len(all_of_them) and is_far.any() and not is_far.all()
+    np.testing.assert_array_equal(some.boxes, all_of_them.boxes[wanted])
+    np.testing.assert_array_equal(some.labels, all_of_them.labels[wanted])
 
 
 @pytest.mark.parametrize("score", [1e-9, 0.1, 0.5, 0.9, 1 - 1e-6])

@@ -23,7 +23,6 @@ from pointpillars_ov_ros.ros import qos
 from pointpillars_ov_ros.ros.conversions import from_detection_array, read_cloud
 from pointpillars_ov_ros.ros.timing_message import FrameTiming, from_message
 
-TALLY_SCORE = 0.5
 _CLOUDS_KEPT = 16
 """Clouds whose detections are still to come; more than a player holds outstanding."""
 
@@ -108,7 +107,7 @@ class Recorder(Node):
         truth = None
         if truth_message is not None:
             truth, ignored = _split_truth(truth_message, self._classes)
-            self.tallies.append(match_by_distance(detections.above(TALLY_SCORE).boxes, truth, ignored))
+            self.tallies.append(match_by_distance(detections.boxes, truth, ignored))
         interest = len(detections) + (1000 if truth is not None and len(truth) else 0)
         if cloud is not None and interest > self._interest():
             # Copied into a scene of its own; the message itself is needed no more.

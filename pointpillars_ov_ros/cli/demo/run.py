@@ -19,7 +19,7 @@ from tqdm import tqdm
 from pointpillars_ov_ros.bags.writer import BagWriter
 from pointpillars_ov_ros.cli.arguments import device_settings
 from pointpillars_ov_ros.cli.birds_eye_view import draw_birds_eye_view
-from pointpillars_ov_ros.cli.demo.recorder import TALLY_SCORE, Recorder
+from pointpillars_ov_ros.cli.demo.recorder import Recorder
 from pointpillars_ov_ros.cli.processes import NodeProcesses
 from pointpillars_ov_ros.cli.tables import format_durations, format_table
 from pointpillars_ov_ros.config.errors import PointPillarsError
@@ -35,7 +35,6 @@ _SILENCE_S = 120.0
 """Without any result for so long, something is wrong; loading and compiling take seconds."""
 _DIAGNOSTICS_S = 5.0
 _SIMULATED_FRAMES = 40
-_PICTURED_SCORE = 0.3
 """Models are scored from 0.1 on, which is more than anybody wants to look at."""
 
 
@@ -156,16 +155,14 @@ def report(recorder: Recorder, out: Path, config: ModelConfig, played: int) -> N
     if recorder.tallies:
         found, missed, false = (sum(column) for column in zip(*recorder.tallies, strict=True))
         print(
-            f"\n{', '.join(config.classes)} at score {TALLY_SCORE} or more in {len(recorder.tallies)} labelled "
-            f"frames: {found} found, {missed} missed, {false} false (centres within 1 m)"
+            f"\n{', '.join(config.classes)} in {len(recorder.tallies)} labelled frames: "
+            f"{found} found, {missed} missed, {false} false (as published; centres within 1 m)"
         )
     if recorder.best is not None:
         scene = recorder.best
         picture = out / "birds_eye_view.png"
-        score = max(_PICTURED_SCORE, config.postprocess.score_threshold)
-        pictured = scene.detections.above(score)
-        title = f"{config.name}: {len(pictured)} detections at score {score:g} or more"
-        draw_birds_eye_view(picture, scene.points, pictured, scene.truth, config.classes, config.grid, title)
+        title = f"{config.name}: {len(scene.detections)} detections"
+        draw_birds_eye_view(picture, scene.points, scene.detections, scene.truth, config.classes, config.grid, title)
         print(f"\npicture  {picture}")
     print(f"bag      {out / 'bag'} (MCAP: Foxglove, `ros2 bag info`)")
     print(f"logs     {out / 'logs'}")

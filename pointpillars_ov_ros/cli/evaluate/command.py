@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import argparse
+import math
 from pathlib import Path
 
 from pointpillars_ov_ros.cli.arguments import (
@@ -32,6 +33,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--no-crop", action="store_true", help="feed whole clouds, not only the points that the camera sees"
     )
+    parser.add_argument(
+        "--thresholds",
+        metavar="f1|P",
+        type=threshold_goal,
+        help="propose least scores by class: of the best F1, or from which on a share P (0..1) of boxes is right",
+    )
+    parser.add_argument(
+        "--write-thresholds", action="store_true", help="write what --thresholds proposes into the bundle of --model"
+    )
     parser.add_argument("--loose", action="store_true", help="BEV and 3D also with the milder IoU: 0.5, 0.25, 0.25")
     parser.add_argument("--write-results", type=Path, metavar="FOLDER", help="write KITTI result files, replacing such")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the report to this file, too")
@@ -44,6 +54,19 @@ def run(options: argparse.Namespace) -> int:
     from pointpillars_ov_ros.cli.evaluate.run import run_evaluate
 
     return run_evaluate(options)
+
+
+def threshold_goal(text: str) -> float:
+    """Read the flag --thresholds: 0 for f1, or a wanted precision."""
+    if text == "f1":
+        return 0.0
+    try:
+        precision = float(text)
+    except ValueError:
+        precision = math.nan
+    if not 0.0 < precision <= 1.0:
+        raise argparse.ArgumentTypeError(f"{text!r} is neither 'f1' nor a precision above 0, 1 at most")
+    return precision
 
 
 def _check(options: argparse.Namespace) -> None:
@@ -60,5 +83,9 @@ def _check(options: argparse.Namespace) -> None:
             "evaluate needs one thing to score: --data KITTI_FOLDER (of the model in the box, or --model BUNDLE), "
             "--results FOLDER --labels FOLDER, or --bag FOLDER"
         )
+    if options.thresholds is not None and options.score_threshold:
+        raise PointPillarsError("--thresholds needs all boxes, so it goes without --score-threshold")
+    if options.write_thresholds and (options.thresholds is None or options.model is None):
+        raise PointPillarsError("--write-thresholds needs --thresholds, and the bundle to be written to by --model")
     if options.write_results is not None and options.data is None:
         raise PointPillarsError("--write-results writes what a model detects, so it needs --data")

@@ -16,6 +16,7 @@ from pointpillars_ov_ros import __version__
 from pointpillars_ov_ros.cli.tables import format_table
 from pointpillars_ov_ros.kitti.counting import Count
 from pointpillars_ov_ros.kitti.evaluation import Curve, best_possible
+from pointpillars_ov_ros.kitti.thresholds import Proposal, f1
 
 FOUND_OVERLAP = 0.3
 """BEV IoU of what counts as found: enough to brake for."""
@@ -60,6 +61,17 @@ def format_found(counts: Sequence[Count]) -> str:
         rows.append([name, *map(str, (count.found, count.missed, count.false)), *shares])
     header = [f"BEV IoU > {FOUND_OVERLAP:g}", "found", "missed", "false", "precision (%)", "recall (%)"]
     return format_table(header, rows)
+
+
+def format_proposals(proposals: Sequence[Proposal]) -> str:
+    """Tabulate least scores to publish at, and what they find."""
+    rows = []
+    for threshold, near, far in proposals:
+        for count, where in ((near, "" if far is None else f" to {threshold.far_from:g} m"), (far, " beyond")):
+            if count is not None:
+                figures = [count.score, 100 * count.precision, 100 * count.recall, f1(count)]
+                rows.append([f"{threshold.class_name}{where}", *(f"{figure:.3g}" for figure in figures)])
+    return format_table(["publish from", "score", "precision (%)", "recall (%)", "F1"], rows)
 
 
 def few_objects(curves: Sequence[Curve]) -> str:

@@ -5,6 +5,9 @@
 from __future__ import annotations
 
 import argparse
+import dataclasses
+from collections.abc import Sequence
+from pathlib import Path
 
 from tqdm import tqdm
 
@@ -16,13 +19,18 @@ from pointpillars_ov_ros.cli.evaluate.report import (
     format_ap,
     format_counts,
     format_found,
+    format_proposals,
     make_report,
 )
 from pointpillars_ov_ros.cli.evaluate.sources import ScoredFrames, score_model, score_results
+from pointpillars_ov_ros.config.model_config import ClassThreshold
 from pointpillars_ov_ros.core.files import write_json
 from pointpillars_ov_ros.kitti.counting import Count, count_found
 from pointpillars_ov_ros.kitti.evaluation import Curve, count_steps, evaluate
 from pointpillars_ov_ros.kitti.results import check_results_folder, write_results
+from pointpillars_ov_ros.kitti.thresholds import LEAST_OBJECTS, propose_thresholds
+from pointpillars_ov_ros.model.bundle import CONFIG_NAME, load_bundle, write_bundle
+from pointpillars_ov_ros.model.signature import SUFFIX
 
 
 def run_evaluate(options: argparse.Namespace) -> int:
@@ -41,6 +49,8 @@ def run_evaluate(options: argparse.Namespace) -> int:
     counts = _count(source)
     if counts:
         print(f"\n{format_found(counts)}")
+    if options.thresholds is not None:
+        _propose(source, options)
     for note in source.notes:
         print(f"note: {note}")
     if warning:
@@ -65,6 +75,32 @@ def _open(options: argparse.Namespace) -> ScoredFrames:
 
         return score_bag(options)
     return score_model(options) if options.data is not None else score_results(options)
+
+
+def _propose(source: ScoredFrames, options: argparse.Namespace) -> None:
+    """Print least scores to publish at, and write them into the bundle where that is asked for."""
+    hardest, precision = source.difficulties[-1], options.thresholds or None
+    proposals = propose_thresholds(source.truth, source.found, source.rules, hardest, FOUND_OVERLAP, precision)
+    print(f"\n{format_proposals(proposals)}")
+    left_out = [rule.name for rule in source.rules if rule.name not in {p.threshold.class_name for p in proposals}]
+    if left_out:
+        print(f"note: no threshold for {', '.join(left_out)}: fewer than {LEAST_OBJECTS} objects are labelled")
+    if options.write_thresholds:
+        write_thresholds(options.model, [proposal.threshold for proposal in proposals])
+        print(f"written  {options.model}")
+
+
+def write_thresholds(folder: Path, thresholds: Sequence[ClassThreshold]) -> None:
+    """Write thresholds of single classes into a bundle, which keeps those of the others; BundleError if it is none."""
+    bundle = load_bundle(folder)
+    named = {threshold.class_name for threshold in thresholds}
+    kept = [old for old in bundle.config.postprocess.publish if old.class_name not in named]
+    postprocess = dataclasses.replace(bundle.config.postprocess, publish=(*thresholds, *kept))
+    config = dataclasses.replace(bundle.config, postprocess=postprocess)
+    is_signed = (folder / (CONFIG_NAME + SUFFIX)).exists()
+    write_bundle(config, {name: bundle.path(name) for name in config.sha256}, folder)
+    if is_signed:
+        print("note: the bundle is another one now, so its signature is gone: `pointpillars_ov sign`")
 
 
 def _count(source: ScoredFrames) -> list[Count]:

@@ -19,6 +19,7 @@ from pointpillars_ov_ros.config.mapping import to_mapping
 from pointpillars_ov_ros.config.runtime_config import DropPolicy, RuntimeConfig, from_plain
 from pointpillars_ov_ros.conversion.open_model import open_model
 from pointpillars_ov_ros.core.arrays import FloatArray
+from pointpillars_ov_ros.core.decode import keep_all
 from pointpillars_ov_ros.inference.detect_all import detect_all
 from pointpillars_ov_ros.inference.engine import Engine
 from pointpillars_ov_ros.kitti.calibration import IMAGE_SIZE, Calibration
@@ -142,6 +143,9 @@ def score_engine(engine: Engine, options: argparse.Namespace, labelled: Labelled
     rules = tuple(rule for rule in (find_rule(name) for name in classes) if rule is not None)
     if not rules:
         raise DatasetError(f"{engine.config.name} detects {', '.join(classes)}; KITTI scores {SCORED}")
+    if not options.score_threshold:
+        # AP is an area below a curve, which boxes too weak to be published are part of.
+        engine.settings = keep_all(engine.settings)
     found = _detect(engine, views, crop=not options.no_crop)
     settings, threshold = engine.effective_settings(), engine.settings.score_threshold
     encoder = engine.encoders.kind.value

@@ -130,7 +130,7 @@ def compare_answers(
     pillars.group(points)
     # What falls below the threshold by no more than is tolerated is still to be found.
     least = max(settings.score_threshold - tolerances.max_score_change, min(_LEAST_SCORE, settings.score_threshold))
-    decoder, lenient = Decoder(config), replace(settings, score_threshold=least)
+    decoder, lenient = Decoder(config), replace(settings, score_threshold=least, publish=())
     before, after = (decode(decoder, each, pillars, lenient) for each in (reference, answer))
     detections = compare_detections(before, after, config.classes, settings.score_threshold, tolerances)
     if any(detection.fate is Fate.SHIFTED for detection in detections):

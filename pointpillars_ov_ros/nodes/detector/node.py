@@ -22,6 +22,7 @@ from pointpillars_ov_ros.clouds.points import PointBuffers
 from pointpillars_ov_ros.clouds.transform import Transform
 from pointpillars_ov_ros.config.errors import CloudError, ConfigError, InferenceError, PointPillarsError
 from pointpillars_ov_ros.config.runtime_config import DropPolicy, RuntimeConfig
+from pointpillars_ov_ros.core.decode import override_thresholds
 from pointpillars_ov_ros.core.detections import check_classes
 from pointpillars_ov_ros.inference.detector import ReloadableDetector, give_back_memory
 from pointpillars_ov_ros.inference.engine import Engine
@@ -41,7 +42,7 @@ from pointpillars_ov_ros.ros.ros_errors import ros_refusals
 from pointpillars_ov_ros.ros.settings import DetectorNodeConfig
 
 _THROTTLE_S = 5.0
-_LIVE = ("mode", "drop_policy", "score_threshold", "nms_threshold")
+_LIVE = ("mode", "drop_policy", "score_threshold", "class_score_thresholds", "nms_threshold")
 """Settings of `RuntimeConfig` that take effect at once; so do those of the subscription, and `classes`."""
 
 
@@ -265,6 +266,7 @@ class DetectorNode(LifecycleNode):
             node_config = read_parameters(self, DetectorNodeConfig, parameters)
             if detector is not None:
                 check_classes(node_config.classes, detector.engine.config.classes)
+                override_thresholds(detector.engine.config, runtime)
             subscription = self._subscription
             refusal = "" if subscription is None else subscription.refusal(input_profile(runtime, node_config))
             if refusal:
