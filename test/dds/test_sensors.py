@@ -139,7 +139,7 @@ def test_what_is_odd_about_a_sensor_is_said_in_the_log_and_in_diagnostics(tmp_pa
         status = road.status()
         road.detect(toy_cloud(1), frame="ouster")
         other = sender.make_cloud(toy_cloud(1))
-        other.fields[3].name = "reflectance"
+        other.fields[3].name = "strength"
         road.answer(other)
         log = road.log.read_text()
     assert sentence == (
@@ -151,8 +151,8 @@ def test_what_is_odd_about_a_sensor_is_said_in_the_log_and_in_diagnostics(tmp_pa
         ("clouds look like those of no driver in particular (x y z intensity): intensity from 'intensity' x 1", "INFO"),
         (sentence, "WARN"),
         ("clouds are in frame 'ouster' now, and were in 'velodyne': so are the detections", "WARN"),
-        ("the layout changed: clouds look like those of no driver that is known (x y z reflectance)", "WARN"),
-        ("no field 'intensity' among x, y, z, reflectance: intensity is taken as 0", "WARN"),
+        ("the layout changed: clouds look like those of no driver that is known (x y z strength)", "WARN"),
+        ("no field 'intensity' among x, y, z, strength: intensity is taken as 0", "WARN"),
     ):
         (line,) = (line for line in log.splitlines() if text in line)
         assert level in line
