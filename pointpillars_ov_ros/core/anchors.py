@@ -15,7 +15,7 @@ from pointpillars_ov_ros.core.pillars import Pillars
 
 
 def make_anchors(config: ModelConfig) -> FloatArray:
-    """Give all anchors, (rows * columns * anchors_per_cell, 7) float32, in the order of the RPN's outputs.
+    """Return all anchors, (rows * columns * anchors_per_cell, 7) float32, in the order of the RPN's outputs.
 
     x, y, bottom z, length, width, height (m, lidar frame) and the angle in the network's own convention.
     """
@@ -30,7 +30,7 @@ def make_anchors(config: ModelConfig) -> FloatArray:
 
 
 def make_footprints(config: ModelConfig, anchors: FloatArray) -> ShortArray:
-    """Give the cells under each anchor, (A, 4) int16: first column, first row, last column, last row.
+    """Return the cells under each anchor, (A, 4) int16: first column, first row, last column, last row.
 
     The anchor is taken as axis-aligned along whichever axis its length is nearer to. As in SECOND, the
     first column and row are exclusive, the last ones inclusive.

@@ -241,7 +241,7 @@ def select_candidates(
 
 @njit(nogil=True, cache=True, inline="always")
 def any_reaches(values: FloatArray, least: np.float32) -> bool:
-    """Tell whether one of `values` is `least` or above, or not finite; without a branch, so that it is vectorized."""
+    """Whether one of `values` is `least` or above, or not finite; without a branch, so that it is vectorized."""
     found = False
     for i in range(values.shape[0]):
         found |= (not values[i] < least) | (values[i] == -np.inf)

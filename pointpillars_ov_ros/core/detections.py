@@ -64,7 +64,7 @@ def box_corners(boxes: FloatArray | DoubleArray) -> DoubleArray:
 
 
 def choose_classes(names: str, known: Sequence[str]) -> BoolArray:
-    """Give for each of `known` whether it is among `names`, separated by commas; all are where there is none."""
+    """Return for each of `known` whether it is among `names`, separated by commas; all are where there is none."""
     wanted = _split(names)
     return np.array([not wanted or name in wanted for name in known], np.bool_)
 

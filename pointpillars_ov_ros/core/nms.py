@@ -19,7 +19,7 @@ def nms_bev(
     max_kept: int,
     per_class: bool,
 ) -> IndexArray:
-    """Give the indices kept of `boxes` (M, 7), which come best score first.
+    """Return the indices kept of `boxes` (M, 7), which come best score first.
 
     A box is dropped when its rotated BEV IoU with a kept one exceeds `iou_threshold`; with `per_class` only
     boxes of the same label drop each other. At most `max_kept` indices, ascending.
@@ -31,7 +31,7 @@ def nms_bev(
 
 @njit(nogil=True, cache=True)
 def suppress(boxes: FloatArray, labels: IntArray, iou_threshold: float, per_class: bool, kept: IndexArray) -> int:
-    """Greedy NMS into `kept`; give how many."""
+    """Greedy NMS into `kept`; return how many."""
     size = 0
     for i in range(boxes.shape[0]):
         if size == kept.shape[0]:
@@ -97,7 +97,7 @@ def intersect_bev(dx: float, dy: float, a: FloatArray, b: FloatArray) -> float:
 def clip_half_plane(
     polygon: DoubleArray, corners: int, clipped: DoubleArray, axis: int, sign: float, limit: float
 ) -> int:
-    """Clip a convex polygon to sign * coordinate[axis] <= limit; give the number of corners left."""
+    """Clip a convex polygon to sign * coordinate[axis] <= limit; return the number of corners left."""
     size = 0
     for k in range(corners):
         following = (k + 1) % corners

@@ -133,7 +133,7 @@ class HostEncoder:
 
 
 def sum_up_empty_slots(weights: PfeWeights) -> FloatArray:
-    """Give (T + 1, C out): row t is what the bias and the taps from t on give, if those are over empty slots.
+    """Return (T + 1, C out): row t is what the bias and the taps from t on give, if those are over empty slots.
 
     Where the pooling is a maximum, T = 1: row 0 is of a pillar with an empty slot, row 1 of one without.
     """

@@ -142,7 +142,7 @@ def find_cells(points: FloatArray, cells: PillarCells, place_of_point: IntArray)
 def assign_slots(
     count: int, max_points: int, place_of_point: IntArray, pillar_of_cell: IntArray, arrivals: IntArray
 ) -> int:
-    """Replace cell and row of each point by its pillar, -1 where it is not kept, and slot; give the number of pillars.
+    """Replace cell and row of each point by its pillar, -1 where it is not kept, and slot; return how many pillars.
 
     Writes cell, number of points and row of each pillar into `arrivals`.
     """

@@ -65,7 +65,7 @@ class Canvas:
         self._size = 0
 
     def _as_rows(self, features: FloatArray, pillars: int) -> FloatArray:
-        """Give features (blocks, C, B) as (>= pillars, C), each pillar's together; the host encoder's already are."""
+        """Return features (blocks, C, B) as (>= pillars, C), each pillar's together; the host encoder's already are."""
         _, channels, block = features.shape
         used = features[: -(-pillars // block)].transpose(0, 2, 1)
         if used.flags.c_contiguous:
@@ -78,7 +78,7 @@ class Canvas:
 
 
 def are_finite(features: FloatArray, pillars: int) -> bool:
-    """Tell whether the features (blocks, C, B) of the first `pillars` pillars are numbers, with their blocks."""
+    """Whether the features (blocks, C, B) of the first `pillars` pillars are numbers, with their blocks."""
     blocks = features[: -(-pillars // features.shape[2])]
     if not blocks.flags.c_contiguous:
         # The host's: one block, each pillar's features together.
@@ -88,7 +88,7 @@ def are_finite(features: FloatArray, pillars: int) -> bool:
 
 @njit(nogil=True, cache=True)
 def all_finite(values: FloatArray) -> bool:
-    """Tell whether no value is NaN or infinite; without a branch, so that it is vectorized."""
+    """Whether no value is NaN or infinite; without a branch, so that it is vectorized."""
     found = False
     for i in range(values.shape[0]):
         found |= not abs(values[i]) < np.inf

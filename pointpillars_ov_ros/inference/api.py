@@ -204,5 +204,5 @@ def _make_runtime(device: str, mode: str | Mode, settings: dict[str, Any]) -> Ru
 
 
 def _hand_over(result: FrameResult) -> None:
-    """Give a result to the one who waits for it."""
+    """Hand a result to the one who waits for it."""
     result.token.put(result)

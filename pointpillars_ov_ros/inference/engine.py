@@ -207,7 +207,7 @@ class Engine:
 
 
 def warm_up_cloud(config: ModelConfig, points: int = 20_000, seed: int = 0) -> FloatArray:
-    """Give a cloud (points, 4) evenly spread over the detection range."""
+    """Return a cloud (points, 4) evenly spread over the detection range."""
     grid = config.grid
     low = np.array([grid.x_range[0], grid.y_range[0], grid.z_range[0], 0.0])
     high = np.array([grid.x_range[1], grid.y_range[1], grid.z_range[1], 1.0])

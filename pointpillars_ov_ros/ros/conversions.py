@@ -126,7 +126,7 @@ def find_row_step(message: PointCloud2) -> int:
 
 
 def _field_view(message: PointCloud2, field: PointField, row_step: int) -> npt.NDArray[np.generic]:
-    """Give the values of one field in place, (height, width), of the field's own type."""
+    """Return the values of one field in place, (height, width), of the field's own type."""
     if field.datatype not in FIELD_TYPES:
         raise CloudError(f"{field.name}: datatype {field.datatype} is none of PointField's")
     if field.count > 1:
@@ -238,7 +238,7 @@ def describe(layout: CloudLayout | None, sensor: SensorKind) -> str:
 
 
 def field_names(message: PointCloud2) -> tuple[str, ...]:
-    """Give the names of the fields of a cloud, in their order."""
+    """Return the names of the fields of a cloud, in their order."""
     return tuple([field.name for field in message.fields])
 
 
@@ -263,7 +263,7 @@ def to_detection_array(
 
 
 def to_pose(box: list[float], T_target_box: Transform | None = None) -> Pose:
-    """Give the pose of a box: its geometric centre, turned by its yaw about z; in another frame where one is given."""
+    """Return the pose of a box: its geometric centre, turned by its yaw about z; in another frame if given."""
     yaw = (0.0, 0.0, math.sin(box[6] / 2), math.cos(box[6] / 2))
     if T_target_box is None:
         return make_pose(box[:3], yaw)
@@ -272,7 +272,7 @@ def to_pose(box: list[float], T_target_box: Transform | None = None) -> Pose:
 
 
 def make_pose(position: list[float], orientation: tuple[float, float, float, float]) -> Pose:
-    """Give the message of a position (m) and a quaternion x y z w."""
+    """Return the message of a position (m) and a quaternion x y z w."""
     x, y, z, w = orientation
     return Pose(position=Point(x=position[0], y=position[1], z=position[2]), orientation=Quaternion(x=x, y=y, z=z, w=w))
 
@@ -305,5 +305,5 @@ def to_label_info(classes: tuple[str, ...], score_threshold: float) -> LabelInfo
 
 
 def stamp_to_ns(header: Header) -> int:
-    """Give a stamp as one number; by hand, since rclpy's Time refuses the negative ones of drivers without a clock."""
+    """Return a stamp (ns); by hand, since rclpy's Time refuses the negative ones of drivers without a clock."""
     return int(header.stamp.sec) * 1_000_000_000 + int(header.stamp.nanosec)

@@ -29,12 +29,12 @@ _MIN_AGE_S = 10.0
 
 
 def profile_path(share: Path) -> Path:
-    """Give the profile's path in the package's share folder."""
+    """Return the profile's path in the package's share folder."""
     return share / "config" / "fastdds_clouds.xml"
 
 
 def with_profile(environment: Mapping[str, str], profile: Path) -> dict[str, str]:
-    """Give `environment` with the profile set for every distribution; what is set already stays, for all of them."""
+    """Return `environment` with the profile set for every distribution; what is set already stays, for all of them."""
     own = {name: environment[name] for name in PROFILE_VARIABLES if environment.get(name)}
     other = next(iter(own.values()), str(profile))
     return {**environment, **dict.fromkeys(PROFILE_VARIABLES, other), **own}
@@ -68,7 +68,7 @@ def transport_warning(environment: Mapping[str, str] = os.environ, rmem_max: Pat
 
 
 def socket_buffer_size(profile: Path) -> int | None:
-    """Give the greatest UDP receive buffer that a profile asks for (bytes); None where it asks for none."""
+    """Return the greatest UDP receive buffer that a profile asks for (bytes); None where it asks for none."""
     root = ElementTree.parse(profile).getroot()
     sizes = [
         int(element.text)

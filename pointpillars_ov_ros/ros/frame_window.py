@@ -60,7 +60,7 @@ class FrameWindow:
         return (len(times_s) - 1) / (times_s[-1] - times_s[0]) if len(times_s) > 1 and times_s[-1] > times_s[0] else 0.0
 
     def percentiles_ms(self, at: tuple[int, ...]) -> DoubleArray | None:
-        """Give the percentiles `at` of each of `DURATIONS`, (durations, at); None without a processed frame."""
+        """Return the percentiles `at` of each of `DURATIONS`, (durations, at); None without a processed frame."""
         if not self._durations_ms:
             return None
         percentiles: DoubleArray = np.percentile(np.array(self._durations_ms), at, axis=0).T

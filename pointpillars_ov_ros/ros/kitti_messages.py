@@ -26,12 +26,12 @@ FIELDS = [
 
 
 def to_cloud(frame: Frame, header: Header, crop: bool) -> PointCloud2:
-    """Give the cloud of a frame, with `crop` only what the camera sees, where that is known."""
+    """Return the cloud of a frame, with `crop` only what the camera sees, where that is known."""
     return create_cloud(header, FIELDS, frame.read_points(crop))
 
 
 def to_ground_truth(frame: Frame, header: Header) -> Detection3DArray | None:
-    """Give the labelled objects of a frame in the lidar frame, scored 1; None where there are no labels."""
+    """Return the labelled objects of a frame in the lidar frame, scored 1; None where there are no labels."""
     objects, calibration = frame.read_labels(), frame.read_calibration()
     if objects is None or calibration is None:
         return None
@@ -62,7 +62,7 @@ def camera_transform(header: Header, child_frame_id: str, calibration: Calibrati
 
 
 def to_camera_info(header: Header, calibration: Calibration, image_size: tuple[int, int] | None) -> CameraInfo:
-    """Give the CameraInfo of the left colour camera, whose images are rectified; None: KITTI's usual size (pixels)."""
+    """Return the CameraInfo of the left colour camera, whose images are rectified; None: KITTI's size (pixels)."""
     matrix, _ = calibration.pinhole()
     width, height = image_size or IMAGE_SIZE
     return CameraInfo(
@@ -78,12 +78,12 @@ def to_camera_info(header: Header, calibration: Calibration, image_size: tuple[i
 
 
 def to_image(header: Header, png: bytes) -> CompressedImage:
-    """Give an image as the file has it."""
+    """Return an image as the file has it."""
     return CompressedImage(header=header, format="png", data=png)
 
 
 def to_quaternion(rotation: DoubleArray) -> Quaternion:
-    """Give the unit quaternion nearest to `rotation` (3, 3), whose numbers may be rounded (Bar-Itzhack 2000)."""
+    """Return the unit quaternion nearest to `rotation` (3, 3), whose numbers may be rounded (Bar-Itzhack 2000)."""
     (xx, xy, xz), (yx, yy, yz), (zx, zy, zz) = rotation
     table = np.array(
         [

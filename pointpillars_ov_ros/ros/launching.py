@@ -23,12 +23,12 @@ class Argument(NamedTuple):
 
 
 def switch(default: bool, description: str) -> Argument:
-    """Give an argument that is true or false."""
+    """Return an argument that is true or false."""
     return Argument(str(default).lower(), description, ("true", "false"))
 
 
 def declare(arguments: Mapping[str, Argument]) -> list[Any]:
-    """Give the actions that declare `arguments`."""
+    """Return the actions that declare `arguments`."""
     # Only launch files call this, and only where they are used there is `launch`.
     from launch.actions import DeclareLaunchArgument
 
@@ -41,7 +41,7 @@ def declare(arguments: Mapping[str, Argument]) -> list[Any]:
 
 
 def rehearsal(function: Callable[[Any], list[Any]]) -> Callable[[Any], list[Any]]:
-    """Give what only finds out whether `function` of an OpaqueFunction can do its work.
+    """Return what only finds out whether `function` of an OpaqueFunction can do its work.
 
     It is for the begin of a launch file: after an error, launch leaves those nodes running that it has started already.
     """
@@ -54,7 +54,7 @@ def rehearsal(function: Callable[[Any], list[Any]]) -> Callable[[Any], list[Any]
 
 
 def enclave(namespace: str, node: str) -> list[str]:
-    """Give the ROS arguments that put a node into the security enclave of its own full name.
+    """Return the ROS arguments that put a node into the security enclave of its own full name.
 
     It counts only where security is on (ROS_SECURITY_ENABLE); without it, all nodes would share the enclave `/`.
     """
@@ -62,7 +62,7 @@ def enclave(namespace: str, node: str) -> list[str]:
 
 
 def package_share(package: str, reason: str) -> Path:
-    """Give the share folder of a package; ConfigError says how to get it where it is missing, and `reason`."""
+    """Return the share folder of a package; ConfigError says how to get it where it is missing, and `reason`."""
     try:
         return Path(get_package_share_directory(package))
     except PackageNotFoundError:

@@ -13,13 +13,13 @@ _REPLAY_DEPTH = 32
 
 
 def keep_last(depth: int, *, reliable: bool = True) -> QoSProfile:
-    """Give a volatile profile that keeps the last `depth` messages."""
+    """Return a volatile profile that keeps the last `depth` messages."""
     reliability = ReliabilityPolicy.RELIABLE if reliable else ReliabilityPolicy.BEST_EFFORT
     return QoSProfile(history=HistoryPolicy.KEEP_LAST, depth=depth, reliability=reliability)
 
 
 def latched(depth: int) -> QoSProfile:
-    """Give a profile whose last `depth` messages late subscribers get, too."""
+    """Return a profile whose last `depth` messages late subscribers get, too."""
     return QoSProfile(
         history=HistoryPolicy.KEEP_LAST,
         depth=depth,
@@ -35,7 +35,7 @@ LATCHED = latched(1)
 
 
 def cloud_input(policy: DropPolicy, reliability: InputReliability, depth: int) -> QoSProfile:
-    """Give the profile of the cloud subscription; `depth` 0 follows the policy.
+    """Return the profile of the cloud subscription; `depth` 0 follows the policy.
 
     Live it is SensorDataQoS with a depth of 1: with a deeper queue and a detector slower than the sensor,
     every cloud would be as old as the queue is long.

@@ -32,7 +32,7 @@ def ros_refusals() -> Iterator[None]:
 
 
 def is_secured(environment: Mapping[str, str] = os.environ) -> bool:
-    """Tell whether security is asked for, as ROS takes it: by this very word."""
+    """Whether security is asked for, as ROS takes it: by this very word."""
     return environment.get("ROS_SECURITY_ENABLE") == "true"
 
 

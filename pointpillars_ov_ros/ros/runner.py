@@ -37,7 +37,7 @@ class Runnable(Protocol):
         """Begin to work; raises PointPillarsError where it cannot."""
 
     def is_finished(self) -> bool:
-        """Tell whether the node has nothing more to do."""
+        """Whether the node has nothing more to do."""
 
     def stop(self) -> None:
         """Finish what is under way; everything can still be published."""

@@ -73,7 +73,7 @@ class FrameTiming:
 
     @property
     def is_failure(self) -> bool:
-        """Tell whether a frame failed."""
+        """Whether a frame failed."""
         return bool(self.error) and not self.error.startswith(REFUSED)
 
     @property
@@ -89,12 +89,12 @@ _KINDS: dict[str, Callable[[str], Any]] = {
 
 
 def counts_anew(before: FrameTiming, after: FrameTiming) -> bool:
-    """Tell whether a counter went down: they are those of a detector started anew."""
+    """Whether a counter went down: they are those of a detector started anew."""
     return any(getattr(after, name) < getattr(before, name) for name in COUNTERS)
 
 
 def stage_durations(times: StageTimes) -> dict[str, float]:
-    """Give the `*_ms` fields of a `FrameTiming` that come from the frame's stages."""
+    """Return the `*_ms` fields of a `FrameTiming` that come from the frame's stages."""
     durations = {f"{stage.name.lower()}_ms": times.duration_ms(stage) for stage in Stage}
     return {**durations, "total_ms": times.total_ms}
 

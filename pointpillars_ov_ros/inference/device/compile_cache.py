@@ -43,7 +43,7 @@ class CompileCache:
             self._do_without(error)
 
     def settings(self, runtime: RuntimeConfig) -> RuntimeConfig:
-        """Give `runtime` with the cache that there is."""
+        """Return `runtime` with the cache that there is."""
         return replace(runtime, cache_dir=self.folder)
 
     def sign(self, compiled: str = "") -> None:

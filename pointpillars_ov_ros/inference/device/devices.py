@@ -35,7 +35,7 @@ class DeviceString:
     """
 
     def __str__(self) -> str:
-        """Give it as OpenVINO reads it."""
+        """Return it as OpenVINO reads it."""
         return ":".join(part for part in (self.meta, ",".join(self.members)) if part)
 
     def plugins(self, available: Sequence[str]) -> tuple[str, ...]:
@@ -62,7 +62,7 @@ def parse_device(text: str, field: str) -> DeviceString:
 
 
 def fit_device(text: str, field: str) -> tuple[str, str]:
-    """Reduce a device string to what is here; gives what is left, and a warning, empty where nothing was taken away.
+    """Reduce a device string to what is here; return what is left, and a warning, empty where nothing was taken away.
 
     Raises ConfigError where it cannot be read, InferenceError where nothing is left. A single device is left to
     OpenVINO, which knows best why it cannot be used.
@@ -85,7 +85,7 @@ def fit_device(text: str, field: str) -> tuple[str, str]:
 
 
 def fit_to_machine(runtime: RuntimeConfig) -> tuple[RuntimeConfig, tuple[str, ...]]:
-    """Reduce both devices of the settings to what is here; gives the warnings, too. Raises as `fit_device` does."""
+    """Reduce both devices of the settings to what is here; return the warnings, too. Raises as `fit_device` does."""
     pfe, pfe_warning = fit_device(runtime.pfe_device, "pfe_device")
     rpn, rpn_warning = fit_device(runtime.rpn_device, "rpn_device")
     if pfe_warning and runtime.pfe_device == runtime.rpn_device:
@@ -95,19 +95,19 @@ def fit_to_machine(runtime: RuntimeConfig) -> tuple[RuntimeConfig, tuple[str, ..
 
 
 def is_cpu_alone(text: str) -> bool:
-    """Tell whether whatever runs on that device runs on the CPU, whoever hands it on; `text` fits the machine."""
+    """Whether whatever runs on that device runs on the CPU, whoever hands it on; `text` fits the machine."""
     plugins = parse_device(text, "device").plugins(ov.Core().available_devices)
     return [name for name in plugins if name not in (*_LISTING, _BATCH)] == ["CPU"]
 
 
 def _all_of(available: Sequence[str]) -> tuple[str, ...]:
-    """Give what there is, the CPU last: lists begin with what is preferred."""
+    """Return what there is, the CPU last: lists begin with what is preferred."""
     names = [name for name in available if not name.startswith(_NOT_BY_ITSELF)]
     return tuple(sorted(names, key=lambda name: name == "CPU"))
 
 
 def _is_among(name: str, available: Sequence[str]) -> bool:
-    """Tell whether a device is there; GPU is the first of GPU.0 and GPU.1, and GPU.0 another name of a lone GPU."""
+    """Whether a device is there; GPU is the first of GPU.0 and GPU.1, and GPU.0 another name of a lone GPU."""
     return any(name in (found, found.partition(".")[0], f"{found}.0") for found in available)
 
 

@@ -107,7 +107,7 @@ def parse_properties(text: str, field: str) -> dict[str, str]:
 
 
 def check_properties(core: ov.Core, device: str, properties: Mapping[str, str]) -> dict[str, Any]:
-    """Give the values of their types; ConfigError where the plugins of `device` do not know one, or its value is bad.
+    """Return the values of their types; ConfigError where the plugins of `device` do not know one, or its value is bad.
 
     AUTO, BATCH and their like hand on what the devices behind them know, without naming it among their own, and take
     what nobody knows without a word. Raises InferenceError where there is no such device.
@@ -137,7 +137,7 @@ def read_batching(compiled: ov.CompiledModel) -> Batching | None:
 
 
 def read_back(compiled: ov.CompiledModel, asked: Mapping[str, Any]) -> dict[str, str]:
-    """Give the settings by name; what was `asked` for and is told by nobody is marked as that."""
+    """Return the settings by name; what was `asked` for and is told by nobody is marked as that."""
     behind = read_property(compiled, "DEVICE_PROPERTIES") or {}
     found = {}
     for name in dict.fromkeys((*_REPORTED, *asked)):
@@ -153,7 +153,7 @@ def read_back(compiled: ov.CompiledModel, asked: Mapping[str, Any]) -> dict[str,
 
 
 def describe(value: object) -> str:
-    """Give a property value as people write it."""
+    """Return a property value as people write it."""
     if isinstance(value, ov.Type):
         return str(value.to_string())
     if isinstance(value, list | tuple):
@@ -162,7 +162,7 @@ def describe(value: object) -> str:
 
 
 def read_property(compiled: ov.CompiledModel, name: str) -> Any:  # Any: each property has its own type
-    """Give a property; None where the device does not know it."""
+    """Return a property; None where the device does not know it."""
     try:
         return compiled.get_property(name)
     except RuntimeError:
@@ -186,7 +186,7 @@ def _has_f32(device: str) -> bool:
 
 
 def _hint(runtime: RuntimeConfig, device: str, hint: PerformanceHint) -> str:
-    """Give the hint for one network; ConfigError where none of the two can take it."""
+    """Return the hint for one network; ConfigError where none of the two can take it."""
     spreading = ("AUTO", "MULTI")
     if hint is not PerformanceHint.CUMULATIVE_THROUGHPUT or parse_device(device, "device").meta in spreading:
         return hint.value
@@ -200,7 +200,7 @@ def _hint(runtime: RuntimeConfig, device: str, hint: PerformanceHint) -> str:
 
 
 def _known(core: ov.Core, device: str) -> dict[str, str]:
-    """Give the properties that can be set on `device`, each with a plugin that knows it; empty: the core does."""
+    """Return the properties that can be set on `device`, each with a plugin that knows it; empty: the core does."""
     known = dict.fromkeys(_OF_THE_CORE, "")
     available = core.available_devices
     for plugin in parse_device(device, "device").plugins(available):
@@ -215,7 +215,7 @@ def _known(core: ov.Core, device: str) -> dict[str, str]:
 
 
 def _default(core: ov.Core, plugin: str, name: str) -> Any:  # Any: each property has its own type
-    """Give the default of a property; None where the plugin does not tell."""
+    """Return the default of a property; None where the plugin does not tell."""
     if not plugin:
         return _OF_THE_CORE[name]
     try:
@@ -250,7 +250,7 @@ def _typed(text: str, default: Any, name: str) -> Any:  # Any: each property has
 
 
 def _merged(own: str | None, others: Mapping[str, str]) -> str:
-    """Give one text where all say the same; otherwise that of the meta device, and in brackets that of each behind."""
+    """Return one text where all say the same; else that of the meta device, and in brackets that of each behind."""
     said = set(others.values()) | ({own} if own is not None else set())
     if len(said) == 1:
         return str(said.pop())

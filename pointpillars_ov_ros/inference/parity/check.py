@@ -78,12 +78,12 @@ def check_cloud(engine: Engine, reference: Reference, points: FloatArray) -> Com
 
 
 def make_reference(engine: Engine) -> Reference:
-    """Give the reference of an engine, which lends its RPN where that is the reference's anyway."""
+    """Return the reference of an engine, which lends its RPN where that is the reference's anyway."""
     return Reference(engine.bundle, engine.runtime.cache_dir, engine.rpn if _rpn_is_reference(engine) else None)
 
 
 def is_reference(engine: Engine) -> bool:
-    """Tell whether the engine runs nothing but the untouched graphs on CPU in f32."""
+    """Whether the engine runs nothing but the untouched graphs on CPU in f32."""
     is_plain = _is_plain(engine.runtime.pfe_device, engine.effective_settings()["pfe"])
     return _rpn_is_reference(engine) and is_plain
 
@@ -118,6 +118,6 @@ def _rpn_is_reference(engine: Engine) -> bool:
 
 
 def _is_plain(device: str, settings: dict[str, str]) -> bool:
-    """Tell whether nothing stands between the host and the CPU in f32; AUTO and BATCH are not taken on trust."""
+    """Whether nothing stands between the host and the CPU in f32; AUTO and BATCH are not taken on trust."""
     is_cpu = device == settings.get("EXECUTION_DEVICES") == "CPU"
     return is_cpu and settings.get("INFERENCE_PRECISION_HINT") == "f32"

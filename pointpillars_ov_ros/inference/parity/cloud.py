@@ -98,7 +98,7 @@ SCENE = (
 
 
 def built_in_cloud(config: ModelConfig) -> FloatArray:
-    """Give the cloud (N, 4) float32, x y z (m, lidar frame) and intensity 0..1, for the sensor height of `config`.
+    """Return the cloud (N, 4) float32, x y z (m, lidar frame) and intensity 0..1, for the sensor height of `config`.
 
     Ring after ring from the top, as such a sensor numbers them; then the clutter.
     """
@@ -128,7 +128,7 @@ def built_in_cloud(config: ModelConfig) -> FloatArray:
 
 
 def _see_ground(elevations: Doubles, columns: int, height: float) -> tuple[Doubles, Doubles]:
-    """Give the distance (beams, columns) of the ground `height` below the sensor, inf where none is, and intensity."""
+    """Return the distance (beams, columns) of the ground `height` below the sensor, inf where none is, intensity."""
     sines = np.sin(elevations)
     distances = np.where(sines < 0, height / np.maximum(-sines, 1e-9), np.inf)
     distances = np.where(distances > 0, distances, np.inf)
@@ -175,7 +175,7 @@ def _see_part(
 
 
 def _clutter(config: ModelConfig, random: np.random.Generator) -> Doubles:
-    """Give points (_CLUTTER, 4) all over the range of the network."""
+    """Return points (_CLUTTER, 4) all over the range of the network."""
     grid = config.grid
     low = np.array([grid.x_range[0], grid.y_range[0], grid.z_range[0], 0.0])
     high = np.array([grid.x_range[1], grid.y_range[1], grid.z_range[1], 0.5])

@@ -153,7 +153,7 @@ def compare_tensors(name: str, wanted: FloatArray, given: FloatArray) -> TensorA
 
 
 def concordance(wanted: FloatArray, given: FloatArray) -> float:
-    """Give Lin's concordance correlation of two arrays (N,), in [-1, 1]; 1 for the same values, even constant ones."""
+    """Return Lin's concordance correlation of two arrays (N,), in [-1, 1]; 1 for equal values, even constant ones."""
     if np.array_equal(wanted, given):
         return 1.0
     one, other = wanted.astype(np.float64), given.astype(np.float64)

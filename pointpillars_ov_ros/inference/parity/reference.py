@@ -53,7 +53,7 @@ class Reference:
         self._cache = Path(cache_dir) if cache_dir else None
 
     def answer(self, points: FloatArray) -> Answer:
-        """Give the answer for `points` (N, 4); InferenceError where the CPU cannot."""
+        """Return the answer for `points` (N, 4); InferenceError where the CPU cannot."""
         path = None if self._cache is None else self._cache / f"parity-{self._key(points)}.npz"
         answer = None if path is None else read(path, self._bundle.config)
         if answer is None:
@@ -86,7 +86,7 @@ class Reference:
         return DeviceEncoder(network, few, block)
 
     def _key(self, points: FloatArray) -> str:
-        """Give a name for the answer that changes with everything that it follows from."""
+        """Return a name for the answer that changes with everything that it follows from."""
         config = self._bundle.config
         cloud = hashlib.sha256(points.tobytes()).hexdigest()
         # The sha256 of each file of the networks is part of the description.
@@ -105,7 +105,7 @@ def encode_in_blocks(encoder: DeviceEncoder, pillars: Pillars, block: int) -> Fl
 
 
 def part_of(pillars: Pillars, begin: int, end: int) -> Pillars:
-    """Give the pillars `begin` to `end` as if there were no others; a view."""
+    """Return the pillars `begin` to `end` as if there were no others; a view."""
     part, first = copy.copy(pillars), pillars.starts[begin]
     part.size = end - begin
     part.coords = pillars.coords[begin:end]
@@ -115,7 +115,7 @@ def part_of(pillars: Pillars, begin: int, end: int) -> Pillars:
 
 
 def read(path: Path, config: ModelConfig) -> Answer | None:
-    """Give the answer kept in a file; None where there is none, or none that is whole."""
+    """Return the answer kept in a file; None where there is none, or none that is whole."""
     try:
         with zipfile.ZipFile(path) as archive:
             # `write` compresses nothing, and what is compressed may grow without bounds.

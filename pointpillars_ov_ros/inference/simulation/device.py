@@ -57,7 +57,7 @@ class SimulatedDevice:
         return inference
 
     def _speed(self) -> float:
-        """Give the share of its full speed that every inference runs at."""
+        """Return the share of its full speed that every inference runs at."""
         return 1.0 / (1.0 + (len(self._running) - 1) * (self._slow_down - 1.0))
 
     def _settle(self) -> None:

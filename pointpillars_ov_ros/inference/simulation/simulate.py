@@ -46,7 +46,7 @@ class StageMilliseconds:
             require(0.0 <= value <= _LONGEST_MS, f"stages_ms.{name}", value, f"within 0 and {_LONGEST_MS:g} ms")
 
     def durations(self) -> StageDurations:
-        """Give them in nanoseconds."""
+        """Return them in nanoseconds."""
         return StageDurations(*(round(value * 1e6) for value in vars(self).values()))
 
 
@@ -109,7 +109,7 @@ class SimulationReport:
     """Of every frame measured."""
 
     def cells(self) -> list[str]:
-        """Give a line of a table of `COLUMNS`."""
+        """Return a line of a table of `COLUMNS`."""
         loads = ", ".join(f"{name} {load:.1f} %" for name, load in self.device_load.items())
         latencies = [f"{self.latency_p50_ms:.1f}", f"{self.latency_p90_ms:.1f}"]
         return [self.mode.value, f"{self.fps:.2f}", *latencies, loads, f"{self.host_load:.1f} %"]

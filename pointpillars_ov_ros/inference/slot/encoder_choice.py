@@ -148,7 +148,7 @@ def encode(encoder: Encoder, pillars: Pillars) -> FloatArray:
 
 
 def time_ms(work: Callable[[], object], enough_ms: float) -> float:
-    """Give the median time of some rounds; of one, where that takes more than `enough_ms`."""
+    """Return the median time of some rounds; of one, where that takes more than `enough_ms`."""
     times: list[float] = []
     while len(times) < _ROUNDS and not (times and times[0] > enough_ms):
         begin = time.monotonic()

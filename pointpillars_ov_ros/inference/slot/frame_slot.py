@@ -57,7 +57,7 @@ class FrameSlot:
         self._encoder.start(done)
 
     def pfe_is_finished(self) -> bool:
-        """Tell whether the PFE is through, or failed without calling `done`."""
+        """Whether the PFE is through, or failed without calling `done`."""
         return self._encoder.is_finished()
 
     def scatter(self) -> None:
@@ -73,7 +73,7 @@ class FrameSlot:
         self._rpn.start(done)
 
     def rpn_is_finished(self) -> bool:
-        """Tell whether the RPN is through, or failed without calling `done`."""
+        """Whether the RPN is through, or failed without calling `done`."""
         return self._rpn.is_finished()
 
     def decode(self, settings: PostprocessConfig) -> Detections:

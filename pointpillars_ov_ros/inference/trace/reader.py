@@ -59,7 +59,7 @@ def read_trace(path: Path) -> RecordedTrace:
 
 
 def _read_objects(path: Path, lines: list[str]) -> tuple[list[dict[str, Any]], str]:
-    """Give the objects, one a line, up to the first that is cut off, and a sentence about that one."""
+    """Return the objects, one a line, up to the first that is cut off, and a sentence about that one."""
     objects: list[dict[str, Any]] = []
     for number, line in enumerate(lines[1:], 2):
         if line == "]":
@@ -77,7 +77,7 @@ def _read_objects(path: Path, lines: list[str]) -> tuple[list[dict[str, Any]], s
 
 
 def _microseconds(value: object) -> float:
-    """Give a time; TypeError where it is none, since texts and lists can be multiplied, too."""
+    """Return a time; TypeError where it is none, since texts and lists can be multiplied, too."""
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise TypeError(f"{shown(value)} is no time")
     return value

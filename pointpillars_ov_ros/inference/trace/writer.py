@@ -44,11 +44,11 @@ class TraceLines:
         self._named: set[int] = set()
 
     def head(self) -> str:
-        """Give the first line."""
+        """Return the first line."""
         return _line(name=TITLE, ph="M", pid=0, tid=0, args={"name": self._title, "devices": self._devices})
 
     def of(self, event: StageEvent) -> Iterator[str]:
-        """Give the lines that an event completes, in the order in which the host reports them."""
+        """Return the lines that an event completes, in the order in which the host reports them."""
         sequence, stage, is_end, now_ns, slot = event
         if stage not in ROWS:
             return

@@ -128,7 +128,7 @@ class DetectorNode(LifecycleNode):
         return super().on_deactivate(state)
 
     def on_cleanup(self, state: LifecycleState) -> TransitionCallbackReturn:
-        """Give networks and buffers back."""
+        """Release networks, buffers and memory."""
         self._outputs.destroy()
         del self._outputs
         self._detector = None

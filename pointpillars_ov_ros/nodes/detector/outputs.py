@@ -152,7 +152,7 @@ class DetectorOutputs:
         return timing
 
     def _now_s(self) -> float:
-        """Give the time of the overlay: simulated where RViz counts the lifetime of markers in it, else steady."""
+        """Return the time of the overlay: simulated where RViz counts the lifetime of markers in it, else steady."""
         clock = self._node.get_clock()
         return clock.now().nanoseconds / 1e9 if clock.ros_time_is_active else time.monotonic()
 

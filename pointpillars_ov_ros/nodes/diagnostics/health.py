@@ -48,7 +48,7 @@ class DetectorHealth:
             self._last_error = timing.error
 
     def is_silent(self, now_s: float) -> bool:
-        """Tell whether there is no frame, or none for too long."""
+        """Whether there is no frame, or none for too long."""
         return bool(self._window.silence(now_s))
 
     def statuses(self, now_s: float) -> list[DiagnosticStatus]:
@@ -138,7 +138,7 @@ class DetectorHealth:
         return status
 
     def _happened(self, level: bytes) -> DiagnosticStatus:
-        """Give the events, which a silence does not take away."""
+        """Return the events, which a silence does not take away."""
         events = self._events
         status = _status("events", level, events.last[-1].text if events.last else "none")
         status.values = [KeyValue(key=kind.value, value=str(count)) for kind, count in events.counts.items()]

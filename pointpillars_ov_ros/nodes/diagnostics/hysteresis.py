@@ -15,7 +15,7 @@ class HeldLevel:
         self._found: deque[bytes] = deque(maxlen=recovery)
 
     def update(self, level: bytes) -> bytes:
-        """Take what was found now; give what to say."""
+        """Take what was found now; return what to say."""
         self._found.append(level)
         return max(self._found)
 

@@ -95,7 +95,7 @@ class DiagnosticsNode(Node):
         return response
 
     def _now_s(self) -> float:
-        """Give the time that rates and silences are measured with.
+        """Return the time that rates and silences are measured with.
 
         Simulated time where there is one: a bag that is played slower or paused changes no rate and is no silence.
         Otherwise not the node's clock, which is the wall's and may be set, but the steady one.

@@ -18,7 +18,7 @@ _LEVELS = {
 
 
 def to_json(message: DiagnosticArray) -> str:
-    """Give stamp (s), worst level, and each status by the last word of its name; values that are numbers as numbers."""
+    """Return stamp (s), worst level, and each status by the last word of its name, with numbers as numbers."""
     stamp = message.header.stamp
     statuses = {
         status.name.rpartition(" ")[2]: {
@@ -34,7 +34,7 @@ def to_json(message: DiagnosticArray) -> str:
 
 
 def _plain(text: str) -> int | float | str:
-    """Give a number for what looks like one, unless JSON has none for it."""
+    """Return a number for what looks like one, unless JSON has none for it."""
     for kind in (int, float):
         try:
             number = kind(text)

@@ -60,7 +60,7 @@ class KittiPlayerNode(Node):
         self.get_logger().info(f"{len(self._frames)} frames of {config.data_dir} at {config.rate:g} Hz")
 
     def is_finished(self) -> bool:
-        """Tell whether the last cloud has reached its subscribers."""
+        """Whether the last cloud has reached its subscribers."""
         return self._finished
 
     def stop(self) -> None:
@@ -104,7 +104,7 @@ class KittiPlayerNode(Node):
         self._progress_s = time.monotonic()
 
     def _give_up(self) -> bool:
-        """Tell whether nothing was heard for so long that nothing will be; what is outstanding is forgotten then."""
+        """Whether nothing was heard for so long that nothing will be; what is outstanding is forgotten then."""
         if time.monotonic() - self._progress_s < _PATIENCE_S:
             return False
         self.get_logger().warning(
