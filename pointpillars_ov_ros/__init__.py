@@ -8,10 +8,11 @@ The public Python API, which needs no ROS, is what `__all__` names; nothing else
 from __future__ import annotations
 
 import importlib
-from typing import TYPE_CHECKING, Any
 
 from pointpillars_ov_ros.config.kernel_cache import choose_kernel_cache
 
+# Not from `typing`, which takes longer to import than all the rest of this file.
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from pointpillars_ov_ros.config.errors import PointPillarsError as PointPillarsError
     from pointpillars_ov_ros.core.detections import Detections as Detections
@@ -33,7 +34,7 @@ _MODULES = {
 choose_kernel_cache()
 
 
-def __getattr__(name: str) -> Any:  # Any: each name has its own type, which the imports above tell
+def __getattr__(name: str) -> object:
     """Import what is asked for."""
     if name not in _MODULES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -17,7 +17,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Remove the segments of participants that are gone, and print how much that freed."""
-    from pointpillars_ov_ros.ros.dds import SEGMENTS, remove_dead_segments
+    from pointpillars_ov_ros.ros import dds
 
-    print(f"freed {remove_dead_segments() / 1e6:.0f} MB of {SEGMENTS}")
+    print(f"freed {dds.remove_dead_segments(dds.SEGMENTS) / 1e6:.0f} MB of {dds.SEGMENTS}")
     return 0

@@ -166,7 +166,7 @@ class _Meter:
     def is_full(self) -> bool:
         return len(self._results) >= self._last
 
-    def take(self, result: FrameResult) -> None:
+    def record(self, result: FrameResult) -> None:
         if self.is_full:
             return
         self._results.append(result)
@@ -220,7 +220,7 @@ def run_simulation(
         if on_event is not None:
             on_event(event)
 
-    pipeline = Pipeline(slots, mode, policy, _SETTINGS, meter.take, on_event=follow, clock=clock)
+    pipeline = Pipeline(slots, mode, policy, _SETTINGS, meter.record, on_event=follow, clock=clock)
     sender = Sender(clock, pipeline, policy, None if period_ms is None else round(period_ms * 1e6))
     sender.start()
     while not meter.is_full:
