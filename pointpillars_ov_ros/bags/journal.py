@@ -16,8 +16,8 @@ from pointpillars_ov_ros.config.documents import parse_json
 from pointpillars_ov_ros.config.errors import PointPillarsError, plain
 
 JOURNAL = "detections.journal"
-_HEAD = struct.Struct("<qIIII")
-"""Stamp (ns), boxes, bytes of detections, bytes of refusal, CRC-32 of both."""
+_HEAD, _CHECK = struct.Struct("<qIII"), struct.Struct("<I")
+"""Stamp (ns), boxes, bytes of detections, bytes of refusal; then the CRC-32 of these and of what follows."""
 _SYNC_EVERY = 50
 """Outcomes; so many may be lost with the machine's power, none with the process."""
 
@@ -34,7 +34,10 @@ class Outcome(NamedTuple):
 
 
 class Journal:
-    """The outcomes of clouds in their order: first those that are there are given, then new ones are added."""
+    """The outcomes of clouds in their order: first those that are there are given, then new ones are added.
+
+    From the first record on that is not whole, everything is cut off, and those clouds are detected again.
+    """
 
     def __init__(self, path: Path, job: dict[str, str]) -> None:
         """Open or begin the journal of a job, which is all that its outcomes depend on.
@@ -69,7 +72,7 @@ class Journal:
         at = self._file.tell()
         outcome = self._read()
         if outcome is None:
-            # What a killed process has not written to the end.
+            # What a killed process has not written to the end, or a disk has not kept.
             self._file.truncate(at)
             self._file.seek(at)
             self._is_replaying = False
@@ -89,19 +92,21 @@ class Journal:
 
     def _write(self, outcome: Outcome) -> None:
         payload, refusal = outcome.detections, outcome.refusal.encode()
-        check = zlib.crc32(payload + refusal)
-        self._file.write(_HEAD.pack(outcome.stamp_ns, outcome.boxes, len(payload), len(refusal), check))
-        self._file.write(payload + refusal)
+        head = _HEAD.pack(outcome.stamp_ns, outcome.boxes, len(payload), len(refusal))
+        self._file.write(head + _CHECK.pack(zlib.crc32(head + payload + refusal)) + payload + refusal)
         self._file.flush()
 
     def _read(self) -> Outcome | None:
-        head = self._file.read(_HEAD.size)
-        if len(head) < _HEAD.size:
+        """Return the next record; None where it is not whole, whatever a disk or a power loss has made of it."""
+        head, check = self._file.read(_HEAD.size), self._file.read(_CHECK.size)
+        if len(check) < _CHECK.size:
             return None
-        stamp_ns, boxes, size, refusal_size, check = _HEAD.unpack(head)
+        stamp_ns, boxes, size, refusal_size = _HEAD.unpack(head)
         # Not more than there is: the sizes may be what a power loss has left of them.
         payload = self._file.read(min(size + refusal_size, os.fstat(self._file.fileno()).st_size))
-        if len(payload) < size + refusal_size or zlib.crc32(payload) != check:
+        is_whole = len(payload) == size + refusal_size and zlib.crc32(head + payload) == _CHECK.unpack(check)[0]
+        # A cloud has detections, if none in number, or the reason why it was refused.
+        if not is_whole or not payload:
             return None
         return Outcome(stamp_ns, boxes, payload[:size], payload[size:].decode(errors="replace"))
 

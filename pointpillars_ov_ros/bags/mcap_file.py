@@ -103,6 +103,7 @@ class McapFile:
 
     def _read_index(self) -> bool:
         """Take over the summary; false where there is none, or it does not say where all messages are."""
+        self._file.seek(0)
         try:
             summary = SeekingReader(self._file, record_size_limit=MAX_INFLATED_BYTES).get_summary()
         except _BROKEN:

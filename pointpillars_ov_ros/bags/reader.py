@@ -87,7 +87,7 @@ class BagReader:
         """What is to be said of the bag as it was opened."""
         found = sum(connection.msgcount for connection in self.connections)
         if stated is not None and stated != found:
-            self.notes.append(f"{METADATA} says that there are {stated} messages, and the files hold {found}")
+            self.notes.append(f"{path}: {METADATA} counts {count_of(stated)}, and the files hold {found}")
 
     @property
     def is2(self) -> bool:

@@ -21,8 +21,8 @@ OUTCOMES = [Outcome(5, 2, b"boxes", ""), Outcome(-6, 0, b"", "cloud refused: é"
 
 def entry(payload: bytes, refusal: bytes = b"") -> bytes:
     """Give an entry with the right check sum, put together apart from the code under test."""
-    check = zlib.crc32(payload + refusal)
-    return struct.pack("<qIIII", 7, 1, len(payload), len(refusal), check) + payload + refusal
+    head = struct.pack("<qIII", 7, 1, len(payload), len(refusal))
+    return head + struct.pack("<I", zlib.crc32(head + payload + refusal)) + payload + refusal
 
 
 def replayed(path: Path) -> list[Outcome]:
@@ -58,7 +58,7 @@ def test_what_is_cut_off_anywhere_is_read_up_to_the_last_whole_outcome(written: 
         assert replayed(written) == OUTCOMES[: sum(end <= size for end in ends[1:])]
 
 
-NO_JOBS = (b"", b"[1]", b"7", b"{", b"\xff", b"[" * 9000, b"9" * 5000, b"null", b'{"x": {}}')
+NO_JOBS = (b"[1]", b"7", b"{", b"\xff", b"[" * 9000, b"9" * 5000, b"null", b'{"x": {}}')
 
 
 @pytest.mark.parametrize("content", NO_JOBS, ids=lambda content: repr(content[:20]))
@@ -75,6 +75,44 @@ def test_a_refusal_that_is_no_text_is_shown_as_far_as_it_is(written: Path) -> No
     with written.open("ab") as file:
         file.write(entry(b"", b"no\xff"))
     assert replayed(written)[-1].refusal == "no\ufffd"
+
+
+@pytest.mark.parametrize("zeros", [1, 23, 24, 25, 4096])
+def test_a_tail_of_zeros_is_cut_off(written: Path, zeros: int) -> None:
+    """As a file system may leave it that lost power."""
+    whole = written.read_bytes()
+    written.write_bytes(whole + bytes(zeros))
+    assert replayed(written) == OUTCOMES
+    assert written.read_bytes() == whole, "what is added now follows the last whole record"
+
+
+def test_an_entry_of_nothing_is_cut_off_though_its_check_sum_is_right(written: Path) -> None:
+    whole = written.read_bytes()
+    written.write_bytes(whole + entry(b"") + entry(b"more"))
+    assert replayed(written) == OUTCOMES
+    assert written.read_bytes() == whole
+
+
+def test_a_flipped_bit_anywhere_costs_what_follows_and_no_more(written: Path) -> None:
+    whole = written.read_bytes()
+    ends = [len(entry(json.dumps(JOB).encode()))]
+    for outcome in OUTCOMES:
+        ends.append(ends[-1] + len(entry(outcome.detections, outcome.refusal.encode())))
+    for bit in range(8 * ends[0], 8 * len(whole)):
+        broken = bytearray(whole)
+        broken[bit // 8] ^= 1 << bit % 8
+        written.write_bytes(broken)
+        kept = sum(end <= bit // 8 for end in ends[1:])
+        assert replayed(written) == OUTCOMES[:kept]
+        assert written.read_bytes() == whole[: ends[kept]]
+
+
+def test_a_journal_whose_first_record_is_broken_begins_anew(written: Path) -> None:
+    broken = bytearray(written.read_bytes())
+    broken[3] ^= 1
+    written.write_bytes(broken)
+    assert replayed(written) == []
+    assert replayed(written) == []
 
 
 def test_sizes_beyond_the_file_ask_for_no_memory(written: Path) -> None:

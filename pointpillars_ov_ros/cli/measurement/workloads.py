@@ -87,7 +87,7 @@ class Runner:
         self._mode = engine.runtime.mode
         self._classes = engine.config.classes
         self._reader = CloudReader(engine.runtime, PointBuffers())
-        self._pipeline = engine.open_pipeline(self._take, on_event)
+        self._pipeline = engine.open_pipeline(self._collect, on_event)
         self._slots = len(engine.slots)
 
     def send(self, message: PointCloud2) -> None:
@@ -130,7 +130,7 @@ class Runner:
         """Stop the pipeline."""
         self._pipeline.close()
 
-    def _take(self, result: FrameResult) -> None:
+    def _collect(self, result: FrameResult) -> None:
         if result.error:
             self._failure = f"frame {result.sequence} failed: {result.error}"
         begin_ns = time.monotonic_ns()

@@ -32,7 +32,7 @@ from test.torture.fuzz.bundles import HOSTILE
 from test.torture.fuzz.draws import Draws, as_file, as_json, edit, scratch
 
 _JOB = {"model": "m", "input": "i"}
-_HEAD = struct.Struct("<qIIII")
+_HEAD = struct.Struct("<qIII")
 _FIT = 2**63
 
 
@@ -104,7 +104,8 @@ def journal(data: bytes) -> None:
 
 def journal_entry(payload: bytes, refusal: bytes = b"", stamp: int = 7) -> bytes:
     """Give an entry with the right check sum."""
-    return _HEAD.pack(stamp, 1, len(payload), len(refusal), zlib.crc32(payload + refusal)) + payload + refusal
+    head = _HEAD.pack(stamp, 1, len(payload), len(refusal))
+    return head + struct.pack("<I", zlib.crc32(head + payload + refusal)) + payload + refusal
 
 
 def journal_seeds() -> tuple[bytes, ...]:
