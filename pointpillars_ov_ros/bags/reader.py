@@ -24,6 +24,7 @@ from pointpillars_ov_ros.bags.message_types import collect_types
 from pointpillars_ov_ros.config.documents import MOST_YAML_BYTES, one_line, parse_yaml, read_text
 from pointpillars_ov_ros.config.errors import DatasetError, PointPillarsError, plain
 from pointpillars_ov_ros.core.first_bytes import Content, identify
+from pointpillars_ov_ros.core.wording import count_of
 
 METADATA = "metadata.yaml"
 SUFFIXES = (".mcap", ".db3", ".bag")
@@ -284,11 +285,6 @@ def choose_topic(reader: BagReader, path: Path, kind: str, wanted: str | None, f
 def is_topic(topic: str, wanted: str) -> bool:
     """Whether a topic is the one wanted, in any namespace unless one is given."""
     return topic == wanted or (not wanted.startswith("/") and topic.endswith(f"/{wanted}"))
-
-
-def count_of(count: int, noun: str = "message", plural: str = "") -> str:
-    """Return a number with its noun; `plural` is `noun` with an s unless given."""
-    return f"{count} {noun if count == 1 else plural or noun + 's'}"
 
 
 def _kind(connection: Connection) -> str:

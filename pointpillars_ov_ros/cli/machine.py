@@ -15,6 +15,7 @@ import numpy as np
 import openvino as ov
 
 from pointpillars_ov_ros import __version__
+from pointpillars_ov_ros.core.wording import count_of
 
 
 @dataclass(frozen=True)
@@ -31,7 +32,7 @@ class Surroundings:
 
     def line(self) -> str:
         """Give what matters most."""
-        return f"{self.processor}, {self.cores} cores; OpenVINO {self.versions['openvino']}; {self.model}"
+        return f"{self.processor}, {count_of(self.cores, 'core')}; OpenVINO {self.versions['openvino']}; {self.model}"
 
 
 def look_around(model: str) -> Surroundings:

@@ -6,11 +6,16 @@ from __future__ import annotations
 
 import argparse
 import importlib
+import os
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import NamedTuple
 
 from pointpillars_ov_ros.config.errors import PointPillarsError, missing_module
+
+_BROKEN_PIPE = 141
+"""Exit code of a process that SIGPIPE ends, as shells say it."""
 
 
 class Command(NamedTuple):
@@ -77,26 +82,45 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     commands = parser.add_subparsers(metavar="COMMAND", required=True, dest="command")
     given = list(sys.argv[1:] if arguments is None else arguments)
-    for name, (module, purpose) in COMMANDS.items():
-        command = commands.add_parser(name, help=purpose, description=purpose[0].upper() + purpose[1:] + ".")
-        if given and given[0] == name:
-            tool = importlib.import_module(f"pointpillars_ov_ros.cli.{module}")
-            tool.add_arguments(command)
-            command.set_defaults(run=tool.run)
     try:
+        _check_working_directory()
+        for name, (module, purpose) in COMMANDS.items():
+            command = commands.add_parser(name, help=purpose, description=purpose[0].upper() + purpose[1:] + ".")
+            if given and given[0] == name:
+                tool = importlib.import_module(f"pointpillars_ov_ros.cli.{module}")
+                tool.add_arguments(command)
+                command.set_defaults(run=tool.run)
         options = parser.parse_args(given)
-        return int(options.run(options))
+        code = int(options.run(options))
+        # Here, and not at the end of the process, where nobody could catch it.
+        sys.stdout.flush()
+        return code
     except PointPillarsError as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
     except ModuleNotFoundError as error:
         print(f"error: {missing_module(error)}", file=sys.stderr)
         return 1
+    except BrokenPipeError:
+        # Who reads the output has seen enough, as `| head` has. What is still to be flushed goes nowhere.
+        with suppress(OSError, ValueError):
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return _BROKEN_PIPE
     except OSError as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         return 130
+
+
+def _check_working_directory() -> None:
+    """Raise PointPillarsError where the current directory was deleted: half of what is imported asks for it."""
+    try:
+        os.getcwd()
+    except OSError as error:
+        raise PointPillarsError(
+            f"the current directory cannot be used ({error.strerror}): was it deleted? `cd` to one that is there"
+        ) from None
 
 
 if __name__ == "__main__":

@@ -134,3 +134,26 @@ def test_an_interrupt_is_no_error_of_ours(monkeypatch: pytest.MonkeyPatch, capsy
     monkeypatch.setattr(importlib.import_module("pointpillars_ov_ros.cli.demo.command"), "run", run)
     assert cli.main(["demo"]) == 130
     assert capsys.readouterr().err == ""
+
+
+@pytest.mark.parametrize("arguments", [("--help",), ("inspect",), ("detect_bag", "bag", "--out", "out")])
+def test_a_working_directory_that_was_deleted_is_one_sentence(tmp_path: Path, arguments: tuple[str, ...]) -> None:
+    gone = tmp_path / "gone"
+    gone.mkdir()
+    program = f"import os, sys; os.chdir({str(gone)!r}); os.rmdir({str(gone)!r}); " + (
+        f"from pointpillars_ov_ros.cli.main import main; sys.exit(main({arguments!r}))"
+    )
+    ended = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=False)
+    assert_one_line(ended)
+    assert "the current directory cannot be used" in ended.stderr and "`cd` to one that is there" in ended.stderr
+
+
+def test_a_reader_that_has_seen_enough_is_no_error() -> None:
+    command = [sys.executable, "-m", "pointpillars_ov_ros.cli.main", "inspect"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None and process.stderr is not None
+        # As `| true` does it.
+        process.stdout.close()
+        said = process.stderr.read()
+        assert process.wait(60) == 141
+    assert said == ""

@@ -11,6 +11,7 @@ from pathlib import Path
 from pointpillars_ov_ros.cli.arguments import positive
 from pointpillars_ov_ros.cli.bags.detect_bag import add_detection_arguments, bag_options
 from pointpillars_ov_ros.config.errors import PointPillarsError
+from pointpillars_ov_ros.core.wording import count_of
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -60,8 +61,10 @@ def run(options: argparse.Namespace) -> int:
         workers = local_workers(wanted, options.attempts)
     done = detect_many(options.sources, options.out, wanted, workers)
     failed = done.count(FAILED)
-    inputs = "1 input" if len(done.reports) == 1 else f"{len(done.reports)} inputs"
-    print(f"{inputs}: {done.count(DONE)} done, {failed} failed, {done.done_before} were done before")
+    print(
+        f"{count_of(len(done.reports), 'input')}: {done.count(DONE)} done, {failed} failed, "
+        f"{done.done_before} were done before"
+    )
     for name, report in done.reports.items():
         if report["state"] == FAILED:
             print(f"  failed: {name}: {report['reason']}")

@@ -22,6 +22,7 @@ from pointpillars_ov_ros.cli.tables import format_table, summarize
 from pointpillars_ov_ros.config.runtime_config import PerformanceHint, RuntimeConfig
 from pointpillars_ov_ros.conversion.open_model import open_model
 from pointpillars_ov_ros.core.files import write_json
+from pointpillars_ov_ros.core.wording import count_of
 from pointpillars_ov_ros.inference.device.devices import fit_to_machine, is_cpu_alone
 from pointpillars_ov_ros.inference.device.network import Network, Request
 from pointpillars_ov_ros.model.bundle import ModelBundle
@@ -106,7 +107,7 @@ def run_networks(options: argparse.Namespace) -> int:
         print(surroundings.line())
         begin = time.monotonic()
         figures = [row for runtime in runtimes for row in measure_networks(bundle, runtime, options.repeat)]
-    print(f"{options.repeat} rounds of {_INFERENCES} inferences in {time.monotonic() - begin:.0f} s\n")
+    print(f"{count_of(options.repeat, 'round')} of {_INFERENCES} inferences in {time.monotonic() - begin:.0f} s\n")
     print(f"{format_figures(figures)}\n\n{LEGEND}")
     if options.json is not None:
         report = {**asdict(surroundings), "rounds": options.repeat, "networks": [asdict(row) for row in figures]}

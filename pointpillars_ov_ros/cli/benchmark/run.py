@@ -30,6 +30,7 @@ from pointpillars_ov_ros.config.errors import InferenceError
 from pointpillars_ov_ros.config.runtime_config import RuntimeConfig
 from pointpillars_ov_ros.conversion.open_model import open_model
 from pointpillars_ov_ros.core.files import write_json
+from pointpillars_ov_ros.core.wording import count_of
 from pointpillars_ov_ros.inference.trace.writer import write_trace
 from pointpillars_ov_ros.kitti.frames import open_frames
 
@@ -42,7 +43,10 @@ def run_benchmark(options: argparse.Namespace) -> int:
         bundle = open_model(options.model, Path(scratch) / "bundle")
         surroundings = look_around(bundle.config.name)
         print(surroundings.line())
-        print(f"{len(points)} frames of about {median(points):.0f} points, {options.repeat} rounds")
+        print(
+            f"{count_of(len(points), 'frame')} of about {median(points):.0f} points, "
+            f"{count_of(options.repeat, 'round')}"
+        )
         measurements = []
         for number, runtime in enumerate(configurations, 1):
             print(f"{number} of {len(configurations)}: {describe(runtime)} …", flush=True)
@@ -72,7 +76,7 @@ def measure_apart(job: MeasurementJob) -> Measurement:
 
 def draw(path: Path, surroundings: Surroundings, measurements: Sequence[Measurement]) -> None:
     """Draw stage times of every configuration, and for each encoder and precision a few frames in each mode."""
-    title = f"{surroundings.model} on {surroundings.processor}, {surroundings.cores} cores"
+    title = f"{surroundings.model} on {surroundings.processor}, {count_of(surroundings.cores, 'core')}"
     draw_benchmark(path, title, [make_stack(m) for m in measurements], make_groups(measurements))
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from pointpillars_ov_ros.cli.benchmark.plot import FRAMES, PanelGroup, draw_benchmark, make_group
 from pointpillars_ov_ros.config.errors import DatasetError
+from pointpillars_ov_ros.core.wording import count_of
 from pointpillars_ov_ros.inference.pipeline.frames import StageEvent
 from pointpillars_ov_ros.inference.trace.reader import RecordedTrace, read_trace
 
@@ -23,7 +24,7 @@ def run_trace(options: argparse.Namespace) -> int:
         if trace.warning:
             print(f"warning: {trace.warning}", file=sys.stderr)
         frames = sorted({event.sequence for event in trace.events})
-        print(f"{path}: {trace.title}, {len(frames)} frames")
+        print(f"{path}: {trace.title}, {count_of(len(frames), 'frame')}")
         traces.append(trace._replace(events=choose(trace.events, frames, options.first, path)))
     title = "Recorded traces; in a bar, the number of its frame from the first shown on"
     draw_benchmark(options.picture, title, [], make_groups(traces))

@@ -26,6 +26,7 @@ from pointpillars_ov_ros.config.errors import PointPillarsError
 from pointpillars_ov_ros.config.model_config import ModelConfig
 from pointpillars_ov_ros.config.runtime_config import Mode
 from pointpillars_ov_ros.conversion.open_model import open_model
+from pointpillars_ov_ros.core.wording import count_of
 from pointpillars_ov_ros.inference.pipeline.frames import Stage
 from pointpillars_ov_ros.inference.pipeline.scheduler import SCHEDULES
 from pointpillars_ov_ros.kitti.frames import can_crop, open_frames
@@ -124,7 +125,7 @@ def watch(recorder: Recorder, nodes: NodeProcesses, expected: int) -> None:
                 heard = time.monotonic()
             elif time.monotonic() - heard > _SILENCE_S:
                 raise PointPillarsError(
-                    f"no result for {_SILENCE_S:.0f} s: {recorder.clouds} clouds seen, "
+                    f"no result for {_SILENCE_S:.0f} s: {count_of(recorder.clouds, 'cloud')} seen, "
                     f"{len(recorder.timings)} reported on"
                 )
     deadline = time.monotonic() + _DIAGNOSTICS_S
@@ -146,7 +147,10 @@ def report(recorder: Recorder, out: Path, config: ModelConfig, played: int) -> N
         print(f"\nPFE on {last.pfe_device} in {last.pfe_precision}, RPN on {last.rpn_device} in {last.rpn_precision}")
         print(format_durations("stage (ms)", durations))
     last = timings[-1]
-    print(f"\n{played} clouds played, {recorder.clouds} seen on the topic; the detector received {last.received}:")
+    print(
+        f"\n{count_of(played, 'cloud')} played, {recorder.clouds} seen on the topic; "
+        f"the detector received {last.received}:"
+    )
     accounts = [(name, str(getattr(last, name))) for name in ("completed", "dropped", "refused", "failed")]
     print(format_table(("clouds", "number"), accounts))
     for timing in timings:

@@ -25,6 +25,7 @@ from pointpillars_ov_ros.cli.evaluate.report import (
 from pointpillars_ov_ros.cli.evaluate.sources import ScoredFrames, score_model, score_results
 from pointpillars_ov_ros.config.model_config import ClassThreshold
 from pointpillars_ov_ros.core.files import write_json
+from pointpillars_ov_ros.core.wording import count_of
 from pointpillars_ov_ros.kitti.counting import Count, count_found
 from pointpillars_ov_ros.kitti.evaluation import Curve, count_steps, evaluate
 from pointpillars_ov_ros.kitti.results import check_results_folder, write_results
@@ -41,7 +42,7 @@ def run_evaluate(options: argparse.Namespace) -> int:
     source = _open(options)
     curves = _score(source, options.loose)
     warning = few_objects(curves)
-    frames = f"{source.frames} frame{'s' if source.frames != 1 else ''}"
+    frames = count_of(source.frames, "frame")
     print(f"\nKITTI AP of {source.title}; {frames}\n")
     print(format_ap(curves))
     print()

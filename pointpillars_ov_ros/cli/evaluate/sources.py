@@ -20,6 +20,7 @@ from pointpillars_ov_ros.config.runtime_config import DropPolicy, RuntimeConfig,
 from pointpillars_ov_ros.conversion.open_model import open_model
 from pointpillars_ov_ros.core.arrays import FloatArray
 from pointpillars_ov_ros.core.decode import keep_all
+from pointpillars_ov_ros.core.wording import count_of
 from pointpillars_ov_ros.inference.detect_all import detect_all
 from pointpillars_ov_ros.inference.engine import Engine
 from pointpillars_ov_ros.kitti.calibration import IMAGE_SIZE, Calibration
@@ -214,7 +215,9 @@ def _notes(frames: list[Frame], classes: tuple[str, ...], no_crop: bool) -> list
     unknown = sum(frame.image is None for frame in frames)
     if unknown:
         width, height = IMAGE_SIZE
-        notes.append(f"image size of {unknown} frames taken as {width} x {height}, for there is no image_2/NAME.png")
+        notes.append(
+            f"image size of {count_of(unknown, 'frame')} taken as {width} x {height}: there is no image_2/NAME.png"
+        )
     if no_crop:
         notes.append("whole clouds were fed; detections outside of the image are left out")
     return notes

@@ -38,7 +38,7 @@ def make_page(runs: Sequence[LatencyRun]) -> str:
 
 def warnings(run: LatencyRun) -> list[str]:
     """Return what makes the figures doubtful, in sentences."""
-    said = []
+    said = [f"{run.title}: {run.rejected}"] if run.rejected else []
     if run.done and not run.has_age:
         said.append(f"{run.title}: stamps are not of the detector's clock (an old bag?), so that ages are left out")
     return said

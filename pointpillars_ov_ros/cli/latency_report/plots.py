@@ -18,6 +18,7 @@ from pointpillars_ov_ros.cli.latency_report.runs import (
 )
 from pointpillars_ov_ros.cli.plotting import BAD, PERCENTILE_SHADES, SERIES, STAGES, new_figure, style_axes, to_svg
 from pointpillars_ov_ros.cli.tables import PERCENTILES
+from pointpillars_ov_ros.core.wording import count_of
 from pointpillars_ov_ros.ros.timing_message import AMISS
 
 _LOSSES = dict(zip(AMISS, SERIES[2:], strict=True))
@@ -59,7 +60,7 @@ def draw_histogram(runs: Sequence[LatencyRun]) -> str:
         # One outlier must not make a single column of all others; it is counted in the last one.
         edges = np.linspace(every.min(), max(float(np.percentile(every, 99.5)), every.min() + 1e-3), _BINS + 1)
         for letter, values, color in zip("AB", totals, SERIES, strict=False):
-            label = f"{letter}, {len(values)} clouds" if len(runs) > 1 else f"{len(values)} clouds"
+            label = f"{letter}, {count_of(len(values), 'cloud')}" if len(runs) > 1 else count_of(len(values), "cloud")
             axis.hist(np.minimum(values, edges[-1]), edges, color=color, alpha=0.6, label=label)
         axis.legend(fontsize=8, frameon=False)
     axis.set_xlabel("ms from reception to detections; the last column holds all that took longer")

@@ -36,6 +36,8 @@ class LatencyRun:
 
     title: str
     heard: tuple[TimedMessage, ...]
+    rejected: str = ""
+    """What else came on the topic and is left out, in words; empty: nothing."""
 
     @property
     def done(self) -> list[TimedMessage]:

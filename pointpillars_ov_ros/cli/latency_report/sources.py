@@ -4,20 +4,26 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import time
+from collections.abc import Callable, Iterable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from pointpillars_ov_ros.bags.reader import choose_topic, first_line, open_bag
 from pointpillars_ov_ros.cli.latency_report.runs import LatencyRun, TimedMessage
 from pointpillars_ov_ros.cli.recordings import read_json
-from pointpillars_ov_ros.config.errors import DatasetError
+from pointpillars_ov_ros.config.errors import CloudError, DatasetError
 from pointpillars_ov_ros.config.mapping import to_mapping
 from pointpillars_ov_ros.core.files import write_text
-from pointpillars_ov_ros.ros.timing_message import from_message
+from pointpillars_ov_ros.core.wording import count_of
+from pointpillars_ov_ros.ros.timing_message import FrameTiming, from_message
 
 _TYPE = "diagnostic_msgs/msg/DiagnosticArray"
+_MOST_MS = 1e15
+"""Thirty thousand years: stamps of 0 make ages of fifty, and what is beyond is no time."""
 
 
 def read_run(path: Path, topic: str) -> LatencyRun:
@@ -33,22 +39,23 @@ def read_bag(path: Path, topic: str) -> LatencyRun:
     with open_bag(path) as reader:
         chosen = choose_topic(reader, path, _TYPE, topic)
         connections = [c for c in reader.connections if c.topic == chosen and c.msgtype == _TYPE]
-        heard = []
-        for connection, stamp_ns, data in reader.messages(connections):
-            try:
-                timing = from_message(reader.deserialize(data, connection.msgtype))
-            # Broken bytes make rosbags raise whatever its parsers stumble over.
-            except Exception as error:
-                raise DatasetError(
-                    f"{path}: {chosen} holds something else than timing messages ({first_line(error)})"
-                ) from None
-            heard.append((stamp_ns / 1e9, timing))
-    return make_run(f"{path}, {chosen}", heard)
+        return make_run(
+            f"{path}, {chosen}",
+            (
+                (stamp_ns / 1e9, partial(reader.deserialize, data, connection.msgtype))
+                for connection, stamp_ns, data in reader.messages(connections)
+            ),
+        )
 
 
 def read_recording(path: Path) -> LatencyRun:
     """Read what `write_recording` wrote."""
-    return read_json(LatencyRun, path, "latency_report")
+    run = read_json(LatencyRun, path, "latency_report")
+    for each in run.heard:
+        values = [value for value in dataclasses.astuple(each.timing) if isinstance(value, float)]
+        if not all(abs(value) < _MOST_MS for value in [each.at_s, *values]):
+            raise DatasetError(f"{path} is no recording of `latency_report`: a time in it is none")
+    return run
 
 
 def write_recording(path: Path, run: LatencyRun) -> None:
@@ -86,10 +93,41 @@ def listen(topic: str, seconds: float) -> LatencyRun:
         rclpy.try_shutdown()
     if not heard:
         raise DatasetError(f"nothing was heard on {topic}: does a detector run, in this ROS domain and namespace?")
-    return make_run(f"{topic}, heard {time.strftime('%Y-%m-%d %H:%M:%S')}", [(at, from_message(m)) for at, m in heard])
+    title = f"{topic}, heard {time.strftime('%Y-%m-%d %H:%M:%S')}"
+    return make_run(title, ((at, partial(_same, message)) for at, message in heard))
 
 
-def make_run(title: str, heard: list[tuple[float, Any]]) -> LatencyRun:
-    """Make a run of times on any clock (s) and timings."""
-    first = heard[0][0] if heard else 0.0
-    return LatencyRun(title, tuple(TimedMessage(round(at - first, 6), timing) for at, timing in heard))
+def _same(message: Any) -> Any:
+    return message
+
+
+def make_run(title: str, heard: Iterable[tuple[float, Callable[[], Any]]]) -> LatencyRun:
+    """Make a run of times on any clock (s), and what gives the message of each.
+
+    Anybody may publish on the topic, so what is no timing message is counted and left out. DatasetError where all are.
+    """
+    kept: list[tuple[float, FrameTiming]] = []
+    rejected, reason = 0, ""
+    for at_s, parse in heard:
+        try:
+            kept.append((at_s, _check(from_message(parse()))))
+        # Beside CloudError, broken bytes make rosbags raise whatever its parsers stumble over.
+        except Exception as error:
+            rejected, reason = rejected + 1, reason or first_line(error)
+    if rejected and not kept:
+        raise DatasetError(f"{title} holds something else than timing messages ({reason})")
+    first = kept[0][0] if kept else 0.0
+    return LatencyRun(
+        title,
+        tuple(TimedMessage(round(at_s - first, 6), timing) for at_s, timing in kept),
+        f"{count_of(rejected)} left out that are no timing messages ({reason})" if rejected else "",
+    )
+
+
+def _check(timing: FrameTiming) -> FrameTiming:
+    """Raise CloudError for times that no clock has, and of which no picture can be drawn."""
+    for field in dataclasses.fields(timing):
+        value = getattr(timing, field.name)
+        if isinstance(value, float) and not abs(value) < _MOST_MS:
+            raise CloudError(f"{field.name}: {value:g} is no time")
+    return timing

@@ -10,6 +10,7 @@ from typing import Any
 
 from pointpillars_ov_ros.cli.tables import format_table
 from pointpillars_ov_ros.config.model_config import ModelConfig
+from pointpillars_ov_ros.core.wording import count_of
 from pointpillars_ov_ros.inference.parity.check import summary
 from pointpillars_ov_ros.inference.parity.compare import (
     Comparison,
@@ -67,7 +68,7 @@ def format_verdict(comparisons: Comparisons, mismatches: Mapping[str, str], tole
         f"score change {tolerances.max_score_change:g}"
     )
     if not mismatches:
-        clouds = f"{len(comparisons)} clouds" if len(comparisons) > 1 else f"the {next(iter(comparisons))} cloud"
+        clouds = count_of(len(comparisons), "cloud") if len(comparisons) > 1 else f"the {next(iter(comparisons))} cloud"
         merged = Comparison(
             tuple(tensor for one in comparisons.values() for tensor in one.tensors),
             tuple(detection for one in comparisons.values() for detection in one.detections),

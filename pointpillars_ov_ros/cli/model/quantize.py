@@ -14,6 +14,7 @@ from pointpillars_ov_ros.cli.model.quantize_sources import choose_clouds
 from pointpillars_ov_ros.config.errors import BundleError, PointPillarsError
 from pointpillars_ov_ros.conversion.inspection import inspect_bundle
 from pointpillars_ov_ros.conversion.open_model import open_model
+from pointpillars_ov_ros.core.wording import count_of
 from pointpillars_ov_ros.model.bundle import CONFIG_NAME, ModelBundle, load_bundle, write_bundle
 from pointpillars_ov_ros.quantization.check import compare
 from pointpillars_ov_ros.quantization.quantize import (
@@ -64,7 +65,7 @@ def _quantize(
     chosen = choose_clouds(options, scratch)
     clouds, count = chosen.clouds, len(chosen.clouds.calibration)
     wanted = f" (all there are; {options.subset} were asked for)" if count < options.subset else ""
-    print(f"calibrating with {count} clouds of {clouds.origin}{wanted}, preset {settings.preset.value}")
+    print(f"calibrating with {count_of(count, 'cloud')} of {clouds.origin}{wanted}, preset {settings.preset.value}")
     made = quantize_bundle(bundle, settings, clouds, scratch)
     through_pfe = Part.PFE in settings.parts
     before = detect(bundle, clouds.checks, through_pfe, "before")

@@ -11,6 +11,7 @@ from pointpillars_ov_ros.cli.tables import format_table
 from pointpillars_ov_ros.conversion.inspection import BundleSummary, NetworkSummary
 from pointpillars_ov_ros.core.arrays import FloatArray
 from pointpillars_ov_ros.core.matching import MAX_DISTANCE
+from pointpillars_ov_ros.core.wording import count_of
 from pointpillars_ov_ros.quantization.check import Change, margin_below
 from pointpillars_ov_ros.quantization.quantize import Part
 
@@ -36,7 +37,7 @@ def format_change(change: Change, clouds: int, shared: int, threshold: float) ->
     """Say what became of the detections."""
     where = "all" if shared == clouds else f"{shared} of them"
     title = (
-        f"detections of {clouds} clouds ({where} used to calibrate, too), scores of {threshold:g} or more; "
+        f"detections of {count_of(clouds, 'cloud')} ({where} used to calibrate, too), scores of {threshold:g} or more; "
         f"a partner is within {MAX_DISTANCE:g} m and may score down to {margin_below(threshold):g}"
     )
     lines = [

@@ -16,6 +16,7 @@ import numpy as np
 from tqdm import tqdm
 
 from pointpillars_ov_ros.config.errors import PointPillarsError
+from pointpillars_ov_ros.core.wording import count_of
 from pointpillars_ov_ros.kitti.calibration import Calibration, format_calibration
 from pointpillars_ov_ros.kitti.labels import KittiObject, format_label
 from pointpillars_ov_ros.synthetic import Drive, Labels, Sensor, SimulatedFrame, load_sensor, simulate
@@ -53,7 +54,7 @@ def write_frames(out: Path, sensor: Sensor, count: int, seed: int, is_drive: boo
         points += len(frame.points)
         times_ms.append(time_ms)
     seen = ", ".join(f"{count} {name}" for name, count in counts.most_common()) or "nothing"
-    print(f"{sensor.name}: {count} frames of {points // count} points")
+    print(f"{sensor.name}: {count_of(count, 'frame')} of {points // count} points")
     print(f"in view  {seen}")
     print(f"time     {statistics.median(times_ms):.0f} ms to simulate a frame (median), {times_ms[0]:.0f} ms the first")
     print(f"frames   {out}")

@@ -14,6 +14,7 @@ from statistics import median
 from pointpillars_ov_ros.cli.recordings import read_json
 from pointpillars_ov_ros.config.errors import DatasetError
 from pointpillars_ov_ros.config.mapping import to_mapping
+from pointpillars_ov_ros.core.wording import count_of
 
 KINDS = ("auto-switch", "auto-batch")
 TOGETHER_MS, TOGETHER_SHARE = 3.0, 0.01
@@ -126,14 +127,14 @@ def describe_run(recording: Recording, run: TimelineRun) -> list[str]:
     times = [entry.latency_ms for entry in run.requests]
     lines = [
         f"first result {run.first_ms:.0f} ms after the start, of which compiling {run.compile_ms:.0f} ms",
-        f"{len(run.requests)} requests: median {median(times):.1f} ms, longest {max(times):.1f} ms",
+        f"{count_of(len(run.requests), 'request')}: median {median(times):.1f} ms, longest {max(times):.1f} ms",
     ]
     if recording.kind == "auto-switch":
         lines += [f"from request {e.number}, done at {e.completed_ms:.0f} ms, on {e.device}" for e in switches(run)]
         return [*lines, *([] if switches(run) else [f"no switch: all on {run.requests[0].device}"])]
     sizes = [len(group) for group in batches(run)]
     late = overtaken(run)
-    lines.append(f"done in {len(sizes)} groups, of {_counts(sizes)}")
+    lines.append(f"done in {count_of(len(sizes), 'group')}, of {_counts(sizes)}")
     lines.append(f"{len(late)} done after one that was submitted later" + (f": {_numbers(late)}" if late else ""))
     return lines
 

@@ -4,6 +4,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+import html
 import json
 import os
 import subprocess
@@ -36,6 +38,7 @@ from pointpillars_ov_ros.ros import qos
 from pointpillars_ov_ros.ros.timing_message import FrameTiming, to_message
 from test.cli.timeline.test_command import CHROMIUM, CHROMIUM_FLAGS
 
+Capture = pytest.CaptureFixture[str]
 TOPIC = "/front/timing"
 _TYPE = "diagnostic_msgs/msg/DiagnosticArray"
 
@@ -49,7 +52,8 @@ def a_timing(number: int, **changes: object) -> FrameTiming:
 
 
 def a_run(timings: list[FrameTiming], title: str = "a bag", every_s: float = 0.1) -> LatencyRun:
-    return make_run(title, [(100.0 + k * every_s, timing) for k, timing in enumerate(timings)])
+    messages = (to_message(timing, Header()) for timing in timings)
+    return make_run(title, [(100.0 + k * every_s, lambda m=m: m) for k, m in enumerate(messages)])
 
 
 def write_bag(folder: Path, timings: list[FrameTiming], topics: tuple[str, ...] = (TOPIC,)) -> Path:
@@ -183,6 +187,42 @@ def test_a_bad_source_is_one_sentence(make, said: str, tmp_path: Path, capsys: p
     text = capsys.readouterr().err
     assert text.count("\n") == 1 and said in text
     assert not page.exists()
+
+
+@pytest.mark.parametrize("title", ["$x^{$", r"\\frac{1}{$", "a $ b $ c", "<b>", "\u4e2d\u6587", "{{ 7 * 7 }}"])
+@pytest.mark.filterwarnings("ignore:Glyph")
+def test_any_title_is_drawn_as_it_is(title: str) -> None:
+    page = make_page([a_run([a_timing(k, dropped=k) for k in range(5)], title)] * 2)
+    assert html.escape(title) in page.replace("&#34;", "&quot;") and page.count("<svg") == page.count("</svg>") == 5
+
+
+@pytest.mark.parametrize(("name", "value"), [("total_ms", "nan"), ("age_ms", "inf"), ("rpn_ms", "1e308"), ("x", "1")])
+def test_a_forged_message_is_left_out_and_said(name: str, value: str, tmp_path: Path, capsys: Capture) -> None:
+    with BagWriter(tmp_path / "bag") as bag:
+        bag.add_topic(TOPIC, _TYPE, latched=False)
+        for number in range(9):
+            message = to_message(a_timing(number), Header())
+            if number == 4:
+                pairs = {pair.key: pair for pair in message.status[0].values}
+                pairs.get(name, message.status[0].values[0]).value = value
+                pairs.get(name, message.status[0].values[0]).key = name
+            data = b"\0\1\0\0\5" if number == 6 else serialize_message(message)
+            bag.write(TOPIC, number * 10**8, data)
+    page = tmp_path / "r.html"
+    assert latency_report(tmp_path / "bag", "--page", page) == 0
+    said = f"{TOPIC}: 2 messages left out that are no timing messages ({name}: "
+    assert said in capsys.readouterr().out and said in html.unescape(page.read_text())
+    assert len(read_run(tmp_path / "bag", "timing").heard) == 7
+
+
+@pytest.mark.parametrize("value", [float("nan"), 1e308])
+def test_a_recording_with_a_time_that_is_none_is_one_sentence(value: float, tmp_path: Path, capsys: Capture) -> None:
+    run = a_run([a_timing(0), a_timing(1)])
+    timing = dataclasses.replace(run.heard[1].timing, total_ms=value)
+    heard = (run.heard[0], dataclasses.replace(run.heard[1], timing=timing))
+    write_recording(tmp_path / "run.json", dataclasses.replace(run, heard=heard))
+    assert latency_report(tmp_path / "run.json", "--page", tmp_path / "r.html") == 1
+    assert "is no recording of `latency_report`: " in capsys.readouterr().err
 
 
 def cut(folder: Path) -> Path:
