@@ -38,6 +38,15 @@ class Preset(str, Enum):
     """From the least to the greatest value: finer, and slower on some devices."""
 
 
+class Ranges(str, Enum):
+    """What of the clouds of calibration the ranges of activations come from."""
+
+    WIDEST = "widest"
+    """The greatest value of all clouds. On real clouds cars keep their heights better by it."""
+    MEAN = "mean"
+    """The mean over the clouds of the greatest value of each, as NNCF does unless told otherwise."""
+
+
 class Part(str, Enum):
     """A network of a bundle."""
 
@@ -55,6 +64,7 @@ class QuantizationSettings:
 
     parts: tuple[Part, ...] = (Part.RPN,)
     preset: Preset = Preset.PERFORMANCE
+    ranges: Ranges = Ranges.WIDEST
     ignored: tuple[str, ...] = ()
     """Layers that stay float, by name, or by the name of the output that they make."""
     max_drop: float | None = None
@@ -154,12 +164,14 @@ def _quantize_rpn(
     if settings.max_drop is None:
         made = nncf.quantize(model, calibration, **arguments)
     else:
+        advanced = arguments.pop("advanced_parameters")
         made = nncf.quantize_with_accuracy_control(
             model,
             calibration,
             nncf.Dataset(range(len(clouds.checks))),
             Agreement(bundle, model, clouds.checks).measure,
             max_drop=settings.max_drop,
+            advanced_quantization_parameters=advanced,
             # There is one canvas for all of them.
             advanced_accuracy_restorer_parameters=nncf.AdvancedAccuracyRestorerParameters(num_ranking_workers=1),
             **arguments,
@@ -194,7 +206,12 @@ def _quantize_pfe(
 
 
 def _arguments(nncf: Any, settings: QuantizationSettings, ignored: list[str], clouds: Clouds) -> dict[str, Any]:
+    estimators = nncf.quantization.range_estimator.RangeEstimatorParametersSet
+    is_widest = settings.ranges is Ranges.WIDEST
     return {
+        "advanced_parameters": nncf.AdvancedQuantizationParameters(
+            activations_range_estimator_params=estimators.MINMAX if is_widest else estimators.MEAN_MINMAX
+        ),
         "preset": nncf.QuantizationPreset(settings.preset.value),
         "subset_size": len(clouds.calibration),
         "ignored_scope": nncf.IgnoredScope(names=ignored) if ignored else None,
@@ -212,7 +229,7 @@ def _provenance(version: str, config: ModelConfig, settings: QuantizationSetting
     """Say what was done to which file; what the bundle said of itself comes first."""
     weights = [str(Path(part.file(config)).with_suffix(".bin")) for part in settings.parts]
     sources = " and ".join(f"{name} (sha256 {config.sha256[name]})" for name in weights)
-    details = [f"preset {settings.preset.value}"]
+    details = [f"preset {settings.preset.value}, ranges {settings.ranges.value}"]
     if settings.ignored:
         details.append(f"left float: {', '.join(settings.ignored)}")
     if settings.max_drop is not None:

@@ -27,6 +27,7 @@ from pointpillars_ov_ros.quantization.quantize import (
     Part,
     Preset,
     QuantizationSettings,
+    Ranges,
     load_nncf,
     quantize_bundle,
     read_float_model,
@@ -105,8 +106,19 @@ def test_the_provenance_says_what_was_done_to_what_with_what(tmp_path: Path) -> 
     settings = QuantizationSettings(preset=Preset.MIXED, ignored=("first",))
     assert quantize(tmp_path, bundle, settings).config.provenance == (
         f"made up; rpn.bin (sha256 {bundle.config.sha256['rpn.bin']}) quantized to INT8 by NNCF {nncf.__version__} "
-        "(preset mixed; left float: first; calibrated with 3 clouds of toys)"
+        "(preset mixed, ranges widest; left float: first; calibrated with 3 clouds of toys)"
     )
+
+
+def test_the_widest_ranges_are_wider_than_the_mean_ones(tmp_path: Path) -> None:
+    reach = {}
+    for ranges in Ranges:
+        folder = tmp_path / ranges.value
+        folder.mkdir()
+        made = quantize(folder, save_float_bundle(folder), QuantizationSettings(ranges=ranges))
+        first = find(ov.Core().read_model(made.path("rpn.xml")), "FakeQuantize")[0]
+        reach[ranges] = float(source(first, 2).get_data().reshape(-1)[0])
+    assert reach[Ranges.WIDEST] > reach[Ranges.MEAN]
 
 
 @pytest.mark.parametrize("preset", Preset)
@@ -178,7 +190,7 @@ def test_accuracy_control_returns_layers_to_float(tmp_path: Path) -> None:
     bundle = save_float_bundle(tmp_path, uneven=True)
     assert agreement(bundle, quantize(tmp_path, bundle)) < 0.9
     (tmp_path / "scratch").rename(tmp_path / "first")
-    made = quantize(tmp_path, bundle, QuantizationSettings(max_drop=0.02))
+    made = quantize(tmp_path, bundle, QuantizationSettings(ranges=Ranges.MEAN, max_drop=0.02))
     assert precisions(made)["second"] == "f32"
     assert INT8 in precisions(made).values()
     assert agreement(bundle, made) >= 0.98

@@ -21,6 +21,7 @@ from pointpillars_ov_ros.quantization.quantize import (
     Part,
     Preset,
     QuantizationSettings,
+    Ranges,
     load_nncf,
     quantize_bundle,
     read_float_model,
@@ -32,6 +33,7 @@ def run_quantize(options: argparse.Namespace) -> int:
     settings = QuantizationSettings(
         parts=tuple(Part) if options.networks == "both" else (Part(options.networks),),
         preset=Preset(options.preset),
+        ranges=Ranges(options.ranges),
         ignored=tuple(options.ignore),
         max_drop=options.max_drop,
     )

@@ -27,6 +27,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         choices=("performance", "mixed"),
         help="ranges of activations: symmetric (performance, the default) or as they are (mixed)",
     )
+    parser.add_argument(
+        "--ranges",
+        default="widest",
+        choices=("widest", "mean"),
+        help="ranges of activations: from the greatest value of all clouds (widest, the default), or from the mean of "
+        "each cloud's (mean)",
+    )
     parser.add_argument("--subset", type=positive, default=300, metavar="N", help="clouds to calibrate with (300)")
     parser.add_argument(
         "--check", type=positive, default=100, metavar="N", help="clouds to compare detections on (100)"
