@@ -40,11 +40,11 @@ def _gather(site: Site, side: int) -> None:
     """Put people and cyclists at both corners."""
     dice, middle = site.dice, site.low + CHUNK / 2
     for corner in (-1.0, 1.0):
-        for _ in range(round(dice.between(0.0, 5.0) * min(20.0 * site.road.style.standing, 1.0))):
+        for _ in range(round(dice.between(0.0, 6.0) * min(30.0 * site.road.style.standing, 1.0))):
             x = middle + corner * (MOUTH_WIDTH / 2 + dice.between(0.5, 1.2))
             offset = side * (site.road.edge_offset(side) + dice.between(0.3, 10.0))
             yaw = dice.choose((1.0, -1.0)) * math.pi / 2 + dice.normal(0.0, 0.3)
-            if dice.chance(0.25):
+            if dice.chance(0.4):
                 site.put(Rider(dice).pose(dice.whole(0, PHASES - 1)), x, offset, yaw, "Cyclist")
             else:
                 phase = dice.choose((STANDING, dice.whole(0, PHASES - 1)))

@@ -56,6 +56,7 @@ def furnish(site: Site, crossing: bool) -> None:
                 _park(site, side, low + 1.0, high - 1.0)
             _line_with(site, side, low + 0.5, high - 0.5)
             _stand(site, side, low + 1.0, high - 1.0)
+            _cross(site, side, low + 1.0, high - 1.0)
 
 
 def strew(site: Site, crossing: bool) -> None:
@@ -143,3 +144,16 @@ def _stand(site: Site, side: int, low: float, high: float) -> None:
         for _ in range(dice.whole(1, 4)):
             place = (x + dice.normal(0.0, 0.7), side * (offset + dice.between(0.0, 1.0) * room))
             site.put(pose(person(dice), STANDING), *place, dice.between(-math.pi, math.pi), "Pedestrian")
+
+
+def _cross(site: Site, side: int, low: float, high: float) -> None:
+    """Let people and cyclists go across the street: between parked cars, over the pavement, to and from the houses."""
+    dice, road = site.dice, site.road
+    near, far = road.kerb_offset(side) - 0.9 * road.parking[side < 0] + 0.3, road.edge_offset(side) + road.setback - 0.5
+    for _ in range(round((high - low) * road.style.crossers * dice.between(0.0, 2.0))):
+        x, offset = dice.between(low, high), dice.between(near, far)
+        yaw = dice.choose((1.0, -1.0)) * math.pi / 2 + dice.normal(0.0, 0.3)
+        if dice.chance(0.4):
+            site.put(Rider(dice).pose(dice.whole(0, 7)), x, side * offset, yaw, "Cyclist")
+        else:
+            site.put(pose(person(dice), dice.whole(0, 7)), x, side * offset, yaw, "Pedestrian")

@@ -69,12 +69,14 @@ class Style:
     """Width of the strip for cyclists beside the lanes (m); there is none to ride on below 0.9."""
     setback: tuple[float, float] = (0.6, 2.2)
     """From the far edge of the pavement to walls and houses (m)."""
+    crossers: float = 0.07
+    """People and cyclists who go across the street rather than along it (density)."""
 
 
 CITY = Style(
     "city", (1, 1, 2), (2.6, 3.3), 0.7, (2.0, 5.0), (3.0, 12.0),
     {Use.BUILDING: 7, Use.WALL: 1, Use.CAR_PARK: 1, Use.PARK: 1, Use.HOUSE: 1},
-    0.7, 0.5, 0.2, 0.2, 0.03, 0.05, 0.09, 0.35, 0.3, 0.15,
+    0.7, 0.5, 0.2, 0.2, 0.03, 0.05, 0.09, 0.35, 0.3, 0.15, crossers=0.1,
 )  # fmt: skip
 RESIDENTIAL = Style(
     "residential", (1,), (2.5, 3.0), 0.8, (1.5, 3.0), (4.0, 10.0),
@@ -89,12 +91,12 @@ AVENUE = Style(
 COUNTRY = Style(
     "country", (1,), (3.0, 3.7), 0.0, (0.6, 1.2), (11.0, 20.0),
     {Use.OPEN: 6, Use.WALL: 1, Use.HOUSE: 1, Use.PARK: 2},
-    0.0, 0.45, 0.04, 0.12, 0.005, 0.05, 0.04, 0.12, 0.4, 1.5, 0.3,
+    0.0, 0.45, 0.04, 0.12, 0.005, 0.05, 0.04, 0.12, 0.4, 1.5, 0.3, crossers=0.01,
 )  # fmt: skip
 CAMPUS = Style(
     "campus", (1,), (2.8, 3.2), 0.3, (3.8, 6.5), (2.0, 7.0),
     {Use.PARK: 4, Use.BUILDING: 4, Use.CAR_PARK: 2, Use.OPEN: 1},
-    0.6, 0.15, 0.35, 0.35, 0.06, 0.06, 0.09, 0.3, 0.4, 0.4,
+    0.6, 0.15, 0.35, 0.35, 0.06, 0.06, 0.09, 0.3, 0.4, 0.4, crossers=0.1,
 )  # fmt: skip
 LANE = Style(
     "lane", (1,), (2.5, 2.7), 0.9, (1.5, 2.4), (3.0, 8.0),
