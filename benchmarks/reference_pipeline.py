@@ -16,7 +16,7 @@ from pointpillars_ov_ros.core.decode import Decoder
 from pointpillars_ov_ros.core.dense_pfe import DensePfe, DensePfeInputs
 from pointpillars_ov_ros.core.detections import Detections
 from pointpillars_ov_ros.core.pillars import Pillars
-from pointpillars_ov_ros.inference.device.properties import pfe_properties, rpn_properties
+from pointpillars_ov_ros.inference.device.properties import in_text, pfe_properties, rpn_properties
 from pointpillars_ov_ros.model.bundle import ModelBundle
 from pointpillars_ov_ros.model.ports import pfe_ports
 from pointpillars_ov_ros.ros.conversions import CloudReader, to_detection_array
@@ -33,8 +33,8 @@ class ReferencePipeline:
 
         pfe, rpn = (bundle.path(part.file) for part in (bundle.config.pfe, bundle.config.rpn))
         hint = {"PERFORMANCE_HINT": "LATENCY"}
-        self._pfe = core.compile_model(pfe, runtime.pfe_device, pfe_properties(runtime) | hint)
-        self._rpn = core.compile_model(rpn, runtime.rpn_device, rpn_properties(runtime, rpn) | hint)
+        self._pfe = core.compile_model(pfe, runtime.pfe_device, in_text(pfe_properties(runtime) | hint))
+        self._rpn = core.compile_model(rpn, runtime.rpn_device, in_text(rpn_properties(runtime, rpn) | hint))
         self._decoder = Decoder(bundle.config)
 
     def run(self, message: PointCloud2) -> float:

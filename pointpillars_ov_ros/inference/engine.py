@@ -34,6 +34,7 @@ from pointpillars_ov_ros.inference.pipeline.pipeline import STUCK_TIMEOUT_S, Pip
 from pointpillars_ov_ros.inference.pipeline.scheduler import Slot
 from pointpillars_ov_ros.inference.slot.encoder_choice import EncoderFactory
 from pointpillars_ov_ros.inference.slot.frame_slot import FrameSlot
+from pointpillars_ov_ros.inference.slot.slot_bound import bound_slots
 from pointpillars_ov_ros.inference.slot.slot_pool import SlotPool
 from pointpillars_ov_ros.model.bundle import ModelBundle
 from pointpillars_ov_ros.model.lean_rpn import make_lean
@@ -86,11 +87,19 @@ class Engine:
             rpn_ports(config),
             rewrite=self._make_lean if self.is_lean else None,
         )
-        cache.sign("" if self.rpn.was_cached else "RPN")
-        self._pool = SlotPool(self._make_slot, self._warm_up, self.rpn.optimal_requests)
+        self._cache = cache
+        # What AUTO compiles in the background is written when that is over; see `settle`.
+        cache.sign("" if self.rpn.was_cached or self.rpn.is_provisional else "RPN")
+        self._bound = bound_slots(self.rpn, self._slot_bytes())
+        self._pool = SlotPool(self._make_slot, self._warm_up, self._bound.at_once)
         self._pipeline: Pipeline | None = None
         self._changing = threading.RLock()
         self._pool.slots_of(runtime.mode)
+        self._left_behind: tuple[str, ...] = ()
+        self.fallback: RuntimeConfig | None = None
+        """What to run in its place; set where `on_mismatch` asks for another engine while this one runs."""
+        self.must_stop = False
+        """Whether `on_mismatch` asks for no more detections while it runs."""
         self.warnings: tuple[str, ...] = ()
         """What its user should know of the devices: lists that were reduced, and settings that cost time."""
         self._warn()
@@ -155,6 +164,44 @@ class Engine:
                 times.append(time.monotonic())
             return [end - begin for begin, end in pairwise(times)]
 
+    @property
+    def networks(self) -> list[Network]:
+        """Those compiled for a device."""
+        return [network for network in (self.encoders.network, self.rpn) if network is not None]
+
+    def make_spare_slot(self) -> FrameSlot:
+        """Make a slot that no pipeline uses: for an inference beside those of clouds."""
+        return self._make_slot()
+
+    def settle(self) -> None:
+        """Act on the end of what AUTO compiled in the background: sign it, count the slots anew, say what failed."""
+        is_reached = self.rpn.preferred_device in self.rpn.execution_devices
+        self._cache.sign("RPN" if is_reached and not self.rpn.was_cached else "")
+        if not is_reached:
+            self._left_behind = (self._why_left_behind(),)
+        with self._changing:
+            self._bound = bound_slots(self.rpn, self._slot_bytes())
+            self._pool.rpns_at_once = self._bound.at_once
+            try:
+                self.set_mode(self.runtime.mode)
+            except PointPillarsError as error:
+                log.error("%s", error)
+
+    def _why_left_behind(self) -> str:
+        """Say why AUTO did not reach the device that it prefers, which it keeps to itself; compiles for it, once."""
+        wanted, found = self.rpn.preferred_device, ", ".join(self.rpn.execution_devices)
+        path, alone = self.bundle.path(self.config.rpn.file), replace(self.runtime, rpn_device=wanted)
+        try:
+            Network(path, wanted, rpn_properties(alone, path), rpn_ports(self.config))
+            reason = f"compiled for {wanted} alone it works"
+        except PointPillarsError as error:
+            reason = str(error)
+        return f"rpn_device: {self.runtime.rpn_device} stays on {found}, for {wanted} was not reached: {reason}"
+
+    def _slot_bytes(self) -> int:
+        pfe = self.encoders.network
+        return self.rpn.request_bytes + (0 if pfe is None else pfe.request_bytes)
+
     def effective_settings(self) -> dict[str, dict[str, str]]:
         """Read back what the networks run with."""
         pfe = self.encoders.network
@@ -164,7 +211,12 @@ class Engine:
     def _warn(self) -> None:
         """See what the settings cost by now, and log what was not said before: tools show it on stderr."""
         before = self.warnings
-        self.warnings = (*self._reductions, *costs(self.runtime, self.rpn, self.encoders.network))
+        self.warnings = (
+            *self._reductions,
+            *self._left_behind,
+            *([self._bound.reason] if self._bound.reason and self.runtime.mode is Mode.THROUGHPUT else []),
+            *costs(self.runtime, self.rpn, self.encoders.network),
+        )
         for warning in self.warnings:
             if warning not in before:
                 log.warning("%s", warning)

@@ -15,7 +15,7 @@ import openvino as ov
 
 from pointpillars_ov_ros.config.errors import BundleError, InferenceError
 from pointpillars_ov_ros.inference.device.devices import fit_device
-from pointpillars_ov_ros.inference.device.properties import check_properties, describe
+from pointpillars_ov_ros.inference.device.properties import check_properties, describe, in_text
 from pointpillars_ov_ros.model.ports import first_line
 
 log = logging.getLogger(__name__)
@@ -55,7 +55,7 @@ class OpenVinoDevice:
         except RuntimeError as error:
             raise BundleError(f"{path} is no network that OpenVINO reads: {first_line(error)}") from None
         try:
-            self._compiled = core.compile_model(model, device, checked)
+            self._compiled = core.compile_model(model, device, in_text(checked))
             self._requests = [self._compiled.create_infer_request() for _ in range(requests)]
         except RuntimeError as error:
             raise InferenceError(

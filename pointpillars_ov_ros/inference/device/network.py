@@ -10,6 +10,7 @@ failed inferences, of which callbacks are not told.
 
 from __future__ import annotations
 
+import math
 import threading
 import time
 import weakref
@@ -22,7 +23,14 @@ import openvino as ov
 
 from pointpillars_ov_ros.config.errors import InferenceError
 from pointpillars_ov_ros.core.arrays import FloatArray
-from pointpillars_ov_ros.inference.device.properties import Batching, describe, read_back, read_batching, read_property
+from pointpillars_ov_ros.inference.device.properties import (
+    Batching,
+    describe,
+    in_text,
+    read_back,
+    read_batching,
+    read_property,
+)
 from pointpillars_ov_ros.model.ports import Ports, Shape, first_line, read_model
 
 
@@ -170,7 +178,7 @@ class Network:
             if rewrite:
                 model = rewrite(model)
             begin = time.monotonic()
-            self._compiled = core.compile_model(model, device, self._properties)
+            self._compiled = core.compile_model(model, device, in_text(self._properties))
             self.compile_s = time.monotonic() - begin
             """What compiling took, or loading from the cache (CACHE_DIR)."""
             self.was_cached = bool(read_property(self._compiled, "LOADED_FROM_CACHE"))
@@ -197,6 +205,28 @@ class Network:
         if "OPTIMAL_NUMBER_OF_INFER_REQUESTS" not in self._compiled.get_property("SUPPORTED_PROPERTIES"):
             return 1
         return max(1, int(self._compiled.get_property("OPTIMAL_NUMBER_OF_INFER_REQUESTS")))
+
+    @property
+    def request_bytes(self) -> int:
+        """Memory of the tensors of one request; those of a dynamic shape are not counted."""
+        ports = [*self._compiled.inputs, *self._compiled.outputs]
+        return sum(math.prod(port.shape) * port.element_type.size for port in ports if port.partial_shape.is_static)
+
+    @property
+    def execution_devices(self) -> tuple[str, ...]:
+        """Where it runs; AUTO's stand-in is in brackets, "(CPU)", while the device it prefers is compiled for."""
+        return tuple(read_property(self._compiled, "EXECUTION_DEVICES") or ())
+
+    @property
+    def preferred_device(self) -> str:
+        """The device that AUTO moves to when it can; empty where the network stays where it is."""
+        priorities = str(read_property(self._compiled, "MULTI_DEVICE_PRIORITIES") or "")
+        return priorities.partition(",")[0]
+
+    @property
+    def is_provisional(self) -> bool:
+        """Whether AUTO still compiles it for another device, in the background."""
+        return any(name.startswith("(") for name in self.execution_devices)
 
     @property
     def hint(self) -> str:

@@ -9,6 +9,7 @@ the network, and from the devices behind AUTO and its like.
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -38,6 +39,8 @@ _REPORTED = (
     "OPTIMAL_NUMBER_OF_INFER_REQUESTS",
     "AUTO_BATCH_TIMEOUT",
 )
+MOST_AT_ONCE = 16
+"""Inferences of one network at a time, whatever a plugin asks for: a GPU that batches says 1024, of 5 to 60 MB each."""
 _TRUTHS = {"true": True, "yes": True, "false": False, "no": False}
 
 
@@ -88,11 +91,22 @@ def compile_properties(runtime: RuntimeConfig, device: str, needs_f32: bool = Fa
     # Of the CPU alone; a GPU beside it would refuse to be told.
     if runtime.num_threads and "INFERENCE_NUM_THREADS" in _known(ov.Core(), device):
         properties["INFERENCE_NUM_THREADS"] = runtime.num_threads
-    if runtime.num_requests:
-        properties["PERFORMANCE_HINT_NUM_REQUESTS"] = runtime.num_requests
+    requests = runtime.num_requests or (MOST_AT_ONCE if _chooses_batch(device, may_batch) else 0)
+    if requests:
+        # A batch is never larger than that.
+        properties["PERFORMANCE_HINT_NUM_REQUESTS"] = requests
     if runtime.cache_dir:
         properties["CACHE_DIR"] = runtime.cache_dir
     return {**properties, **further}
+
+
+def in_text(properties: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the properties as texts, the one form that every plugin reads.
+
+    The GPU plugin refuses NUM_STREAMS as an int and CACHE_MODE as an enum, which CPU and AUTO take. LOG_LEVEL has
+    other names as a text than as an enum.
+    """
+    return {name: value if name == "LOG_LEVEL" else _text(value) for name, value in properties.items()}
 
 
 def parse_properties(text: str, field: str) -> dict[str, str]:
@@ -128,12 +142,18 @@ class Batching(NamedTuple):
 
 
 def read_batching(compiled: ov.CompiledModel) -> Batching | None:
-    """Tell how requests for `compiled` are joined; None where they are not, or where AUTO does not tell."""
+    """Return how requests for `compiled` are joined; None where they are not, or where AUTO does not tell.
+
+    The size is an upper bound where the plugin has chosen it, which it does not tell.
+    """
     timeout = read_property(compiled, "AUTO_BATCH_TIMEOUT")
-    number = re.search(r"\((\d+)\)", str(read_property(compiled, "MULTI_DEVICE_PRIORITIES")))
-    if timeout is None or number is None or int(number[1]) < 2:
+    if timeout is None:
         return None
-    return Batching(int(number[1]), int(timeout))
+    devices = str(read_property(compiled, "MULTI_DEVICE_PRIORITIES") or "")
+    number = re.search(r"\((\d+)\)", devices)
+    is_chosen = number is None and devices.startswith("GPU") and "," not in devices
+    size = int(number[1] if number else read_property(compiled, "OPTIMAL_NUMBER_OF_INFER_REQUESTS") if is_chosen else 1)
+    return Batching(size, int(timeout)) if size > 1 else None
 
 
 def read_back(compiled: ov.CompiledModel, asked: Mapping[str, Any]) -> dict[str, str]:
@@ -149,6 +169,8 @@ def read_back(compiled: ov.CompiledModel, asked: Mapping[str, Any]) -> dict[str,
             found[name] = _merged(None if own is None else describe(own), others)
         elif name in asked and (asked[name] or name != "ALLOW_AUTO_BATCHING"):
             found[name] = f"{describe(asked[name])} (as asked)"
+    if found.get("INFERENCE_PRECISION_HINT") == "dynamic":
+        found["INFERENCE_PRECISION_HINT"] = _precision_of_layers(compiled)
     return found
 
 
@@ -169,6 +191,23 @@ def read_property(compiled: ov.CompiledModel, name: str) -> Any:  # Any: each pr
         return None
 
 
+def _precision_of_layers(compiled: ov.CompiledModel) -> str:
+    """Return the float type that most layers run in; with EXECUTION_MODE_HINT the property says only "dynamic"."""
+    try:
+        layers = compiled.get_runtime_model().get_ordered_ops()
+        kinds = Counter(str(layer.get_rt_info()["runtimePrecision"].astype(str)).lower() for layer in layers)
+    except (RuntimeError, KeyError):
+        return "dynamic"
+    floats = {kind: count for kind, count in kinds.items() if kind in ("f32", "f16", "bf16")}
+    return max(floats, key=lambda kind: floats[kind], default="dynamic")
+
+
+def _text(value: Any) -> Any:  # Any: each property has its own type
+    if isinstance(value, bool):
+        return "YES" if value else "NO"
+    return value if isinstance(value, dict) else describe(value)
+
+
 def _further_properties(runtime: RuntimeConfig, device: str) -> dict[str, Any]:
     asked = parse_properties(runtime.device_properties, "device_properties")
     if not asked:
@@ -179,6 +218,14 @@ def _further_properties(runtime: RuntimeConfig, device: str) -> dict[str, Any]:
     # What nobody knows is left in, for the check to name it.
     wanted = {name: text for name, text in asked.items() if name in mine or name not in anybodys}
     return check_properties(core, device, wanted)
+
+
+def _chooses_batch(device: str, may_batch: bool) -> bool:
+    """Whether the size of batches is the plugin's choice."""
+    parsed = parse_device(device, "device")
+    if parsed.meta == "BATCH":
+        return not any("(" in member for member in parsed.members)
+    return may_batch and any(name.startswith("GPU") for name in parsed.plugins(ov.Core().available_devices))
 
 
 def _has_f32(device: str) -> bool:

@@ -4,18 +4,23 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from dataclasses import replace
 
-from pointpillars_ov_ros.config.errors import InferenceError
+from pointpillars_ov_ros.config.errors import InferenceError, PointPillarsError
 from pointpillars_ov_ros.config.runtime_config import OnMismatch, PerformanceHint, Precision, RuntimeConfig
 from pointpillars_ov_ros.core.arrays import FloatArray
 from pointpillars_ov_ros.core.verdict import AGREES, Verdict
+from pointpillars_ov_ros.inference.auto_move import follow_auto, may_move
 from pointpillars_ov_ros.inference.engine import Engine
 from pointpillars_ov_ros.inference.parity.cloud import built_in_cloud
 from pointpillars_ov_ros.inference.parity.compare import Comparison, Fate, Tolerances, compare_answers, figure
 from pointpillars_ov_ros.inference.parity.reference import Reference
+from pointpillars_ov_ros.inference.slot.frame_slot import FrameSlot
 from pointpillars_ov_ros.model.bundle import ModelBundle
+
+log = logging.getLogger(__name__)
 
 NOTHING_TO_COMPARE = "CPU in f32 with untouched graphs is the reference itself, so there is nothing to compare"
 
@@ -26,19 +31,59 @@ def open_engine(bundle: ModelBundle, runtime: RuntimeConfig, reference: ModelBun
     `reference`: the bundle whose answer is the right one; by default `bundle` itself. Raises what `Engine` does, and
     InferenceError where the answers differ and `on_mismatch` is ERROR.
     """
-    engine = Engine(bundle, runtime)
-    if not runtime.parity_check:
-        return engine
-    engine.parity = check_engine(engine, reference)
+    engine = _open_checked(bundle, runtime, reference)
     if not engine.parity.failed or runtime.on_mismatch is OnMismatch.WARN:
         return engine
-    if runtime.on_mismatch is OnMismatch.ERROR:
-        raise InferenceError(f"{engine.parity.sentence} (on_mismatch is error)")
     mismatch = engine.parity
+    if runtime.on_mismatch is OnMismatch.ERROR:
+        raise InferenceError(f"{mismatch.sentence} (on_mismatch is error)")
+    settings = engine.effective_settings().values()
+    is_exact = all(each.get("INFERENCE_PRECISION_HINT") == "f32" for each in settings)
     del engine
-    safe = Engine(bundle, safe_settings(runtime))
-    safe.parity = Verdict(f"fell back to CPU in f32: {mismatch.text}", f"{mismatch.sentence}; fell back to CPU in f32")
-    return safe
+    if not is_exact:
+        # The device may be right, and its precision too coarse for these networks.
+        try:
+            exact = _open_checked(bundle, replace(runtime, precision=Precision.F32), reference)
+        except PointPillarsError as error:
+            log.warning("f32 on the same device: %s", error)
+        else:
+            if not exact.parity.failed:
+                return _as_fallback(exact, mismatch, "f32 on the same device")
+            del exact
+    return _as_fallback(Engine(bundle, safe_settings(runtime)), mismatch, "CPU in f32")
+
+
+def _as_fallback(engine: Engine, mismatch: Verdict, what: str) -> Engine:
+    text = f"fell back to {what}"
+    engine.parity = Verdict(f"{text}: {mismatch.text}", f"{mismatch.sentence}; {text}")
+    return engine
+
+
+def _open_checked(bundle: ModelBundle, runtime: RuntimeConfig, reference: ModelBundle | None) -> Engine:
+    """Make an engine, and check it; where AUTO moves it later, check it there."""
+    engine = Engine(bundle, runtime)
+    is_moving = may_move(engine)
+    if runtime.parity_check:
+        engine.parity = check_engine(engine, reference)
+    if is_moving:
+        follow_auto(engine, lambda moved: _check_after_move(moved, reference))
+    return engine
+
+
+def _check_after_move(engine: Engine, reference: ModelBundle | None) -> None:
+    """Check an engine again that AUTO has moved, beside the clouds under way, and do what `on_mismatch` says."""
+    if not engine.runtime.parity_check:
+        return
+    parity = check_engine(engine, reference, engine.make_spare_slot())
+    if not parity.failed:
+        log.info("after AUTO's move: %s", parity.sentence)
+        engine.parity = parity
+        return
+    log.error("after AUTO's move: %s", parity.sentence)
+    engine.parity = Verdict(f"after AUTO's move: {parity.text}", parity.sentence)
+    if engine.runtime.on_mismatch is OnMismatch.FALLBACK_CPU:
+        engine.fallback = safe_settings(engine.runtime)
+    engine.must_stop = engine.runtime.on_mismatch is OnMismatch.ERROR
 
 
 def safe_settings(runtime: RuntimeConfig) -> RuntimeConfig:
@@ -55,13 +100,13 @@ def safe_settings(runtime: RuntimeConfig) -> RuntimeConfig:
     )
 
 
-def check_engine(engine: Engine, reference: ModelBundle | None = None) -> Verdict:
-    """Check an engine that no pipeline is open on with the built-in cloud."""
+def check_engine(engine: Engine, reference: ModelBundle | None = None, slot: FrameSlot | None = None) -> Verdict:
+    """Check an engine with the built-in cloud in `slot`; by default in its first, which no pipeline may use then."""
     begin = time.monotonic()
     if is_reference(engine) and reference is None:
         return Verdict(AGREES, f"parity: {NOTHING_TO_COMPARE}")
     source = make_reference(engine) if reference is None else Reference(reference, engine.runtime.cache_dir)
-    comparison = check_cloud(engine, source, built_in_cloud(engine.config))
+    comparison = check_cloud(engine, source, built_in_cloud(engine.config), slot)
     took_s = time.monotonic() - begin
     if comparison.mismatch:
         text = f"{comparison.mismatch}, compared with CPU in f32"
@@ -70,9 +115,9 @@ def check_engine(engine: Engine, reference: ModelBundle | None = None) -> Verdic
     return Verdict(AGREES, f"parity: {subject(engine)} agrees with CPU in f32: {figures}")
 
 
-def check_cloud(engine: Engine, reference: Reference, points: FloatArray) -> Comparison:
-    """Compare the engine's answer to `points` (N, 4) with the reference's."""
-    wanted, given = reference.answer(points), engine.slots[0].examine(points)
+def check_cloud(engine: Engine, reference: Reference, points: FloatArray, slot: FrameSlot | None = None) -> Comparison:
+    """Compare the engine's answer to `points` (N, 4), in `slot`, by default its first, with the reference's."""
+    wanted, given = reference.answer(points), (slot or engine.slots[0]).examine(points)
     tolerances = Tolerances.of(engine.runtime)
     return compare_answers(wanted, given, points, engine.config, engine.settings, tolerances)
 

@@ -28,7 +28,7 @@ class SlotPool(Generic[S]):
 
         `rpns_at_once`: how many RPNs should run at a time in a mode that takes more slots than it must have.
         """
-        self._make, self._warm_up, self._rpns_at_once = make, warm_up, rpns_at_once
+        self._make, self._warm_up, self.rpns_at_once = make, warm_up, rpns_at_once
         self.slots: list[S] = []
 
     @property
@@ -46,7 +46,7 @@ class SlotPool(Generic[S]):
 
         InferenceError where so many hang that twice as many as the mode has would not do.
         """
-        wanted, hung = SCHEDULES[mode].slots_for(self._rpns_at_once), self.hung
+        wanted, hung = SCHEDULES[mode].slots_for(self.rpns_at_once), self.hung
         usable = [slot for slot in self.slots if slot not in hung]
         for _ in range(wanted - len(usable)):
             if len(self.slots) >= 2 * wanted:

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Sequence
 from contextlib import ExitStack
@@ -24,6 +25,7 @@ from pointpillars_ov_ros.config.errors import CloudError, ConfigError, Inference
 from pointpillars_ov_ros.config.runtime_config import DropPolicy, RuntimeConfig
 from pointpillars_ov_ros.core.decode import override_thresholds
 from pointpillars_ov_ros.core.detections import check_classes
+from pointpillars_ov_ros.core.verdict import Verdict
 from pointpillars_ov_ros.inference.detector import ReloadableDetector, give_back_memory
 from pointpillars_ov_ros.inference.engine import Engine
 from pointpillars_ov_ros.inference.parity.check import open_engine
@@ -94,7 +96,7 @@ class DetectorNode(LifecycleNode):
         try:
             loaded = self._load()
             with ros_refusals():
-                self._outputs = DetectorOutputs(self, loaded)
+                self._outputs = DetectorOutputs(self, loaded, self._on_bad_move)
         except PointPillarsError as error:
             return self._fail("configure", error)
         self._detector = ReloadableDetector(loaded, self._on_result)
@@ -172,6 +174,27 @@ class DetectorNode(LifecycleNode):
         self._detector.replace(loaded, lambda: self._outputs.announce(loaded))
         self._adopt(loaded)
         return f"{loaded.config.name} from now on; parity: {loaded.parity.text}"
+
+    def _on_bad_move(self, engine: Engine) -> None:
+        """Do what `on_mismatch` says where AUTO has moved a network to a device with other answers."""
+        if engine.must_stop:
+            engine.must_stop = False
+            self.get_logger().error(f"deactivated: {engine.parity.sentence} (on_mismatch is error)")
+            self.trigger_deactivate()
+        if engine.fallback is not None:
+            settings, engine.fallback = engine.fallback, None
+            threading.Thread(target=self._replace_by, args=(engine, settings), daemon=True).start()
+
+    def _replace_by(self, engine: Engine, settings: RuntimeConfig) -> None:
+        """Load the networks of `engine` with other settings, while it goes on, and switch over."""
+        try:
+            safe = Engine(engine.bundle, settings)
+        except PointPillarsError as error:
+            self.get_logger().error(f"no fallback: {error}")
+            return
+        safe.parity = Verdict(f"fell back to CPU in f32 {engine.parity.text}", engine.parity.sentence)
+        if self.executor is not None:
+            self.executor.create_task(self._switch_over, safe)
 
     def _warm_up(self) -> list[float]:
         if self._detector is None:

@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from diagnostic_msgs.msg import DiagnosticArray
 from rclpy.clock import Clock, ClockType
@@ -39,8 +39,13 @@ class DetectorOutputs:
     Used from the executor's thread and from the pipeline's; publishing is safe from any.
     """
 
-    def __init__(self, node: LifecycleNode, engine: Engine) -> None:
-        """Create the publishers; they are silent until the node is active."""
+    def __init__(self, node: LifecycleNode, engine: Engine, on_bad_move: Callable[[Engine], None]) -> None:
+        """Create the publishers; they are silent until the node is active.
+
+        `on_bad_move` is called on the executor's thread while `engine` is to be replaced or stopped: AUTO has moved it
+        to a device with other answers.
+        """
+        self._on_bad_move = on_bad_move
         self._node = node
         self._run = time.time_ns()
         self._overlay = Overlay()
@@ -89,6 +94,8 @@ class DetectorOutputs:
 
     def _read_devices(self) -> None:
         self._settings = self._engine.effective_settings()
+        if self._engine.fallback is not None or self._engine.must_stop:
+            self._on_bad_move(self._engine)
 
     def publish_labels(self) -> None:
         """Say once what the classes are; late subscribers get it too."""

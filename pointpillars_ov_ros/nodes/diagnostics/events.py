@@ -14,7 +14,7 @@ from typing import NamedTuple
 from pointpillars_ov_ros.core.verdict import has_failed
 from pointpillars_ov_ros.ros.timing_message import FrameTiming
 
-_watched = attrgetter("run", "mode", "pfe_device", "pfe_precision", "rpn_device", "rpn_precision", "parity")
+_watched = attrgetter("run", "mode", "pfe_device", "pfe_precision", "rpn_device", "rpn_precision", "parity", "warnings")
 
 
 class EventKind(Enum):
@@ -58,7 +58,7 @@ class DetectorEvents:
         before, self._before = self._before, timing
         if before is None:
             # The mismatch of a detector that was there first is news, too; all else is not.
-            before = replace(timing, parity="")
+            before = replace(timing, parity="", warnings="")
         if _watched(timing) == _watched(before):
             return
         if timing.run != before.run:
@@ -68,6 +68,9 @@ class DetectorEvents:
         for name, old, new in zip(("PFE", "RPN"), places(before), places(timing), strict=True):
             if new != old:
                 self.note(EventKind.DEVICE, f"{name} moved from {old} to {new}")
+        for warning in timing.warnings.split("; "):
+            if warning.startswith(("pfe_device:", "rpn_device:")) and warning not in before.warnings:
+                self.note(EventKind.DEVICE, warning)
         if has_failed(timing.parity) and (timing.parity, timing.run) != (before.parity, before.run):
             self.note(EventKind.PARITY, f"parity: {timing.parity}")
 
