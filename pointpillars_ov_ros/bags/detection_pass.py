@@ -19,6 +19,7 @@ from pointpillars_ov_ros.bags.reader import first_line
 from pointpillars_ov_ros.bags.sources import MessageSource, SourceMessage
 from pointpillars_ov_ros.bags.tally import CloudTally
 from pointpillars_ov_ros.bags.writer import BagWriter
+from pointpillars_ov_ros.clouds.oddities import BAG_CURES, OddityWatch
 from pointpillars_ov_ros.config.errors import CloudError, DatasetError, InferenceError
 from pointpillars_ov_ros.core.arrays import FloatArray
 from pointpillars_ov_ros.inference.detect_all import detect_all
@@ -68,6 +69,7 @@ class DetectionPass:
         self._on_cloud = on_cloud
         self._tally = CloudTally()
         self._reader = CloudReader(engine.runtime)
+        self._oddities = OddityWatch(engine.config, BAG_CURES)
         self._pending: deque[PendingMessage] = deque()
         self._results: dict[int, FrameResult] = {}
         """By the number of the cloud."""
@@ -111,6 +113,7 @@ class DetectionPass:
                 return None
             self._tally.without_intensity += not cloud.has_intensity
             self._tally.too_bright += cloud.brightest > BRIGHT
+            self._tally.notes += [f"warning: {oddity.sentence}" for oddity in self._oddities.look(cloud.points)]
             return cloud.points
         if cloud_message is not None and self._reader.is_new(cloud_message):
             # What is found out from it holds for those that are still to come.

@@ -8,12 +8,14 @@ import argparse
 import math
 from pathlib import Path
 
-from pointpillars_ov_ros.config.errors import PointPillarsError
+from pointpillars_ov_ros.clouds.columns import Columns, parse_columns
+from pointpillars_ov_ros.clouds.files import FileReading
+from pointpillars_ov_ros.config.errors import ConfigError, PointPillarsError
 
 
 def add_input_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare --data and --model."""
-    parser.add_argument("--data", type=Path, help="KITTI folder: object set, split, raw drive or folder of .bin clouds")
+    parser.add_argument("--data", type=Path, help="KITTI folder: object set, split, raw drive, or any folder of clouds")
     add_model_argument(parser)
 
 
@@ -61,6 +63,45 @@ def add_intensity_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="F",
         help="factor that brings intensities to 0..1, e.g. 0.0039216 (default: as their layout tells)",
     )
+
+
+def add_file_arguments(parser: argparse.ArgumentParser, with_intensity: bool = True) -> None:
+    """Declare --columns and --coordinate-scale, and --intensity-scale unless the tool has that one already."""
+    parser.add_argument(
+        "--columns",
+        type=columns,
+        default=(),
+        metavar="N|NAMES",
+        help="values of a point in .bin and .npy files: 5, or x,y,z,intensity,ring (default: found out where certain)",
+    )
+    parser.add_argument(
+        "--coordinate-scale",
+        type=positive_number,
+        default=1.0,
+        metavar="F",
+        help="factor that brings the coordinates of files to metres, e.g. 0.001 (default: 1)",
+    )
+    if with_intensity:
+        parser.add_argument(
+            "--intensity-scale",
+            type=positive_number,
+            default=0.0,
+            metavar="F",
+            help="factor that brings the intensities of files to 0..1, e.g. 0.0039216 (default: by their values)",
+        )
+
+
+def file_reading(options: argparse.Namespace) -> FileReading:
+    """Return what the flags of `add_file_arguments` say of the files."""
+    return FileReading(options.columns, options.intensity_scale, options.coordinate_scale)
+
+
+def columns(text: str) -> Columns:
+    """Read a flag that says what the values of a point are."""
+    try:
+        return parse_columns(text)
+    except ConfigError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
 
 
 def add_precision_arguments(parser: argparse.ArgumentParser) -> None:

@@ -26,6 +26,9 @@ class Command(NamedTuple):
 
 
 COMMANDS = {
+    "detect": Command(
+        "detect.command", "detect objects in a .bin, .pcd, .npy or .ply file, a folder or a bag: a table, a picture"
+    ),
     "demo": Command(
         "demo.command", "play a drive through the detector on real ROS 2 topics; leaves a picture, a bag and tables"
     ),

@@ -27,11 +27,17 @@ from pointpillars_ov_ros.clouds.ply import read_ply
 from pointpillars_ov_ros.config.documents import one_line
 from pointpillars_ov_ros.config.errors import DatasetError, list_names
 from pointpillars_ov_ros.core.arrays import FloatArray
-from pointpillars_ov_ros.core.file_kinds import kind_of_bytes, say_kind
+from pointpillars_ov_ros.core.first_bytes import Content, identify_bytes
 
 SUFFIXES = (".bin", ".pcd", ".npy", ".ply")
 """Of the files that are read; of two with the same name the first is taken."""
-_OWN_KINDS = {".bin": "", ".pcd": "pcd", ".npy": "npy", ".ply": "ply"}
+_OWN = {".bin": None, ".pcd": Content.PCD, ".npy": Content.NUMPY, ".ply": Content.PLY}
+_FOREIGN = (
+    Content.GIT_LFS, Content.MCAP, Content.SQLITE, Content.ROSBAG1, Content.ROSBAG1_OLD, Content.ZIP, Content.ZSTD,
+    Content.XZ, Content.LZ4, Content.WEB_PAGE, Content.PCD, Content.PLY, Content.NUMPY, Content.LAS, Content.HDF5,
+    Content.PCAP,
+)  # fmt: skip
+"""Kinds that begin with so many bytes of their own that no coordinate is taken for them."""
 _SAMPLED = 5
 """Files of a folder that the range of its intensities is found in."""
 
@@ -64,7 +70,9 @@ class CloudFiles:
     def intensity_scale(self) -> float:
         """The factor to 0..1, by the intensities of some of the files where nothing was said."""
         if not self._scale:
-            some = self._paths[:: -(-len(self._paths) // _SAMPLED)]
+            # A pipe could be read but once.
+            files = [path for path in self._paths if path.is_file()]
+            some = files[:: -(-len(files) // _SAMPLED) or 1]
             scales = [find_scale(_finite(read_cloud_file(path, self._reading.columns))[:, 3]) for path in some]
             self._scale = min(scales, default=1.0)
         return self._scale
@@ -95,9 +103,9 @@ def read_cloud_file(path: Path, columns: Columns = ()) -> FloatArray:
     suffix, data = path.suffix.lower(), _read_bytes(path)
     if suffix not in SUFFIXES:
         raise DatasetError(f"{path}: clouds are read from {', '.join(SUFFIXES)} files")
-    kind = kind_of_bytes(data[:512])
-    if kind is not None and kind.name != _OWN_KINDS[suffix] and (kind.name != "onnx" or suffix != ".bin"):
-        raise DatasetError(say_kind(path, kind))
+    content = identify_bytes(data[:512])
+    if content in _FOREIGN and content is not _OWN[suffix]:
+        raise DatasetError(f"{path} is {content.value}")
     if suffix == ".bin":
         return _from_floats(path, data, columns)
     if suffix == ".npy":

@@ -49,7 +49,7 @@ class Cures(NamedTuple):
     units: str
     frame: str
     pose: str
-    """With {pose} in the place of the six numbers."""
+    """With {pose} in the place of the six numbers as a list, or {numbers} as words."""
     intensity: str
 
 
@@ -69,6 +69,36 @@ FILE_CURES = Cures(
     intensity="say --columns, or the factor to 0..1 by --intensity-scale",
 )
 """Of files: flags of the tools."""
+BAG_CURES = NODE_CURES._replace(
+    frame="clouds must be in the sensor's frame",
+    pose="turn them to x forward, y left, z up (as a pose: {pose})",
+    intensity="--intensity-field names the field to use, --intensity-scale the factor to 0..1",
+)
+"""Of bags: flags of the tools."""
+
+
+class OddityWatch:
+    """Looks at the first clouds; each oddity is found once. Used from one thread."""
+
+    def __init__(self, config: ModelConfig, cures: Cures, clouds: int = 10) -> None:
+        """Begin before the first of so many `clouds` that are looked at."""
+        self._config, self._cures, self._left = config, cures, clouds
+        self.found: dict[str, str] = {}
+        """The sentences, by what they are about."""
+
+    @property
+    def is_over(self) -> bool:
+        """Whether no more cloud needs to be looked at."""
+        return self._left <= 0
+
+    def look(self, points: FloatArray) -> list[Oddity]:
+        """Look at a cloud as `find_oddities` does, unless it is over; return what no cloud before has shown."""
+        if self.is_over or not len(points):
+            return []
+        self._left -= 1
+        new = [one for one in find_oddities(points, self._config, self._cures) if one.about not in self.found]
+        self.found.update({one.about: one.sentence for one in new})
+        return new
 
 
 def find_oddities(points: FloatArray, config: ModelConfig, cures: Cures) -> list[Oddity]:
@@ -193,4 +223,5 @@ def _moved(points: FloatArray, pose: tuple[float, ...]) -> FloatArray:
 
 
 def _cure(cures: Cures, pose: tuple[float, ...]) -> str:
-    return cures.pose.format(pose=[round(value, 4) for value in pose])
+    rounded = [round(value, 4) for value in pose]
+    return cures.pose.format(pose=rounded, numbers=" ".join(f"{value:g}" for value in rounded))

@@ -47,8 +47,9 @@ def count_found(
 ) -> list[Count]:
     """Count, for each class of `rules` and each of `scores`, by BEV IoU above `min_overlap`.
 
-    `truth` and `found` are of the same frames; objects beyond `difficulty` need not be found. DontCare regions have no
-    box to be seen from above, so that they excuse what they cover in the image.
+    `truth` and `found` are of the same frames; objects beyond `difficulty` need not be found. As in KITTI's kit, an
+    object that only a detection too low in the image answers is neither found nor missed. DontCare regions have no box
+    to be seen from above, so that they excuse what they cover in the image.
     """
     overlaps = compute_overlaps(truth, found)
     regions = truth.kinds == kind_code(DONT_CARE)
@@ -60,12 +61,39 @@ def count_found(
     counts = []
     for rule in rules:
         wanted, offered = truth_states(truth, rule, difficulty), found_states(found, rule, difficulty)
-        totals = np.zeros((len(thresholds), 3))
+        totals = np.zeros((len(thresholds), 4))
         kernels.count_matches(
             truth.starts, wanted, regions, truth.alphas, found.starts, offered, found.alphas, found.scores,
             overlaps.pair_starts, pairs, min_overlap, thresholds, totals,
         )  # fmt: skip
-        objects = int((wanted == kernels.COUNTED).sum())
-        for score, (right, wrong, _) in zip(scores, totals, strict=True):
-            counts.append(Count(rule.name, score, int(right), objects - int(right), int(wrong)))
+        for score, (right, wrong, _, missed) in zip(scores, totals, strict=True):
+            counts.append(Count(rule.name, score, int(right), int(missed), int(wrong)))
     return counts
+
+
+def explain_uncounted(truth: ObjectArrays, rules: Sequence[ClassRule], difficulty: Difficulty) -> list[str]:
+    """Say, for each class of `rules`, how many labelled objects do not count at `difficulty`, and why."""
+    heights = truth.image_boxes[:, 3] - truth.image_boxes[:, 1]
+    reasons = {
+        "have an empty 2D box": heights <= 0.0,
+        f"are not higher than {difficulty.min_height:g} px in the image": heights <= difficulty.min_height,
+        f"are occluded by more than {difficulty.max_occlusion:g}": truth.occlusions > difficulty.max_occlusion,
+        f"are truncated by more than {difficulty.max_truncation:g}": truth.truncations > difficulty.max_truncation,
+    }
+    sentences = []
+    for rule in rules:
+        labelled = truth.kinds == kind_code(rule.name)
+        left = labelled & (truth_states(truth, rule, difficulty) != kernels.COUNTED)
+        if not left.any():
+            continue
+        why = []
+        for reason, holds in reasons.items():
+            if (left & holds).any():
+                why.append(f"{(left & holds).sum()} {reason}")
+            left = left & ~holds
+        count = int((truth_states(truth, rule, difficulty) == kernels.COUNTED).sum())
+        sentences.append(
+            f"of {labelled.sum()} labelled {rule.name} {count or 'none'} count{'' if count > 1 else 's'} at "
+            f"{difficulty.name}: {', '.join(why)}"
+        )
+    return sentences

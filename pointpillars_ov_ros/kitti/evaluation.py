@@ -163,7 +163,7 @@ def _trace(
     size = kernels.collect_scores(truth.starts, wanted, found.starts, offered, found.scores, *pairs, scores)
     chosen = np.empty(RECALL_STEPS + 1)
     thresholds = chosen[: kernels.pick_thresholds(np.sort(scores[:size])[::-1].copy(), objects, RECALL_STEPS, chosen)]
-    counts = np.zeros((len(thresholds), 3))
+    counts = np.zeros((len(thresholds), 4))
     regions = truth.kinds == kind_code(DONT_CARE)
     kernels.count_matches(
         truth.starts, wanted, regions, truth.alphas, found.starts, offered, found.alphas, found.scores,

@@ -158,10 +158,11 @@ def count_matches(
     thresholds: DoubleArray,
     out: DoubleArray,
 ) -> None:
-    """Add up, for each threshold, true and false positives, and the orientation similarity, to `out` (T, 3).
+    """Add up, for each threshold, true and false positives, the orientation similarity and misses, to `out` (T, 4).
 
     Every object in turn takes, of the free detections that overlap it enough, the counted one that does most,
-    else the first ignored one. What is left over is false, unless it lies in a DontCare region.
+    else the first ignored one: an object that such a one answers is neither found nor missed. What is left over is
+    false, unless it lies in a DontCare region.
     """
     for frame in range(len(truth_starts) - 1):
         first, last = found_starts[frame], found_starts[frame + 1]
@@ -176,6 +177,7 @@ def count_matches(
                 row = overlaps[pairs + (i - truth_starts[frame]) * (last - first) :]
                 best = first + choose(row, found_states[first:last], taken, min_overlap)
                 if best < first:
+                    out[t, 3] += truth_states[i] == COUNTED
                     continue
                 taken[best - first] = True
                 if truth_states[i] == COUNTED and found_states[best] == COUNTED:

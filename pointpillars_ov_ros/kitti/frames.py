@@ -134,7 +134,7 @@ def _list_clouds(groups: Sequence[Path]) -> list[Path]:
     for group in groups:
         if not group.is_dir():
             continue
-        found = [path for path in group.iterdir() if path.suffix.lower() in SUFFIXES and path.is_file()]
+        found = [path for path in group.iterdir() if path.suffix.lower() in SUFFIXES and not path.is_dir()]
         for path in sorted(found, key=lambda path: SUFFIXES.index(path.suffix.lower())):
             paths.setdefault(path.stem, path)
     return [paths[name] for name in sorted(paths)]
@@ -209,6 +209,11 @@ def open_frames(folder: Path, limit: int = 0, reading: FileReading = AS_FOUND) -
     """List the frames in `folder`, the first `limit` of them where that is not 0."""
     frames = find_frames(folder, reading)
     return frames[:limit] if limit else frames
+
+
+def open_cloud(path: Path, reading: FileReading = AS_FOUND) -> Frame:
+    """Return the frame of one cloud, with what KITTI's sets have beside it."""
+    return replace(_plain_frame(path, path.parent.parent), files=CloudFiles([path], reading))
 
 
 def can_crop(frame: Frame) -> bool:

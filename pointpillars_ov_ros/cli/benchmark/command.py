@@ -7,7 +7,13 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from pointpillars_ov_ros.cli.arguments import add_device_arguments, add_input_arguments, check_data, positive
+from pointpillars_ov_ros.cli.arguments import (
+    add_device_arguments,
+    add_file_arguments,
+    add_input_arguments,
+    check_data,
+    positive,
+)
 from pointpillars_ov_ros.cli.benchmark.matrix import MATRIX
 from pointpillars_ov_ros.config.errors import PointPillarsError
 
@@ -22,6 +28,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_input_arguments(parser)
     parser.add_argument("--frames", type=positive, default=0, metavar="N", help="take only the first N frames")
     parser.add_argument("--repeat", type=positive, default=5, metavar="N", help="rounds over them (default: 5)")
+    add_file_arguments(parser)
     _add_choices(parser, "--mode", "latency", "pipeline mode")
     _add_choices(parser, "--encoder", "auto", "where pillars are encoded", also=("auto",))
     _add_choices(parser, "--pfe-shape", "static", "input shapes of the PFE network, which `host` does without")

@@ -32,6 +32,7 @@ from pointpillars_ov_ros.cli.measurement.workloads import (
     run_bare,
 )
 from pointpillars_ov_ros.cli.tables import summarize
+from pointpillars_ov_ros.clouds.files import FileReading
 from pointpillars_ov_ros.config.runtime_config import EncoderChoice, RuntimeConfig
 from pointpillars_ov_ros.core.pillars import Pillars
 from pointpillars_ov_ros.inference.device.network import Network
@@ -57,6 +58,7 @@ class MeasurementJob:
     data: Path
     frames: int
     """Take only so many; 0: all."""
+    reading: FileReading
     rounds: int
     runtime: RuntimeConfig
     with_trace: bool
@@ -91,7 +93,7 @@ class BareWork:
 def measure(job: MeasurementJob) -> Measurement:
     """Measure one configuration; InferenceError where a frame fails."""
     bundle = load_bundle(job.bundle)
-    clouds = read_clouds(job.data, job.frames)
+    clouds = read_clouds(job.data, job.frames, job.reading)
     engine = Engine(bundle, job.runtime)
     runner = Runner(engine)
     runner.run(clouds)

@@ -14,6 +14,7 @@ from multiprocessing import get_context
 from pathlib import Path
 from statistics import median
 
+from pointpillars_ov_ros.cli.arguments import file_reading
 from pointpillars_ov_ros.cli.benchmark.figures import WORK, Measurement
 from pointpillars_ov_ros.cli.benchmark.matrix import describe, encoder_name, expand
 from pointpillars_ov_ros.cli.benchmark.measure import MeasurementJob, measure
@@ -25,6 +26,7 @@ from pointpillars_ov_ros.cli.benchmark.report import (
     format_details,
     format_summary,
 )
+from pointpillars_ov_ros.cli.look_at_files import look_at_frames
 from pointpillars_ov_ros.cli.machine import Surroundings, look_around
 from pointpillars_ov_ros.config.errors import InferenceError
 from pointpillars_ov_ros.config.runtime_config import RuntimeConfig
@@ -38,11 +40,14 @@ from pointpillars_ov_ros.kitti.frames import open_frames
 def run_benchmark(options: argparse.Namespace) -> int:
     """Measure the road from PointCloud2 to Detection3DArray in every configuration, print, and write the report."""
     configurations = expand(options)
-    points = [len(frame.read_points()) for frame in open_frames(options.data, options.frames)]
+    frames = open_frames(options.data, options.frames, file_reading(options))
+    points = [len(frame.read_points()) for frame in frames]
     with tempfile.TemporaryDirectory() as scratch:
         bundle = open_model(options.model, Path(scratch) / "bundle")
         surroundings = look_around(bundle.config.name)
         print(surroundings.line())
+        for note in look_at_frames(frames, bundle.config):
+            print(f"note: {note}")
         print(
             f"{count_of(len(points), 'frame')} of about {median(points):.0f} points, "
             f"{count_of(options.repeat, 'round')}"
@@ -115,6 +120,7 @@ def _job(options: argparse.Namespace, bundle: Path, runtime: RuntimeConfig) -> M
         bundle=bundle,
         data=options.data,
         frames=options.frames,
+        reading=file_reading(options),
         rounds=options.repeat,
         runtime=runtime,
         with_trace=options.picture is not None or options.record_trace is not None,

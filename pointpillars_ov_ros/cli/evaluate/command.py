@@ -10,6 +10,7 @@ from pathlib import Path
 
 from pointpillars_ov_ros.cli.arguments import (
     add_device_arguments,
+    add_file_arguments,
     add_input_arguments,
     add_precision_arguments,
     positive,
@@ -41,6 +42,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--write-thresholds", action="store_true", help="write what --thresholds proposes into the bundle of --model"
+    )
+    add_file_arguments(parser)
+    parser.add_argument(
+        "--no-image-filter",
+        action="store_true",
+        help="BEV and 3D of every labelled object, whatever its 2D box says: for labels made in the lidar alone",
     )
     parser.add_argument("--loose", action="store_true", help="BEV and 3D also with the milder IoU: 0.5, 0.25, 0.25")
     parser.add_argument("--write-results", type=Path, metavar="FOLDER", help="write KITTI result files, replacing such")

@@ -8,7 +8,7 @@ import argparse
 import dataclasses
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -28,6 +28,7 @@ from pointpillars_ov_ros.cli.evaluate.sources import (
 from pointpillars_ov_ros.cli.machine import look_around
 from pointpillars_ov_ros.cli.measurement.ratios import paired_ratio
 from pointpillars_ov_ros.cli.tables import format_table, summarize
+from pointpillars_ov_ros.config.errors import DatasetError
 from pointpillars_ov_ros.config.mapping import to_mapping
 from pointpillars_ov_ros.conversion.inspection import is_quantized
 from pointpillars_ov_ros.conversion.open_model import open_model
@@ -35,7 +36,7 @@ from pointpillars_ov_ros.core.arrays import FloatArray
 from pointpillars_ov_ros.core.files import write_json
 from pointpillars_ov_ros.inference.engine import Engine
 from pointpillars_ov_ros.kitti.evaluation import Curve, evaluate
-from pointpillars_ov_ros.kitti.evaluation_rules import DIFFICULTIES, Metric
+from pointpillars_ov_ros.kitti.evaluation_rules import CLASS_RULES, DIFFICULTIES, ClassRule, Metric, find_rule
 from pointpillars_ov_ros.model.bundle import ModelBundle
 from pointpillars_ov_ros.model.shipped import SHIPPED, shipped_model
 
@@ -76,6 +77,7 @@ def run_compare(options: argparse.Namespace) -> int:
     models = options.model or [shipped_model(name) for name in SHIPPED]
     with tempfile.TemporaryDirectory() as scratch:
         bundles = {path: open_model(path, Path(scratch) / str(i)) for i, path in enumerate(models)}
+        check_classes_agree(bundles)
         precisions = list(dict.fromkeys(options.precision))
         pairs = [(path, precision) for path in bundles for precision in precisions]
         candidates = [_score(options, labelled, path, bundles[path], precision) for path, precision in pairs]
@@ -92,6 +94,22 @@ def run_compare(options: argparse.Namespace) -> int:
             write_json(options.json, {**dataclasses.asdict(surroundings), "candidates": list(map(_plain, candidates))})
             print(f"report   {options.json}")
     return 0
+
+
+def check_classes_agree(bundles: Mapping[Path, ModelBundle]) -> None:
+    """Raise one sentence unless all models are scored for the same classes: a table has one column for each."""
+    scored = {path: [rule.name for rule in CLASS_RULES if rule in scored_rules(b)] for path, b in bundles.items()}
+    if len({tuple(names) for names in scored.values()}) > 1:
+        listed = "; ".join(f"{path.name}: {', '.join(names) or 'none'}" for path, names in scored.items())
+        raise DatasetError(
+            f"the models do not detect the same of KITTI's classes ({listed}), so no table compares them: "
+            "`pointpillars_ov evaluate` scores each by itself"
+        )
+
+
+def scored_rules(bundle: ModelBundle) -> list[ClassRule | None]:
+    """Return how KITTI scores the classes of a model, None for one that it does not score."""
+    return [find_rule(name) for name in bundle.config.classes]
 
 
 def format_candidates(candidates: Sequence[Candidate]) -> str:

@@ -7,7 +7,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from pointpillars_ov_ros.cli.arguments import add_device_arguments, positive
+from pointpillars_ov_ros.cli.arguments import add_device_arguments, add_file_arguments, positive
 from pointpillars_ov_ros.config.errors import PointPillarsError
 
 PRECISIONS = ("default", "f32", "f16", "bf16")
@@ -47,6 +47,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--no-crop", action="store_true", help="feed whole clouds, not only the points that the camera sees"
+    )
+    add_file_arguments(parser)
+    parser.add_argument(
+        "--no-image-filter",
+        action="store_true",
+        help="BEV and 3D of every labelled object, whatever its 2D box says: for labels made in the lidar alone",
     )
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the report to this file, too")
 

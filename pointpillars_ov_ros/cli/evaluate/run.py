@@ -26,7 +26,7 @@ from pointpillars_ov_ros.cli.evaluate.sources import ScoredFrames, score_model, 
 from pointpillars_ov_ros.config.model_config import ClassThreshold
 from pointpillars_ov_ros.core.files import write_json
 from pointpillars_ov_ros.core.wording import count_of
-from pointpillars_ov_ros.kitti.counting import Count, count_found
+from pointpillars_ov_ros.kitti.counting import Count, count_found, explain_uncounted
 from pointpillars_ov_ros.kitti.evaluation import Curve, count_steps, evaluate
 from pointpillars_ov_ros.kitti.results import check_results_folder, write_results
 from pointpillars_ov_ros.kitti.thresholds import LEAST_OBJECTS, propose_thresholds
@@ -52,7 +52,8 @@ def run_evaluate(options: argparse.Namespace) -> int:
         print(f"\n{format_found(counts)}")
     if options.thresholds is not None:
         _propose(source, options)
-    for note in source.notes:
+    notes = [*source.notes, *_uncounted(source)]
+    for note in notes:
         print(f"note: {note}")
     if warning:
         print(f"warning: {warning}")
@@ -60,7 +61,7 @@ def run_evaluate(options: argparse.Namespace) -> int:
         write_results(options.write_results, source.results)
         print(f"results  {options.write_results}")
     if options.json is not None:
-        notes = [*source.notes, *([warning] if warning else [])]
+        notes += [warning] if warning else []
         write_json(options.json, make_report(source.title, source.frames, source.details, notes, curves, counts))
         print(f"report   {options.json}")
     if options.picture is not None:
@@ -110,6 +111,13 @@ def _count(source: ScoredFrames) -> list[Count]:
         return []
     hardest = source.difficulties[-1]
     return count_found(source.truth, source.found, source.rules, FOUND_SCORES, FOUND_OVERLAP, hardest)
+
+
+def _uncounted(source: ScoredFrames) -> list[str]:
+    """Say which labelled objects not even the hardest difficulty wants."""
+    sentences = explain_uncounted(source.truth, source.rules, source.difficulties[-1])
+    cure = "; --no-image-filter (with --data) scores BEV and 3D of every one" if sentences else ""
+    return [*sentences[:-1], *(f"{sentence}{cure}" for sentence in sentences[-1:])]
 
 
 def _score(source: ScoredFrames, loose: bool) -> list[Curve]:

@@ -13,28 +13,32 @@ from typing import Any, NamedTuple
 
 from tqdm import tqdm
 
-from pointpillars_ov_ros.cli.arguments import device_settings
+from pointpillars_ov_ros.cli.arguments import device_settings, file_reading
+from pointpillars_ov_ros.cli.look_at_files import look_at_frames
 from pointpillars_ov_ros.config.errors import DatasetError, InferenceError
 from pointpillars_ov_ros.config.mapping import to_mapping
 from pointpillars_ov_ros.config.runtime_config import DropPolicy, RuntimeConfig, from_plain
 from pointpillars_ov_ros.conversion.open_model import open_model
 from pointpillars_ov_ros.core.arrays import FloatArray
 from pointpillars_ov_ros.core.decode import keep_all
+from pointpillars_ov_ros.core.detections import Detections
 from pointpillars_ov_ros.core.wording import count_of
 from pointpillars_ov_ros.inference.detect_all import detect_all
 from pointpillars_ov_ros.inference.engine import Engine
 from pointpillars_ov_ros.kitti.calibration import IMAGE_SIZE, Calibration
-from pointpillars_ov_ros.kitti.evaluation_data import ObjectArrays, pack_objects
+from pointpillars_ov_ros.kitti.evaluation_data import ObjectArrays, pack_lidar_boxes, pack_objects
 from pointpillars_ov_ros.kitti.evaluation_rules import (
+    ANY_DIFFICULTY,
     CLASS_RULES,
     DIFFICULTIES,
+    DONT_CARE,
     ClassRule,
     Difficulty,
     Metric,
     find_rule,
 )
 from pointpillars_ov_ros.kitti.frames import Frame, open_frames
-from pointpillars_ov_ros.kitti.labels import KittiObject, read_labels, read_results
+from pointpillars_ov_ros.kitti.labels import KittiObject, lidar_boxes, read_labels, read_results
 from pointpillars_ov_ros.kitti.projection import to_results
 from pointpillars_ov_ros.kitti.results import find_label_files, find_result_files, read_split
 
@@ -147,7 +151,11 @@ def score_engine(engine: Engine, options: argparse.Namespace, labelled: Labelled
     if not options.score_threshold:
         # AP is an area below a curve, which boxes too weak to be published are part of.
         engine.settings = keep_all(engine.settings)
-    found = _detect(engine, views, crop=not options.no_crop)
+    detected = _detect(engine, views, crop=not options.no_crop)
+    found = [
+        to_results(detections, classes, view.calibration, view.image_size)
+        for detections, view in zip(detected, views, strict=True)
+    ]
     settings, threshold = engine.effective_settings(), engine.settings.score_threshold
     encoder = engine.encoders.kind.value
     how = ", ".join(f"{n.upper()} {s.get('INFERENCE_PRECISION_HINT')}" for n, s in settings.items())
@@ -160,21 +168,44 @@ def score_engine(engine: Engine, options: argparse.Namespace, labelled: Labelled
         "score threshold": threshold,
         "cropped to the camera's view": not options.no_crop,
     }
-    return ScoredFrames(
+    scored = ScoredFrames(
         title=f"{engine.config.name} on {options.device} ({how}, encoder {encoder}), scores of {threshold:g} or more",
         frames=len(frames),
         truth=pack_objects(truth),
         found=pack_objects(found),
         rules=rules,
-        notes=tuple(_notes(frames, classes, options.no_crop)),
+        notes=(
+            *look_at_frames(frames, engine.config, crop=not options.no_crop),
+            *_notes(frames, classes, options.no_crop),
+        ),
         details=details,
         results={frame.name: objects for frame, objects in zip(frames, found, strict=True)},
+    )
+    return _without_image(scored, labelled, detected, classes) if options.no_image_filter else scored
+
+
+def _without_image(
+    scored: ScoredFrames, labelled: Labelled, detected: Sequence[Detections], classes: tuple[str, ...]
+) -> ScoredFrames:
+    """Let every labelled object count, and every detection: BEV and 3D, in the lidar frame."""
+    truth = [[o for o in objects if o.type != DONT_CARE] for objects in labelled.truth]
+    boxes = [lidar_boxes(objects, view.calibration) for objects, view in zip(truth, labelled.views, strict=True)]
+    return scored._replace(
+        truth=pack_lidar_boxes(boxes, [[o.type for o in objects] for objects in truth], [o[:, 0] * 0 for o in boxes]),
+        found=pack_lidar_boxes(
+            [detections.boxes for detections in detected],
+            [[classes[label] for label in detections.labels] for detections in detected],
+            [detections.scores for detections in detected],
+        ),
+        metrics=(Metric.BEV, Metric.BOX_3D),
+        difficulties=(ANY_DIFFICULTY,),
+        notes=(*scored.notes, "without the image filter: every labelled object counts, whatever its 2D box says"),
     )
 
 
 def labelled_frames(options: argparse.Namespace) -> list[Frame]:
     """List the frames of --data with labels; those that --split names must all be there."""
-    every = {frame.name: frame for frame in open_frames(options.data)}
+    every = {frame.name: frame for frame in open_frames(options.data, reading=file_reading(options))}
     if options.split is not None:
         names = read_split(options.split)
         for name in names:
@@ -187,15 +218,15 @@ def labelled_frames(options: argparse.Namespace) -> list[Frame]:
     return frames[: options.frames] if options.frames else frames
 
 
-def _detect(engine: Engine, views: list[CameraView], crop: bool) -> list[list[KittiObject]]:
+def _detect(engine: Engine, views: list[CameraView], crop: bool) -> list[Detections]:
     """Detect in every frame, in order."""
-    found: list[list[KittiObject]] = []
+    found: list[Detections] = []
     clouds = ((read_cloud(view, crop), view) for view in views)
     for result in tqdm(detect_all(engine, clouds), total=len(views), unit="frame", desc="detecting"):
         view: CameraView = result.token
         if result.error:
             raise InferenceError(f"frame {view.frame.name}: {result.error}")
-        found.append(to_results(result.detections, engine.config.classes, view.calibration, view.image_size))
+        found.append(result.detections)
     return found
 
 

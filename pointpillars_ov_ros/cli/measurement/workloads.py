@@ -15,6 +15,7 @@ from sensor_msgs.msg import PointCloud2
 from sensor_msgs_py.point_cloud2 import create_cloud
 from std_msgs.msg import Header
 
+from pointpillars_ov_ros.clouds.files import AS_FOUND, FileReading
 from pointpillars_ov_ros.clouds.points import PointBuffers
 from pointpillars_ov_ros.config.errors import InferenceError
 from pointpillars_ov_ros.config.runtime_config import Mode
@@ -139,9 +140,9 @@ class Runner:
         self.left.append(FinishedFrame(result, (end_ns - begin_ns) / 1e6, end_ns, time.process_time_ns()))
 
 
-def read_clouds(data: Path, limit: int = 0) -> list[PointCloud2]:
+def read_clouds(data: Path, limit: int = 0, reading: FileReading = AS_FOUND) -> list[PointCloud2]:
     """Read the frames of a KITTI folder as messages, the first `limit` of them where that is not 0."""
-    frames = open_frames(data, limit)
+    frames = open_frames(data, limit, reading)
     return [create_cloud(Header(frame_id="velodyne"), FIELDS, frame.read_points()) for frame in frames]
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from tqdm import tqdm
 
+from pointpillars_ov_ros.cli.arguments import file_reading
 from pointpillars_ov_ros.cli.model.parity_report import (
     format_detections,
     format_tensors,
@@ -80,7 +81,7 @@ def read_runtime(options: argparse.Namespace) -> RuntimeConfig:
 
 def list_clouds(options: argparse.Namespace) -> dict[str, Cloud]:
     """List the clouds of --data by name; a cloud is read when it is its turn."""
-    frames = open_frames(options.data, options.frames)
+    frames = open_frames(options.data, options.frames, file_reading(options))
     return {frame.name: lambda frame=frame: clean_points(frame.read_points().copy(), 1.0)[0] for frame in frames}  # type: ignore[misc]
 
 

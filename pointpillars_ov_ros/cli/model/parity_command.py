@@ -7,7 +7,13 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from pointpillars_ov_ros.cli.arguments import add_model_argument, add_precision_arguments, add_set_argument, positive
+from pointpillars_ov_ros.cli.arguments import (
+    add_file_arguments,
+    add_model_argument,
+    add_precision_arguments,
+    add_set_argument,
+    positive,
+)
 from pointpillars_ov_ros.config.errors import PointPillarsError
 
 _EPILOG = (
@@ -29,6 +35,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_precision_arguments(parser)
     parser.add_argument("--no-lean", action="store_true", help="take the RPN's graph as it is in the file on CPU, too")
     parser.add_argument("--data", type=Path, help="compare with these clouds of a KITTI folder, not the built-in one")
+    add_file_arguments(parser)
     parser.add_argument("--frames", type=positive, default=0, metavar="N", help="only the first N clouds of --data")
     parser.add_argument("--min-correlation", type=float, metavar="R", help="as the parameter parity_min_correlation")
     parser.add_argument("--max-shift", type=float, metavar="M", help="as the parameter parity_max_shift (m)")

@@ -8,6 +8,8 @@ import argparse
 import tempfile
 from pathlib import Path
 
+from pointpillars_ov_ros.cli.arguments import file_reading
+from pointpillars_ov_ros.cli.look_at_files import look_at_frames
 from pointpillars_ov_ros.cli.model.quantize_compare import detect, time_network
 from pointpillars_ov_ros.cli.model.quantize_report import format_change, format_networks, format_speed
 from pointpillars_ov_ros.cli.model.quantize_sources import choose_clouds
@@ -15,6 +17,7 @@ from pointpillars_ov_ros.config.errors import BundleError, PointPillarsError
 from pointpillars_ov_ros.conversion.inspection import inspect_bundle
 from pointpillars_ov_ros.conversion.open_model import open_model
 from pointpillars_ov_ros.core.wording import count_of
+from pointpillars_ov_ros.kitti.frames import open_frames
 from pointpillars_ov_ros.model.bundle import CONFIG_NAME, ModelBundle, load_bundle, write_bundle
 from pointpillars_ov_ros.quantization.check import compare
 from pointpillars_ov_ros.quantization.quantize import (
@@ -45,6 +48,9 @@ def run_quantize(options: argparse.Namespace) -> int:
         bundle = open_model(options.model, scratch / "source")
         for part in settings.parts:
             read_float_model(bundle, part)
+        if options.data is not None:
+            for note in look_at_frames(open_frames(options.data, reading=file_reading(options)), bundle.config):
+                print(f"note: {note}")
         made = _quantize(options, settings, bundle, scratch)
         write_bundle(made.config, {name: made.path(name) for name in made.config.sha256}, options.out)
     load_bundle(options.out)

@@ -7,7 +7,12 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from pointpillars_ov_ros.cli.arguments import add_input_arguments, add_intensity_arguments, positive
+from pointpillars_ov_ros.cli.arguments import (
+    add_file_arguments,
+    add_input_arguments,
+    add_intensity_arguments,
+    positive,
+)
 from pointpillars_ov_ros.config.errors import PointPillarsError
 
 
@@ -17,6 +22,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--bag", type=Path, metavar="FOLDER", help="calibrate with the clouds of a bag, not --data")
     parser.add_argument("--topic", default="points", help="topic of --bag, with or without namespace (%(default)s)")
     add_intensity_arguments(parser)
+    add_file_arguments(parser, with_intensity=False)
     parser.add_argument("--out", type=Path, required=True, metavar="BUNDLE", help="folder of the bundle to make")
     parser.add_argument(
         "--networks", default="rpn", choices=("rpn", "pfe", "both"), help="what to quantize (default: %(default)s)"

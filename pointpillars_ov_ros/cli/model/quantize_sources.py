@@ -9,6 +9,7 @@ from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
+from pointpillars_ov_ros.cli.arguments import file_reading
 from pointpillars_ov_ros.config.errors import DatasetError
 from pointpillars_ov_ros.config.runtime_config import RuntimeConfig, from_plain
 from pointpillars_ov_ros.kitti.frames import open_frames, read_points
@@ -32,7 +33,8 @@ def choose_clouds(options: argparse.Namespace, scratch: Path) -> Chosen:
         every: list[Cloud] = _unpack(options, scratch)
         origin = f"{options.bag.resolve()}, topic {options.topic}"
     else:
-        every = [partial(frame.read_points, crop=not options.no_crop) for frame in open_frames(options.data)]
+        frames = open_frames(options.data, reading=file_reading(options))
+        every = [partial(frame.read_points, crop=not options.no_crop) for frame in frames]
         origin = str(options.data.resolve())
     calibration = spread(len(every), options.subset)
     left = sorted(set(range(len(every))) - set(calibration))

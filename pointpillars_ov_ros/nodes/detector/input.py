@@ -20,7 +20,9 @@ from sensor_msgs.msg import PointCloud2
 
 from pointpillars_ov_ros.clouds.ground import GroundWatch
 from pointpillars_ov_ros.clouds.intensity import BRIGHT
+from pointpillars_ov_ros.clouds.oddities import NODE_CURES, OddityWatch
 from pointpillars_ov_ros.config.errors import list_names, shown
+from pointpillars_ov_ros.config.model_config import ModelConfig
 from pointpillars_ov_ros.core.arrays import FloatArray
 from pointpillars_ov_ros.nodes.detector.outputs import DetectorOutputs
 from pointpillars_ov_ros.ros.conversions import Reading, SensorCloud
@@ -28,6 +30,8 @@ from pointpillars_ov_ros.ros.settings import DetectorNodeConfig, Pose
 from pointpillars_ov_ros.ros.waiting_messages import waiting_messages
 
 _REMEMBERED = 256
+_MANY_EMPTY = 10
+"""Clouds without a point in a row: fewer are those of a sensor that starts."""
 _THROTTLE_S = 5.0
 _TYPE = "sensor_msgs/msg/PointCloud2"
 _MAX_HEIGHT_ERROR_M = 0.25
@@ -199,6 +203,10 @@ class CloudWatch:
         self._pose, self._target = config.sensor_pose, config.target_frame
         self._ground: GroundWatch | None = GroundWatch()
         """None: enough clouds were looked at."""
+        self._oddities: OddityWatch | None = None
+        """None: before the first cloud."""
+        self._empty = 0
+        """Clouds without a point, up to the last one."""
         self._frame = ""
         self._reading = Reading((), "", "", 1.0)
         self._warnings: dict[str, str] = {}
@@ -210,6 +218,21 @@ class CloudWatch:
             self._say_frame(frame)
         if not cloud.has_intensity or cloud.brightest > BRIGHT:
             self._say_intensity(cloud)
+        self._empty = 0 if len(cloud.points) else self._empty + 1
+        if self._empty >= _MANY_EMPTY:
+            self._logger.warning(
+                f"the last {self._empty} clouds have no point with an echo: is the sensor running, and uncovered?",
+                throttle_duration_sec=_THROTTLE_S,
+            )
+
+    def look_for_oddities(self, points: FloatArray, config: ModelConfig) -> None:
+        """Look at the first clouds, `points` (N, 4) in the network's frame, for units, frame and axes that are odd."""
+        if self._oddities is None:
+            is_turned = any(self._pose)
+            pose = "sensor_pose must move them further, by {pose}" if is_turned else NODE_CURES.pose
+            self._oddities = OddityWatch(config, NODE_CURES._replace(pose=pose))
+        for oddity in self._oddities.look(points):
+            self._warn(oddity.about, oddity.sentence)
 
     def look_at_ground(self, points: FloatArray, expected_height: float) -> None:
         """Compare the ground in `points` (N, 4), in the network's frame, with `expected_height` (m) of its origin."""

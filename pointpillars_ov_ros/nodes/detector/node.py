@@ -253,6 +253,7 @@ class DetectorNode(LifecycleNode):
         """Hand a cloud in the network's frame to the pipeline."""
         assert self._detector is not None
         cloud.times.end(Stage.CONVERT, time.monotonic_ns())
+        self._watch.look_for_oddities(cloud.points, self._detector.engine.config)
         self._watch.look_at_ground(cloud.points, self._detector.engine.config.sensor.height)
         self._detector.submit(cloud.points, cloud.header, cloud.times)  # inference/detector.py
 

@@ -148,7 +148,9 @@ def test_what_calibration_has_not_seen_is_checked_with(
     tmp_path: Path, frames: int, subset: int, check: int, calibration: list[int], checks: list[int], shared: int
 ) -> None:
     data = write_clouds(tmp_path / "clouds", frames)
-    chosen = choose_clouds(argparse.Namespace(bag=None, data=data, subset=subset, check=check, no_crop=True), tmp_path)
+    of_files = {"columns": (), "intensity_scale": 0.0, "coordinate_scale": 1.0}
+    options = argparse.Namespace(bag=None, data=data, subset=subset, check=check, no_crop=True, **of_files)
+    chosen = choose_clouds(options, tmp_path)
     every = toy_clouds(frames)
     for clouds, numbers in ((chosen.clouds.calibration, calibration), (chosen.clouds.checks, checks)):
         assert len(clouds) == len(numbers)
@@ -195,7 +197,7 @@ def test_a_drop_that_is_too_great_writes_nothing(tmp_path: Path, capsys: Capture
     [
         ("--model {model} --out {out}", "quantize needs clouds: one of --data KITTI_FOLDER and --bag FOLDER"),
         ("--model {model} --data {data} --bag {data} --out {out}", "quantize needs clouds: "),
-        ("--model {model} --data {empty} --out {out}", "{empty}: no .bin cloud there, nor in "),
+        ("--model {model} --data {empty} --out {out}", "{empty}: no cloud (.bin, .pcd, .npy, .ply) there, nor in "),
         ("--model {model} --bag {empty}/bag --out {out}", "{empty}/bag: there is no such bag"),
         ("--model {model} --bag {data} --out {out}", "{data}: cannot be read as a bag ("),
         ("--model {empty} --data {data} --out {out}", "{empty} holds no bundle.yaml; "),

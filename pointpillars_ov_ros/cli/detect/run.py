@@ -1,0 +1,244 @@
+# Copyright 2026 The pointpillars_ov_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""What `pointpillars_ov detect` does once its arguments are known."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import tempfile
+import threading
+import time
+from collections import Counter, deque
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from itertools import islice
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from pointpillars_ov_ros.cli.detect.sources import NamedCloud, check_inputs, read_inputs
+from pointpillars_ov_ros.cli.tables import format_table
+from pointpillars_ov_ros.clouds.ground import find_ground
+from pointpillars_ov_ros.clouds.oddities import FILE_CURES, OddityWatch, share_in_range
+from pointpillars_ov_ros.clouds.points import clean_points
+from pointpillars_ov_ros.clouds.transform import Transform
+from pointpillars_ov_ros.config.errors import PointPillarsError
+from pointpillars_ov_ros.config.model_config import ModelConfig
+from pointpillars_ov_ros.conversion.open_model import open_model
+from pointpillars_ov_ros.core.arrays import FloatArray
+from pointpillars_ov_ros.core.detections import Detections
+from pointpillars_ov_ros.core.files import write_json
+from pointpillars_ov_ros.inference.api import Detector
+
+_TABLES = 5
+"""Clouds that have a table of their own; of more, each has a line."""
+_MAX_HEIGHT_ERROR_M = 0.25
+_PATIENCE_S = 5.0
+"""Of loading, after which it is said why it takes so long."""
+_CURES = FILE_CURES._replace(pose="say --sensor-pose {numbers}")
+
+
+class DetectedCloud(NamedTuple):
+    """A cloud, and what was found in it; all in the sensor's frame."""
+
+    cloud: NamedCloud
+    points: FloatArray
+    """Those with an echo, (N, 4)."""
+    detections: Detections
+    inside: tuple[int, ...]
+    """Points in each box."""
+    share_in_range: float
+    """Of the points, 0..1."""
+    notes: tuple[str, ...]
+
+
+def run_detect(options: argparse.Namespace) -> int:
+    """Detect, print, and write what was asked for."""
+    check_inputs(options)
+    begin = time.monotonic()
+    with tempfile.TemporaryDirectory() as scratch, _open_detector(options, Path(scratch)) as detector:
+        load_s, begin = time.monotonic() - begin, time.monotonic()
+        found: list[dict[str, Any]] = []
+        total: Counter[str] = Counter()
+        for detected in _detect(options, detector):
+            counts = Counter(detected.detections.class_names)
+            total.update(counts)
+            found.append(_plain(detected))
+            _show(detected, len(found), counts)
+            if options.picture is not None:
+                _draw(options, detected, detector.config, len(found))
+        detect_s = time.monotonic() - begin
+        if not found:
+            raise PointPillarsError(f"{', '.join(map(str, options.inputs))}: no cloud there")
+        clouds = f"{len(found)} cloud{'s' if len(found) > 1 else ''}"
+        print(f"\n{_name_counts(total)} in {clouds}; {detect_s:.1f} s, and {load_s:.1f} s to load the networks")
+        if options.json is not None:
+            write_json(options.json, _report(options, detector.config, found))
+            print(f"boxes    {options.json}")
+    return 0
+
+
+@contextmanager
+def _say_if_slow() -> Iterator[None]:
+    """Say on stderr why loading takes its time, where it does."""
+    text = "still loading: the first time, kernels are compiled for this machine, which takes about half a minute"
+    timer = threading.Timer(_PATIENCE_S, lambda: print(text, file=sys.stderr, flush=True))
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
+
+
+def _open_detector(options: argparse.Namespace, scratch: Path) -> Detector:
+    settings = {"score_threshold": options.score_threshold, "device_properties": " ".join(options.set)}
+    # On the CPU the networks are what they were tested as; other devices are checked first.
+    settings["parity_check"] = options.device != "CPU"
+    with _say_if_slow():
+        return Detector(
+            open_model(options.model, scratch / "bundle"),
+            device=options.device,
+            classes=[name.strip() for name in options.classes.split(",") if name.strip()],
+            **settings,
+        )
+
+
+def _detect(options: argparse.Namespace, detector: Detector) -> Iterator[DetectedCloud]:
+    """Yield the clouds in their order, with what was found in them."""
+    T_model_sensor = Transform.from_pose(*options.sensor_pose)
+    watch, waiting = OddityWatch(detector.config, _CURES), deque[tuple[NamedCloud, FloatArray, FloatArray]]()
+
+    def place() -> Iterator[FloatArray]:
+        for cloud in islice(read_inputs(options), options.frames or None):
+            points, _ = clean_points(np.array(cloud.points, np.float32, order="C"), 1.0)
+            moved = points.copy()
+            T_model_sensor.move(moved)
+            waiting.append((cloud, points, moved))
+            yield moved
+
+    for found in detector.stream(place()):
+        cloud, points, moved = waiting.popleft()
+        oddities = [oddity.sentence for oddity in watch.look(moved)]
+        notes = (*cloud.notes, *oddities, *([] if watch.found else _look_at_ground(moved, options, detector.config)))
+        boxes = move_boxes(found.boxes, T_model_sensor.inverse)
+        yield DetectedCloud(
+            cloud,
+            points,
+            replace(found, boxes=boxes),
+            tuple(count_inside(points, box) for box in boxes),
+            share_in_range(moved, detector.config),
+            notes if len(points) else (*cloud.notes, "the cloud has no point with an echo"),
+        )
+
+
+def _look_at_ground(points: FloatArray, options: argparse.Namespace, config: ModelConfig) -> list[str]:
+    """Say where the ground is not as far below the sensor as the network expects it."""
+    ground_z = find_ground(points)
+    if ground_z is None or abs(ground_z + config.sensor.height) <= _MAX_HEIGHT_ERROR_M:
+        return []
+    x, y, z, *angles = options.sensor_pose
+    better = " ".join(f"{value:g}" for value in (x, y, round(z - config.sensor.height - ground_z, 2), *angles))
+    return [
+        f"the ground lies {z - ground_z:.2f} m below the sensor, and the network expects it "
+        f"{z + config.sensor.height:.2f} m below: say --sensor-pose {better}"
+    ]
+
+
+def move_boxes(boxes: FloatArray, T_target_box: Transform) -> FloatArray:
+    """Return boxes (M, 7) in another frame: centres are moved, headings turned about the target's z."""
+    moved = boxes.copy()
+    if T_target_box.is_identity or not len(boxes):
+        return moved
+    moved[:, :3] = boxes[:, :3] @ T_target_box.rotation.T + T_target_box.translation
+    ahead = np.column_stack([np.cos(boxes[:, 6]), np.sin(boxes[:, 6]), np.zeros(len(boxes))])
+    ahead = ahead @ T_target_box.rotation.T
+    moved[:, 6] = np.arctan2(ahead[:, 1], ahead[:, 0])
+    return moved
+
+
+def count_inside(points: FloatArray, box: FloatArray) -> int:
+    """Return how many of `points` (N, 4) are in a box (7,)."""
+    offset = points[:, :3] - box[:3]
+    cos, sin = np.cos(box[6]), np.sin(box[6])
+    along, across = offset[:, 0] * cos + offset[:, 1] * sin, offset[:, 1] * cos - offset[:, 0] * sin
+    inside = (np.abs(along) <= box[3] / 2) & (np.abs(across) <= box[4] / 2) & (np.abs(offset[:, 2]) <= box[5] / 2)
+    return int(inside.sum())
+
+
+def _show(detected: DetectedCloud, number: int, counts: Counter[str]) -> None:
+    """Print a table of the boxes, or a line where there were many clouds before."""
+    name, points = detected.cloud.name, detected.points
+    if number <= _TABLES:
+        print(f"\n{name}: {len(points):,} points, {detected.share_in_range:.0%} of them in the network's range")
+        if detected.inside:
+            print(format_boxes(detected))
+        else:
+            print("nothing found")
+    else:
+        print(f"{name}: {_name_counts(counts)}")
+    for note in detected.notes:
+        print(f"note: {note}")
+
+
+def format_boxes(detected: DetectedCloud) -> str:
+    """Tabulate the boxes of a cloud, best score first."""
+    header = ["object", "score", "distance (m)", "ahead", "left", "up", "length x width x height", "heading", "points"]
+    rows = []
+    found = detected.detections
+    for name, score, box, inside in zip(found.class_names, found.scores, found.boxes, detected.inside, strict=True):
+        x, y, z, length, width, height, yaw = (float(value) for value in box)
+        size = f"{length:.2f} x {width:.2f} x {height:.2f}"
+        place = [f"{np.hypot(x, y):.1f}", f"{x:.1f}", f"{y:.1f}", f"{z:.1f}"]
+        rows.append([name, f"{score:.2f}", *place, size, f"{round(np.degrees(yaw)) % 360}°", str(inside)])
+    return format_table(header, rows)
+
+
+def _name_counts(counts: Counter[str]) -> str:
+    return ", ".join(f"{count} {name}" for name, count in counts.most_common()) or "nothing"
+
+
+def _draw(options: argparse.Namespace, detected: DetectedCloud, config: ModelConfig, number: int) -> None:
+    """Draw a cloud to --picture, or to a file in that folder where there are several."""
+    from pointpillars_ov_ros.cli.birds_eye_view import draw_birds_eye_view
+
+    path: Path = options.picture
+    if path.suffix.lower() != ".png":
+        path.mkdir(parents=True, exist_ok=True)
+        path = path / f"{detected.cloud.name.replace('/', '_')}.png"
+    elif number > 1:
+        if number == 2:
+            print(f"note: {path} shows the first cloud; give a folder to --picture for all of them")
+        return
+    title = f"{detected.cloud.name}: {_name_counts(Counter(detected.detections.class_names))}"
+    arguments = (detected.points, detected.detections, detected.cloud.truth, config.classes, config.grid, title)
+    draw_birds_eye_view(path, *arguments)
+    print(f"picture  {path}")
+
+
+def _report(options: argparse.Namespace, config: ModelConfig, found: list[dict[str, Any]]) -> dict[str, Any]:
+    return {
+        "model": config.name,
+        "device": options.device,
+        "score_threshold": options.score_threshold,
+        "frame": "the sensor's: x forward, y left, z up (m); yaw about z (rad)",
+        "clouds": found,
+    }
+
+
+def _plain(detected: DetectedCloud) -> dict[str, Any]:
+    found = detected.detections
+    boxes = zip(found.class_names, found.scores.tolist(), found.boxes.tolist(), detected.inside, strict=True)
+    return {
+        "name": detected.cloud.name,
+        "points": len(detected.points),
+        "share_in_range": round(detected.share_in_range, 4),
+        "notes": list(detected.notes),
+        "detections": [
+            {"class": name, "score": score, "center": box[:3], "size": box[3:6], "yaw": box[6], "points": inside}
+            for name, score, box, inside in boxes
+        ],
+    }

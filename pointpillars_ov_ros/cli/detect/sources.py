@@ -1,0 +1,104 @@
+# Copyright 2026 The pointpillars_ov_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""The clouds that `pointpillars_ov detect` is given: files, folders and bags, one after the other."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+from pointpillars_ov_ros.cli.arguments import file_reading
+from pointpillars_ov_ros.clouds.files import SUFFIXES, FileReading
+from pointpillars_ov_ros.config.errors import CloudError, DatasetError, PointPillarsError
+from pointpillars_ov_ros.core.arrays import FloatArray
+from pointpillars_ov_ros.kitti.frames import Frame, find_frames, open_cloud
+from pointpillars_ov_ros.kitti.labels import lidar_boxes
+
+_BAGS = (".mcap", ".db3", ".bag")
+
+
+class NamedCloud(NamedTuple):
+    """A cloud, in the sensor's frame."""
+
+    name: str
+    points: FloatArray
+    """(N, 4): x y z (m), intensity 0..1."""
+    truth: FloatArray | None = None
+    """Labelled boxes (K, 7), where there are any."""
+    notes: tuple[str, ...] = ()
+    """How it was read, where that is new."""
+
+
+def check_inputs(options: argparse.Namespace) -> None:
+    """Raise one sentence where an input is not there, before networks are loaded."""
+    for path in options.inputs:
+        if not path.exists():
+            raise DatasetError(f"{path}: there is no such file or folder")
+        if path.is_file() and not is_cloud_file(path) and path.suffix.lower() not in _BAGS:
+            raise DatasetError(f"{path}: clouds are read from {', '.join((*SUFFIXES, *_BAGS))} files, and from folders")
+
+
+def read_inputs(options: argparse.Namespace) -> Iterator[NamedCloud]:
+    """Yield the clouds of all inputs; DatasetError names the file that cannot be read."""
+    reading = file_reading(options)
+    for path in options.inputs:
+        if is_cloud_file(path):
+            yield from read_frames([open_cloud(path, reading)])
+        elif path.is_dir() and not _is_bag_folder(path):
+            yield from read_frames(find_frames(path, reading))
+        else:
+            yield from read_bag(path, options.topic, reading)
+
+
+def is_cloud_file(path: Path) -> bool:
+    """Whether a path is that of one cloud."""
+    return path.is_file() and path.suffix.lower() in SUFFIXES
+
+
+def read_frames(frames: list[Frame]) -> Iterator[NamedCloud]:
+    """Yield the clouds of frames; the first one tells how they are read."""
+    notes = tuple(frames[0].files.notes()) if frames and frames[0].files is not None else ()
+    for frame in frames:
+        yield NamedCloud(frame.name, frame.read_points(), _read_truth(frame), notes)
+        notes = ()
+
+
+def read_bag(path: Path, topic: str | None, reading: FileReading) -> Iterator[NamedCloud]:
+    """Yield the clouds of a bag; those that cannot be read are empty, and say why."""
+    try:
+        from pointpillars_ov_ros.bags.sources import open_source
+        from pointpillars_ov_ros.ros.conversions import CloudReader
+    except ModuleNotFoundError as error:
+        raise PointPillarsError(
+            f"{path} is a bag, whose messages need ROS 2 ({error.name} is missing): source it, or give .bin, .pcd, "
+            ".npy or .ply files"
+        ) from None
+    from pointpillars_ov_ros.config.runtime_config import RuntimeConfig
+
+    with open_source(path, topic) as source:
+        reader = CloudReader(RuntimeConfig(intensity_scale=reading.intensity_scale))
+        said = ""
+        for number, message in enumerate(item for item in source.messages() if item.cloud is not None):
+            try:
+                points = reader.read(source.parse(message.cloud or b"")).points
+            except CloudError as error:
+                raise DatasetError(f"{path}: cloud {number}: {error}") from None
+            notes = (reader.reading.sentence,) if reader.reading.sentence != said else ()
+            said = reader.reading.sentence
+            yield NamedCloud(f"{path.name} {number}", points, None, notes)
+
+
+def _is_bag_folder(path: Path) -> bool:
+    return (path / "metadata.yaml").is_file() or any(
+        file.suffix.lower() in _BAGS or file.name.endswith((".db3.zstd", ".mcap.zstd")) for file in path.iterdir()
+    )
+
+
+def _read_truth(frame: Frame) -> FloatArray | None:
+    calibration, labels = frame.read_calibration(), frame.read_labels()
+    if calibration is None or labels is None:
+        return None
+    # A DontCare region has no box.
+    return lidar_boxes([label for label in labels if label.height > 0.0], calibration)
