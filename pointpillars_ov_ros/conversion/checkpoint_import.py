@@ -21,10 +21,13 @@ from pointpillars_ov_ros.conversion.architecture import (
 )
 from pointpillars_ov_ros.conversion.checkpoint_layouts import (
     LAYOUTS,
+    MMDET,
+    MMDET3D,
     OWN_CONFIG_KEY,
     Layout,
     find_layout,
     find_state,
+    mmdet3d_version,
     own_config_text,
 )
 from pointpillars_ov_ros.conversion.importers import Notes, read_preset, save_bundle
@@ -77,6 +80,10 @@ def describe_checkpoint(file: TorchFile, layout: Layout) -> Description:
     if text is not None:
         note = f"the configuration is {OWN_CONFIG_KEY} in the file"
         return Description(parse_config(file.path, text), None, (note,))
+    version = mmdet3d_version(file) if layout is MMDET3D else ""
+    if version.startswith("0."):
+        note = f"preset {MMDET.preset}: the boxes of mmdet3d {version}, which are as there, were others than since 1.0"
+        return Description(read_preset(MMDET.preset), None, (note,))
     note = f"preset {layout.preset}: no configuration was given, this is what {layout.title} publishes"
     return describe_preset(layout.preset, (note,))
 
@@ -137,8 +144,9 @@ def parse_config(path: Path, text: str) -> ModelConfig:
 def describe_weights(sizes: Architecture, layout: Layout) -> Notes:
     """List how the weights were read, as far as the project's code says it and the checkpoint does not."""
     notes = [f"batch norm: epsilon 0.001, as in the code of {layout.title}"]
-    if layout.centered_xy:
-        notes.append("points: x and y are replaced by the distance from the pillar's centre, as its code does")
+    if layout.is_centered:
+        axes = "x, y and z" if sizes.point_features > DECORATED else "x and y"
+        notes.append(f"points: {axes} are replaced by the distance from the pillar's centre, as its code does")
     if sizes.point_features > DECORATED:
         notes.append("points: the tenth value is the height over the middle of z_range, as its code has it")
     return tuple(notes)

@@ -21,7 +21,14 @@ OWN_CONFIG_KEY = "bundle_config"
 state dict under `model_state` in OpenPCDet's key layout, and whatever the training needs beside it."""
 
 _STATE_KEYS = ("model_state", "state_dict", "model")
-_DATA_PARALLEL = "module."
+_AVERAGED_KEYS = ("ema_state_dict", "state_dict_ema", "model_ema", "ema_model", "ema", "averaged_model")
+"""Where trainings keep the averaged copy (EMA) of the weights."""
+_WRAPPERS = {"module.": "DataParallel's", "_orig_mod.": "torch.compile's", "model.": "Lightning's"}
+"""Names that a wrapper puts before every key."""
+_AVERAGED = ("ema", "averag", "swa", "teacher")
+"""In the names that such copies have within a state dict."""
+_MMCV_COPY = "ema_"
+"""Begins the names of mmcv's copies, in which dots are underscores."""
 
 
 class Member(NamedTuple):
@@ -51,8 +58,9 @@ class Layout:
     """Keys without a meaning for inference."""
     point_features: tuple[int, ...] = (9,)
     """Values of a decorated point that it is known to use, the usual number first."""
-    centered_xy: bool = False
-    """x and y of a point are replaced by their distance from the centre of the pillar."""
+    is_centered: bool = False
+    """The coordinates of a point are replaced by their distance from the centre of the pillar: those of nine values
+    x and y, those of ten z, too."""
 
     def convolution(self, block: int, index: int) -> Member:
         """Name a convolution of the backbone."""
@@ -90,9 +98,22 @@ MMDET = Layout(
     boxes="head.conv_reg",
     scores="head.conv_cls",
     directions="head.conv_dir_cls",
-    centered_xy=True,
+    is_centered=True,
 )
-LAYOUTS = (OPENPCDET, MMDET)
+MMDET3D = Layout(
+    title="mmdet3d",
+    preset="mmdet3d_kitti_3class",
+    pillar=Member("voxel_encoder.pfn_layers.0.linear.weight", "voxel_encoder.pfn_layers.0.norm"),
+    block="backbone.blocks.{b}.{i}",
+    first_place=0,
+    upsample="neck.deblocks.{b}.{i}",
+    boxes="bbox_head.conv_reg",
+    scores="bbox_head.conv_cls",
+    directions="bbox_head.conv_dir_cls",
+    point_features=(10, 9),
+    is_centered=True,
+)
+LAYOUTS = (OPENPCDET, MMDET, MMDET3D)
 
 
 def find_layout(path: Path, keys: Iterable[str]) -> Layout:
@@ -115,20 +136,56 @@ def find_state(file: TorchFile) -> tuple[State, tuple[str, ...]]:
     content = file.content
     if not isinstance(content, dict):
         raise BundleError(f"{file.path} holds a {type(content).__name__}, a dict of weights is needed")
-    inner = next((name for name in _STATE_KEYS if isinstance(content.get(name), dict)), None)
+    inner = next((name for name in (*_STATE_KEYS, *_AVERAGED_KEYS) if isinstance(content.get(name), dict)), None)
     state = tensors_of(content if inner is None else content[inner])
     if not state:
         found = ", ".join(shown(key) for key in list(content)[:5]) or "nothing"
         raise BundleError(f"{file.path} holds no weights, neither by itself nor in {_STATE_KEYS[0]!r}; it has {found}")
-    if all(name.startswith(_DATA_PARALLEL) for name in state):
-        bare = {name.removeprefix(_DATA_PARALLEL): tensor for name, tensor in state.items()}
-        return bare, (f"keys: {_DATA_PARALLEL!r} before every one is taken as DataParallel's, and left out",)
-    return state, ()
+    notes = []
+    copies = [name for name in _AVERAGED_KEYS if isinstance(content.get(name), dict) and name != inner]
+    if inner in _AVERAGED_KEYS:
+        notes.append(f"weights: the averaged ones in {inner!r}, for there are no others")
+    elif copies:
+        notes.append(f"weights: those in {inner!r}; the averaged copy in {copies[0]!r} is left out")
+    state, more = unwrap(state)
+    return state, (*notes, *more)
+
+
+def unwrap(state: State) -> tuple[State, list[str]]:
+    """Return the tensors under the names that their project gave them, and what was left out for it.
+
+    What stands before the name of the pillar's layer is a wrapper's; of several copies the one that is no average.
+    """
+    known = [layout.pillar.weight for layout in LAYOUTS]
+    prefixes = {key.removesuffix(name) for key in state for name in known if key == name or key.endswith(f".{name}")}
+    if not prefixes:
+        return state, []
+    prefix = min(prefixes, key=lambda one: (any(word in one.lower() for word in _AVERAGED), len(one), one))
+    bare = {key.removeprefix(prefix): tensor for key, tensor in state.items() if key.startswith(prefix)}
+    # Of one without a prefix, the copies begin with theirs.
+    others = [one for one in prefixes if one != prefix]
+    bare = {key: tensor for key, tensor in bare.items() if not key.startswith((*others, _MMCV_COPY))}
+    notes = []
+    if prefix:
+        part = next((part for part in _WRAPPERS if prefix.endswith(part)), "")
+        whose = _WRAPPERS.get(part, "a wrapper's") if "n_averaged" not in state else "an averaged model's"
+        notes.append(f"keys: {prefix!r} before every one is taken as {whose}, and left out")
+    if len(bare) < len(state):
+        rest = next(key for key in state if key.removeprefix(prefix) not in bare or not key.startswith(prefix))
+        notes.append(f"keys: {len(state) - len(bare)} are no part of the network, and left out, such as {shown(rest)}")
+    return bare, notes
 
 
 def tensors_of(content: Mapping[Any, Any]) -> State:
     """Give those entries that are tensors under a name."""
     return {key: item for key, item in content.items() if isinstance(key, str) and isinstance(item, TensorRef)}
+
+
+def mmdet3d_version(file: TorchFile) -> str:
+    """Return the version of mmdet3d that wrote a checkpoint, empty where it does not say."""
+    meta = file.content.get("meta") if isinstance(file.content, dict) else None
+    version = meta.get("mmdet3d_version", "") if isinstance(meta, dict) else ""
+    return version if isinstance(version, str) else ""
 
 
 def own_config_text(file: TorchFile) -> str | None:

@@ -75,9 +75,10 @@ def decorate_weights(linear: Linear, layout: Layout, config: ModelConfig) -> Lin
     the middle of the pillar one more, which is 1 for every point (and 0 in empty slots).
     """
     weight = linear.weight.reshape(len(linear.weight), -1).astype(np.float64)
-    if layout.centered_xy:
-        weight[:, [7, 8]] += weight[:, [0, 1]]
-        weight[:, [0, 1]] = 0.0
+    if layout.is_centered:
+        axes = weight.shape[1] - DECORATED + 2
+        weight[:, 7 : 7 + axes] += weight[:, :axes]
+        weight[:, :axes] = 0.0
     if weight.shape[1] > DECORATED:
         low, high = config.grid.z_range
         weight[:, 2] += weight[:, DECORATED]

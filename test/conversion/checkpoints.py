@@ -136,6 +136,23 @@ def mmdet_state(sizes: Sizes = SIZES, seed: int = 1) -> State:
     return weights.state
 
 
+def mmdet3d_state(sizes: Sizes = SIZES, seed: int = 1) -> State:
+    """Give the state dict of mmdet3d's VoxelNet with PillarFeatureNet, SECOND, SECONDFPN and Anchor3DHead."""
+    names = {
+        "pillar_encoder.conv": "voxel_encoder.pfn_layers.0.linear",
+        "pillar_encoder.bn": "voxel_encoder.pfn_layers.0.norm",
+        "backbone.multi_blocks": "backbone.blocks",
+        "neck.decoder_blocks": "neck.deblocks",
+        "head": "bbox_head",
+    }
+    state: State = OrderedDict()
+    for key, value in mmdet_state(sizes, seed).items():
+        begin = next(begin for begin in names if key.startswith(begin))
+        is_linear = key == "pillar_encoder.conv.weight"
+        state[names[begin] + key.removeprefix(begin)] = value[:, :, 0] if is_linear else value
+    return state
+
+
 def wrap_openpcdet(state: State) -> dict[str, Any]:
     """Put a state dict beside what OpenPCDet's training saves with it."""
     optimizer = {"state": {0: {"step": 5, "exp_avg": np.ones(3, np.float32)}}, "param_groups": [{"lr": 3e-3}]}
@@ -144,6 +161,13 @@ def wrap_openpcdet(state: State) -> dict[str, Any]:
 
 PROJECTS = {
     "openpcdet": Project(openpcdet_state, wrap_openpcdet, slow.openpcdet_pfe, slow.openpcdet_rpn, (9, 10)),
+    "mmdet3d": Project(
+        mmdet3d_state,
+        lambda state: {"meta": {"mmdet3d_version": "1.4.0", "epoch": 80}, "state_dict": state},
+        slow.mmdet3d_pfe,
+        slow.mmdet3d_rpn,
+        (9, 10),
+    ),
     "mmdet": Project(mmdet_state, lambda state: state, slow.mmdet_pfe, slow.mmdet_rpn, (9,)),
 }
 

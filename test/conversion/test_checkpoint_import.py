@@ -154,6 +154,77 @@ def test_weights_in_float16_and_behind_data_parallel_are_read(tmp_path: Path) ->
     assert any("'module.'" in note for note in notes)
 
 
+WRAPPED: dict[str, tuple[Any, tuple[str, ...]]] = {
+    "torch.compile": (
+        lambda s: {"model_state": {f"_orig_mod.{k}": v for k, v in s.items()}}, ("'_orig_mod.'", "torch.compile's"),
+    ),
+    "both": (lambda s: {f"module._orig_mod.{k}": v for k, v in s.items()}, ("'module._orig_mod.'",)),
+    "Lightning": (
+        lambda s: {"state_dict": {**{f"model.{k}": v for k, v in s.items()}, "loss.weight": np.ones(3, np.float32)}},
+        ("'model.'", "Lightning", "1 are no part", "'loss.weight'"),
+    ),
+    "an averaged model": (
+        lambda s: {"n_averaged": np.array(7), **{f"module.{k}": v for k, v in s.items()}},
+        ("'module.'", "an averaged model's"),
+    ),
+    "a copy beside": (
+        lambda s: {"state_dict": {
+            **{f"ema_model.module.{k}": v * 0 for k, v in s.items()}, **{f"model.{k}": v for k, v in s.items()}
+        }},
+        ("'model.'", "'ema_model.module."),
+    ),
+    "a copy beside bare names": (
+        lambda s: {**{f"ema.{k}": v * 0 for k, v in s.items()}, **s}, ("are no part of the network", "'ema."),
+    ),
+    "mmcv's copy": (
+        lambda s: {**{"ema_" + k.replace(".", "_"): v * 0 for k, v in s.items()}, **s}, ("are no part", "'ema_"),
+    ),
+    "a copy apart": (
+        lambda s: {"state_dict": s, "ema_state_dict": {f"module.{k}": v * 0 for k, v in s.items()}},
+        ("'ema_state_dict' is left out",),
+    ),
+    "only a copy": (lambda s: {"epoch": 3, "model_ema": s}, ("averaged ones in 'model_ema'",)),
+}  # fmt: skip
+
+
+@every_project
+@pytest.mark.parametrize("wrapper", WRAPPED)
+def test_what_wrappers_put_before_the_keys_is_named_and_left_out(tmp_path: Path, project: str, wrapper: str) -> None:
+    sizes = dataclasses.replace(SIZES, point_features=9)
+    state = PROJECTS[project].state(sizes, 1)
+    wrap, names = WRAPPED[wrapper]
+    path = save_zip(wrap(state), tmp_path / "a.pth")
+    bundle, notes = import_checkpoint(path, tmp_path / "bundle", Description(small_config(sizes), None))
+    assert all(any(name in note for note in notes) for name in names), notes
+    other = tmp_path / "bare"
+    other.mkdir()
+    expected = convert(save_checkpoint(project, other / "a.pth", sizes), sizes)
+    for name in ("pfe.bin", "rpn.bin"):
+        assert bundle.config.sha256[name] == expected.config.sha256[name]
+
+
+PUBLISHED = Sizes(
+    point_features=10, channels=64, layers=(3, 5, 5), filters=(64, 128, 256), upsample_filters=(128,) * 3, anchors=6
+)
+
+
+@pytest.mark.parametrize(
+    ("version", "name", "angle"),
+    [
+        ("1.4.0", "mmdet3d_kitti_3class", "yaw"),
+        (None, "mmdet3d_kitti_3class", "yaw"),
+        ("0.18.1", "mmdet_kitti_3class", "rotation_y"),
+    ],
+)
+def test_boxes_of_mmdet3d_are_those_of_its_version(tmp_path: Path, version: str | None, name: str, angle: str) -> None:
+    meta = {} if version is None else {"mmdet3d_version": version}
+    path = save_zip({"meta": meta, "state_dict": PROJECTS["mmdet3d"].state(PUBLISHED, 1)}, tmp_path / "a.pth")
+    bundle, notes = import_checkpoint(path, tmp_path / "bundle")
+    assert bundle.config.name == name and bundle.config.box_coder.angle.value == angle
+    assert any(name in note for note in notes)
+    assert "mmdet3d checkpoint" in bundle.config.provenance
+
+
 def own_checkpoint(**changes: Any) -> dict[str, Any]:
     """Give a checkpoint of our own training."""
     config = yaml.safe_dump(to_mapping(small_config()))

@@ -97,7 +97,7 @@ def test_networks_of_another_architecture_are_named_and_nothing_is_written(tmp_p
 
 def test_architectures_with_the_same_tensors_are_not_guessed(tmp_path: Path) -> None:
     source = make_ir(tmp_path / "ir", "openpcdet_kitti_3class")
-    with pytest.raises(BundleError, match="mmdet_kitti_3class and openpcdet_kitti_3class fit"):
+    with pytest.raises(BundleError, match="mmdet3d_kitti_3class and mmdet_kitti_3class and openpcdet_kitti_3class fit"):
         find_preset(source)
 
 

@@ -35,6 +35,17 @@ def mmdet_pfe(state: State, voxels: np.ndarray, counts: np.ndarray, cells: np.nd
     return pool(decorated @ state["pillar_encoder.conv.weight"][:, :, 0].T, state, "pillar_encoder.bn")
 
 
+def mmdet3d_pfe(
+    state: State, voxels: np.ndarray, counts: np.ndarray, cells: np.ndarray, grid: GridConfig
+) -> np.ndarray:
+    """Give (P, C) as `openpcdet_pfe`: coordinates are those from the centre of the pillar, twice; z only of ten."""
+    weights = state["voxel_encoder.pfn_layers.0.linear.weight"]
+    decorated = decorate(voxels, counts, cells, grid)[..., : weights.shape[1]]
+    axes = weights.shape[1] - 7
+    decorated[..., :axes] = decorated[..., 7:]
+    return pool(decorated @ weights.T, state, "voxel_encoder.pfn_layers.0.norm")
+
+
 def decorate(voxels: np.ndarray, counts: np.ndarray, cells: np.ndarray, grid: GridConfig) -> np.ndarray:
     """Give (P, N, 10): the point, its distance from mean and centre of its pillar; zeros where there is no point."""
     voxels = voxels.astype(np.float64)
@@ -82,6 +93,16 @@ def mmdet_rpn(state: State, canvas: np.ndarray, layers: list[int], strides: list
         upsampled.append(np.maximum(channel_norm(up, state, f"{name}.1"), 0.0))
     names = {"boxes": "conv_reg", "scores": "conv_cls", "directions": "conv_dir_cls"}
     return heads(np.concatenate(upsampled), state, {key: f"head.{name}" for key, name in names.items()})
+
+
+def mmdet3d_rpn(state: State, canvas: np.ndarray, layers: list[int], strides: list[int]) -> dict[str, np.ndarray]:
+    """Give what `mmdet_rpn` does, whose layers have other names."""
+    names = {"backbone.blocks": "backbone.multi_blocks", "neck.deblocks": "neck.decoder_blocks", "bbox_head": "head"}
+    other = {}
+    for key, value in state.items():
+        begin = next((begin for begin in names if key.startswith(begin)), "")
+        other[names.get(begin, "") + key.removeprefix(begin)] = value
+    return mmdet_rpn(other, canvas, layers, strides)
 
 
 def heads(data: np.ndarray, state: State, names: dict[str, str]) -> dict[str, np.ndarray]:
