@@ -25,6 +25,7 @@ from pointpillars_ov_ros.conversion.checkpoint_layouts import (
     MMDET3D,
     OWN_CONFIG_KEY,
     Layout,
+    State,
     find_layout,
     find_state,
     mmdet3d_version,
@@ -53,12 +54,13 @@ def import_checkpoint(
     state, notes = find_state(file)
     layout = find_layout(path, state)
     origin = f"{layout.title} checkpoint {path.resolve()}"
+    is_described = description is not None
     if description is None:
         description = describe_checkpoint(file, layout)
         if description.config.provenance:
             # How it was trained, which our own say of themselves.
             origin = f"{description.config.provenance}; checkpoint {path.name}"
-    config, sizes, more = description
+    config, sizes, more = description if is_described else fit_description(description, layout, state)
     if sizes is None:
         sizes = infer_architecture(path, state, layout, config)
     else:
@@ -86,6 +88,24 @@ def describe_checkpoint(file: TorchFile, layout: Layout) -> Description:
         return Description(read_preset(MMDET.preset), None, (note,))
     note = f"preset {layout.preset}: no configuration was given, this is what {layout.title} publishes"
     return describe_preset(layout.preset, (note,))
+
+
+def fit_description(description: Description, layout: Layout, state: State) -> Description:
+    """Return what a checkpoint is whose pillars have other channels than the published network's.
+
+    It is a network of other sizes then, which its tensors tell; what no tensor tells is as published.
+    """
+    config, sizes, notes = description
+    tensor = state.get(layout.pillar.weight)
+    if sizes is None or tensor is None or not tensor.shape or tensor.shape[0] in (0, config.rpn.channels):
+        return description
+    channels = tensor.shape[0]
+    note = (
+        f"sizes: pillars of {channels} channels are not the {config.rpn.channels} of {layout.title}'s; all sizes are "
+        "those of the tensors, range, pillars and anchors those of the preset: give --config where they are others"
+    )
+    config = dataclasses.replace(config, rpn=dataclasses.replace(config.rpn, channels=channels))
+    return Description(config, None, (*notes, note))
 
 
 def describe_preset(name: str, notes: Notes = ()) -> Description:

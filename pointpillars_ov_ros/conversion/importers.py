@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pointpillars_ov_ros.config.errors import BundleError
 from pointpillars_ov_ros.config.model_config import ModelConfig
+from pointpillars_ov_ros.core.first_bytes import Content, identify
 from pointpillars_ov_ros.model.bundle import ModelBundle, ir_files, read_config, write_bundle
 from pointpillars_ov_ros.model.ports import Shape, pfe_ports, rpn_ports
 
@@ -20,6 +21,11 @@ if TYPE_CHECKING:
     import openvino as ov
 
 Notes = tuple[str, ...]
+NO_NETWORKS = (
+    Content.EMPTY, Content.ZEROS, Content.GIT_LFS, Content.WEB_PAGE, Content.ZSTD, Content.GZIP, Content.BZIP2,
+    Content.XZ, Content.LZ4, Content.ZIP,
+)  # fmt: skip
+"""What a file that is called .onnx or .xml may be instead."""
 
 
 class Graphs(NamedTuple):
@@ -122,6 +128,9 @@ def read_onnx(path: Path) -> ov.Model:
 
     if not path.is_file():
         raise BundleError(f"{path} is missing")
+    content = identify(path)
+    if content in NO_NETWORKS:
+        raise BundleError(f"{path} is {content.value}")
     # Asked for by name: read_model tries all others on a damaged file, and those complain on stderr.
     reader = frontend.FrontEndManager().load_by_framework("onnx")
     try:

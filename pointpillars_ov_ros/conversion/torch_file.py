@@ -20,6 +20,7 @@ import numpy.typing as npt
 from pointpillars_ov_ros.config.documents import one_line
 from pointpillars_ov_ros.config.errors import BundleError, shown
 from pointpillars_ov_ros.conversion.torch_pickle import BFLOAT16, Storage, TensorRef, load_pickle
+from pointpillars_ov_ros.core.first_bytes import Content, identify_bytes
 
 Array = npt.NDArray[Any]
 
@@ -32,6 +33,20 @@ _TAR_MAGIC, _TAR_MAGIC_AT = b"ustar", 257
 
 _DAMAGED = (zipfile.BadZipFile, EOFError, OSError, RuntimeError, ValueError, OverflowError, struct.error)
 """What `zipfile` raises for files that are no zip, lie about places and lengths, or are encrypted."""
+
+
+_PAIR = ", which needs the folder that holds both networks, {}, and not one of them"
+_CURES = {
+    Content.ONNX: _PAIR.format("*pfe*.onnx and *rpn*.onnx"),
+    Content.XML: _PAIR.format("pfe.xml and rpn.xml"),
+    **dict.fromkeys(
+        (Content.EMPTY, Content.ZEROS, Content.GIT_LFS, Content.WEB_PAGE, Content.ZSTD, Content.GZIP, Content.BZIP2,
+         Content.XZ, Content.LZ4, Content.MCAP, Content.SQLITE, Content.ROSBAG1, Content.ROSBAG1_OLD, Content.HDF5,
+         Content.NUMPY, Content.PCD, Content.PLY, Content.LAS, Content.IMAGE, Content.TEXT),
+        "",
+    ),
+}  # fmt: skip
+"""Files that are no checkpoints, and what is to be said beside what they are."""
 
 
 class TorchFile(ABC):
@@ -71,6 +86,9 @@ def open_torch_file(path: Path) -> TorchFile:
         head = stream.read(_TAR_MAGIC_AT + len(_TAR_MAGIC))
     if head.startswith(_ZIP_MAGIC):
         return _ZipFile(path)
+    content = identify_bytes(head)
+    if content in _CURES:
+        raise BundleError(f"{path} is {content.value}{_CURES[content]}")
     if head[_TAR_MAGIC_AT:] == _TAR_MAGIC:
         raise BundleError(
             f"{path} is a tar, as torch before 0.2 wrote; load it in torch and save it again: "

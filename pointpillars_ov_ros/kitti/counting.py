@@ -93,7 +93,6 @@ def explain_uncounted(truth: ObjectArrays, rules: Sequence[ClassRule], difficult
             left = left & ~holds
         count = int((truth_states(truth, rule, difficulty) == kernels.COUNTED).sum())
         sentences.append(
-            f"of {labelled.sum()} labelled {rule.name} {count or 'none'} count{'' if count > 1 else 's'} at "
-            f"{difficulty.name}: {', '.join(why)}"
+            f"of {labelled.sum()} labelled {rule.name} {count or 'none'} count at {difficulty.name}: {', '.join(why)}"
         )
     return sentences

@@ -18,6 +18,7 @@ from pointpillars_ov_ros.config.mapping import from_mapping, to_mapping
 from pointpillars_ov_ros.config.model_config import ModelConfig
 from pointpillars_ov_ros.config.regular_file import open_regular
 from pointpillars_ov_ros.core.files import write_folder
+from pointpillars_ov_ros.core.first_bytes import Content, identify
 from pointpillars_ov_ros.model.signature import SUFFIX, check_signature
 
 CONFIG_NAME = "bundle.yaml"
@@ -56,6 +57,8 @@ def load_bundle(folder: str | Path, public_key: Path | None = None) -> ModelBund
     for file, expected in config.sha256.items():
         _check_place(path, file)
         actual = sha256(folder / file)
+        if actual != expected and identify(folder / file) is Content.GIT_LFS:
+            raise BundleError(f"{folder / file} is {Content.GIT_LFS.value}")
         if actual != expected:
             raise BundleError(
                 f"{folder / file} is not the file that {CONFIG_NAME} describes "

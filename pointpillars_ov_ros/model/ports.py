@@ -13,6 +13,7 @@ import openvino as ov
 from pointpillars_ov_ros.config.errors import BundleError
 from pointpillars_ov_ros.config.model_config import ModelConfig
 from pointpillars_ov_ros.core.dense_pfe import DensePfeInputs
+from pointpillars_ov_ros.core.first_bytes import Content, identify
 
 Shape = tuple[int, ...]
 
@@ -54,6 +55,8 @@ def read_model(core: ov.Core, path: Path, ports: Ports) -> ov.Model:
         core.set_property({"ENABLE_MMAP": False})
         model = core.read_model(path)
     except RuntimeError as error:
+        if path.is_file() and identify(path) is Content.GIT_LFS:
+            raise BundleError(f"{path} is {Content.GIT_LFS.value}") from None
         raise BundleError(f"{path} is no network that OpenVINO reads: {first_line(error)}") from None
     check_ports(path, "input", model.inputs, ports.inputs)
     check_ports(path, "output", model.outputs, ports.outputs)

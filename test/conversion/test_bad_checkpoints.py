@@ -16,7 +16,7 @@ from pointpillars_ov_ros.config.model_config import ModelConfig
 from pointpillars_ov_ros.conversion.checkpoint_import import check_preset, describe_preset, import_checkpoint
 from pointpillars_ov_ros.conversion.checkpoint_layouts import LAYOUTS
 from pointpillars_ov_ros.conversion.openpcdet_config import Description
-from test.conversion.checkpoints import PROJECTS, SIZES, openpcdet_state, save_checkpoint, small_config
+from test.conversion.checkpoints import PROJECTS, SIZES, Sizes, openpcdet_state, save_checkpoint, small_config
 from test.conversion.torch_files import SAVERS, Call, Global, save_zip
 
 every_project = pytest.mark.parametrize("project", PROJECTS)
@@ -189,3 +189,29 @@ def test_upsampling_that_no_strides_fit_is_named(tmp_path: Path, strides: tuple[
     state = openpcdet_state(dataclasses.replace(SIZES, upsample_strides=strides))
     message = refusal(save_checkpoint("openpcdet", tmp_path / "a.pth", state=state))
     assert f"upsampling by {list(strides)}" in message
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (b"version https://git-lfs.github.com/spec/v1\noid sha256:ab\nsize 9\n", "`git lfs pull`"),
+        (b"\x08\x08\x12\x07pytorch:", "the folder that holds both networks, *pfe*.onnx and *rpn*.onnx"),
+        (b'<?xml version="1.0"?><net name="pfe">', "the folder that holds both networks, pfe.xml and rpn.xml"),
+        (b"\x28\xb5\x2f\xfd" + bytes(40), "`zstd -d FILE` unpacks it"),
+        (b"#ROSBAG V2.0\n", "`pointpillars_ov detect_bag` reads it"),
+        (b"<!doctype html><html>", "a web page"),
+        (b"", "an empty file"),
+    ],
+)
+def test_a_file_of_another_kind_is_named_with_the_next_step(tmp_path: Path, content: bytes, said: str) -> None:
+    (tmp_path / "a.pth").write_bytes(content)
+    message = refusal(tmp_path / "a.pth")
+    assert message.startswith(f"{tmp_path / 'a.pth'} is ") and said in message
+
+
+def test_pillars_of_other_channels_make_a_network_of_other_sizes_and_that_is_said(tmp_path: Path) -> None:
+    sizes = Sizes(layers=(1, 2, 1), anchors=6)
+    path = save_zip({"model_state": openpcdet_state(sizes)}, tmp_path / "a.pth")
+    bundle, notes = import_checkpoint(path, tmp_path / "bundle")
+    assert bundle.config.rpn.channels == sizes.channels
+    assert any(note.startswith("sizes: pillars of 6 channels are not the 64 of OpenPCDet's") for note in notes)

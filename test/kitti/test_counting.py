@@ -9,9 +9,9 @@ import math
 import numpy as np
 import pytest
 
-from pointpillars_ov_ros.kitti.counting import Count, count_found
+from pointpillars_ov_ros.kitti.counting import Count, count_found, explain_uncounted
 from pointpillars_ov_ros.kitti.evaluation_data import pack_objects
-from pointpillars_ov_ros.kitti.evaluation_rules import CLASS_RULES, DIFFICULTIES
+from pointpillars_ov_ros.kitti.evaluation_rules import ANY_DIFFICULTY, CLASS_RULES, DIFFICULTIES
 from test.kitti.scenes import Frames, an_object, dont_care, random_frames
 
 CAR, VAN, HIDDEN = an_object("Car"), an_object("Van"), an_object("Car", occluded=3)
@@ -47,6 +47,33 @@ def count(truth: Frames, found: Frames, scores: tuple[float, ...] = (0.5,), over
 def test_a_frame(truth: list, found: list, expected: tuple[int, int, int]) -> None:
     (got,) = count([truth], [found])
     assert (got.found, got.missed, got.false) == expected
+
+
+LOW = FOUND._replace(bbox=(100.0, 100.0, 200.0, 124.9))
+"""A detection of the car's box that is lower than 25 px in the image."""
+
+
+def test_an_object_that_only_a_low_detection_answers_is_neither_found_nor_missed() -> None:
+    """So KITTI's kit has it: the detection is ignored, and takes the object along."""
+    (got,) = count([[CAR]], [[LOW]])
+    assert (got.found, got.missed, got.false) == (0, 0, 0)
+    (got,) = count([[CAR, an_object("Car", (-8.0, 1.7, 20.0))]], [[LOW]])
+    assert (got.found, got.missed, got.false) == (0, 1, 0)
+
+
+def test_labels_that_do_not_count_are_counted_with_the_reason() -> None:
+    low, none = CAR._replace(bbox=(0.0, 0.0, 50.0, 25.0)), CAR._replace(bbox=(0.0,) * 4)
+    cut = an_object("Car", truncated=0.6)
+    truth = pack_objects([[CAR, low, VAN, HIDDEN], [none, none, cut, low, an_object("Pedestrian")]])
+    car, pedestrian, cyclist = CLASS_RULES
+    assert explain_uncounted(truth, (car, pedestrian, cyclist), DIFFICULTIES[-1]) == [
+        "of 7 labelled Car 1 count at hard: 2 have an empty 2D box, 2 are not higher than 25 px in the image, "
+        "1 are occluded by more than 2, 1 are truncated by more than 0.5"
+    ]
+    assert explain_uncounted(truth, (car,), ANY_DIFFICULTY) == []
+    nobody = pack_objects([[none, none]])
+    (sentence,) = explain_uncounted(nobody, (car,), DIFFICULTIES[-1])
+    assert sentence == "of 2 labelled Car none count at hard: 2 have an empty 2D box"
 
 
 def test_a_stricter_overlap_makes_a_shifted_box_false() -> None:

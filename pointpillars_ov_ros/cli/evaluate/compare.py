@@ -149,7 +149,7 @@ def _score(
 ) -> Candidate:
     """Detect and score."""
     print(f"{path.name}, {precision}", flush=True)
-    asked = argparse.Namespace(**{**vars(options), "precision": precision})
+    asked = argparse.Namespace(**{**vars(options), "precision": precision, "no_image_filter": False})
     engine = Engine(bundle, runtime_of(asked))
     source = score_engine(engine, asked, labelled)
     metrics, levels = source.metrics, source.difficulties

@@ -49,11 +49,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--no-crop", action="store_true", help="feed whole clouds, not only the points that the camera sees"
     )
     add_file_arguments(parser)
-    parser.add_argument(
-        "--no-image-filter",
-        action="store_true",
-        help="BEV and 3D of every labelled object, whatever its 2D box says: for labels made in the lidar alone",
-    )
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the report to this file, too")
 
 

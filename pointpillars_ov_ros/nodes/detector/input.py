@@ -30,6 +30,8 @@ from pointpillars_ov_ros.ros.settings import DetectorNodeConfig, Pose
 from pointpillars_ov_ros.ros.waiting_messages import waiting_messages
 
 _REMEMBERED = 256
+_LOOKED_AT = 5
+"""Clouds that are looked at for units, frame and axes."""
 _MANY_EMPTY = 10
 """Clouds without a point in a row: fewer are those of a sensor that starts."""
 _THROTTLE_S = 5.0
@@ -204,7 +206,8 @@ class CloudWatch:
         self._ground: GroundWatch | None = GroundWatch()
         """None: enough clouds were looked at."""
         self._oddities: OddityWatch | None = None
-        """None: before the first cloud."""
+        """None: before the first cloud, and when enough clouds were looked at."""
+        self._is_looking = True
         self._empty = 0
         """Clouds without a point, up to the last one."""
         self._frame = ""
@@ -227,12 +230,16 @@ class CloudWatch:
 
     def look_for_oddities(self, points: FloatArray, config: ModelConfig) -> None:
         """Look at the first clouds, `points` (N, 4) in the network's frame, for units, frame and axes that are odd."""
+        if not self._is_looking:
+            return
         if self._oddities is None:
             is_turned = any(self._pose)
             pose = "sensor_pose must move them further, by {pose}" if is_turned else NODE_CURES.pose
-            self._oddities = OddityWatch(config, NODE_CURES._replace(pose=pose))
+            self._oddities = OddityWatch(config, NODE_CURES._replace(pose=pose), _LOOKED_AT)
         for oddity in self._oddities.look(points):
             self._warn(oddity.about, oddity.sentence)
+        if self._oddities.is_over:
+            self._oddities, self._is_looking = None, False
 
     def look_at_ground(self, points: FloatArray, expected_height: float) -> None:
         """Compare the ground in `points` (N, 4), in the network's frame, with `expected_height` (m) of its origin."""

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from pointpillars_ov_ros.cli import main as cli
+from pointpillars_ov_ros.model.shipped import shipped_model
 from test.inference.toy_bundle import save_toy_bundle
 from test.shared_data import KITTI, KITTI_CAR, needs_shared_data
 
@@ -60,3 +61,18 @@ def test_frames_are_needed(flags: list[str], capsys: pytest.CaptureFixture[str])
     assert compare(*flags) == 1
     text = capsys.readouterr().err
     assert text.count("\n") == 1 and "--data" in text
+
+
+def test_models_of_other_classes_are_refused_before_anything_is_scored(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from test.cli.evaluate.test_files import write_set
+
+    toy, data = save_toy_bundle(tmp_path / "toy").folder, write_set(tmp_path / "data")
+    assert compare("--model", shipped_model(), toy, "--data", data) == 1
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert captured.err == (
+        "error: the models do not detect the same of KITTI's classes (streets_int8: Car, Pedestrian, Cyclist; bundle: "
+        "Car, Pedestrian), so no table compares them: `pointpillars_ov evaluate` scores each by itself\n"
+    )
