@@ -127,6 +127,9 @@ def test_with_a_key_only_a_signed_bundle_takes_over_and_the_key_stays(tmp_path: 
     with detecting(tmp_path, first, model_public_key=str(keys.public)) as (sender, processes, _):
         accepted, reason = set_parameter(sender, "model_public_key", "")
         assert not accepted and "read-only" in reason
+        for name, value in (("cache_dir", str(tmp_path)), ("device_properties", f"CACHE_DIR={tmp_path}")):
+            accepted, reason = set_parameter(sender, name, value)
+            assert not accepted and reason == f"{name}: stays as it was at the start, for model_public_key is set"
         assert set_parameter(sender, "model_dir", str(second.folder)) == (True, "")
         succeeded, said = trigger(sender, "reload")
         assert (succeeded, said.count("\n")) == (False, 0) and f"{second.folder} is not signed" in said

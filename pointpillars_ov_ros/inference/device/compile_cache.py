@@ -9,9 +9,12 @@ a word. So the sha256 of each file that is written while we compile is kept besi
 from __future__ import annotations
 
 import logging
+import os
+import stat
 from dataclasses import replace
 from pathlib import Path
 
+from pointpillars_ov_ros.config.errors import ConfigError
 from pointpillars_ov_ros.config.regular_file import read_regular
 from pointpillars_ov_ros.config.runtime_config import RuntimeConfig
 from pointpillars_ov_ros.model.bundle import sha256
@@ -79,6 +82,27 @@ class CompileCache:
             "cache_dir: %s cannot be used, so the networks are compiled at every start (%s)", self.folder, error
         )
         self.folder = ""
+
+
+def check_private(runtime: RuntimeConfig) -> None:
+    """Raise ConfigError where others could leave compiled networks, which are run as they are, for this process."""
+    named = [pair for pair in runtime.device_properties.split() if pair.partition("=")[0].upper() == "CACHE_DIR"]
+    if named:
+        raise ConfigError(f"device_properties: {named[0]}: where model_public_key is set, cache_dir names the cache")
+    if not runtime.cache_dir:
+        return
+    folder = Path(runtime.cache_dir).resolve()
+    for place in (folder, *folder.parents):
+        if not place.exists():
+            continue
+        found = place.stat()
+        # In a folder such as /tmp others can make new entries, but not replace ours.
+        is_open = bool(found.st_mode & 0o022) and (place == folder or not found.st_mode & stat.S_ISVTX)
+        if found.st_uid not in (os.getuid(), 0) or is_open:
+            raise ConfigError(
+                f"cache_dir: {place} can be written by others, who could leave networks there that are not signed as "
+                "model_public_key demands; take a folder of this user alone (chmod go-w)"
+            )
 
 
 def _is_as_written(path: Path, signature: Path) -> bool:

@@ -27,6 +27,7 @@ from pointpillars_ov_ros.core.decode import override_thresholds
 from pointpillars_ov_ros.core.detections import check_classes
 from pointpillars_ov_ros.core.verdict import Verdict
 from pointpillars_ov_ros.inference.detector import ReloadableDetector, give_back_memory
+from pointpillars_ov_ros.inference.device.compile_cache import check_private
 from pointpillars_ov_ros.inference.engine import Engine
 from pointpillars_ov_ros.inference.parity.check import open_engine
 from pointpillars_ov_ros.inference.pipeline.frames import FrameResult, Stage, StageTimes
@@ -46,6 +47,10 @@ from pointpillars_ov_ros.ros.settings import DetectorNodeConfig
 _THROTTLE_S = 5.0
 _LIVE = ("mode", "drop_policy", "score_threshold", "class_score_thresholds", "nms_threshold")
 """Settings of `RuntimeConfig` that take effect at once; so do those of the subscription, and `classes`."""
+
+
+_FIXED_WITH_KEY = ("cache_dir", "device_properties")
+"""Settings that networks can be taken in by, past the signature of the bundle."""
 
 
 class DetectorNode(LifecycleNode):
@@ -147,6 +152,8 @@ class DetectorNode(LifecycleNode):
         runtime, node_config = read_parameters(self, RuntimeConfig), read_parameters(self, DetectorNodeConfig)
         key = node_config.model_public_key
         folder = Path(runtime.model_dir) if runtime.model_dir else shipped_model()
+        if key:
+            check_private(runtime)
         bundle = load_bundle(folder, Path(key) if key else None)
         check_classes(node_config.classes, bundle.config.classes)
         return open_engine(bundle, runtime)
@@ -288,6 +295,8 @@ class DetectorNode(LifecycleNode):
         try:
             runtime = read_parameters(self, RuntimeConfig, parameters)
             node_config = read_parameters(self, DetectorNodeConfig, parameters)
+            if node_config.model_public_key:
+                self._refuse_other_caches(parameters)
             if detector is not None:
                 check_classes(node_config.classes, detector.engine.config.classes)
                 override_thresholds(detector.engine.config, runtime)
@@ -301,6 +310,13 @@ class DetectorNode(LifecycleNode):
             self._apply(runtime, node_config)
             subscription.change(input_profile(self._runtime, self._node_config))
         return SetParametersResult(successful=True)
+
+    def _refuse_other_caches(self, parameters: Sequence[Parameter]) -> None:
+        """Raise ConfigError where a peer would have compiled networks run that nobody has signed."""
+        for parameter in parameters:
+            name = parameter.name
+            if name in _FIXED_WITH_KEY and parameter.value != self.get_parameter(name).value:
+                raise ConfigError(f"{name}: stays as it was at the start, for model_public_key is set")
 
     def _apply(self, runtime: RuntimeConfig, node_config: DetectorNodeConfig) -> None:
         """Apply the settings that may change between two configures."""

@@ -10,8 +10,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from pointpillars_ov_ros.config.errors import ConfigError
 from pointpillars_ov_ros.config.runtime_config import EncoderChoice, RuntimeConfig
-from pointpillars_ov_ros.inference.device.compile_cache import CompileCache
+from pointpillars_ov_ros.inference.device.compile_cache import CompileCache, check_private
 from pointpillars_ov_ros.inference.engine import Engine
 from pointpillars_ov_ros.model.bundle import ModelBundle
 from test.inference.toy_bundle import save_toy_bundle, toy_cloud
@@ -100,3 +101,22 @@ def test_a_folder_that_takes_nothing_is_a_warning(tmp_path: Path, caplog: pytest
     assert not caplog.text
     cache.sign("RPN")
     assert "does not keep the RPN, which is compiled at every start" in caplog.text
+
+
+def test_a_cache_that_others_can_write_is_refused_where_bundles_are_signed(tmp_path: Path) -> None:
+    """Who may replace a compiled network, or the folder it is in, needs no key."""
+    own = tmp_path / "a" / "b"
+    check_private(RuntimeConfig(cache_dir=str(own)))
+    own.mkdir(parents=True)
+    check_private(RuntimeConfig(cache_dir=str(own)))
+    check_private(RuntimeConfig())
+    (tmp_path / "link").symlink_to("a")
+    for place in (own, own.parent):
+        before = place.stat().st_mode
+        place.chmod(0o777)
+        for folder in (own, tmp_path / "link" / "b"):
+            with pytest.raises(ConfigError, match="can be written by others"):
+                check_private(RuntimeConfig(cache_dir=str(folder)))
+        place.chmod(before)
+    with pytest.raises(ConfigError, match="cache_dir names the cache"):
+        check_private(RuntimeConfig(device_properties=f"cache_dir={own}"))
