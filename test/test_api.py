@@ -198,7 +198,7 @@ def test_a_stream_that_is_left_early_leaves_the_detector_usable(detector: Detect
 
 
 def test_settings_have_the_names_of_the_parameters() -> None:
-    with pytest.raises(ConfigError, match="score_threshold, nms_threshold"):
+    with pytest.raises(ConfigError, match=r"threshold: no setting of Detector, which has .*nms_threshold"):
         Detector(threshold=0.5)
 
 
