@@ -110,6 +110,18 @@ def test_clutter_adds_background_and_leaves_the_objects_where_they_are() -> None
     assert background[0] < background[1]
 
 
+def test_people_and_cyclists_are_seen_from_the_side_as_well_as_lengthwise() -> None:
+    across = {"Pedestrian": [], "Cyclist": []}
+    for seed in range(8):
+        labels = simulate("vlp_16", seed).labels
+        for box, name in zip(labels.boxes, labels.names, strict=True):
+            if name in across:
+                across[name].append(abs(math.sin(box[6] - math.atan2(box[1], box[0]))) > 0.7)
+    for name, seen in across.items():
+        assert len(seen) > 30, name
+        assert 0.25 < np.mean(seen) < 0.75, name
+
+
 def world_of(frame: SimulatedFrame) -> dict[int, tuple[str, np.ndarray, np.ndarray, np.ndarray]]:
     """Give class, place x y, size, and velocity over the ground of every object, by identity; world frame."""
     view = frame.view
