@@ -14,7 +14,7 @@ from pointpillars_ov_ros.model.bundle import ModelBundle, load_bundle
 from pointpillars_ov_ros.model.shipped import shipped_model
 from test.gpu.cropped_bundle import save_cropped_bundle
 from test.gpu.switches import Switches
-from test.inference.toy_bundle import save_toy_bundle
+from test.model.float_bundle import save_float_bundle
 
 # A run of all tests finds these files, too, in a process that has no such device.
 collect_ignore_glob = [] if "FAKE_IGPU_SWITCHES" in os.environ else ["test_*.py"]
@@ -29,9 +29,15 @@ def switches() -> Iterator[Switches]:
 
 
 @pytest.fixture(scope="session")
+def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a CACHE_DIR of the session: what two tests compile alike takes seconds once."""
+    return tmp_path_factory.mktemp("cache")
+
+
+@pytest.fixture(scope="session")
 def toy(tmp_path_factory: pytest.TempPathFactory) -> ModelBundle:
-    """Return the toy bundle: float networks of a few layers."""
-    return save_toy_bundle(tmp_path_factory.mktemp("toy"))
+    """Return the toy bundle: float networks of a few layers, with a PFE that the host encoder knows."""
+    return save_float_bundle(tmp_path_factory.mktemp("toy"), pooling="maximum")
 
 
 @pytest.fixture(scope="session")
