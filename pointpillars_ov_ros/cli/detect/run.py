@@ -131,7 +131,7 @@ def _detect(options: argparse.Namespace, detector: Detector) -> Iterator[Detecte
             replace(found, boxes=boxes),
             tuple(count_inside(points, box) for box in boxes),
             share_in_range(moved, detector.config),
-            notes if len(points) else (*cloud.notes, "the cloud has no point with an echo"),
+            notes if len(points) else (cloud.notes or ("the cloud has no point with an echo",)),
         )
 
 

@@ -9,8 +9,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
+import numpy as np
+
 from pointpillars_ov_ros.cli.arguments import file_reading
 from pointpillars_ov_ros.clouds.files import SUFFIXES, FileReading
+from pointpillars_ov_ros.config.documents import one_line
 from pointpillars_ov_ros.config.errors import CloudError, DatasetError, PointPillarsError
 from pointpillars_ov_ros.core.arrays import FloatArray
 from pointpillars_ov_ros.kitti.frames import Frame, find_frames, open_cloud
@@ -66,7 +69,7 @@ def read_frames(frames: list[Frame]) -> Iterator[NamedCloud]:
 
 
 def read_bag(path: Path, topic: str | None, reading: FileReading) -> Iterator[NamedCloud]:
-    """Yield the clouds of a bag; those that cannot be read are empty, and say why."""
+    """Yield the clouds of a bag; one that cannot be read has no points, and a note that says why."""
     try:
         from pointpillars_ov_ros.bags.sources import open_source
         from pointpillars_ov_ros.ros.conversions import CloudReader
@@ -81,13 +84,20 @@ def read_bag(path: Path, topic: str | None, reading: FileReading) -> Iterator[Na
         reader = CloudReader(RuntimeConfig(intensity_scale=reading.intensity_scale))
         said = ""
         for number, message in enumerate(item for item in source.messages() if item.cloud is not None):
+            name = f"{path.name} {number}"
             try:
                 points = reader.read(source.parse(message.cloud or b"")).points
             except CloudError as error:
-                raise DatasetError(f"{path}: cloud {number}: {error}") from None
-            notes = (reader.reading.sentence,) if reader.reading.sentence != said else ()
+                yield NamedCloud(name, np.zeros((0, 4), np.float32), None, (f"refused: {error}",))
+                continue
+            # Broken bytes make rosbags raise whatever its parsers stumble over.
+            except Exception as error:
+                reason = f"refused: this is no PointCloud2 ({one_line(error)})"
+                yield NamedCloud(name, np.zeros((0, 4), np.float32), None, (reason,))
+                continue
+            notes = (reader.reading.sentence,) if reader.reading.sentence not in ("", said) else ()
             said = reader.reading.sentence
-            yield NamedCloud(f"{path.name} {number}", points, None, notes)
+            yield NamedCloud(name, points, None, notes)
 
 
 def _is_bag_folder(path: Path) -> bool:

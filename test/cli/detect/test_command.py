@@ -84,6 +84,19 @@ def test_a_bag_and_a_folder_are_read(bundle: ModelBundle, tmp_path: Path) -> Non
     assert len(detect(bundle, tmp_path, folder, "--frames", 2)["clouds"]) == 2
 
 
+def test_clouds_of_a_bag_that_cannot_be_read_are_refused_by_name(
+    bundle: ModelBundle, tmp_path: Path, capsys: Capture
+) -> None:
+    short, flat = cloud(toy_cloud(0), 0), cloud(toy_cloud(1), 1)
+    short.data = short.data[:-3]
+    flat.fields = flat.fields[1:]
+    bag = write_bag(tmp_path / "bag", [short, cloud(toy_cloud(2), 2), flat, b"\0\1\0\0"], "mcap")
+    clouds = detect(bundle, tmp_path, bag)["clouds"]
+    assert [bool(one["detections"]) for one in clouds] == [False, True, False, False]
+    assert [one["notes"][0].partition(":")[0] for one in (clouds[0], clouds[2], clouds[3])] == ["refused"] * 3
+    assert "no 'x' among" in capsys.readouterr().out
+
+
 def test_pictures_of_one_cloud_and_of_many_are_drawn(bundle: ModelBundle, tmp_path: Path, capsys: Capture) -> None:
     files = write_files(tmp_path)
     detect(bundle, tmp_path, files["a.bin"], "--picture", tmp_path / "one.png")
