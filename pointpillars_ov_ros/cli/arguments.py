@@ -7,10 +7,13 @@ from __future__ import annotations
 import argparse
 import math
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from pointpillars_ov_ros.clouds.columns import Columns, parse_columns
-from pointpillars_ov_ros.clouds.files import FileReading
 from pointpillars_ov_ros.config.errors import ConfigError, PointPillarsError
+
+if TYPE_CHECKING:
+    from pointpillars_ov_ros.clouds.columns import Columns
+    from pointpillars_ov_ros.clouds.files import FileReading
 
 
 def add_input_arguments(parser: argparse.ArgumentParser) -> None:
@@ -93,11 +96,16 @@ def add_file_arguments(parser: argparse.ArgumentParser, with_intensity: bool = T
 
 def file_reading(options: argparse.Namespace) -> FileReading:
     """Return what the flags of `add_file_arguments` say of the files."""
+    from pointpillars_ov_ros.clouds.files import FileReading
+
     return FileReading(options.columns, options.intensity_scale, options.coordinate_scale)
 
 
 def columns(text: str) -> Columns:
     """Read a flag that says what the values of a point are."""
+    # NumPy is loaded only where there is such a flag.
+    from pointpillars_ov_ros.clouds.columns import parse_columns
+
     try:
         return parse_columns(text)
     except ConfigError as error:

@@ -118,6 +118,24 @@ def test_a_bad_cloud_is_refused_and_the_next_one_detected(
     assert in_flight.received == accounts
 
 
+@pytest.mark.parametrize("spoil", [empty, blank])
+def test_an_empty_cloud_is_an_observation_and_is_answered_with_no_boxes(
+    running: tuple[Peer, NodeProcesses, Path], spoil: Callable[[PointCloud2], None]
+) -> None:
+    sender, processes, _ = running
+    reported, answered = len(sender.timings), len(sender.detections)
+    completed = sender.timings[-1].completed if sender.timings else 0
+    cloud = sender.make_cloud(read_points(GOOD))
+    spoil(cloud)
+    sender.clouds.publish(cloud)
+    sender.wait_until(lambda: len(sender.timings) > reported, "the report", processes)
+    sender.wait_until(lambda: len(sender.detections) > answered, "the answer", processes)
+    assert not sender.timings[-1].error
+    assert sender.timings[-1].completed == completed + 1
+    assert sender.detections[-1].header == cloud.header
+    assert len(sender.detections[-1].detections) == 0
+
+
 def test_refusals_are_in_diagnostics_and_throttled_in_the_log(
     running: tuple[Peer, NodeProcesses, Path],
 ) -> None:

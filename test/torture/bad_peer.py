@@ -79,13 +79,18 @@ def sizes(number: int, cloud: PointCloud2) -> PointCloud2:
 
 
 def empty(number: int, cloud: PointCloud2) -> PointCloud2:
-    """Give a cloud without points, without data, without fields, or without one finite point."""
-    if number % 4 == 0:
-        cloud.width, cloud.row_step, cloud.data = 0, 0, array.array("B")
-    elif number % 4 == 1:
+    """Give a cloud without data, or without fields."""
+    if number % 2 == 0:
         cloud.data = array.array("B")
-    elif number % 4 == 2:
+    else:
         cloud.fields = []
+    return cloud
+
+
+def blank(number: int, cloud: PointCloud2) -> PointCloud2:
+    """Give a cloud without points, or without one finite point."""
+    if number % 2 == 0:
+        cloud.width, cloud.row_step, cloud.data = 0, 0, array.array("B")
     else:
         cloud.data = array.array("B", np.full(len(cloud.data) // 4, np.nan, np.float32).tobytes())
     return cloud
@@ -154,7 +159,21 @@ def other_type(number: int, cloud: PointCloud2) -> String:
     return String(data="not a cloud" * (number + 1))
 
 
-_ALL = (garbage, every_other, many_fields, sizes, empty, fields, stamps, frames, values, large, flood, other_type)
+_ALL = (
+    garbage,
+    every_other,
+    many_fields,
+    sizes,
+    empty,
+    blank,
+    fields,
+    stamps,
+    frames,
+    values,
+    large,
+    flood,
+    other_type,
+)
 KINDS: dict[str, Callable[[int, PointCloud2], PointCloud2 | bytes | String]] = {make.__name__: make for make in _ALL}
 
 

@@ -172,9 +172,14 @@ def absurd_sizes(folder: Path) -> str:
     return refused(folder, "sizes")
 
 
-@scenario(SCENARIOS, "a peer's clouds have no points, no data, no fields, or no finite point", _REFUSED)
+@scenario(SCENARIOS, "a peer's clouds have no data, or no fields", _REFUSED)
 def empty_clouds(folder: Path) -> str:
     return refused(folder, "empty")
+
+
+@scenario(SCENARIOS, "a peer's clouds have no points, or no finite point", _TAKEN)
+def blank_clouds(folder: Path) -> str:
+    return taken(folder, "blank")
 
 
 @scenario(SCENARIOS, "a peer's fields lie outside the point, are of no type, are arrays, or are 5000", _REFUSED)
