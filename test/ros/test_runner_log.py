@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import logging
 
-from pointpillars_ov_ros.ros.log_handler import PACKAGE, RosHandler
+from pointpillars_ov_ros.ros.runner import PACKAGE, RosHandler
 
 
 class Lines:
