@@ -106,7 +106,9 @@ def test_a_frame_that_fails_is_one_sentence_and_no_figure(tmp_path: Path, capsys
     bundle = save_toy_bundle(tmp_path / "toy", Weakness("rpn", Trouble.FAILS)).folder
     data = save_clouds(tmp_path / "clouds", bright=1)
     report = tmp_path / "report.json"
-    assert benchmark("--model", bundle, "--data", data, "--frames", FRAMES, "--json", report) == 1
+    # As told, or by their values the wild intensity would be taken for one of another scale.
+    flags = ("--frames", FRAMES, "--intensity-scale", 1, "--json", report)
+    assert benchmark("--model", bundle, "--data", data, *flags) == 1
     text = capsys.readouterr().err
     errors = [line for line in text.splitlines() if line.startswith("error: ")]
     assert len(errors) == 1 and "failed" in errors[0]

@@ -99,7 +99,7 @@ def test_a_bundle_is_quantized_compared_and_written(tmp_path: Path, capsys: Capt
         "pfe": True,
         "rpn": True,
     }
-    assert f"(preset mixed; left float: boxes; calibrated with 3 clouds of {data})" in made.config.provenance
+    assert f"(preset mixed, ranges widest; left float: boxes; calibrated with 3 clouds of {data})" in made.config.provenance
     assert made.config.provenance in printed
     assert {path.name for path in out.parent.iterdir()} == {"int8"}
     assert load_bundle(model.folder) == model
@@ -199,7 +199,7 @@ def test_a_drop_that_is_too_great_writes_nothing(tmp_path: Path, capsys: Capture
         ("--model {model} --data {data} --bag {data} --out {out}", "quantize needs clouds: "),
         ("--model {model} --data {empty} --out {out}", "{empty}: no cloud (.bin, .pcd, .npy, .ply) there, nor in "),
         ("--model {model} --bag {empty}/bag --out {out}", "{empty}/bag: there is no such bag"),
-        ("--model {model} --bag {data} --out {out}", "{data}: cannot be read as a bag ("),
+        ("--model {model} --bag {data} --out {out}", "{data}: no file of a bag in it (.mcap, .db3, .bag)"),
         ("--model {empty} --data {data} --out {out}", "{empty} holds no bundle.yaml; "),
         ("--model {model} --data {data} --out {data}", "{data} exists and is no bundle; it is left alone"),
         ("--model {model} --data {data} --out {model}", "{model} is the model to be quantized; its float networks "),
@@ -255,11 +255,11 @@ def test_without_nncf_one_sentence_says_what_to_install(
 @pytest.mark.parametrize(
     ("topics", "topic", "message"),
     [
-        ({"/points": 2}, "cloud", "0 topics cloud of sensor_msgs/msg/PointCloud2; it has /points"),
-        ({"/points": 2}, "oints", "0 topics oints of sensor_msgs/msg/PointCloud2; it has /points"),
-        ({"/a/points": 1, "/b/points": 1}, "points", "2 topics points of sensor_msgs/msg/PointCloud2; it has /a/"),
-        ({"/a/points": 1, "/b/points": 1}, "/points", "0 topics /points of sensor_msgs/msg/PointCloud2; it has "),
-        ({"/points": 0}, "points", "no cloud on /points"),
+        ({"/points": 2}, "cloud", "no topic cloud of sensor_msgs/msg/PointCloud2; it has /points (2 messages)"),
+        ({"/points": 2}, "oints", "no topic oints of sensor_msgs/msg/PointCloud2; it has /points (2 messages)"),
+        ({"/a/points": 1, "/b/points": 1}, "points", "sensor_msgs/msg/PointCloud2 on 2 topics, choose one by --topic: /a/points (1 message), "),
+        ({"/a/points": 1, "/b/points": 1}, "/points", "no topic /points of sensor_msgs/msg/PointCloud2; it has /a/points (1 message), "),
+        ({"/points": 0}, "points", "no message on /points; the recorder heard nothing there"),
     ],
 )
 def test_a_bag_without_the_topic_is_one_sentence(
