@@ -68,6 +68,11 @@ def set_field(field: str, value: Any) -> Callable[[dict[str, Any]], None]:
         (set_field("range_noise", 9.0), ["range_noise", "9.0"]),
         (set_field("dropout.share", 1.5), ["dropout.share", "1.5"]),
         (set_field("intensity.step", 0.0), ["intensity.step", "0.0"]),
+        (set_field("intensity.zeros", 1.5), ["intensity.zeros", "1.5"]),
+        (set_field("intensity.dark_from", -1.0), ["intensity.dark_from", "-1.0"]),
+        (set_field("mount.pitch_deg", 45.0), ["mount.pitch_deg", "45.0"]),
+        (set_field("mount.roll_spread_deg", math.nan), ["mount.roll_spread_deg", "nan"]),
+        (set_field("mount.height_spread", -0.1), ["mount.height_spread", "-0.1"]),
     ],
 )
 def test_a_bad_sensor_is_one_sentence_with_field_and_value(
