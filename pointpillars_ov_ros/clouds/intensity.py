@@ -13,6 +13,7 @@ BRIGHT = 1.5
 BYTE = 1.0 / 255.0
 INTENSITY_NAMES = ("intensity", "i", "intensities", "reflectivity", "reflectance", "remission")
 """What drivers and files call it, the usual name first."""
+_BYTE_END = 256.0
 _MIN_BRIGHT_RATIO = 0.01
 """Of the points of a cloud: fewer are outliers of a sensor whose intensities are of 0 to 1."""
 
@@ -22,7 +23,8 @@ def find_scale(intensities: FloatArray) -> float:
 
     A dark cloud of 0 to 255 says nothing. So what follows from 1 is to be asked again of brighter clouds.
     """
-    bright = intensities > BRIGHT
+    # What is far above 255 says nothing either: it is an error, or of another range.
+    bright = (intensities > BRIGHT) & (intensities < _BYTE_END)
     if not bright.any():
         return 1.0
     is_whole = bool((intensities == np.floor(intensities)).all())
