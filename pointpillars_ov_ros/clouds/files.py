@@ -148,7 +148,8 @@ def _from_array(path: Path, data: bytes, columns: Columns) -> FloatArray:
     try:
         # What is pickled may run code.
         array = np.load(io.BytesIO(data), allow_pickle=False)
-    except (OSError, ValueError, EOFError, SyntaxError) as error:
+    # A damaged header makes NumPy raise nearly anything.
+    except Exception as error:
         raise DatasetError(f"{path}: cannot be read as an array of NumPy ({one_line(error)})") from None
     if array.dtype.names is not None:
         return _from_records(path, array.reshape(-1))

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import io
+import re
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +15,8 @@ from pointpillars_ov_ros.config.documents import one_line
 from pointpillars_ov_ros.config.errors import DatasetError
 
 _MAX_HEADER = 65_536
+_MAX_RATIO = 100
+"""Of points to bytes: LZF makes one byte of at most 88."""
 
 
 def read_pcd(path: Path, data: bytes) -> npt.NDArray[np.void]:
@@ -22,6 +25,10 @@ def read_pcd(path: Path, data: bytes) -> npt.NDArray[np.void]:
 
     if b"DATA" not in data[:_MAX_HEADER]:
         raise DatasetError(f"{path}: does not begin with the header of a PCD file")
+    # Before reading: a damaged file may claim any number, and memory for so many points would be asked for.
+    claimed = re.search(rb"^POINTS\s+(\d+)", data[:_MAX_HEADER], re.MULTILINE)
+    if claimed is not None and int(claimed[1][:20]) > _MAX_RATIO * len(data):
+        raise DatasetError(f"{path} is truncated: {int(claimed[1][:20])} points are more than its bytes can hold")
     try:
         cloud = PointCloud.from_fileobj(io.BytesIO(_with_counts(data)))  # type: ignore[arg-type]
         points: npt.NDArray[np.void] = np.asarray(cloud.pc_data)

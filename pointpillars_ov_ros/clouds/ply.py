@@ -37,6 +37,8 @@ def read_ply(path: Path, data: bytes) -> npt.NDArray[np.void]:
     """Return the vertices of the PLY file at `path`, whose bytes are `data`, as records; DatasetError says why not."""
     order, elements, begin = _read_header(path, data)
     for element in elements:
+        if element.size > len(data):
+            raise DatasetError(f"{path} is truncated: {element.size} of {shown(element.name)} are more than its bytes")
         if element.has_lists:
             reason = f"element {shown(element.name)} has lists; only those after the vertices may"
             raise DatasetError(f"{path}: {reason}")

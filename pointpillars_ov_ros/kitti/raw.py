@@ -69,7 +69,7 @@ def _read_time(path: Path, number: int, line: str) -> int | None:
         return None
     try:
         if _SECONDS.fullmatch(line):
-            return START_NS + _in_bounds(round(float(line) * 1e9))
+            return _in_bounds(START_NS + round(float(line) * 1e9))
         seconds, _, fraction = line.partition(".")
         if fraction and not fraction.isdecimal():
             raise ValueError(fraction)

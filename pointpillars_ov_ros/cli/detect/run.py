@@ -208,7 +208,10 @@ def _draw(options: argparse.Namespace, detected: DetectedCloud, config: ModelCon
     path: Path = options.picture
     if path.suffix.lower() != ".png":
         path.mkdir(parents=True, exist_ok=True)
-        path = path / f"{detected.cloud.name.replace('/', '_')}.png"
+        name = detected.cloud.name.replace("/", "_")
+        # Files of several folders or kinds may have one name.
+        is_taken = number > 1 and (path / f"{name}.png").exists()
+        path = path / (f"{name} ({number}).png" if is_taken else f"{name}.png")
     elif number > 1:
         if number == 2:
             print(f"note: {path} shows the first cloud; give a folder to --picture for all of them")

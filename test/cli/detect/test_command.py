@@ -100,9 +100,9 @@ def test_clouds_of_a_bag_that_cannot_be_read_are_refused_by_name(
 def test_pictures_of_one_cloud_and_of_many_are_drawn(bundle: ModelBundle, tmp_path: Path, capsys: Capture) -> None:
     files = write_files(tmp_path)
     detect(bundle, tmp_path, files["a.bin"], "--picture", tmp_path / "one.png")
-    detect(bundle, tmp_path, files["a.bin"], files["ascii.pcd"], "--picture", tmp_path / "many")
+    detect(bundle, tmp_path, files["a.bin"], files["ascii.pcd"], files["a.npy"], "--picture", tmp_path / "many")
     drawn = [tmp_path / "one.png", *sorted((tmp_path / "many").iterdir())]
-    assert [path.name for path in drawn] == ["one.png", "a.png", "ascii.png"]
+    assert [path.name for path in drawn] == ["one.png", "a (3).png", "a.png", "ascii.png"]
     assert all(path.read_bytes().startswith(b"\x89PNG") for path in drawn)
     assert f"picture  {tmp_path / 'one.png'}" in capsys.readouterr().out
 

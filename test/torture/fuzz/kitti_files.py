@@ -4,12 +4,18 @@
 
 from __future__ import annotations
 
+import io
 import math
 import struct
 from pathlib import Path
 
 import numpy as np
 
+from pointpillars_ov_ros.clouds.files import SUFFIXES, read_cloud_file
+from pointpillars_ov_ros.clouds.intensity import find_scale
+from pointpillars_ov_ros.clouds.oddities import NODE_CURES, find_oddities
+from pointpillars_ov_ros.clouds.points import clean_points
+from pointpillars_ov_ros.conversion.importers import read_preset
 from pointpillars_ov_ros.kitti.calibration import (
     Calibration,
     format_calibration,
@@ -21,6 +27,7 @@ from pointpillars_ov_ros.kitti.frames import read_png_size, read_points
 from pointpillars_ov_ros.kitti.labels import format_label, format_result, lidar_boxes, read_labels, read_results
 from pointpillars_ov_ros.kitti.raw import CAMERAS, LIDAR, read_raw_calibration, read_times
 from pointpillars_ov_ros.kitti.results import read_split
+from test.clouds.cloud_files import pcd_bytes, ply_bytes
 from test.torture.fuzz.draws import Draws, as_file, edit
 
 LABEL = b"Car 0.00 0 -1.58 587.01 173.33 614.12 200.12 1.65 1.67 3.64 -0.65 1.71 46.70 -1.59\n"
@@ -86,8 +93,39 @@ def raw_calibration(data: bytes) -> None:
 def times(data: bytes) -> None:
     """Read the times of a raw drive."""
     for time_ns in read_times(as_file(data, "timestamps.txt")):
-        assert type(time_ns) is int
-        assert abs(time_ns) < 2**63
+        assert time_ns is None or (type(time_ns) is int and 0 <= time_ns < 2**63)
+
+
+_CONFIG = read_preset("smallmunich_car")
+
+
+def cloud_file(data: bytes) -> None:
+    """Read a cloud in a file of any kind, with the columns found out; what is read can be looked at."""
+    draws = Draws(data)
+    suffix = SUFFIXES[draws.below(len(SUFFIXES))]
+    points = read_cloud_file(as_file(draws.rest(), f"file{suffix}"))
+    assert points.shape[1:] == (4,) and points.dtype == np.float32
+    with np.errstate(all="ignore"):
+        kept, _ = clean_points(points.copy(), find_scale(np.nan_to_num(points[:, 3])))
+        find_oddities(kept, _CONFIG, NODE_CURES)
+
+
+def cloud_file_seeds() -> tuple[bytes, ...]:
+    """Give a valid file of each kind."""
+    points = np.random.default_rng(0).uniform(-20, 20, (30, 4)).astype(np.float32)
+    array = io.BytesIO()
+    np.save(array, points)
+    files = (
+        points.tobytes(),
+        np.hstack([points, points[:, :1]]).tobytes(),
+        pcd_bytes(points.tolist()),
+        pcd_bytes(points.tolist(), form="binary"),
+        pcd_bytes(points.tolist(), form="binary_compressed"),
+        array.getvalue(),
+        ply_bytes(points.tolist(), extra=True),
+        ply_bytes(points.tolist(), form="binary_big_endian", extra=True),
+    )
+    return tuple(bytes([kind]) + file for kind, file in zip((0, 0, 1, 1, 1, 2, 3, 3), files, strict=True))
 
 
 def other_files(data: bytes) -> None:

@@ -30,7 +30,8 @@ def _none() -> tuple[bytes, ...]:
 
 
 TARGETS = {
-    "cloud": Target(clouds.cloud, 130, _none),
+    "cloud": Target(clouds.cloud, 115, _none),
+    "cloud_file": Target(kitti_files.cloud_file, 15, kitti_files.cloud_file_seeds),
     "cloud_bytes": Target(clouds.cloud_bytes, 80, clouds.cloud_seeds),
     "bundle_text": Target(bundles.bundle_text, 10, bundles.text_seeds),
     "bundle_values": Target(bundles.bundle_values, 25, _none),
