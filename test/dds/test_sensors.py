@@ -11,6 +11,9 @@ import numpy as np
 import pytest
 from diagnostic_msgs.msg import DiagnosticStatus
 from geometry_msgs.msg import TransformStamped
+from lifecycle_msgs.msg import State, Transition
+from lifecycle_msgs.srv import GetState
+from rclpy.duration import Duration
 from sensor_msgs.msg import PointCloud2
 from tf2_msgs.msg import TFMessage
 from vision_msgs.msg import Detection3DArray
@@ -21,7 +24,7 @@ from pointpillars_ov_ros.core.detections import Detections
 from pointpillars_ov_ros.ros import qos
 from pointpillars_ov_ros.ros.conversions import from_detection_array
 from test.builders import tiny_config
-from test.dds.peers import Peer, nodes, peer, stamp_of
+from test.dds.peers import Peer, call, change_state, nodes, peer, stamp_of
 from test.inference.toy_bundle import save_toy_bundle, toy_cloud
 
 pytestmark = pytest.mark.usefixtures("ros")
@@ -170,3 +173,25 @@ def test_of_a_robot_that_stands_three_sweeps_are_three_times_the_points(tmp_path
         assert road.answer(lost).header.frame_id == "ouster"
         assert [timing.points for timing in sender.timings] == [60, 120, 180, 180, 60]
         assert "a cloud stays alone: no transform from 'ouster' to 'odom' at " in road.log.read_text()
+
+
+def test_clouds_that_wait_for_tf_are_accounted_for_when_the_detector_is_deactivated(tmp_path: Path) -> None:
+    model = save_toy_bundle(tmp_path / "toy").folder
+    parameters = {"target_frame": "odom", "tf_timeout_ms": 60_000, "drop_policy": "replay"}
+    with peer() as sender, nodes(tmp_path / "logs") as processes:
+        processes.start("pointpillars_detector", {"model_dir": str(model), **parameters})
+        sender.wait_until(lambda: sender.clouds.get_subscription_count() > 0, "the detector", processes)
+        clouds = [sender.make_cloud(toy_cloud(number)) for number in range(3)]
+        for cloud in clouds:
+            sender.clouds.publish(cloud)
+        assert sender.clouds.wait_for_all_acked(Duration(seconds=60))
+        # Answered by the thread that takes the clouds, so those that had come before have been taken.
+        assert call(sender, GetState, "get_state", GetState.Request()).current_state.id == State.PRIMARY_STATE_ACTIVE
+        assert change_state(sender, Transition.TRANSITION_DEACTIVATE)
+        stamps = [stamp_of(cloud) for cloud in clouds]
+        sender.wait_until(lambda: set(stamps) <= set(sender.timing_of), "a word about each cloud", processes)
+        for stamp in stamps:
+            assert "deactivated while the cloud waited" in sender.timing_of[stamp].error
+        last = sender.timing_of[stamps[-1]]
+        assert (last.received, last.refused, last.completed, last.dropped) == (3, 3, 0, 0)
+    assert not sender.detections

@@ -227,7 +227,7 @@ class DetectorNode(LifecycleNode):
         return self._subscription.topic
 
     def _close_input(self) -> None:
-        """Unsubscribe; clouds that wait for TF are gone."""
+        """Unsubscribe, and refuse the clouds that wait for TF."""
         if self._subscription is not None:
             self._subscription.destroy()
         if self._placement is not None:

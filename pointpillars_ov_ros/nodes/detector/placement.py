@@ -101,7 +101,7 @@ class CloudPlacement:
         return 0
 
     def destroy(self) -> None:
-        """Stop listening to TF; clouds that wait for it are gone."""
+        """Stop listening to TF; a cloud that waits for it goes to `on_missing`."""
         if self._queue is not None:
             self._queue.destroy()
 
@@ -149,8 +149,10 @@ class TransformQueue:
         self._timer.cancel()
 
     def destroy(self) -> None:
-        """Stop to listen; clouds that still wait are gone."""
-        self._waiting.clear()
+        """Stop listening; a cloud that still waits goes to `on_missing`, so that it is accounted for."""
+        waiting, self._waiting = self._waiting, deque()
+        for cloud, _ in waiting:
+            self._on_missing(cloud, "the detector was deactivated while the cloud waited for its transform")
         self._node.destroy_timer(self._timer)
         self._listener.destroy()
 

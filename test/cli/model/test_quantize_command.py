@@ -99,7 +99,10 @@ def test_a_bundle_is_quantized_compared_and_written(tmp_path: Path, capsys: Capt
         "pfe": True,
         "rpn": True,
     }
-    assert f"(preset mixed, ranges widest; left float: boxes; calibrated with 3 clouds of {data})" in made.config.provenance
+    assert (
+        f"(preset mixed, ranges widest; left float: boxes; calibrated with 3 clouds of {data})"
+        in made.config.provenance
+    )
     assert made.config.provenance in printed
     assert {path.name for path in out.parent.iterdir()} == {"int8"}
     assert load_bundle(model.folder) == model
@@ -257,8 +260,16 @@ def test_without_nncf_one_sentence_says_what_to_install(
     [
         ({"/points": 2}, "cloud", "no topic cloud of sensor_msgs/msg/PointCloud2; it has /points (2 messages)"),
         ({"/points": 2}, "oints", "no topic oints of sensor_msgs/msg/PointCloud2; it has /points (2 messages)"),
-        ({"/a/points": 1, "/b/points": 1}, "points", "sensor_msgs/msg/PointCloud2 on 2 topics, choose one by --topic: /a/points (1 message), "),
-        ({"/a/points": 1, "/b/points": 1}, "/points", "no topic /points of sensor_msgs/msg/PointCloud2; it has /a/points (1 message), "),
+        (
+            {"/a/points": 1, "/b/points": 1},
+            "points",
+            "sensor_msgs/msg/PointCloud2 on 2 topics, choose one by --topic: /a/points (1 message), ",
+        ),
+        (
+            {"/a/points": 1, "/b/points": 1},
+            "/points",
+            "no topic /points of sensor_msgs/msg/PointCloud2; it has /a/points (1 message), ",
+        ),
         ({"/points": 0}, "points", "no message on /points; the recorder heard nothing there"),
     ],
 )

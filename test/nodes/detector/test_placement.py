@@ -166,6 +166,16 @@ def test_without_patience_a_cloud_is_refused_at_once(scene: Scene) -> None:
     assert [second for second, _ in scene.refused] == [11]
 
 
+def test_clouds_that_wait_at_the_end_are_refused_and_no_other_way_gone(scene: Scene) -> None:
+    queue = scene.begin(FOREVER_MS)
+    for second in (20, 21):
+        scene.add(second)
+    assert not scene.refused
+    queue.destroy()
+    assert [second for second, _ in scene.refused] == [20, 21] and not scene.placed
+    assert all("deactivated while the cloud waited" in reason for _, reason in scene.refused)
+
+
 def test_nothing_wakes_the_executor_where_nothing_waits(scene: Scene) -> None:
     placement = scene.begin(30)
     scene.drive_to(10)
