@@ -10,14 +10,16 @@ import sqlite3
 from collections import Counter
 from collections.abc import Collection, Iterator
 from contextlib import ExitStack, contextmanager
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, Protocol
 
 from rosbags import rosbag1, rosbag2
 from rosbags.interfaces import Connection, ConnectionExtRosbag1
+from rosbags.rosbag1.reader import decompressors
 
-from pointpillars_ov_ros.bags.inflate import inflate_file, inflate_message
+from pointpillars_ov_ros.bags.inflate import inflate, inflate_file, inflate_message
 from pointpillars_ov_ros.bags.mcap_file import McapFile
 from pointpillars_ov_ros.bags.merge import merge_by_time
 from pointpillars_ov_ros.bags.message_types import collect_types
@@ -221,10 +223,31 @@ def _open_file(path: Path, stack: ExitStack) -> StorageFile:
     elif content is Content.SQLITE:
         file = _open_database(path, stack)
     elif content is Content.ROSBAG1:
-        file = RosbagsFile(rosbag1.Reader(path))
+        file = _open_ros1(path)
     else:
         raise DatasetError(f"{path} is no bag, but {content.value}")
     stack.callback(file.close)
+    return file
+
+
+def _open_ros1(path: Path) -> StorageFile:
+    """Open a bag of ROS 1; DatasetError where its recorder was killed before it wrote the index."""
+    reader = rosbag1.Reader(path)
+    try:
+        file = RosbagsFile(reader)
+    except rosbag1.ReaderError as error:
+        if "index" in str(error):
+            raise DatasetError(
+                f"{path} has no whole index, as its recorder was killed or it was cut off: "
+                f"`rosbag reindex {path.name}` of ROS 1 makes one"
+            ) from None
+        raise
+    # The reader decompresses whatever a chunk holds; ours are bounded.
+    names = {function: name for name, function in decompressors.items()}
+    for position, chunk in reader.chunks.items():
+        name = names[chunk.decompressor]
+        bounded = partial(inflate, compression="" if name == "none" else name)
+        reader.chunks[position] = chunk._replace(decompressor=bounded)
     return file
 
 

@@ -17,7 +17,9 @@ from sensor_msgs.msg import CameraInfo, PointCloud2
 from tf2_msgs.msg import TFMessage
 from vision_msgs.msg import Detection3DArray
 
+from pointpillars_ov_ros.bags.reader import open_bag
 from pointpillars_ov_ros.cli import main as cli
+from pointpillars_ov_ros.config.errors import DatasetError
 from pointpillars_ov_ros.ros.conversions import read_cloud
 from test.bags.bags import STEP_NS, contents, types
 from test.bags.test_bag import rihs01
@@ -26,7 +28,7 @@ from test.inference.toy_bundle import save_toy_bundle, toy_cloud
 ODD = "my_msgs/msg/Odd"
 
 
-def write_ros1(path: Path) -> Path:
+def write_ros1(path: Path, compression: Any = None) -> Path:
     """Write three clouds, the last one cut off, with other messages; all serialized as ROS 1 does it."""
     store = get_typestore(Stores.ROS1_NOETIC)
     store.register(get_types_from_msg("std_msgs/Header header\nfloat64 x\n", ODD))
@@ -48,7 +50,10 @@ def write_ros1(path: Path) -> Path:
         "/odd": (ODD, [header, 1.5]),
     }
     fields = [kinds["sensor_msgs/msg/PointField"](name, 4 * k, 7, 1) for k, name in enumerate(("x", "y", "z", "i"))]
-    with Writer(path) as bag:
+    writer = Writer(path)
+    if compression is not None:
+        writer.set_compression(compression)
+    with writer as bag:
         points = bag.add_connection("/points", "sensor_msgs/msg/PointCloud2", typestore=store)
         known = {topic: bag.add_connection(topic, kind, typestore=store) for topic, (kind, _) in others.items()}
         for number in range(3):
@@ -79,6 +84,33 @@ def test_a_bag_of_ros_1_becomes_one_of_ros_2(tmp_path: Path, capsys: pytest.Capt
         if kind != ODD:
             assert digest == rihs01(kind)
     assert_messages_are_those_of_ros_1(out)
+
+
+@pytest.mark.parametrize("compression", [None, Writer.CompressionFormat.BZ2, Writer.CompressionFormat.LZ4])
+def test_chunks_of_any_compression_are_read(compression: Any, tmp_path: Path) -> None:
+    path = write_ros1(tmp_path / "drive.bag", compression)
+    with open_bag(path) as reader:
+        stamps = [stamp for connection, stamp, _ in reader.messages() if connection.topic == "/points"]
+    assert stamps == [0, STEP_NS, 2 * STEP_NS]
+
+
+@pytest.mark.parametrize("compression", [Writer.CompressionFormat.BZ2, Writer.CompressionFormat.LZ4])
+def test_a_chunk_that_grows_without_bounds_is_refused(
+    compression: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = write_ros1(tmp_path / "drive.bag", compression)
+    monkeypatch.setattr("pointpillars_ov_ros.bags.inflate.inflate.__defaults__", (1000,))
+    with open_bag(path) as reader, pytest.raises(DatasetError, match="larger than 0 MiB when it is decompressed"):
+        list(reader.messages())
+
+
+@pytest.mark.parametrize("keep", [0.5, 0.9, 0.999])
+def test_a_bag_without_its_index_names_the_next_step(keep: float, tmp_path: Path) -> None:
+    path = write_ros1(tmp_path / "drive.bag")
+    data = path.read_bytes()
+    path.write_bytes(data[: int(len(data) * keep)])
+    with pytest.raises(DatasetError, match=r"has no whole index.*`rosbag reindex drive\.bag`"), open_bag(path):
+        pass
 
 
 def assert_messages_are_those_of_ros_1(bag: Path) -> None:
