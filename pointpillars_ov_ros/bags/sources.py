@@ -74,7 +74,8 @@ class FrameSource:
         self.topics, self.cloud_topic, self.clouds = set(self._topics), CLOUDS, len(self._frames)
         self.storage = "mcap"
         self.identity = f"{folder.resolve()}: {' '.join(frame.name for frame in self._frames)}"
-        self.notes: list[str] = []
+        files = self._frames[0].files
+        self.notes: list[str] = [] if files is None else files.notes()
 
     def announce(self, bag: BagWriter) -> None:
         """Make the topics known to the bag that is written."""

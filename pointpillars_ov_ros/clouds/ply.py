@@ -72,8 +72,9 @@ def _from_text(path: Path, data: bytes, dtype: np.dtype[np.void], count: int) ->
     except ValueError:
         raise DatasetError(f"{path}: not {count} lines of {columns} numbers follow the header") from None
     records = np.empty(count, dtype)
-    for column, name in enumerate(dtype.names or ()):
-        records[name] = values[:, column]
+    with np.errstate(over="ignore", invalid="ignore"):
+        for column, name in enumerate(dtype.names or ()):
+            records[name] = values[:, column]
     return records
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 import struct
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from pointpillars_ov_ros.clouds.columns import KITTI
@@ -37,7 +37,7 @@ class Frame:
     """Of the clouds of a drive; this frame's is in the line after as many as `scan` says."""
     sequence: str = ""
     """Of the tracking set, whose labels and calibration are those of a whole sequence."""
-    files: CloudFiles | None = None
+    files: CloudFiles | None = field(default=None, compare=False)
     """How the clouds of its folder are read; None: by itself."""
 
     @property
