@@ -18,6 +18,7 @@ from pointpillars_ov_ros.bags.journal import JOURNAL, Journal
 from pointpillars_ov_ros.bags.sources import MessageSource, open_source
 from pointpillars_ov_ros.bags.tally import CloudTally
 from pointpillars_ov_ros.bags.writer import check_new, new_bag, unfinished
+from pointpillars_ov_ros.clouds.files import AS_FOUND, FileReading
 from pointpillars_ov_ros.config.errors import PointPillarsError
 from pointpillars_ov_ros.config.mapping import to_mapping
 from pointpillars_ov_ros.config.runtime_config import DropPolicy, Mode, RuntimeConfig
@@ -45,6 +46,8 @@ class BagOptions:
     model: Path | None = None
     """Bundle, or folder with the IR files of PFE and RPN; None: the bundled model."""
     runtime: RuntimeConfig = field(default_factory=lambda: RuntimeConfig(mode=Mode.THROUGHPUT))
+    reading: FileReading = AS_FOUND
+    """Of a folder of frames: how its files are read."""
 
 
 def open_engine(options: BagOptions) -> Engine:
@@ -63,7 +66,7 @@ def detect_bag(
     InferenceError where a cloud could not be processed; done again, it goes on with that cloud.
     """
     check_new(out)
-    with open_source(path, options.topic) as source:
+    with open_source(path, options.topic, options.reading) as source:
         labels_topic = check_topics(source, options.detections)
         engine = make_engine()
         begin, core_begin = time.monotonic(), time.process_time()

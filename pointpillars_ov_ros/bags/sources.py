@@ -18,6 +18,7 @@ from pointpillars_ov_ros.bags.from_kitti import CLOUDS, TF, TYPES, kitti_message
 from pointpillars_ov_ros.bags.message_types import IDL_SEPARATOR, make_typestore, typestore
 from pointpillars_ov_ros.bags.reader import BagReader, choose_topic, first_line, is_bag, open_bag
 from pointpillars_ov_ros.bags.writer import BagWriter
+from pointpillars_ov_ros.clouds.files import AS_FOUND, FileReading
 from pointpillars_ov_ros.config.errors import DatasetError
 from pointpillars_ov_ros.core.wording import count_of
 from pointpillars_ov_ros.kitti.frames import find_frames
@@ -67,13 +68,15 @@ class MessageSource(Protocol):
 class FrameSource:
     """A folder of frames, which becomes the bag that `kitti_to_bag` makes of it."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, reading: FileReading = AS_FOUND) -> None:
         """Find the frames; DatasetError where there are none."""
-        self._frames = find_frames(folder)
+        self._frames = find_frames(folder, reading)
         self._topics = topics_of(self._frames)
         self.topics, self.cloud_topic, self.clouds = set(self._topics), CLOUDS, len(self._frames)
         self.storage = "mcap"
         self.identity = f"{folder.resolve()}: {' '.join(frame.name for frame in self._frames)}"
+        if reading != AS_FOUND:
+            self.identity += f", read as {reading}"
         files = self._frames[0].files
         self.notes: list[str] = [] if files is None else files.notes()
 
@@ -188,12 +191,12 @@ class BagSource:
 
 
 @contextlib.contextmanager
-def open_source(path: Path, topic: str | None) -> Iterator[MessageSource]:
-    """Open a bag, or a folder of frames; DatasetError where it is neither."""
+def open_source(path: Path, topic: str | None, reading: FileReading = AS_FOUND) -> Iterator[MessageSource]:
+    """Open a bag, or a folder of frames in files that are read as `reading` says; DatasetError where it is neither."""
     if is_bag(path):
         with open_bag(path) as reader:
             yield BagSource(reader, path, topic)
     elif path.is_dir():
-        yield FrameSource(path)
+        yield FrameSource(path, reading)
     else:
         raise DatasetError(f"{path}: there is no such bag or folder of frames")

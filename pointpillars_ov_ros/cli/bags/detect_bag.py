@@ -5,16 +5,19 @@
 from __future__ import annotations
 
 import argparse
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pointpillars_ov_ros.cli.arguments import (
     add_device_arguments,
+    add_file_arguments,
     add_intensity_arguments,
     add_model_argument,
     add_precision_argument,
     add_storage_argument,
     device_settings,
+    file_reading,
     positive,
 )
 
@@ -68,6 +71,7 @@ def add_detection_arguments(parser: argparse.ArgumentParser) -> None:
         "--score-threshold", type=float, default=0.0, metavar="S", help="least score (default: the model's own)"
     )
     add_intensity_arguments(parser)
+    add_file_arguments(parser, with_intensity=False)
 
 
 def run(options: argparse.Namespace) -> int:
@@ -89,6 +93,8 @@ def bag_options(options: argparse.Namespace) -> BagOptions:
     names = ("precision", "encoder", "mode", "score_threshold", "intensity_field", "intensity_scale")
     values = {**device_settings(options), **{name: getattr(options, name) for name in names}}
     runtime = from_plain(RuntimeConfig, {**values, "num_threads": options.threads or 0})
+    # Intensities are scaled once, as those of messages are.
+    reading = replace(file_reading(options), intensity_scale=1.0 if options.intensity_scale else 0.0)
     return BagOptions(
-        options.topic, options.detections, options.only_detections, options.storage, options.model, runtime
+        options.topic, options.detections, options.only_detections, options.storage, options.model, runtime, reading
     )

@@ -7,7 +7,13 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from pointpillars_ov_ros.cli.arguments import add_storage_argument, positive, positive_number
+from pointpillars_ov_ros.cli.arguments import (
+    add_file_arguments,
+    add_storage_argument,
+    file_reading,
+    positive,
+    positive_number,
+)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -21,7 +27,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=Path,
         required=True,
         metavar="FOLDER",
-        help="KITTI folder: object set, split, raw drive or folder of .bin clouds",
+        help="KITTI folder: object set, split, raw drive, or any folder of clouds",
     )
     parser.add_argument("--out", type=Path, required=True, metavar="BAG", help="new folder for the bag")
     add_storage_argument(parser, "mcap")
@@ -33,6 +39,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="clouds a second, where the folder has no timestamps.txt (default: %(default)g)",
     )
     parser.add_argument("--crop", action="store_true", help="keep only the points that the camera sees")
+    add_file_arguments(parser)
     parser.add_argument("--frames", type=positive, metavar="N", help="the first N frames only (default: all)")
 
 
@@ -42,9 +49,11 @@ def run(options: argparse.Namespace) -> int:
     from pointpillars_ov_ros.core.wording import count_of
     from pointpillars_ov_ros.kitti.frames import open_frames
 
-    frames = open_frames(options.data, options.frames or 0)
+    frames = open_frames(options.data, options.frames or 0, file_reading(options))
     written = write_kitti_bag(frames, options.out, options.storage, options.rate, options.crop)
     print(f"{options.out}: {count_of(len(frames), 'frame')} of {options.data}")
+    for note in frames[0].files.notes() if frames[0].files is not None else ():
+        print(f"  {note}")
     for topic, count in written.items():
         print(f"  {count:6}  {topic}  {TYPES[topic]}")
     if CAMERA_INFO in written and IMAGES not in written:

@@ -80,7 +80,7 @@ def read_bag(path: Path, topic: str | None, reading: FileReading) -> Iterator[Na
         ) from None
     from pointpillars_ov_ros.config.runtime_config import RuntimeConfig
 
-    with open_source(path, topic) as source:
+    with open_source(path, topic, reading) as source:
         reader = CloudReader(RuntimeConfig(intensity_scale=reading.intensity_scale))
         said = ""
         for number, message in enumerate(item for item in source.messages() if item.cloud is not None):

@@ -227,3 +227,24 @@ def test_what_is_no_bag_is_one_sentence(bundle: ModelBundle, tmp_path: Path, cap
     elif name != "nothing":
         (tmp_path / name).write_text("years of work")
     assert str(tmp_path / name) in error_of(capsys, command(bundle, tmp_path / name, tmp_path / "out"))
+
+
+def test_files_of_a_folder_are_read_as_the_flags_say(bundle: ModelBundle, tmp_path: Path, capsys: Capture) -> None:
+    """Ring before the intensity of 0 to 500, and millimetres: the same boxes as of the cloud as it is."""
+    for name in ("plain", "odd"):
+        (tmp_path / name).mkdir()
+    points = toy_cloud(3)
+    points.tofile(tmp_path / "plain" / "0.bin")
+    ring = np.arange(len(points), dtype=np.float32)[:, None] % 8
+    rows = np.hstack([points[:, :3] * 1000, ring, points[:, 3:] * 500])
+    rows.astype(np.float32).tofile(tmp_path / "odd" / "0.bin")
+    flags = ("--columns", "x,y,z,ring,intensity", "--coordinate-scale", 0.001, "--intensity-scale", 0.002)
+    assert cli.main(command(bundle, tmp_path / "plain", tmp_path / "a", "--intensity-scale", 1.0)) == 0
+    assert cli.main(command(bundle, tmp_path / "odd", tmp_path / "b", *flags)) == 0
+    (plain,), (odd,) = (
+        [from_detection_array(deserialize_message(m.data, Detection3DArray), bundle.config.classes)
+         for m in contents(tmp_path / out) if m.topic == "/detections"]
+        for out in ("a", "b")
+    )  # fmt: skip
+    assert len(plain)
+    np.testing.assert_allclose(odd.boxes, plain.boxes, atol=1e-3)
