@@ -14,9 +14,6 @@ from pointpillars_ov_ros.cli.arguments import (
     positive,
 )
 
-SCORE = 0.5
-"""Most boxes with this score or more are right, and most objects nearby reach it."""
-
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the flags."""
@@ -34,7 +31,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_model_argument(parser)
     add_device_arguments(parser)
     parser.add_argument(
-        "--score-threshold", type=float, default=SCORE, metavar="S", help="least score of a box (default: %(default)s)"
+        "--score-threshold",
+        type=float,
+        default=0.0,
+        metavar="S",
+        help="least score of a box (default: the model's own)",
     )
     parser.add_argument("--classes", default="", metavar="NAMES", help="only these, as in Car,Cyclist (default: all)")
     parser.add_argument("--frames", type=positive, default=0, metavar="N", help="take only the first N clouds")

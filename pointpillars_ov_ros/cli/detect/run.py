@@ -226,7 +226,7 @@ def _report(options: argparse.Namespace, config: ModelConfig, found: list[dict[s
     return {
         "model": config.name,
         "device": options.device,
-        "score_threshold": options.score_threshold,
+        "score_threshold": options.score_threshold or "the model's own",
         "frame": "the sensor's: x forward, y left, z up (m); yaw about z (rad)",
         "clouds": found,
     }
