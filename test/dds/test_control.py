@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterator
 from contextlib import contextmanager
 from itertools import groupby
@@ -12,14 +13,15 @@ from typing import NamedTuple
 
 import numpy as np
 import pytest
-from lifecycle_msgs.msg import Transition
+from lifecycle_msgs.msg import State, Transition
+from lifecycle_msgs.srv import GetState
 from std_srvs.srv import Trigger
 from vision_msgs.msg import Detection3DArray
 
 from pointpillars_ov_ros.cli.processes import NodeProcesses
 from pointpillars_ov_ros.config.runtime_config import EncoderChoice, RuntimeConfig
 from pointpillars_ov_ros.inference.engine import Engine
-from pointpillars_ov_ros.model.bundle import CONFIG_NAME, ModelBundle
+from pointpillars_ov_ros.model.bundle import CONFIG_NAME, ModelBundle, write_bundle
 from pointpillars_ov_ros.model.signature import write_signature
 from pointpillars_ov_ros.ros.conversions import from_detection_array
 from test.dds.peers import Peer, call, change_state, nodes, peer, rss_mb, set_parameter, stamp_of
@@ -107,6 +109,45 @@ def test_another_bundle_takes_over_while_clouds_come_and_none_is_lost(running: R
     last = sender.timings[-1]
     assert last.completed == before.completed + len(sent)
     assert (last.failed, last.dropped, last.refused, last.lost) == (0, 0, 0, 0)
+
+
+def test_while_networks_are_loaded_everything_else_is_served(running: Running) -> None:
+    """The bundled model takes a second and more to load; an answer, milliseconds."""
+    sender, processes, _ = running
+    assert set_parameter(sender, "model_dir", "") == (True, "")
+    client = sender.create_client(Trigger, f"/{DETECTOR}/reload")
+    sender.wait_until(client.service_is_ready, "the service")
+    future = client.call_async(Trigger.Request())
+    assert set_parameter(sender, "nms_threshold", 0.2) == (True, "")
+    stamp = send(sender)
+    sender.wait_until(lambda: stamp in sender.timing_of, "a result of the first networks", processes)
+    assert call(sender, GetState, "get_state", GetState.Request()).current_state.id == State.PRIMARY_STATE_ACTIVE
+    assert trigger(sender, "reload") == (False, "~/reload is under way already")
+    assert not future.done(), "nothing was served before the networks were loaded"
+    sender.wait_until(future.done, "the new networks", processes)
+    assert future.result().success and future.result().message.startswith("streets_int8 from now on")
+
+
+def test_classes_that_are_changed_while_networks_are_loaded_are_checked_against_the_new_ones(
+    tmp_path: Path,
+) -> None:
+    first = save_toy_bundle(tmp_path / "first")
+    config = dataclasses.replace(
+        first.config,
+        anchors=tuple(dataclasses.replace(a, class_name=f"Other{a.class_name}") for a in first.config.anchors),
+    )
+    other = write_bundle(config, {name: first.path(name) for name in first.config.sha256}, tmp_path / "other")
+    with detecting(tmp_path, first) as (sender, processes, _):
+        assert set_parameter(sender, "model_dir", str(other.folder)) == (True, "")
+        client = sender.create_client(Trigger, f"/{DETECTOR}/reload")
+        sender.wait_until(client.service_is_ready, "the service")
+        future = client.call_async(Trigger.Request())
+        assert set_parameter(sender, "classes", "Car") == (True, "")
+        sender.wait_until(future.done, "the answer", processes)
+        assert not future.result().success and "'Car' is not one of OtherCar" in future.result().message
+        stamp = send(sender)
+        sender.wait_until(lambda: stamp in sender.timing_of, "a result of the first networks", processes)
+        assert not sender.timing_of[stamp].error
 
 
 def test_a_bundle_that_does_not_load_leaves_the_one_at_work(running: Running) -> None:

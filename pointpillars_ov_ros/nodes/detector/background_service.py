@@ -9,6 +9,7 @@ import threading
 from collections.abc import Callable
 from typing import Any, Generic, TypeVar
 
+from rclpy.callback_groups import ReentrantCallbackGroup
 from rclpy.node import Node
 from rclpy.task import Future
 from std_srvs.srv import Trigger
@@ -27,7 +28,8 @@ class BackgroundTrigger(Generic[T]):
         """Offer the service `name`; `done` returns the answer; the sentence of a PointPillarsError is one, too."""
         self._node, self._name, self._work, self._done = node, name, work, done
         self._is_under_way = False
-        node.create_service(Trigger, name, self._serve)
+        # A group of its own: as long as a call awaits its work, no other callback of the same group is served.
+        node.create_service(Trigger, name, self._serve, callback_group=ReentrantCallbackGroup())
 
     async def _serve(self, request: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
         if self._is_under_way:

@@ -177,6 +177,10 @@ class DetectorNode(LifecycleNode):
     def _switch_over(self, loaded: Engine) -> str:
         if self._detector is None:
             raise InferenceError("the node was cleaned up while the networks were loaded")
+        # They may have been changed since, and were checked against the networks that go.
+        node_config = read_parameters(self, DetectorNodeConfig)
+        check_classes(node_config.classes, loaded.config.classes)
+        override_thresholds(loaded.config, read_parameters(self, RuntimeConfig))
         # First, since it may fail, and all is to be as before then.
         self._detector.replace(loaded, lambda: self._outputs.announce(loaded))
         self._adopt(loaded)

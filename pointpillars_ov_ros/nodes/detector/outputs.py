@@ -10,7 +10,6 @@ from collections.abc import Callable, Sequence
 from diagnostic_msgs.msg import DiagnosticArray
 from rclpy.clock import Clock, ClockType
 from rclpy.lifecycle import LifecycleNode
-from rclpy.timer import Timer
 from std_msgs.msg import Header
 from vision_msgs.msg import Detection3DArray, LabelInfo
 from visualization_msgs.msg import MarkerArray
@@ -49,7 +48,9 @@ class DetectorOutputs:
         self._node = node
         self._run = time.time_ns()
         self._overlay = Overlay()
-        self._timer: Timer | None = None
+        # Made here, on the executor's thread; any thread may start and stop it.
+        clock = Clock(clock_type=ClockType.STEADY_TIME)
+        self._timer = node.create_timer(_LOOK_EVERY_S, self._read_devices, clock=clock)
         self._detections = node.create_lifecycle_publisher(Detection3DArray, "detections", qos.OUTPUT)
         self._markers = node.create_lifecycle_publisher(MarkerArray, "markers", qos.OUTPUT)
         self._label_info = node.create_lifecycle_publisher(LabelInfo, "label_info", qos.LATCHED)
@@ -67,19 +68,17 @@ class DetectorOutputs:
         self.announce(engine)
 
     def announce(self, engine: Engine) -> None:
-        """Publish what comes of `engine` from now on."""
+        """Publish what comes of `engine` from now on; from any thread."""
         self._engine = engine
         self._classes = engine.config.classes
         self._settings = engine.effective_settings()
         if self._label_info.is_activated:
             self.publish_labels()
-        if self._timer is not None:
-            self._node.destroy_timer(self._timer)
-            self._timer = None
+        # AUTO moves networks to another device, minutes after the start. All others stay where they are.
         if any("AUTO" in device for device in (engine.runtime.pfe_device, engine.runtime.rpn_device)):
-            # Which moves networks to another device, minutes after the start. All others stay where they are.
-            clock = Clock(clock_type=ClockType.STEADY_TIME)
-            self._timer = self._node.create_timer(_LOOK_EVERY_S, self._read_devices, clock=clock)
+            self._timer.reset()
+        else:
+            self._timer.cancel()
 
     def select_classes(self, classes: str) -> None:
         """Publish detections of these classes only, names separated by commas; empty: of all."""
@@ -87,8 +86,7 @@ class DetectorOutputs:
 
     def destroy(self) -> None:
         """Take the publishers away."""
-        if self._timer is not None:
-            self._node.destroy_timer(self._timer)
+        self._node.destroy_timer(self._timer)
         for publisher in (self._detections, self._markers, self._label_info, self._timing):
             self._node.destroy_lifecycle_publisher(publisher)
 
