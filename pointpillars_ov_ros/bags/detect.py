@@ -13,17 +13,20 @@ from tempfile import TemporaryDirectory
 
 from tqdm import tqdm
 
-from pointpillars_ov_ros.bags.detection_pass import DETECTIONS, LABEL_INFO, DetectionPass, OutputTopics
+from pointpillars_ov_ros.bags.detection_pass import BagOutputs, DetectionPass, OutputTopics, Placement
 from pointpillars_ov_ros.bags.journal import JOURNAL, Journal
 from pointpillars_ov_ros.bags.sources import MessageSource, open_source
 from pointpillars_ov_ros.bags.tally import CloudTally
 from pointpillars_ov_ros.bags.writer import check_new, new_bag, unfinished
 from pointpillars_ov_ros.clouds.files import AS_FOUND, FileReading
+from pointpillars_ov_ros.clouds.transform import Transform
 from pointpillars_ov_ros.config.errors import PointPillarsError
 from pointpillars_ov_ros.config.mapping import to_mapping
 from pointpillars_ov_ros.config.runtime_config import DropPolicy, Mode, RuntimeConfig
 from pointpillars_ov_ros.conversion.open_model import open_model
+from pointpillars_ov_ros.core.detections import check_classes
 from pointpillars_ov_ros.inference.engine import Engine
+from pointpillars_ov_ros.ros.settings import Pose
 
 _TIMEOUT_S = 300.0
 """Of one inference. Nobody waits for it, and the machine may have much else to do."""
@@ -43,6 +46,12 @@ class BagOptions:
     """Leave the messages of the input out of the output."""
     storage: str | None = None
     """Of the bag that is written: mcap or sqlite3; None: as the input."""
+    markers: bool = True
+    """Write markers beside the detections, too, unless only these are written."""
+    classes: str = ""
+    """Those that are kept, separated by commas; empty: all that the network knows."""
+    sensor_pose: Pose = (0.0, 0.0, 0.0, 0.0, 0.0, 0.0)
+    """Pose of the sensor in the frame that the network was trained in: x y z (m) roll pitch yaw (rad)."""
     model: Path | None = None
     """Bundle, or folder with the IR files of PFE and RPN; None: the bundled model."""
     runtime: RuntimeConfig = field(default_factory=lambda: RuntimeConfig(mode=Mode.THROUGHPUT))
@@ -67,10 +76,12 @@ def detect_bag(
     """
     check_new(out)
     with open_source(path, options.topic, options.reading) as source:
-        labels_topic = check_topics(source, options.detections)
+        topics = output_topics(source, options)
         engine = make_engine()
+        check_classes(options.classes, engine.config.classes)
         begin, core_begin = time.monotonic(), time.process_time()
-        job = describe_job(source, engine)
+        place = Placement(Transform.from_pose(*options.sensor_pose), options.classes)
+        job = describe_job(source, engine, options)
         with (
             closing(Journal(unfinished(out).parent / JOURNAL, job)) as journal,
             new_bag(out, options.storage or source.storage) as bag,
@@ -78,32 +89,39 @@ def detect_bag(
         ):
             if not options.only_detections:
                 source.announce(bag)
-            bag.add_topic(options.detections, DETECTIONS, latched=False)
-            bag.add_topic(labels_topic, LABEL_INFO, latched=True)
-            outputs = OutputTopics(bag, options.detections, labels_topic, options.only_detections)
-            tally = DetectionPass(source, engine, journal, outputs, progress.update).run()
+            outputs = BagOutputs(bag, topics, engine.config.classes, place.T_model_sensor)
+            copy_to = None if options.only_detections else bag
+            tally = DetectionPass(source, engine, journal, outputs, place, copy_to, progress.update).run()
     tally.notes += source.notes
     tally.wall_s, tally.core_s = time.monotonic() - begin, time.process_time() - core_begin
     return tally
 
 
-def check_topics(source: MessageSource, detections: str) -> str:
-    """Return the topic of label_info; PointPillarsError where it, or `detections`, is one of the input already."""
-    if not detections.startswith("/"):
-        raise PointPillarsError(f"--detections {detections}: the name of a topic begins with /")
-    labels = detections.rpartition("/")[0] + "/label_info"
-    for topic in (detections, labels):
+def output_topics(source: MessageSource, options: BagOptions) -> OutputTopics:
+    """Name the topics that are written; PointPillarsError where one of them is one of the input already."""
+    name = options.detections
+    if not name.startswith("/"):
+        raise PointPillarsError(f"--detections {name}: the name of a topic begins with /")
+    folder = name.rpartition("/")[0]
+    has_markers = options.markers and not options.only_detections
+    topics = OutputTopics(name, f"{folder}/label_info", f"{folder}/markers" if has_markers else "")
+    for topic in topics:
         if topic in source.topics:
-            raise PointPillarsError(f"--detections {detections}: there is a topic {topic} in the input already")
-    return labels
+            without = ", or leave them out by --no-markers" if topic == topics.markers else ""
+            raise PointPillarsError(
+                f"--detections {name}: there is a topic {topic} in the input already; name another{without}"
+            )
+    return topics
 
 
-def describe_job(source: MessageSource, engine: Engine) -> dict[str, str]:
+def describe_job(source: MessageSource, engine: Engine, options: BagOptions) -> dict[str, str]:
     """Return all that the detections depend on, by name."""
     settings = {name: value for name, value in to_mapping(engine.runtime).items() if name not in _WITHOUT_EFFECT}
     return {
         "input": source.identity,
         "topic": source.cloud_topic,
+        "classes": options.classes,
+        "sensor_pose": " ".join(f"{value:g}" for value in options.sensor_pose),
         "model": " ".join([engine.config.name, *engine.config.sha256.values()]),
         **{name: str(value) for name, value in settings.items()},
     }

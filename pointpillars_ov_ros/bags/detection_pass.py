@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import suppress
@@ -11,7 +12,9 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from builtin_interfaces.msg import Time
+from rclpy.serialization import deserialize_message
 from std_msgs.msg import Header
+from vision_msgs.msg import Detection3DArray
 
 from pointpillars_ov_ros.bags.journal import Journal, Outcome
 from pointpillars_ov_ros.bags.message_types import to_cdr
@@ -20,24 +23,94 @@ from pointpillars_ov_ros.bags.sources import MessageSource, SourceMessage
 from pointpillars_ov_ros.bags.tally import CloudTally
 from pointpillars_ov_ros.bags.writer import BagWriter
 from pointpillars_ov_ros.clouds.oddities import BAG_CURES, OddityWatch
+from pointpillars_ov_ros.clouds.transform import Transform, multiply
 from pointpillars_ov_ros.config.errors import CloudError, DatasetError, InferenceError
 from pointpillars_ov_ros.core.arrays import FloatArray
+from pointpillars_ov_ros.core.detections import Detections, choose_classes
 from pointpillars_ov_ros.inference.detect_all import detect_all
 from pointpillars_ov_ros.inference.engine import Engine
 from pointpillars_ov_ros.inference.pipeline.frames import FrameResult
-from pointpillars_ov_ros.ros.conversions import CloudReader, to_detection_array, to_label_info
+from pointpillars_ov_ros.ros.conversions import (
+    CloudReader,
+    from_detection_array,
+    to_detection_array,
+    to_label_info,
+)
 from pointpillars_ov_ros.ros.layouts import BRIGHT
+from pointpillars_ov_ros.ros.markers import to_marker_array
 
-DETECTIONS, LABEL_INFO = "vision_msgs/msg/Detection3DArray", "vision_msgs/msg/LabelInfo"
+DETECTIONS, LABEL_INFO, MARKERS = (
+    "vision_msgs/msg/Detection3DArray",
+    "vision_msgs/msg/LabelInfo",
+    "visualization_msgs/msg/MarkerArray",
+)
 
 
 class OutputTopics(NamedTuple):
-    """The bag that is written, and the topics of what is added."""
+    """Topics of what is added to a bag."""
 
-    bag: BagWriter
     detections: str
     labels: str
-    only_detections: bool
+    markers: str = ""
+    """Boxes as RViz and Foxglove draw them; empty: none."""
+
+
+class BagOutputs:
+    """Writes what is added to a bag: detections, their labels and markers, in the frame of each cloud."""
+
+    def __init__(
+        self, bag: BagWriter, topics: OutputTopics, classes: tuple[str, ...], T_model_sensor: Transform
+    ) -> None:
+        """Announce the topics; `classes` are those of the network, whose boxes are in the frame `model`."""
+        self._bag, self._topics, self._classes = bag, topics, classes
+        self._T_model_header = None if T_model_sensor.is_identity else T_model_sensor
+        self._T_header_model = None if T_model_sensor.is_identity else T_model_sensor.inverse
+        bag.add_topic(topics.detections, DETECTIONS, latched=False)
+        bag.add_topic(topics.labels, LABEL_INFO, latched=True)
+        if topics.markers:
+            bag.add_topic(topics.markers, MARKERS, latched=False)
+
+    def write_labels(self, stamp_ns: int, score_threshold: float) -> None:
+        """Write what the classes are."""
+        self._bag.write(
+            self._topics.labels, stamp_ns, to_cdr(to_label_info(self._classes, score_threshold), LABEL_INFO)
+        )
+
+    def serialize(self, detections: Detections, header: Header | None) -> bytes:
+        """Return the Detection3DArray of `detections`, whose boxes are in the network's frame."""
+        return to_cdr(to_detection_array(detections, self._classes, header, self._T_header_model), DETECTIONS)
+
+    def write(self, stamp_ns: int, data: bytes) -> None:
+        """Write a serialized Detection3DArray, and the markers that are made of it.
+
+        Of it, and not of the detections: those of an earlier run are known as a message only, and give the same bytes.
+        """
+        self._bag.write(self._topics.detections, stamp_ns, data)
+        if self._topics.markers:
+            array = deserialize_message(data, Detection3DArray)
+            header = copy.deepcopy(array.header)
+            if self._T_model_header is not None:
+                move_detections(array, self._T_model_header)
+            detections = from_detection_array(array, self._classes)
+            markers = to_marker_array(detections, self._classes, header, self._T_header_model)
+            self._bag.write(self._topics.markers, stamp_ns, to_cdr(markers, MARKERS))
+
+
+def move_detections(array: Detection3DArray, T_target_header: Transform) -> None:
+    """Take the centres of the boxes to another frame, in place."""
+    for detection in array.detections:
+        position, turn = detection.bbox.center.position, detection.bbox.center.orientation
+        at = T_target_header.rotation @ (position.x, position.y, position.z) + T_target_header.translation
+        position.x, position.y, position.z = (float(value) for value in at)
+        turn.x, turn.y, turn.z, turn.w = multiply(T_target_header.quaternion, (turn.x, turn.y, turn.z, turn.w))
+
+
+class Placement(NamedTuple):
+    """How the network sees the clouds, and what of its answer counts."""
+
+    T_model_sensor: Transform
+    classes: str
+    """Those that are kept, separated by commas; empty: all."""
 
 
 @dataclass
@@ -61,12 +134,18 @@ class DetectionPass:
         source: MessageSource,
         engine: Engine,
         journal: Journal,
-        outputs: OutputTopics,
+        outputs: BagOutputs,
+        place: Placement,
+        copy_to: BagWriter | None,
         on_cloud: Callable[[], object],
     ) -> None:
-        """Prepare; `on_cloud` is called for every cloud whose outcome has been written."""
+        """Prepare; `on_cloud` is called for every cloud whose outcome has been written.
+
+        The messages of the input go to `copy_to`, where it is given.
+        """
         self._source, self._engine, self._journal, self._outputs = source, engine, journal, outputs
-        self._on_cloud = on_cloud
+        self._place, self._copy_to, self._on_cloud = place, copy_to, on_cloud
+        self._chosen = choose_classes(place.classes, engine.config.classes)
         self._tally = CloudTally()
         self._reader = CloudReader(engine.runtime)
         self._oddities = OddityWatch(engine.config, BAG_CURES)
@@ -86,8 +165,7 @@ class DetectionPass:
         """Read every message; yield points and number of each cloud in which is still to be detected."""
         for index, message in enumerate(self._source.messages()):
             if index == 0:
-                labels = to_label_info(self._engine.config.classes, self._engine.settings.score_threshold)
-                self._outputs.bag.write(self._outputs.labels, message.stamp_ns, to_cdr(labels, LABEL_INFO))
+                self._outputs.write_labels(message.stamp_ns, self._engine.settings.score_threshold)
             if message.cloud is None:
                 self._pending.append(PendingMessage(message))
             else:
@@ -113,6 +191,8 @@ class DetectionPass:
                 return None
             self._tally.without_intensity += not cloud.has_intensity
             self._tally.too_bright += cloud.brightest > BRIGHT
+            if not self._place.T_model_sensor.is_identity:
+                self._place.T_model_sensor.move(cloud.points)
             self._tally.notes += [f"warning: {oddity.sentence}" for oddity in self._oddities.look(cloud.points)]
             return cloud.points
         if cloud_message is not None and self._reader.is_new(cloud_message):
@@ -137,7 +217,6 @@ class DetectionPass:
 
     def _write_ready(self) -> None:
         """Write the messages up to the first cloud whose detections are still to come."""
-        outputs = self._outputs
         while self._pending:
             pending = self._pending[0]
             if pending.number >= 0 and pending.outcome is None:
@@ -146,8 +225,8 @@ class DetectionPass:
                     return
             self._pending.popleft()
             message = pending.message
-            if message.data is not None and not outputs.only_detections:
-                outputs.bag.write(message.channel, message.stamp_ns, message.data)
+            if message.data is not None and self._copy_to is not None:
+                self._copy_to.write(message.channel, message.stamp_ns, message.data)
             if pending.outcome is not None:
                 self._settle(pending, pending.outcome)
 
@@ -158,14 +237,15 @@ class DetectionPass:
             return None
         if result.error:
             raise InferenceError(f"cloud {pending.number}: {result.error}; the same command goes on with this cloud")
-        array = to_detection_array(result.detections, self._engine.config.classes, pending.header)
-        return Outcome(pending.message.stamp_ns, len(result.detections), to_cdr(array, DETECTIONS), "")
+        detections = result.detections.of(self._chosen)
+        data = self._outputs.serialize(detections, pending.header)
+        return Outcome(pending.message.stamp_ns, len(detections), data, "")
 
     def _settle(self, pending: PendingMessage, outcome: Outcome) -> None:
         """Write the detections of a cloud, and count it."""
         if not pending.is_replayed:
             self._journal.append(outcome)
         if outcome.detections:
-            self._outputs.bag.write(self._outputs.detections, pending.message.stamp_ns, outcome.detections)
+            self._outputs.write(pending.message.stamp_ns, outcome.detections)
         self._tally.count(outcome, pending.is_replayed)
         self._on_cloud()

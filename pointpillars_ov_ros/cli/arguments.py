@@ -154,6 +154,17 @@ def positive_number(text: str) -> float:
     return number
 
 
+def finite_number(text: str) -> float:
+    """Read a flag that is a coordinate or an angle."""
+    try:
+        number = float(text)
+    except ValueError:
+        number = math.nan
+    if not math.isfinite(number):
+        raise argparse.ArgumentTypeError(f"{text!r} is no number")
+    return number
+
+
 def positive(text: str) -> int:
     """Read a flag that is a count."""
     if not text.isdecimal() or int(text) < 1:

@@ -71,7 +71,7 @@ FILE_CURES = Cures(
 """Of files: flags of the tools."""
 BAG_CURES = NODE_CURES._replace(
     frame="clouds must be in the sensor's frame",
-    pose="turn them to x forward, y left, z up (as a pose: {pose})",
+    pose="say --sensor-pose {numbers}",
     intensity="--intensity-field names the field to use, --intensity-scale the factor to 0..1",
 )
 """Of bags: flags of the tools."""

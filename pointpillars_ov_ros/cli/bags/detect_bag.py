@@ -18,6 +18,7 @@ from pointpillars_ov_ros.cli.arguments import (
     add_storage_argument,
     device_settings,
     file_reading,
+    finite_number,
     positive,
 )
 
@@ -48,6 +49,20 @@ def add_detection_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--only-detections", action="store_true", help="leave the messages of the input out of the output"
+    )
+    parser.add_argument(
+        "--no-markers", action="store_true", help="write no markers, which RViz and Foxglove draw, beside detections"
+    )
+    parser.add_argument(
+        "--classes", default="", metavar="NAMES", help="to keep, separated by commas (default: all of the network)"
+    )
+    parser.add_argument(
+        "--sensor-pose",
+        nargs=6,
+        type=finite_number,
+        default=(0.0,) * 6,
+        metavar=("X", "Y", "Z", "ROLL", "PITCH", "YAW"),
+        help="of the sensor in the frame that the network was trained in, m and rad (default: as it was trained)",
     )
     add_storage_argument(parser, None)
     add_model_argument(parser)
@@ -96,5 +111,14 @@ def bag_options(options: argparse.Namespace) -> BagOptions:
     # Intensities are scaled once, as those of messages are.
     reading = replace(file_reading(options), intensity_scale=1.0 if options.intensity_scale else 0.0)
     return BagOptions(
-        options.topic, options.detections, options.only_detections, options.storage, options.model, runtime, reading
+        topic=options.topic,
+        detections=options.detections,
+        only_detections=options.only_detections,
+        storage=options.storage,
+        markers=not options.no_markers,
+        classes=options.classes,
+        sensor_pose=tuple(options.sensor_pose),
+        model=options.model,
+        runtime=runtime,
+        reading=reading,
     )

@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import time
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -17,19 +18,23 @@ from rclpy.serialization import deserialize_message, serialize_message
 from sensor_msgs.msg import PointCloud2, PointField
 from vision_msgs.msg import Detection3DArray, LabelInfo
 
+from pointpillars_ov_ros.bags.detection_pass import move_detections
 from pointpillars_ov_ros.bags.journal import JOURNAL, Journal
+from pointpillars_ov_ros.bags.message_types import to_cdr
 from pointpillars_ov_ros.bags.writer import BagWriter
 from pointpillars_ov_ros.cli import main as cli
+from pointpillars_ov_ros.clouds.transform import Transform
 from pointpillars_ov_ros.config.runtime_config import EncoderChoice, RuntimeConfig
 from pointpillars_ov_ros.inference.engine import Engine
 from pointpillars_ov_ros.model.bundle import ModelBundle
 from pointpillars_ov_ros.ros.conversions import from_detection_array
+from pointpillars_ov_ros.ros.markers import to_marker_array
 from test.bags.bags import Read, cloud, contents, picked, types, write_bag
 from test.bags.test_bag import rihs01
 from test.inference.toy_bundle import Trouble, Weakness, save_toy_bundle, toy_cloud
 
 Capture = pytest.CaptureFixture[str]
-OURS = {"/detections", "/label_info"}
+OURS = {"/detections", "/label_info", "/markers"}
 PATIENCE_S = 300.0
 
 
@@ -216,7 +221,7 @@ def test_nothing_that_is_there_is_written_over(bundle: ModelBundle, tmp_path: Pa
     assert error_of(capsys, command(bundle, source, source)).startswith(f"{source} exists")
     assert cli.main(command(bundle, source, out)) == 0
     again = error_of(capsys, command(bundle, out, tmp_path / "again"))
-    assert again == "--detections /detections: there is a topic /detections in the input already"
+    assert again == "--detections /detections: there is a topic /detections in the input already; name another"
     assert cli.main(command(bundle, out, tmp_path / "again", "--detections", "/second/detections")) == 0
 
 
@@ -248,3 +253,85 @@ def test_files_of_a_folder_are_read_as_the_flags_say(bundle: ModelBundle, tmp_pa
     )  # fmt: skip
     assert len(plain)
     np.testing.assert_allclose(odd.boxes, plain.boxes, atol=1e-3)
+
+
+def test_markers_are_those_of_the_detections_and_can_be_left_out(bundle: ModelBundle, tmp_path: Path) -> None:
+    source = write_bag(tmp_path / "bag", clouds(4))
+    assert cli.main(command(bundle, source, tmp_path / "out")) == 0
+    messages, drawn = contents(tmp_path / "out"), 0
+    for message, after in pairwise(messages):
+        if message.topic == "/detections":
+            array = deserialize_message(message.data, Detection3DArray)
+            detections = from_detection_array(array, bundle.config.classes)
+            wanted = to_marker_array(detections, bundle.config.classes, array.header)
+            assert (after.topic, after.stamp_ns) == ("/markers", message.stamp_ns)
+            # As it is written: rclpy keeps numbers longer than messages do.
+            assert after.data == to_cdr(wanted, "visualization_msgs/msg/MarkerArray")
+            drawn += len(wanted.markers) - 1
+    assert drawn > 0, "a test of nothing"
+    assert cli.main(command(bundle, source, tmp_path / "without", "--no-markers")) == 0
+    assert contents(tmp_path / "without") == picked(messages, lambda topic: topic != "/markers")
+
+
+def test_markers_that_are_there_already_name_the_way_out(bundle: ModelBundle, tmp_path: Path, capsys: Capture) -> None:
+    source = write_bag(tmp_path / "bag", clouds(1))
+    assert cli.main(command(bundle, source, tmp_path / "once", "--detections", "/first/detections")) == 0
+    with BagWriter(tmp_path / "drawn") as bag:
+        bag.add_topic("/points", "sensor_msgs/msg/PointCloud2", latched=False)
+        bag.add_topic("/markers", "visualization_msgs/msg/MarkerArray", latched=False)
+        bag.write("/points", 0, serialize_message(clouds(1)[0]))
+    message = error_of(capsys, command(bundle, tmp_path / "drawn", tmp_path / "out"))
+    assert "there is a topic /markers in the input already" in message and "--no-markers" in message
+    assert cli.main(command(bundle, tmp_path / "drawn", tmp_path / "out", "--no-markers")) == 0
+
+
+POSE = (0.4, -0.3, 0.2, 0.05, -0.1, 0.3)
+
+
+def placed(pose: tuple[float, ...], storage: Path) -> Path:
+    """Write the clouds as a sensor sees them that has `pose` where toy clouds are seen from the origin."""
+    T_sensor_model = Transform.from_pose(*pose).inverse
+    moved = []
+    for number in range(4):
+        points = toy_cloud(number).copy()
+        T_sensor_model.move(points)
+        moved.append(cloud(points, number))
+    return write_bag(storage, moved)
+
+
+def test_a_sensor_that_looks_another_way_is_told_by_its_pose(bundle: ModelBundle, tmp_path: Path) -> None:
+    straight, turned = write_bag(tmp_path / "bag", clouds(4)), placed(POSE, tmp_path / "turned")
+    assert cli.main(command(bundle, straight, tmp_path / "out")) == 0
+    assert cli.main(command(bundle, turned, tmp_path / "turned_out", "--sensor-pose", *POSE)) == 0
+    T_model_sensor, found = Transform.from_pose(*POSE), 0
+    pairs = zip(
+        *(picked(contents(tmp_path / name), lambda t: t == "/detections") for name in ("out", "turned_out")),
+        strict=True,
+    )
+    for wanted_message, message in pairs:
+        wanted, array = (deserialize_message(m.data, Detection3DArray) for m in (wanted_message, message))
+        assert len(wanted.detections) == len(array.detections)
+        move_detections(array, T_model_sensor)
+        for one, other in zip(wanted.detections, array.detections, strict=True):
+            np.testing.assert_allclose(*(
+                [p.position.x, p.position.y, p.position.z, p.orientation.z * np.sign(p.orientation.w)]
+                for p in (one.bbox.center, other.bbox.center)
+            ), atol=2e-3)  # fmt: skip
+            assert abs(other.bbox.center.orientation.x) + abs(other.bbox.center.orientation.y) < 1e-6
+            found += 1
+    assert found > 0, "a test of nothing"
+
+
+def test_only_the_classes_asked_for_are_kept(bundle: ModelBundle, tmp_path: Path, capsys: Capture) -> None:
+    source, wanted = write_bag(tmp_path / "bag", clouds(5)), bundle.config.classes[0]
+    assert cli.main(command(bundle, source, tmp_path / "all")) == 0
+    assert cli.main(command(bundle, source, tmp_path / "some", "--classes", wanted)) == 0
+
+    def names(bag: Path) -> list[str]:
+        arrays = [deserialize_message(m.data, Detection3DArray) for m in contents(bag) if m.topic == "/detections"]
+        return [each.results[0].hypothesis.class_id for array in arrays for each in array.detections]
+
+    every = names(tmp_path / "all")
+    assert names(tmp_path / "some") == [name for name in every if name == wanted] and set(every) > {wanted}
+    message = error_of(capsys, command(bundle, source, tmp_path / "none", "--classes", "Crocodile"))
+    assert message.startswith("classes: 'Crocodile' is not one of ")
