@@ -9,16 +9,19 @@ RUN := $(VENV)/bin/ros-run
 OPTIONS = $(if $(MODEL),--model "$(MODEL)") $(if $(DATA),--data "$(DATA)") $(ARGS)
 
 .DEFAULT_GOAL := help
-.PHONY: help env test lint demo bench torture soak fuzz images clean
+.PHONY: help env test test-gpu lint demo bench torture soak fuzz images clean
 
 help: ## list the targets
-	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 14
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 14
 
 env: ## set up .venv: Python packages, ROS 2, messages, this package (seconds if done before)
 	@$(or $(PYTHON),python3) env/bootstrap.py $(if $(PYTHON),--python "$(PYTHON)") $(if $(EXTRAS),--extras "$(EXTRAS)")
 
 test: lint ## set up, check the code, run the tests (ARGS= go to pytest)
 	$(RUN) python -m pytest test $(ARGS)
+
+test-gpu: env ## set up, then only the tests on OpenVINO's GPU plugin, which need no GPU (minutes; ARGS=)
+	$(RUN) python -m pytest test/gpu $(ARGS)
 
 lint: env ## set up, then ruff, mypy, and import-linter for who may import whom
 	$(RUN) ruff check .

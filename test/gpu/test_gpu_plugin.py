@@ -1,13 +1,16 @@
 # Copyright 2026 The pointpillars_ov_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Every file of test/gpu/plugin, each in a process in which OpenVINO sees a GPU."""
+"""Every file of test/gpu/plugin in a process in which OpenVINO sees a GPU; skipped where that cannot be set up."""
 
 from __future__ import annotations
 
 import os
 import subprocess
 import sys
+from collections.abc import Iterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 
@@ -15,28 +18,52 @@ from test.gpu.gpu_setup import REPOSITORY, GpuSetup, SetupError, set_up
 
 FILES = sorted(Path(__file__).with_name("plugin").glob("test_*.py"))
 TIMEOUT_S = 900.0
-"""For a file that hangs; each takes a minute or less on two idle cores."""
+"""For a file that hangs; each takes a minute or two on two idle cores."""
+AT_ONCE = 2
+"""Files that run beside each other: half of the time they wait, for builds that are slow on purpose and for DDS."""
+
+
+class Run(NamedTuple):
+    """The end of a file."""
+
+    status: int
+    output: str
 
 
 @pytest.fixture(scope="module")
-def gpu_setup() -> GpuSetup:
+def runs(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Mapping[Path, Future[Run]]]:
+    """Start every file that is selected."""
     try:
-        return set_up()
+        gpu_setup = set_up()
     except SetupError as error:
         pytest.skip(f"the GPU plugin cannot be given a device here: {error}")
+    chosen = [
+        item.callspec.params["file"] for item in request.session.items if "runs" in getattr(item, "fixturenames", ())
+    ]
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        yield {path: pool.submit(run, path, gpu_setup, tmp_path_factory.mktemp("switches")) for path in chosen}
 
 
 @pytest.mark.parametrize("file", FILES, ids=lambda path: path.stem.removeprefix("test_"))
-def test_on_the_gpu_plugin(file: Path, gpu_setup: GpuSetup, tmp_path: Path) -> None:
-    # Not in this process: LD_PRELOAD gives all of it another TBB, and every other test would see one device more.
-    environment = os.environ | gpu_setup.environment(tmp_path)
+def test_on_the_gpu_plugin(file: Path, runs: Mapping[Path, Future[Run]]) -> None:
+    done = runs[file].result()
+    assert done.status == 0, done.output
+    print(done.output)
+
+
+def run(file: Path, gpu_setup: GpuSetup, switches: Path) -> Run:
+    """Run a file in another process; status 124 where it does not end."""
+    # Not in this one: LD_PRELOAD gives all of it another TBB, and every other test would see one device more.
+    environment = os.environ | gpu_setup.environment(switches)
     command = [sys.executable, "-m", "pytest", "-q", "-ra", "--tb=short", "-p", "no:cacheprovider", str(file)]
-    with subprocess.Popen(command, cwd=REPOSITORY, env=environment, stdout=subprocess.PIPE, text=True) as run:
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT}
+    with subprocess.Popen(command, cwd=REPOSITORY, env=environment, text=True, **pipes) as process:
         try:
-            output, _ = run.communicate(timeout=TIMEOUT_S)
+            output, _ = process.communicate(timeout=TIMEOUT_S)
         except subprocess.TimeoutExpired:
-            run.kill()
-            output, _ = run.communicate()
-            pytest.fail(f"{file.name} did not end within {TIMEOUT_S:.0f} s; it printed\n{output}")
-    assert run.returncode == 0, output
-    print(output)
+            process.kill()
+            output, _ = process.communicate()
+            return Run(124, f"{file.name} did not end within {TIMEOUT_S:.0f} s; it printed\n{output}")
+    return Run(process.returncode, output)

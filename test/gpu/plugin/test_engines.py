@@ -86,7 +86,7 @@ def test_ten_frames_of_the_cropped_networks_are_those_of_the_cpu(
             if wanted.scores[i] > sure:
                 compared += 1
                 assert corner_shift(wanted.boxes[i], given.boxes[j]) <= shift_m
-    assert compared > 50
+    assert compared > 20
 
 
 @pytest.mark.parametrize(

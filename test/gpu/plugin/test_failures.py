@@ -109,7 +109,9 @@ def test_an_engine_is_replaced_and_freed_fifty_times_under_load(toy: ModelBundle
 
     def keep_busy() -> None:
         while not is_over.is_set():
-            sum(range(1000))
+            sum(range(10_000))
+            # A core for itself would only make the test longer.
+            time.sleep(0.002)
 
     busy = threading.Thread(target=keep_busy, daemon=True)
     busy.start()
