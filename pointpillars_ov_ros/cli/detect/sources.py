@@ -20,6 +20,10 @@ from pointpillars_ov_ros.kitti.frames import Frame, find_frames, open_cloud
 from pointpillars_ov_ros.kitti.labels import lidar_boxes
 
 _BAGS = (".mcap", ".db3", ".bag")
+_NUSCENES = (
+    "so nuScenes names its files, whose x is to the right and y forward: where they are, say "
+    "--sensor-pose 0 0 0 0 0 -1.5708"
+)
 
 
 class NamedCloud(NamedTuple):
@@ -63,6 +67,8 @@ def is_cloud_file(path: Path) -> bool:
 def read_frames(frames: list[Frame]) -> Iterator[NamedCloud]:
     """Yield the clouds of frames; the first one tells how they are read."""
     notes = tuple(frames[0].files.notes()) if frames and frames[0].files is not None else ()
+    if frames and frames[0].cloud.name.endswith(".pcd.bin"):
+        notes = (*notes, _NUSCENES)
     for frame in frames:
         yield NamedCloud(frame.name, frame.read_points(), _read_truth(frame), notes)
         notes = ()

@@ -97,6 +97,24 @@ def test_clouds_of_a_bag_that_cannot_be_read_are_refused_by_name(
     assert "no 'x' among" in capsys.readouterr().out
 
 
+def test_files_of_nuscenes_are_turned_as_the_note_says(bundle: ModelBundle, tmp_path: Path, capsys: Capture) -> None:
+    """Of a cloud in nuScenes' axes, with the pose: the boxes of the cloud in ours, turned to those axes."""
+    points, turned = toy_cloud(3), toy_cloud(3)
+    turned[:, 0], turned[:, 1] = -points[:, 1], points[:, 0]
+    points.tofile(tmp_path / "ours.bin")
+    turned.tofile(tmp_path / "theirs.pcd.bin")
+    (ours,) = detect(bundle, tmp_path, tmp_path / "ours.bin")["clouds"]
+    assert "--sensor-pose" not in capsys.readouterr().out
+    pose = ("--sensor-pose", 0, 0, 0, 0, 0, -1.5707963)
+    (theirs,) = detect(bundle, tmp_path, tmp_path / "theirs.pcd.bin", *pose)["clouds"]
+    assert "--sensor-pose 0 0 0 0 0 -1.5708" in capsys.readouterr().out
+    wanted, found = np.array(boxes_of(ours)), np.array(boxes_of(theirs))
+    assert len(wanted) == len(found) > 0
+    np.testing.assert_allclose(found[:, 0], -wanted[:, 1], atol=1e-3)
+    np.testing.assert_allclose(found[:, 1], wanted[:, 0], atol=1e-3)
+    np.testing.assert_allclose(np.cos(found[:, 6] - wanted[:, 6] - np.pi / 2), 1.0, atol=1e-5)
+
+
 def test_pictures_of_one_cloud_and_of_many_are_drawn(bundle: ModelBundle, tmp_path: Path, capsys: Capture) -> None:
     files = write_files(tmp_path)
     detect(bundle, tmp_path, files["a.bin"], "--picture", tmp_path / "one.png")
