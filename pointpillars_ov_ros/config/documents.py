@@ -26,13 +26,20 @@ _MOST_LEVELS = 50
 _MOST_NODES = 100_000
 """Of a document whose aliases are written out, as messages and loops over it do."""
 Tree = Mapping[str, Any]
+_GIT_LFS = b"version https://git-lfs"
+"""Begins what a clone without Git LFS has in the place of a large file."""
 
 
 def read_text(path: Path, most_bytes: int, encoding: str = "utf-8") -> str:
-    """Read a text file; OSError where it is larger than `most_bytes`, UnicodeDecodeError where it is no text."""
+    """Read a text file; UnicodeDecodeError where it is no text.
+
+    OSError where it is larger than `most_bytes`, or a pointer of Git LFS in the place of the file.
+    """
     data = read_regular(path, most_bytes + 1)
     if len(data) > most_bytes:
         raise OSError(errno.EFBIG, f"it has more than {most_bytes} bytes, as no such file does")
+    if data.startswith(_GIT_LFS):
+        raise OSError(errno.EINVAL, "a pointer of Git LFS, not the file itself: `git lfs pull` fetches that")
     return data.decode(encoding)
 
 

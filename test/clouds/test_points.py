@@ -91,6 +91,6 @@ def test_there_are_as_many_buffers_as_clouds_held_at_a_time() -> None:
     assert len(seen) == 3
     del held
     for _ in range(20):
-        pair = buffers.borrow(10), buffers.take(10)
+        pair = buffers.borrow(10), buffers.borrow(10)
         assert {address(points) for points in pair} < seen
         del pair

@@ -125,3 +125,10 @@ def test_one_endless_line_is_not_read(tmp_path: Path) -> None:
         stream.truncate(10**11)
     with pytest.raises(DatasetError, match="more than 16000000 bytes"):
         read_labels(path)
+
+
+def test_a_pointer_of_git_lfs_is_named_as_such(tmp_path: Path) -> None:
+    path = tmp_path / "000000.txt"
+    path.write_text("version https://git-lfs.github.com/spec/v1\noid sha256:ab\nsize 9\n")
+    with pytest.raises(DatasetError, match=r"a pointer of Git LFS.*`git lfs pull`"):
+        read_labels(path)
