@@ -100,3 +100,12 @@ def missing_module(error: ModuleNotFoundError) -> str:
         f"the Python module {error.name} is missing: `pip install -r requirements.txt` of pointpillars_ov_ros brings "
         "it, as does `make env` there"
     )
+
+
+def describe_unforeseen(error: BaseException) -> str:
+    """Return what an exception of a fault of ours is, and where it was raised, in one line for a report."""
+    import traceback
+
+    frames = traceback.extract_tb(error.__traceback__)
+    place = f", at {frames[-1].filename}:{frames[-1].lineno}" if frames else ""
+    return " ".join(f"{type(error).__name__}: {error}{place}; this is a fault of the program, please report it".split())

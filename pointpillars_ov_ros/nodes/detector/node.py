@@ -21,7 +21,13 @@ from std_msgs.msg import Header
 
 from pointpillars_ov_ros.clouds.points import PointBuffers
 from pointpillars_ov_ros.clouds.transform import Transform
-from pointpillars_ov_ros.config.errors import CloudError, ConfigError, InferenceError, PointPillarsError
+from pointpillars_ov_ros.config.errors import (
+    CloudError,
+    ConfigError,
+    InferenceError,
+    PointPillarsError,
+    describe_unforeseen,
+)
 from pointpillars_ov_ros.config.runtime_config import DropPolicy, RuntimeConfig
 from pointpillars_ov_ros.core.decode import override_thresholds
 from pointpillars_ov_ros.core.detections import check_classes
@@ -98,29 +104,32 @@ class DetectorNode(LifecycleNode):
     def on_configure(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Load the bundle, compile, warm up, create the publishers; FAILURE leaves the node unconfigured."""
         self.get_logger().info("loading and compiling the networks …")
-        try:
-            loaded = self._load()
-            with ros_refusals():
-                self._outputs = DetectorOutputs(self, loaded, self._on_bad_move)
-        except PointPillarsError as error:
-            return self._fail("configure", error)
-        self._detector = ReloadableDetector(loaded, self._on_result)
-        self._adopt(loaded)
+        with ExitStack() as undo:
+            try:
+                loaded = self._load()
+                with ros_refusals():
+                    self._outputs = DetectorOutputs(self, loaded, self._on_bad_move)
+                undo.callback(self._release)
+                self._detector = ReloadableDetector(loaded, self._on_result)
+                self._adopt(loaded)
+            except Exception as error:
+                return self._fail("configure", error)
+            undo.pop_all()
         return TransitionCallbackReturn.SUCCESS
 
     def on_activate(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Start the pipeline and subscribe; FAILURE where a device still has what was left on it, or ROS refuses."""
         assert self._detector is not None
-        self._apply(read_parameters(self, RuntimeConfig), read_parameters(self, DetectorNodeConfig))
-        profile = input_profile(self._runtime, self._node_config)
         with ExitStack() as undo:
             try:
+                self._apply(read_parameters(self, RuntimeConfig), read_parameters(self, DetectorNodeConfig))
+                profile = input_profile(self._runtime, self._node_config)
                 self._detector.open(self._runtime, self._node_config.record_trace)
                 undo.callback(self.stop)
                 with ros_refusals():
                     undo.callback(self._close_input)
                     topic = self._open_input(profile)
-            except PointPillarsError as error:
+            except Exception as error:
                 return self._fail("activate", error)
             undo.pop_all()
         result = super().on_activate(state)
@@ -136,11 +145,14 @@ class DetectorNode(LifecycleNode):
 
     def on_cleanup(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Release networks, buffers and memory."""
+        self._release()
+        give_back_memory()
+        return TransitionCallbackReturn.SUCCESS
+
+    def _release(self) -> None:
         self._outputs.destroy()
         del self._outputs
         self._detector = None
-        give_back_memory()
-        return TransitionCallbackReturn.SUCCESS
 
     def on_shutdown(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Publish what is in flight."""
@@ -212,10 +224,11 @@ class DetectorNode(LifecycleNode):
             raise InferenceError("the node is not configured, so there is nothing to warm up")
         return self._detector.engine.warm_up()
 
-    def _fail(self, transition: str, error: PointPillarsError) -> TransitionCallbackReturn:
-        self._failure = str(error)
+    def _fail(self, transition: str, error: Exception) -> TransitionCallbackReturn:
+        """Note why a transition failed; rclpy would pass over an exception without a word."""
+        self._failure = str(error) if isinstance(error, PointPillarsError) else describe_unforeseen(error)
         if not self._starting:
-            self.get_logger().error(f"{transition} failed: {error}")
+            self.get_logger().error(f"{transition} failed: {self._failure}")
         return TransitionCallbackReturn.FAILURE
 
     def _open_input(self, profile: QoSProfile) -> str:
