@@ -2,10 +2,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """One OpenVINO network compiled for a device, its requests, their memory, and the threads that wait for them.
 
-Threads of our own wait for inferences, in place of OpenVINO's callbacks. A callback in Python costs the network its
-end: after the call OpenVINO's thread takes Python's lock once more, at a time that nothing tells. A network freed just
-then waits for that thread with the lock held, for ever. A thread that waits leaves nothing behind, and also learns of
-failed inferences, of which callbacks are not told.
+Threads of our own wait for inferences, in place of OpenVINO's callbacks. A callback that drops the last reference to
+its request hangs for ever: the request's end waits for the inference whose callback this is. A thread of ours may drop
+it, also learns of failed inferences, of which Python callbacks are not told, and costs no more than a callback
+(docs/openvino_callback.md).
 """
 
 from __future__ import annotations

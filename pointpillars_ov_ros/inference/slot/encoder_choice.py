@@ -60,6 +60,9 @@ class EncoderFactory:
                     raise
                 self.reason = f"the host encoder cannot: {error}"
                 choice = EncoderChoice.OPENVINO
+        if choice is EncoderChoice.AUTO and "NPU" in runtime.pfe_device:
+            # It has no f32, which coordinates in metres need.
+            choice, self.reason = EncoderChoice.HOST, "an NPU computes in f16, too coarse for coordinates"
         if choice is not EncoderChoice.HOST:
             self.network = self._compile(self._block(), self._runtime.pfe_device, self._properties)
         if choice is EncoderChoice.AUTO:

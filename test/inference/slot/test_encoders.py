@@ -108,6 +108,14 @@ def test_auto_says_what_it_took_and_why(tmp_path: Path, pooling: str) -> None:
     assert (made.network is None) == (made.kind is EncoderChoice.HOST)
 
 
+def test_auto_does_not_encode_on_an_npu(tmp_path: Path) -> None:
+    """Nothing is compiled for it, so that this needs none."""
+    bundle = bundle_of(tmp_path, "maximum")
+    made = EncoderFactory(bundle, RuntimeConfig(pfe_device="NPU"), EXACT, warm_up_cloud(bundle.config, 400))
+    assert made.kind is EncoderChoice.HOST
+    assert "NPU" in made.reason
+
+
 def test_a_network_that_decorates_in_another_order_is_not_encoded_on_the_host(tmp_path: Path) -> None:
     bundle = bundle_of(tmp_path, "maximum", swap=True)
     with pytest.raises(BundleError, match="off by"):
