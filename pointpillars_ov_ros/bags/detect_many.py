@@ -82,7 +82,7 @@ class Manifest:
                 before, self.reports = dict(stored["settings"]), dict(stored["inputs"])
                 for report in self.reports.values():
                     JobReport(**{key: value for key, value in report.items() if key != "input"})
-            except (AttributeError, KeyError, TypeError, ValueError) as error:
+            except (AttributeError, KeyError, OSError, TypeError, ValueError) as error:
                 raise PointPillarsError(f"{path}: this is no manifest of detect_bags ({one_line(error)})") from None
             for name, value in settings.items():
                 if before.get(name) != value:
