@@ -13,6 +13,8 @@ from pointpillars_ov_ros.core.arrays import FloatArray
 
 _STEP = 8192
 """Points by which buffers grow, so that clouds of nearly the same size fit into the same ones."""
+_MOST_SPARE = 8
+"""How many times the points of a cloud a buffer may have that it is kept in."""
 
 
 class PointBuffers:
@@ -32,7 +34,8 @@ class PointBuffers:
             buffer = self._free.pop()
         except IndexError:
             buffer = np.empty((0, 4), np.float32)
-        if len(buffer) < count:
+        # One that a giant cloud left is let go, and not kept for as long as the process lives.
+        if not count <= len(buffer) <= max(_MOST_SPARE * count, _STEP):
             buffer = np.empty((-(-count // _STEP) * _STEP, 4), np.float32)
         return np.asarray(_Loan(buffer, self._free))[:count]
 

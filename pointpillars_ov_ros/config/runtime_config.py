@@ -215,6 +215,10 @@ class RuntimeConfig:
         0.0, "Rotated BEV IoU above which the lower-scored of two boxes is dropped; 0: the model's own",
         low=0.0, high=1.0,
     )  # fmt: skip
+    max_points: int = setting(
+        2_000_000, "Points of a cloud at most; a larger one is refused before anything is allocated for it",
+        low=1, high=1_000_000_000,
+    )  # fmt: skip
     sensor: SensorKind = setting(
         SensorKind.AUTO,
         "Whose clouds they are, which tells where their intensity is; auto: by the names of their fields",

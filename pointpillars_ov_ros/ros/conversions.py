@@ -187,7 +187,10 @@ class CloudReader:
         return not is_empty(message) and (self._is_by_value or self.reading.names != field_names(message))
 
     def read(self, message: PointCloud2) -> SensorCloud:
-        """Read a cloud; see `read_cloud` for what it raises."""
+        """Read a cloud; CloudError where it has more than `max_points`, and as `read_cloud` raises it."""
+        count = message.height * message.width
+        if count > self._runtime.max_points:
+            raise CloudError(f"width x height: {count} points, more than max_points, {self._runtime.max_points}")
         if is_empty(message) or self.reading.names == field_names(message):
             cloud = read_cloud(message, self.reading.intensity_field, self.reading.intensity_scale, self._buffers)
             return self._look_again(cloud) if self._is_by_value and cloud.brightest > BRIGHT else cloud

@@ -94,3 +94,13 @@ def test_there_are_as_many_buffers_as_clouds_held_at_a_time() -> None:
         pair = buffers.borrow(10), buffers.borrow(10)
         assert {address(points) for points in pair} < seen
         del pair
+
+
+def test_what_a_giant_cloud_took_is_given_back_when_clouds_are_small_again() -> None:
+    buffers = PointBuffers()
+    for count in (1_000_000, 1000):
+        buffers.borrow(count)
+    assert [len(buffer) < 100_000 for buffer in buffers._free] == [True]
+    for count in (1000, 900, 8000, 1000):
+        buffers.borrow(count)
+    assert len(buffers._free) == 1

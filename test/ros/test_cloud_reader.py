@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import array
 import struct
+import tracemalloc
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -13,6 +14,7 @@ import numpy as np
 import pytest
 from sensor_msgs.msg import PointCloud2, PointField
 
+from pointpillars_ov_ros.config.errors import CloudError
 from pointpillars_ov_ros.config.runtime_config import RuntimeConfig, SensorKind
 from pointpillars_ov_ros.ros.conversions import CloudReader, Reading
 from pointpillars_ov_ros.ros.layouts import BY_VALUE, LAYOUTS, PRESETS, recognise
@@ -307,3 +309,16 @@ def test_what_is_too_bright_for_float32_is_0_in_the_first_cloud_as_in_later_ones
     first, later = reader.read(message), reader.read(message)
     assert first.points[:, 3].tolist() == later.points[:, 3].tolist() == [0.0, 5e8]
     assert first.brightest == later.brightest == 5e8
+
+
+def test_a_cloud_of_more_points_than_wanted_is_refused_before_memory_is_taken_for_it() -> None:
+    """The width of such a cloud says what it likes; data of one byte a point are enough to be believed."""
+    message = PointCloud2(height=1, width=2**25, point_step=1, row_step=2**25)
+    message.fields = [PointField(name=name, offset=0, datatype=PointField.UINT8, count=1) for name in "xyz"]
+    message.data = bytes(2**25)
+    tracemalloc.start()
+    with pytest.raises(CloudError, match=r"width x height: 33554432 points, more than max_points, 2000000"):
+        CloudReader(RuntimeConfig()).read(message)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 1_000_000
