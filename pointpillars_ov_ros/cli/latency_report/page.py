@@ -10,7 +10,7 @@ from typing import Any
 from markupsafe import Markup
 
 from pointpillars_ov_ros.cli.latency_report.plots import draw_budgets, draw_histogram, draw_losses, draw_over_time
-from pointpillars_ov_ros.cli.latency_report.runs import LatencyRun, accounts, events
+from pointpillars_ov_ros.cli.latency_report.runs import LatencyRun, accounts, describe, events
 from pointpillars_ov_ros.cli.latency_report.table import make_rows
 from pointpillars_ov_ros.cli.pages import render
 from pointpillars_ov_ros.ros.timing_message import AMISS
@@ -20,15 +20,17 @@ _SHOWN_EVENTS = 200
 
 def make_page(runs: Sequence[LatencyRun]) -> str:
     """Return the page of one run, or of two side by side."""
-    letters = [f"{letter}: {run.title}" for letter, run in zip("AB", runs, strict=False)]
+    titles = [f"{run.title}; {about}" if (about := describe(run)) else run.title for run in runs]
+    letters = [f"{letter}: {title}" for letter, title in zip("AB", titles, strict=False)]
+    longest_ms = max((float(run.values("total").max()) for run in runs if run.done), default=0.0)
     has_losses = any(accounts(run)[name] for run in runs for name in AMISS)
     return render(
         "latency_report",
-        titles=letters if len(runs) > 1 else [runs[0].title],
+        titles=letters if len(runs) > 1 else titles,
         warnings=[line for run in runs for line in warnings(run)],
         columns=["A", "B", "B / A"] if len(runs) > 1 else [""],
         rows=make_rows(runs),
-        over_time=[Markup(draw_over_time(run)) for run in runs],
+        over_time=[Markup(draw_over_time(run, longest_ms)) for run in runs],
         histogram=Markup(draw_histogram(runs)),
         budgets=Markup(draw_budgets(runs)),
         losses=Markup(draw_losses(runs)) if has_losses else None,

@@ -16,7 +16,16 @@ from pointpillars_ov_ros.cli.latency_report.runs import (
     events,
     percentiles_over_time,
 )
-from pointpillars_ov_ros.cli.plotting import BAD, PERCENTILE_SHADES, SERIES, STAGES, new_figure, style_axes, to_svg
+from pointpillars_ov_ros.cli.plotting import (
+    BAD,
+    GREY,
+    PERCENTILE_SHADES,
+    SERIES,
+    STAGES,
+    new_figure,
+    style_axes,
+    to_svg,
+)
 from pointpillars_ov_ros.cli.tables import PERCENTILES
 from pointpillars_ov_ros.core.wording import count_of
 from pointpillars_ov_ros.ros.timing_message import AMISS
@@ -26,19 +35,19 @@ _WIDTH = 11.0
 _BINS = 60
 
 
-def draw_over_time(run: LatencyRun) -> str:
-    """Draw percentiles of `total` over the run, with events and losses."""
+def draw_over_time(run: LatencyRun, longest_ms: float) -> str:
+    """Draw percentiles of `total` over the run, with events and losses; runs of one page go up to the same time."""
     figure, axis = _axes(2.8)
     if run.done:
         clouds = [each.at_s for each in run.done]
-        axis.plot(clouds, run.values("total"), ".", color=PERCENTILE_SHADES[-1], markersize=3, zorder=1)
+        axis.plot(clouds, run.values("total"), ".", color=GREY, markersize=4, zorder=1)
         times, rows = percentiles_over_time(run, "total")
         names = list(PERCENTILES)
         # The highest first, so that the lower ones are drawn over it.
         for column in reversed(range(len(names))):
             style = {"marker": ".", "markersize": 4, "linewidth": 1.2 if column else 1.8}
             axis.plot(times, rows[:, column], color=PERCENTILE_SHADES[column], label=names[column], **style)
-        axis.legend(loc="upper right", fontsize=8, ncol=4, frameon=False)
+        axis.legend(loc="lower right", bbox_to_anchor=(1.0, 1.0), fontsize=8, ncol=4, frameon=False)
     for at_s, _ in events(run)[:50]:
         axis.axvline(at_s, color="black", linewidth=0.8, linestyle="--")
     lost = [at_s for at_s, step in added(run) if any(step[name] for name in AMISS)]
@@ -47,7 +56,7 @@ def draw_over_time(run: LatencyRun) -> str:
     axis.set_ylabel("ms")
     axis.set_title(run.title, loc="left", fontsize=9)
     axis.set_xlim(0, max(run.duration_s, 1e-3))
-    axis.set_ylim(bottom=0)
+    axis.set_ylim(0, 1.05 * longest_ms or 1.0)
     return to_svg(figure)
 
 

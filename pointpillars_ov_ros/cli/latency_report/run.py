@@ -7,6 +7,7 @@ from __future__ import annotations
 import argparse
 
 from pointpillars_ov_ros.cli.latency_report.page import make_page, warnings
+from pointpillars_ov_ros.cli.latency_report.runs import describe
 from pointpillars_ov_ros.cli.latency_report.sources import listen, read_run, write_recording
 from pointpillars_ov_ros.cli.latency_report.table import make_rows
 from pointpillars_ov_ros.cli.tables import format_table
@@ -25,6 +26,8 @@ def run_latency_report(options: argparse.Namespace) -> int:
     names = ["A", "B", "B / A"] if len(runs) > 1 else [""]
     for letter, run in zip("AB", runs, strict=False):
         print(f"{letter}: {run.title}" if len(runs) > 1 else run.title)
+        if about := describe(run):
+            print(f"  {about}")
     print(format_table(["", *names], [[row.name, *row.texts] for row in make_rows(runs)]))
     for run in runs:
         for line in warnings(run):

@@ -100,11 +100,14 @@ def budget(run: LatencyRun) -> dict[str, float]:
 
 
 def added(run: LatencyRun) -> list[tuple[float, dict[str, int]]]:
-    """Give by how much each of `ACCOUNTS` grew from one message to the next, with the time of the latter.
+    """Return by how much each of `ACCOUNTS` grew from one message to the next, with the time of the latter.
 
-    Of a detector that was started anew in between, all that it counts is new.
+    Of what came before the first message nothing is known, but the cloud that it is about counts. Of a detector that
+    was started anew in between, all that it counts is new.
     """
-    steps = []
+    first = run.heard[0]
+    fate = "failed" if first.timing.is_failure else "refused" if first.timing.error else "completed"
+    steps = [(first.at_s, {name: int(name == fate) for name in ACCOUNTS})]
     for before, after in pairwise(run.heard):
         old, new = before.timing, after.timing
         if counts_anew(old, new):
@@ -114,8 +117,18 @@ def added(run: LatencyRun) -> list[tuple[float, dict[str, int]]]:
 
 
 def accounts(run: LatencyRun) -> dict[str, int]:
-    """Give what became of the clouds while it was listened."""
+    """Return what became of the clouds while it was listened, the one of the first message included."""
     return {name: sum(step[name] for _, step in added(run)) for name in ACCOUNTS}
+
+
+def describe(run: LatencyRun) -> str:
+    """Return in what mode and on what the last cloud was detected; empty where none was."""
+    if not run.done:
+        return ""
+    last = run.done[-1].timing
+    networks = [(last.pfe_device, last.pfe_precision), (last.rpn_device, last.rpn_precision)]
+    pfe, rpn = (" in ".join(filter(None, pair)) or "unknown" for pair in networks)
+    return f"mode {last.mode or 'unknown'}, PFE on {pfe}, RPN on {rpn}"
 
 
 def events(run: LatencyRun) -> list[RunEvent]:

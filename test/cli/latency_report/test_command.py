@@ -85,8 +85,7 @@ def test_rate_percentiles_and_accounts() -> None:
     assert run.rate == pytest.approx(10.0)
     totals = [timing.total_ms for timing in timings[:-1]]
     assert list(summarize(run.values("total")).values()) == list(np.percentile(totals, (50, 90, 99, 100)))
-    # Of the first cloud nothing is known but that it was there.
-    assert accounts(run) == {"completed": 99, "dropped": 0, "refused": 1, "failed": 0, "lost": 0}
+    assert accounts(run) == {"completed": 100, "dropped": 0, "refused": 1, "failed": 0, "lost": 0}
     times, rows = percentiles_over_time(run, "total")
     assert len(times) == len(rows) == 10 and (np.diff(times) > 0).all() and (np.diff(rows, axis=1) >= 0).all()
     texts = {row.name: row.texts for row in make_rows([run, run])}
@@ -127,7 +126,26 @@ def test_what_changed_is_an_event(changes: dict, said: str | None) -> None:
 
 def test_a_detector_started_anew_counts_from_nothing() -> None:
     run = a_run([a_timing(7, dropped=5), a_timing(8, dropped=6), a_timing(0, dropped=2), a_timing(1, dropped=2)])
-    assert accounts(run)["dropped"] == 1 + 2 and accounts(run)["completed"] == 1 + 1 + 1
+    assert accounts(run)["dropped"] == 1 + 2 and accounts(run)["completed"] == 1 + 1 + 1 + 1
+
+
+@pytest.mark.parametrize(
+    ("error", "name"),
+    [("", "completed"), ("the RPN failed", "failed"), ("cloud refused: no field x", "refused")],
+)
+def test_every_cloud_that_was_heard_of_is_accounted_for(error: str, name: str) -> None:
+    """Also the first one, before which nothing is known."""
+    run = a_run([a_timing(5, error=error)])
+    assert accounts(run)[name] == sum(accounts(run).values()) == 1
+    run = a_run([a_timing(k, completed=k + 1) for k in range(5, 45)])
+    assert accounts(run)["completed"] == len(run.heard) == 40
+
+
+def test_the_page_says_what_was_measured_and_shows_pictures_first() -> None:
+    run = a_run([a_timing(k, rpn_precision="f32") for k in range(9)])
+    page = make_page([run])
+    assert "a bag; mode latency, PFE on host, RPN on CPU in f32" in page
+    assert page.index("<svg") < page.index("<table>")
 
 
 @pytest.mark.parametrize("count", [1, 2])
@@ -144,7 +162,11 @@ def test_the_page_stands_alone(timings: list[FrameTiming], count: int) -> None:
     page = make_page([a_run(timings, f"<run {k}>") for k in range(count)])
     assert page.count("&lt;run ") >= count and "<run" not in page
     assert not any(word in page for word in ("<script", "src=", "<?xml", "@import"))
-    assert page.count("<svg") == page.count("</svg>") == 2 + count + any(timing.dropped for timing in timings)
+    assert (
+        page.count("<svg")
+        == page.count("</svg>")
+        == 2 + count + any(timing.dropped or timing.error for timing in timings)
+    )
 
 
 @pytest.mark.skipif(CHROMIUM is None, reason="needs Chromium")
