@@ -8,6 +8,7 @@ dropped, since real sensors lose more of them than simulated ones.
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -50,6 +51,8 @@ class Augmentation:
 
 
 NO_AUGMENTATION = Augmentation(flip=0.0, rotation=0.0, scale=0.0, tilt=0.0, height=0.0, dropout=0.0, paste=())
+AS_SEEN = dataclasses.replace(NO_AUGMENTATION, flip=0.5, rotation=0.3)
+"""Changes nothing but where things are."""
 
 
 class BankObject(NamedTuple):

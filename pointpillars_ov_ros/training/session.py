@@ -25,7 +25,7 @@ from pointpillars_ov_ros.conversion.checkpoint_import import import_checkpoint
 from pointpillars_ov_ros.conversion.importers import read_preset
 from pointpillars_ov_ros.core.files import write_whole
 from pointpillars_ov_ros.model.bundle import sha256
-from pointpillars_ov_ros.training.augmentation import NO_AUGMENTATION, Augmentation
+from pointpillars_ov_ros.training.augmentation import AS_SEEN, NO_AUGMENTATION, Augmentation
 from pointpillars_ov_ros.training.checkpoint import (
     Checkpoint,
     load_checkpoint,
@@ -38,7 +38,7 @@ from pointpillars_ov_ros.training.network import PointPillars
 from pointpillars_ov_ros.training.samples import Sample, SampleMaker
 from pointpillars_ov_ros.training.scenes import KittiScenes, SceneSource, SimulatedScenes
 from pointpillars_ov_ros.training.settings import TrainingSettings, choose_architecture, configure
-from pointpillars_ov_ros.training.trainer import SETTLING_SHARE, Record, Trainer, choose_device, helps_half
+from pointpillars_ov_ros.training.trainer import FREEZE_AT, Record, Trainer, choose_device, helps_half
 
 T = TypeVar("T")
 Batches = Generator[list[Sample], None, None]
@@ -46,8 +46,8 @@ Batches = Generator[list[Sample], None, None]
 PRESET = "openpcdet_kitti_3class"
 CHECKPOINT, WEIGHTS, BUNDLE, LOG, CURVES = "checkpoint.pth", "weights.pth", "bundle", "log.json", "curves.png"
 _STEPS = TrainingSettings.steps
-_SETTLING = 60
-"""Batches at the end that batch norms are settled on."""
+_SETTLING, _SETTLING_SHARE = 45, 0.1
+"""Batches that norms are settled on, and the greatest part of a run of some minutes that this may take."""
 _FEWEST = 8
 """Of them, where a run of some minutes has no time for all."""
 _STREAM_SHOWN = 20
@@ -87,8 +87,7 @@ def run_training(options: argparse.Namespace, command: str) -> int:
     print(f"{run.scenes.name}; {sum(map(len, bank))} objects to paste; {describe(run)}")
     batches = feed_samples(maker, run.trainer.step, options.workers)
     try:
-        train(run, batches, maker.crop, folder, options.save_every)
-        settle(run, batches, maker.crop)
+        train(run, batches, maker, folder, options)
     except KeyboardInterrupt:
         save(run, folder)
         print(f"stopped in step {run.trainer.step}; go on with --resume {folder / CHECKPOINT}")
@@ -141,14 +140,15 @@ def resume(path: Path, options: argparse.Namespace) -> Run:
     except (ValueError, KeyError) as error:
         raise TrainingError(f"{path}: the state of the optimizer does not fit the network ({error})") from None
     trainer.step, trainer.elapsed_s = saved.step, saved.elapsed_s
+    trainer.frozen = trainer.progress >= FREEZE_AT
     records = [Record(*values) for values in saved.records]  # type: ignore[arg-type]
     scenes = open_scenes(saved.source, saved.config.classes)
     return Run(saved.config, saved.architecture, saved.source, scenes, trainer, records)
 
 
-def train(run: Run, batches: Batches, crop: tuple[int, int], folder: Path, save_every: int) -> None:
-    """Train to the end, with a progress bar, saving every so many steps."""
-    trainer, (columns, rows) = run.trainer, crop
+def train(run: Run, batches: Batches, maker: SampleMaker, folder: Path, options: argparse.Namespace) -> None:
+    """Train to the end, with a progress bar, saving now and then; settle the batch norms on the way."""
+    trainer, (columns, rows) = run.trainer, maker.crop
     minutes = trainer.settings.minutes
     total, unit = (round(60 * minutes), "s") if minutes else (trainer.settings.steps, "step")
     with tqdm(total=total, initial=round(trainer.elapsed_s) if minutes else trainer.step, unit=unit) as bar:
@@ -157,16 +157,25 @@ def train(run: Run, batches: Batches, crop: tuple[int, int], folder: Path, save_
             bar.update(min(total, round(trainer.elapsed_s) if minutes else trainer.step) - bar.n)
             shown = run.records[-_STREAM_SHOWN:]
             bar.set_postfix(step=trainer.step, loss=f"{sum(one.loss for one in shown) / len(shown):.3f}")
-            if trainer.step % save_every == 0:
+            # Before it is saved: whoever goes on from there need not know whether this was done.
+            if not trainer.frozen and trainer.progress >= FREEZE_AT:
+                settle(run, maker, options.workers)
+            if trainer.step % options.save_every == 0:
                 save(run, folder)
 
 
-def settle(run: Run, batches: Batches, crop: tuple[int, int]) -> None:
-    """Settle the batch norms of a run at its end, on the samples that come next."""
-    columns, rows = crop
-    minutes = run.trainer.settings.minutes
-    some = until(islice(batches, _SETTLING), 60.0 * minutes * SETTLING_SHARE) if minutes else islice(batches, _SETTLING)
-    run.trainer.settle(tqdm(some, total=_SETTLING, unit="batch", desc="settling norms"), (rows, columns))
+def settle(run: Run, maker: SampleMaker, workers: int) -> None:
+    """Settle the batch norms of a run: on one crop each of many scenes, as a detector will see such."""
+    columns, rows = maker.crop
+    settings = dataclasses.replace(run.trainer.settings, samples_per_scene=1, augmentation=AS_SEEN)
+    batches = feed_samples(dataclasses.replace(maker, settings=settings, bank=()), 0, workers)
+    minutes = settings.minutes
+    some = islice(batches, _SETTLING)
+    timely = until(some, 60.0 * minutes * _SETTLING_SHARE) if minutes else some
+    try:
+        run.trainer.settle(tqdm(timely, total=_SETTLING, unit="batch", desc="settling norms"), (rows, columns))
+    finally:
+        batches.close()
 
 
 def until(batches: Iterable[T], seconds: float) -> Iterator[T]:

@@ -97,6 +97,27 @@ class TestRuns:
         assert self.train("--resume", str(checkpoint)) == 0
         assert load_checkpoint(checkpoint).step == 5
 
+    def test_norms_are_settled_once_before_the_end_and_stay_so(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        from pointpillars_ov_ros.training.trainer import Trainer
+
+        settled_at, settle = [], Trainer.settle
+
+        def count(trainer: Trainer, batches, shape) -> None:
+            settled_at.append(trainer.step)
+            settle(trainer, batches, shape)
+
+        monkeypatch.setattr(Trainer, "settle", count)
+        assert self.begin(tmp_path, "--steps", "20") == 0
+        assert settled_at == [17]
+        # What is taken up again beyond that point is frozen already; what has become longer is not yet.
+        checkpoint = str(tmp_path / "checkpoint.pth")
+        assert self.train("--resume", checkpoint, "--steps", "22") == 0
+        assert settled_at == [17]
+        assert self.train("--resume", checkpoint, "--steps", "40") == 0
+        assert settled_at == [17, 34]
+
     def test_a_run_of_some_minutes_settles_within_them(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         from pointpillars_ov_ros.training import session
 

@@ -92,6 +92,21 @@ def test_settled_norms_are_those_of_the_batches_and_of_no_training_before() -> N
     assert {module.momentum for module in trainer.network.modules() if hasattr(module, "momentum")} == {0.03}
 
 
+def test_frozen_norms_stay_as_they_were_settled_while_weights_learn() -> None:
+    trainer, made = tiny_trainer(OVERFIT), maker(OVERFIT)
+    batches = list(islice(feed_samples(made, 0, 0), 4))
+    shape = (CONFIG.grid.ny, CONFIG.grid.nx)
+    assert not trainer.frozen
+    trainer.settle(batches[:2], shape)
+    assert trainer.frozen
+    settled = {name: value.clone() for name, value in trainer.network.named_buffers()}
+    weights = [value.clone() for value in trainer.network.parameters()]
+    list(islice(trainer.run(iter(batches), shape), 3))
+    assert settled
+    assert all(torch.equal(settled[name], value) for name, value in trainer.network.named_buffers())
+    assert not all(torch.equal(a, b) for a, b in zip(weights, trainer.network.parameters(), strict=True))
+
+
 def losses(records: list[Record]) -> list[float]:
     return [record.loss for record in records]
 
