@@ -186,7 +186,7 @@ class Network:
         except RuntimeError as error:
             raise InferenceError(
                 f"{path.name} cannot run on device {device!r} ({first_line(error)}); "
-                f"available here: {', '.join(core.available_devices)}"
+                f"available here: {', '.join(core.available_devices)}{_way_out(device, core.available_devices)}"
             ) from None
 
     def create_request(self) -> Request:
@@ -241,6 +241,13 @@ class Network:
     def effective_settings(self) -> dict[str, str]:
         """Read back from the compiled network what it runs with; see `read_back`."""
         return read_back(self._compiled, self._properties)
+
+
+def _way_out(device: str, available: Sequence[str]) -> str:
+    """Say what a GPU needs where there is none."""
+    if not device.startswith("GPU") or any(name.startswith("GPU") for name in available):
+        return ""
+    return "; a GPU needs its OpenCL driver (intel-opencl-icd), and this user in the group render"
 
 
 def _wait_for_each(started: SimpleQueue[_Wait | None]) -> None:

@@ -84,6 +84,9 @@ def compile_properties(runtime: RuntimeConfig, device: str, needs_f32: bool = Fa
     precision = runtime.precision
     if precision is Precision.DEFAULT and needs_f32 and "EXECUTION_MODE_HINT" not in further and _has_f32(device):
         precision = Precision.F32
+    members = [member.partition("(")[0] for member in parse_device(device, "device").members]
+    if precision is Precision.BF16 and members and all(name.startswith("GPU") for name in members):
+        raise ConfigError(f"precision: bf16 is none of {device}: take f16, f32 or default")
     if precision is not Precision.DEFAULT:
         properties["INFERENCE_PRECISION_HINT"] = precision.value
     if runtime.num_streams:

@@ -6,6 +6,9 @@ from __future__ import annotations
 
 import dataclasses
 import gc
+import os
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -183,7 +186,7 @@ BAD = {
         change(GPU, rpn_device="GPU.1"),
         r"rpn.xml cannot run on device 'GPU.1'.*available here: CPU, GPU",
     ),
-    "bf16": (change(GPU, precision=Precision.BF16), "GPU.*bf16.*INFERENCE_PRECISION_HINT"),
+    "bf16": (change(GPU, precision=Precision.BF16), "precision: bf16 is none of GPU: take f16, f32 or default"),
     "a property of none": (change(GPU, device_properties="NUM_STREAM=1"), "NUM_STREAM: no property of"),
     "NPU": (change(GPU, rpn_device="NPU"), "'NPU'.*available here: CPU, GPU"),
 }
@@ -195,6 +198,36 @@ def test_what_the_device_cannot_is_said_in_one_sentence(toy: ModelBundle, name: 
     with pytest.raises((InferenceError, ConfigError), match=sentence) as caught:
         Engine(toy, runtime)
     assert "\n" not in str(caught.value)
+
+
+OPEN_GPU = """
+import sys
+from pathlib import Path
+from pointpillars_ov_ros.config.errors import InferenceError
+from pointpillars_ov_ros.config.runtime_config import RuntimeConfig
+from pointpillars_ov_ros.inference.engine import Engine
+from pointpillars_ov_ros.model.bundle import load_bundle
+try:
+    Engine(load_bundle(Path(sys.argv[1])), RuntimeConfig(rpn_device="GPU"))
+except InferenceError as error:
+    print(error)
+"""
+
+
+@pytest.mark.parametrize("lacking", ["OpenCL", "a device"])
+def test_a_machine_without_a_gpu_says_what_one_needs(toy: ModelBundle, switches: Switches, lacking: str) -> None:
+    environment = dict(os.environ)
+    if lacking == "OpenCL":
+        environment |= {"OCL_ICD_VENDORS": "/nowhere", "OPENCL_LAYERS": ""}
+    else:
+        switches.turn_on("no_device")
+    command = [sys.executable, "-c", OPEN_GPU, str(toy.folder)]
+    run = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=PATIENCE_S, check=True)
+    (sentence,) = run.stdout.splitlines()
+    assert "cannot run on device 'GPU'" in sentence
+    assert sentence.endswith(
+        "available here: CPU; a GPU needs its OpenCL driver (intel-opencl-icd), and this user in the group render"
+    )
 
 
 def test_a_device_that_vanishes_between_listing_and_compiling(toy: ModelBundle, switches: Switches) -> None:
