@@ -24,9 +24,9 @@ from openvino import opset13 as ops
 from pointpillars_ov_ros.cli.arguments import positive
 from pointpillars_ov_ros.conversion.open_model import open_model
 from pointpillars_ov_ros.core.arrays import FloatArray
-from pointpillars_ov_ros.core.canvas_format import CanvasFormat, CanvasLayout
 from pointpillars_ov_ros.core.dense_pfe import DensePfe, DensePfeInputs
 from pointpillars_ov_ros.core.pillars import Pillars
+from pointpillars_ov_ros.core.scatter import CanvasFormat, CanvasLayout
 from pointpillars_ov_ros.kitti.frames import find_frames
 from pointpillars_ov_ros.model.bundle import ModelBundle
 from pointpillars_ov_ros.model.graph import find, source

@@ -19,8 +19,8 @@ from benchmarks.claims.start import claim_start
 from pointpillars_ov_ros.cli.machine import Surroundings, look_around
 from pointpillars_ov_ros.cli.measurement.workloads import read_clouds
 from pointpillars_ov_ros.cli.tables import format_table
+from pointpillars_ov_ros.config.files import write_json, write_text
 from pointpillars_ov_ros.conversion.open_model import open_model
-from pointpillars_ov_ros.core.files import write_json, write_text
 
 _GROWTH_PICTURE = "growth.png"
 

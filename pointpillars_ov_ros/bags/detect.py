@@ -13,7 +13,7 @@ from tempfile import TemporaryDirectory
 
 from tqdm import tqdm
 
-from pointpillars_ov_ros.bags.detection_pass import BagOutputs, DetectionPass, OutputTopics, Placement
+from pointpillars_ov_ros.bags.detection_pass import BagOutputs, DetectionPass, OutputTopics, SensorPlacement
 from pointpillars_ov_ros.bags.journal import JOURNAL, Journal
 from pointpillars_ov_ros.bags.sources import MessageSource, open_source
 from pointpillars_ov_ros.bags.tally import CloudTally
@@ -80,7 +80,7 @@ def detect_bag(
         engine = make_engine()
         check_classes(options.classes, engine.config.classes)
         begin, core_begin = time.monotonic(), time.process_time()
-        place = Placement(Transform.from_pose(*options.sensor_pose), options.classes)
+        place = SensorPlacement(Transform.from_pose(*options.sensor_pose), options.classes)
         job = describe_job(source, engine, options)
         with (
             closing(Journal(unfinished(out).parent / JOURNAL, job)) as journal,

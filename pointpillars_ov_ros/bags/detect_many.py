@@ -18,11 +18,10 @@ from tqdm import tqdm
 from pointpillars_ov_ros.bags.detect import BagOptions, detect_bag, open_engine
 from pointpillars_ov_ros.bags.tally import cost
 from pointpillars_ov_ros.config.documents import one_line, parse_json, read_text
-from pointpillars_ov_ros.config.errors import InferenceError, PointPillarsError, plain
+from pointpillars_ov_ros.config.errors import InferenceError, PointPillarsError, count_of, plain
+from pointpillars_ov_ros.config.files import write_text
 from pointpillars_ov_ros.config.mapping import to_mapping
 from pointpillars_ov_ros.conversion.open_model import open_model
-from pointpillars_ov_ros.core.files import write_text
-from pointpillars_ov_ros.core.wording import count_of
 from pointpillars_ov_ros.inference.engine import Engine
 
 MANIFEST = "manifest.json"

@@ -105,7 +105,7 @@ def move_detections(array: Detection3DArray, T_target_header: Transform) -> None
         turn.x, turn.y, turn.z, turn.w = multiply(T_target_header.quaternion, (turn.x, turn.y, turn.z, turn.w))
 
 
-class Placement(NamedTuple):
+class SensorPlacement(NamedTuple):
     """How the network sees the clouds, and what of its answer counts."""
 
     T_model_sensor: Transform
@@ -135,7 +135,7 @@ class DetectionPass:
         engine: Engine,
         journal: Journal,
         outputs: BagOutputs,
-        place: Placement,
+        place: SensorPlacement,
         copy_to: BagWriter | None,
         on_cloud: Callable[[], object],
     ) -> None:

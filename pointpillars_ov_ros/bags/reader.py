@@ -24,9 +24,8 @@ from pointpillars_ov_ros.bags.mcap_file import McapFile
 from pointpillars_ov_ros.bags.merge import merge_by_time
 from pointpillars_ov_ros.bags.message_types import collect_types
 from pointpillars_ov_ros.config.documents import MOST_YAML_BYTES, one_line, parse_yaml, read_text
-from pointpillars_ov_ros.config.errors import DatasetError, PointPillarsError, plain
-from pointpillars_ov_ros.core.first_bytes import Content, identify
-from pointpillars_ov_ros.core.wording import count_of
+from pointpillars_ov_ros.config.errors import DatasetError, PointPillarsError, count_of, plain
+from pointpillars_ov_ros.config.first_bytes import Content, identify
 
 METADATA = "metadata.yaml"
 SUFFIXES = (".mcap", ".db3", ".bag")

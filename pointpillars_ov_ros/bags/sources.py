@@ -19,8 +19,7 @@ from pointpillars_ov_ros.bags.message_types import IDL_SEPARATOR, make_typestore
 from pointpillars_ov_ros.bags.reader import BagReader, choose_topic, first_line, is_bag, open_bag
 from pointpillars_ov_ros.bags.writer import BagWriter
 from pointpillars_ov_ros.clouds.files import AS_FOUND, FileReading
-from pointpillars_ov_ros.config.errors import DatasetError
-from pointpillars_ov_ros.core.wording import count_of
+from pointpillars_ov_ros.config.errors import DatasetError, count_of
 from pointpillars_ov_ros.kitti.frames import find_frames
 
 POINT_CLOUD = "sensor_msgs/msg/PointCloud2"

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from pointpillars_ov_ros.bags.journal import Outcome
-from pointpillars_ov_ros.core.wording import count_of
+from pointpillars_ov_ros.config.errors import count_of
 
 
 @dataclass

@@ -15,7 +15,7 @@ import numpy as np
 import openvino as ov
 
 from pointpillars_ov_ros import __version__
-from pointpillars_ov_ros.core.wording import count_of
+from pointpillars_ov_ros.config.errors import count_of
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ import io
 from pathlib import Path
 from typing import Any, Literal
 
-from pointpillars_ov_ros.core.files import write_whole
+from pointpillars_ov_ros.config.files import write_whole
 
 INK, GRID, GREY, BAD = "#2b3138", "#d7dbe0", "#9aa5b1", "#b3261e"
 SERIES = ("#4f8fd0", "#e8983a", "#3aa796", "#c65b63", "#7d5fb2", "#8a7768")

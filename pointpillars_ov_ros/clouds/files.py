@@ -26,8 +26,8 @@ from pointpillars_ov_ros.clouds.pcd import read_pcd
 from pointpillars_ov_ros.clouds.ply import read_ply
 from pointpillars_ov_ros.config.documents import one_line
 from pointpillars_ov_ros.config.errors import DatasetError, list_names
+from pointpillars_ov_ros.config.first_bytes import Content, identify_bytes
 from pointpillars_ov_ros.core.arrays import FloatArray
-from pointpillars_ov_ros.core.first_bytes import Content, identify_bytes
 
 SUFFIXES = (".bin", ".pcd", ".npy", ".ply")
 """Of the files that are read; of two with the same name the first is taken."""

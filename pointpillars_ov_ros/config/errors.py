@@ -109,3 +109,8 @@ def describe_unforeseen(error: BaseException) -> str:
     frames = traceback.extract_tb(error.__traceback__)
     place = f", at {frames[-1].filename}:{frames[-1].lineno}" if frames else ""
     return " ".join(f"{type(error).__name__}: {error}{place}; this is a fault of the program, please report it".split())
+
+
+def count_of(count: int, noun: str = "message", plural: str = "") -> str:
+    """Return a number with its noun, as in '1 cloud' and '2 clouds'; `plural` is `noun` with an s unless given."""
+    return f"{count} {noun if count == 1 else plural or noun + 's'}"

@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pointpillars_ov_ros.config.errors import BundleError
+from pointpillars_ov_ros.config.first_bytes import Content, identify
 from pointpillars_ov_ros.config.model_config import ModelConfig
-from pointpillars_ov_ros.core.first_bytes import Content, identify
 from pointpillars_ov_ros.model.bundle import ModelBundle, ir_files, read_config, write_bundle
 from pointpillars_ov_ros.model.ports import Shape, pfe_ports, rpn_ports
 

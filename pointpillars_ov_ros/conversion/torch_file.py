@@ -19,8 +19,8 @@ import numpy.typing as npt
 
 from pointpillars_ov_ros.config.documents import one_line
 from pointpillars_ov_ros.config.errors import BundleError, shown
+from pointpillars_ov_ros.config.first_bytes import Content, identify_bytes
 from pointpillars_ov_ros.conversion.torch_pickle import BFLOAT16, Storage, TensorRef, load_pickle
-from pointpillars_ov_ros.core.first_bytes import Content, identify_bytes
 
 Array = npt.NDArray[Any]
 

@@ -21,8 +21,8 @@ from pointpillars_ov_ros.config.errors import InferenceError, OutputError, Point
 from pointpillars_ov_ros.config.model_config import ModelConfig
 from pointpillars_ov_ros.config.runtime_config import Mode, RuntimeConfig
 from pointpillars_ov_ros.core.arrays import FloatArray
-from pointpillars_ov_ros.core.canvas_format import CanvasFormat
 from pointpillars_ov_ros.core.decode import override_thresholds
+from pointpillars_ov_ros.core.scatter import CanvasFormat
 from pointpillars_ov_ros.core.verdict import NOT_CHECKED, Verdict
 from pointpillars_ov_ros.inference.device.compile_cache import CompileCache
 from pointpillars_ov_ros.inference.device.devices import fit_to_machine, is_cpu_alone

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from pointpillars_ov_ros.config.documents import read_text
 from pointpillars_ov_ros.config.errors import DatasetError
-from pointpillars_ov_ros.core.files import write_folder
+from pointpillars_ov_ros.config.files import write_folder
 from pointpillars_ov_ros.kitti.calibration import MOST_BYTES
 from pointpillars_ov_ros.kitti.labels import RESULT_FIELDS, KittiObject, format_result
 

@@ -14,11 +14,11 @@ import yaml
 
 from pointpillars_ov_ros.config.documents import parse_yaml, read_yaml_text
 from pointpillars_ov_ros.config.errors import BundleError, ConfigError, shown
+from pointpillars_ov_ros.config.files import write_folder
+from pointpillars_ov_ros.config.first_bytes import Content, identify
 from pointpillars_ov_ros.config.mapping import from_mapping, to_mapping
 from pointpillars_ov_ros.config.model_config import ModelConfig
 from pointpillars_ov_ros.config.regular_file import open_regular
-from pointpillars_ov_ros.core.files import write_folder
-from pointpillars_ov_ros.core.first_bytes import Content, identify
 from pointpillars_ov_ros.model.signature import SUFFIX, check_signature
 
 CONFIG_NAME = "bundle.yaml"

@@ -17,7 +17,7 @@ import numpy as np
 import openvino as ov
 from openvino import opset13 as ops
 
-from pointpillars_ov_ros.core.canvas_format import CanvasFormat, CanvasLayout
+from pointpillars_ov_ros.core.scatter import CanvasFormat, CanvasLayout
 from pointpillars_ov_ros.model.graph import (
     UnfamiliarGraphError,
     find,

@@ -11,9 +11,9 @@ from typing import Any, NamedTuple
 import openvino as ov
 
 from pointpillars_ov_ros.config.errors import BundleError
+from pointpillars_ov_ros.config.first_bytes import Content, identify
 from pointpillars_ov_ros.config.model_config import ModelConfig
 from pointpillars_ov_ros.core.dense_pfe import DensePfeInputs
-from pointpillars_ov_ros.core.first_bytes import Content, identify
 
 Shape = tuple[int, ...]
 

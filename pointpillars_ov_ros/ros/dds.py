@@ -13,8 +13,11 @@ import os
 import re
 import time
 import xml.etree.ElementTree as ElementTree
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
+
+from rclpy.subscription import Subscription
 
 PROFILE_VARIABLES = ("FASTRTPS_DEFAULT_PROFILES_FILE", "FASTDDS_DEFAULT_PROFILES_FILE")
 """The first is read by Humble and Jazzy, the second by Kilted and later."""
@@ -119,3 +122,10 @@ def _read_int(path: Path) -> int | None:
         return int(path.read_text())
     except (OSError, ValueError):
         return None
+
+
+def waiting_messages(subscription: Subscription) -> Iterator[tuple[Any, dict[str, Any]]]:
+    """Yield those messages, each with what rclpy says of it (`source_timestamp`, ...); they are gone from the queue."""
+    with subscription.handle:
+        while (taken := subscription.handle.take_message(subscription.msg_type, subscription.raw)) is not None:
+            yield taken

@@ -12,7 +12,7 @@ from pointpillars_ov_ros.config.errors import require
 from pointpillars_ov_ros.synthetic.frame import SimulatedFrame, render
 from pointpillars_ov_ros.synthetic.lidar.sensor import Sensor, load_sensor
 from pointpillars_ov_ros.synthetic.lidar.sweep import make_sweep
-from pointpillars_ov_ros.synthetic.randomness import Dice, make_key
+from pointpillars_ov_ros.synthetic.randomness import RandomStream, make_key
 from pointpillars_ov_ros.synthetic.world.styles import Style
 from pointpillars_ov_ros.synthetic.world.world import World
 
@@ -58,7 +58,7 @@ class Drive:
     def frame(self, index: int) -> SimulatedFrame:
         """Give frame `index`; ConfigError unless it is one of this drive's."""
         require(0 <= index < self.frames, "index", index, f"in 0..{self.frames - 1}")
-        time, sensor, dice = index / self.rate_hz, self.sensor, Dice(self.seed, 40, index)
+        time, sensor, dice = index / self.rate_hz, self.sensor, RandomStream(self.seed, 40, index)
         view = self.world.view(time, sensor.mounting_height, sensor.mount)
         scene = self.world.scene(time, view, sensor.max_range)
         speed, yaw_rate = self.world.ego_motion(time)

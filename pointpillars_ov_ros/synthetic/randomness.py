@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Random numbers as a function of where they are used: (seed, place) gives the number, whoever asked for what before.
 
-Two forms of the same hash (the finaliser of splitmix64): `Dice` deals them out one by one while a scene is laid
+Two forms of the same hash (the finaliser of splitmix64): `RandomStream` deals them out one by one while a scene is laid
 out, the kernels compute them for a ray. Neither depends on the version of a random number library.
 """
 
@@ -40,7 +40,7 @@ def make_key(*path: int) -> int:
     return key
 
 
-class Dice:
+class RandomStream:
     """A stream of random numbers that belongs to one place."""
 
     def __init__(self, *path: int) -> None:

@@ -19,7 +19,7 @@ import numpy as np
 from pointpillars_ov_ros.core.arrays import FloatArray
 from pointpillars_ov_ros.core.nms import iou_bev
 from pointpillars_ov_ros.training.geometry import find_owners, wrap_angle
-from pointpillars_ov_ros.training.scenes import Scene
+from pointpillars_ov_ros.training.scenes import LabelledScene
 
 MIN_POINTS = 5
 """Objects with fewer are neither pasted nor trained with: nobody could tell them from noise."""
@@ -77,7 +77,7 @@ Bank = tuple[tuple[BankObject, ...], ...]
 """Objects of each class."""
 
 
-def make_bank(scenes: Iterable[Scene], classes: int) -> Bank:
+def make_bank(scenes: Iterable[LabelledScene], classes: int) -> Bank:
     """Cut out the objects of `scenes` that have points enough."""
     bank: list[list[BankObject]] = [[] for _ in range(classes)]
     for points, boxes, labels in scenes:
@@ -89,7 +89,7 @@ def make_bank(scenes: Iterable[Scene], classes: int) -> Bank:
     return tuple(tuple(objects) for objects in bank)
 
 
-def augment(scene: Scene, settings: Augmentation, bank: Bank, random: np.random.Generator) -> Scene:
+def augment(scene: LabelledScene, settings: Augmentation, bank: Bank, random: np.random.Generator) -> LabelledScene:
     """Change a scene as `settings` say; the one given is left as it is."""
     scene = paste(scene, settings.paste, bank, random)
     if random.random() < settings.flip:
@@ -101,16 +101,16 @@ def augment(scene: Scene, settings: Augmentation, bank: Bank, random: np.random.
     return drop(scene, random.uniform(0.0, settings.dropout), random) if random.random() < 0.5 else scene
 
 
-def flip(scene: Scene) -> Scene:
+def flip(scene: LabelledScene) -> LabelledScene:
     """Mirror about the x axis: left becomes right."""
     points, boxes = scene.points.copy(), scene.boxes.copy()
     points[:, 1] *= -1.0
     boxes[:, 1] *= -1.0
     boxes[:, 6] = wrap_angle(-boxes[:, 6])
-    return Scene(points, boxes, scene.labels)
+    return LabelledScene(points, boxes, scene.labels)
 
 
-def rotate(scene: Scene, angle: float) -> Scene:
+def rotate(scene: LabelledScene, angle: float) -> LabelledScene:
     """Turn about the z axis by `angle` (rad), counter-clockwise."""
     points, boxes = scene.points.copy(), scene.boxes.copy()
     cos, sin = math.cos(angle), math.sin(angle)
@@ -118,28 +118,28 @@ def rotate(scene: Scene, angle: float) -> Scene:
     points[:, :2] = points[:, :2] @ T_turned_lidar.T
     boxes[:, :2] = boxes[:, :2] @ T_turned_lidar.T
     boxes[:, 6] = wrap_angle(boxes[:, 6] + angle)
-    return Scene(points, boxes, scene.labels)
+    return LabelledScene(points, boxes, scene.labels)
 
 
-def rescale(scene: Scene, factor: float) -> Scene:
+def rescale(scene: LabelledScene, factor: float) -> LabelledScene:
     """Scale everything about the sensor."""
     points, boxes = scene.points.copy(), scene.boxes.copy()
     points[:, :3] *= np.float32(factor)
     boxes[:, :6] *= np.float32(factor)
-    return Scene(points, boxes, scene.labels)
+    return LabelledScene(points, boxes, scene.labels)
 
 
-def tilt(scene: Scene, pitch: float, roll: float, rise: float) -> Scene:
+def tilt(scene: LabelledScene, pitch: float, roll: float, rise: float) -> LabelledScene:
     """Raise everything by `rise` (m), and by `pitch` and `roll` (m per m) along x and y; boxes stay upright."""
     points, boxes = scene.points.copy(), scene.boxes.copy()
     for array in (points, boxes):
         array[:, 2] += np.float32(pitch) * array[:, 0] + np.float32(roll) * array[:, 1] + np.float32(rise)
-    return Scene(points, boxes, scene.labels)
+    return LabelledScene(points, boxes, scene.labels)
 
 
-def drop(scene: Scene, share: float, random: np.random.Generator) -> Scene:
+def drop(scene: LabelledScene, share: float, random: np.random.Generator) -> LabelledScene:
     """Leave out a share of the points."""
-    return Scene(scene.points[random.random(len(scene.points)) >= share], scene.boxes, scene.labels)
+    return LabelledScene(scene.points[random.random(len(scene.points)) >= share], scene.boxes, scene.labels)
 
 
 def find_ground(points: FloatArray, x: float, y: float) -> float | None:
@@ -154,7 +154,7 @@ def find_ground(points: FloatArray, x: float, y: float) -> float | None:
     return float(middle) if middle - lowest < _FLAT else None
 
 
-def paste(scene: Scene, counts: tuple[int, ...], bank: Bank, random: np.random.Generator) -> Scene:
+def paste(scene: LabelledScene, counts: tuple[int, ...], bank: Bank, random: np.random.Generator) -> LabelledScene:
     """Add up to `counts` objects of each class, where they stand free of all others seen from above.
 
     Each is stood on the ground that the scene has there; where none is seen, nothing is pasted.
@@ -175,4 +175,4 @@ def paste(scene: Scene, counts: tuple[int, ...], bank: Bank, random: np.random.G
     if not added:
         return scene
     covered = find_owners(points, np.stack([one.box for one in added]), _MARGIN) >= 0
-    return Scene(np.vstack([points[~covered], *(one.points for one in added)]), boxes, labels)
+    return LabelledScene(np.vstack([points[~covered], *(one.points for one in added)]), boxes, labels)

@@ -16,11 +16,11 @@ import yaml
 from torch import Tensor, nn
 
 from pointpillars_ov_ros.config.errors import ConfigError, TrainingError
+from pointpillars_ov_ros.config.files import write_whole
 from pointpillars_ov_ros.config.mapping import from_mapping, to_mapping
 from pointpillars_ov_ros.config.model_config import ModelConfig
 from pointpillars_ov_ros.conversion.architecture import Architecture
 from pointpillars_ov_ros.conversion.checkpoint_layouts import OWN_CONFIG_KEY, OWN_FORMAT, OWN_FORMAT_KEY
-from pointpillars_ov_ros.core.files import write_whole
 from pointpillars_ov_ros.training.settings import TrainingSettings
 
 _WEIGHTS, _OPTIMIZER = "model_state", "optimizer_state"

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from pointpillars_ov_ros.core.files import write_whole
+from pointpillars_ov_ros.config.files import write_whole
 
 if TYPE_CHECKING:
     from pointpillars_ov_ros.training.trainer import Record

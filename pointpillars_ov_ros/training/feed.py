@@ -18,7 +18,7 @@ from typing import Any, TypeVar
 from pointpillars_ov_ros.config.errors import TrainingError
 from pointpillars_ov_ros.training.augmentation import Bank, make_bank
 from pointpillars_ov_ros.training.samples import Sample, SampleMaker, bank_seeds
-from pointpillars_ov_ros.training.scenes import Scene, SceneSource
+from pointpillars_ov_ros.training.scenes import LabelledScene, SceneSource
 from pointpillars_ov_ros.training.settings import TrainingSettings
 
 T = TypeVar("T")
@@ -46,7 +46,7 @@ def fill_bank(source: SceneSource, settings: TrainingSettings, classes: int, wor
     """Make the bank of objects to paste; none where nothing is pasted."""
     if not any(settings.augmentation.paste):
         return ()
-    scenes: Iterator[Scene] = _map(source.scene, iter(bank_seeds(settings)), workers, 2 * workers)
+    scenes: Iterator[LabelledScene] = _map(source.scene, iter(bank_seeds(settings)), workers, 2 * workers)
     return make_bank(scenes, classes)
 
 

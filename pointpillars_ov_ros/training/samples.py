@@ -18,7 +18,7 @@ from pointpillars_ov_ros.core.pfe import decorate, find_center
 from pointpillars_ov_ros.core.pillars import Pillars
 from pointpillars_ov_ros.training.augmentation import MIN_POINTS, Bank, augment
 from pointpillars_ov_ros.training.geometry import BoolArray, count_points
-from pointpillars_ov_ros.training.scenes import Scene, SceneSource
+from pointpillars_ov_ros.training.scenes import LabelledScene, SceneSource
 from pointpillars_ov_ros.training.settings import TrainingSettings
 from pointpillars_ov_ros.training.targets import Assigner, LabelArray, direction_bins, encode_boxes
 
@@ -89,7 +89,7 @@ class SampleMaker:
         scene = self.source.scene(scene_seed(self.settings, number))
         return [self.cut(scene, number, use) for use in range(self.settings.samples_per_scene)]
 
-    def cut(self, scene: Scene, number: int, use: int) -> Sample:
+    def cut(self, scene: LabelledScene, number: int, use: int) -> Sample:
         """Make a sample of a scene; `use` says which."""
         random = np.random.default_rng([self.settings.seed, _CROPS, number, use])
         points, boxes, labels = augment(scene, self.settings.augmentation, self.bank, random)

@@ -18,7 +18,7 @@ from pointpillars_ov_ros.kitti.labels import lidar_boxes
 from pointpillars_ov_ros.kitti.results import read_split
 
 
-class Scene(NamedTuple):
+class LabelledScene(NamedTuple):
     """A labelled cloud; lidar frame (x forward, y left, z up)."""
 
     points: FloatArray
@@ -35,7 +35,7 @@ class SceneSource(Protocol):
     name: str
     """Says in a few words where the scenes come from."""
 
-    def scene(self, seed: int) -> Scene:
+    def scene(self, seed: int) -> LabelledScene:
         """Give the scene of a number in 0..2^31 - 1, always the same for the same number."""
 
 
@@ -60,7 +60,7 @@ class KittiScenes:
         self._classes = tuple(classes)
         self.name = f"{len(self._frames)} frames of {folder}"
 
-    def scene(self, seed: int) -> Scene:
+    def scene(self, seed: int) -> LabelledScene:
         """Give frame seed modulo their number; DatasetError names a file that cannot be read."""
         frame = self._frames[seed % len(self._frames)]
         calibration = frame.read_calibration()
@@ -71,7 +71,7 @@ class KittiScenes:
             points = points[calibration.in_image(points, frame.read_image_size() or IMAGE_SIZE)]
         objects = [one for one in frame.read_labels() or [] if one.type in self._classes]
         labels = np.array([self._classes.index(one.type) for one in objects], np.int32)
-        return Scene(points, lidar_boxes(objects, calibration), labels)
+        return LabelledScene(points, lidar_boxes(objects, calibration), labels)
 
 
 class SimulatedScenes:
@@ -88,11 +88,11 @@ class SimulatedScenes:
         """Of the sensor above the ground (m)."""
         self.name = f"scenes simulated for {self._sensor.name}"
 
-    def scene(self, seed: int) -> Scene:
+    def scene(self, seed: int) -> LabelledScene:
         """Simulate one frame, with its objects of the classes."""
         from pointpillars_ov_ros.synthetic import simulate
 
         frame = simulate(self._sensor, seed)
         chosen = [k for k, name in enumerate(frame.labels.names) if name in self._classes]
         labels = np.array([self._classes.index(frame.labels.names[k]) for k in chosen], np.int32)
-        return Scene(frame.points, frame.labels.boxes[chosen], labels)
+        return LabelledScene(frame.points, frame.labels.boxes[chosen], labels)

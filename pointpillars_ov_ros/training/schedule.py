@@ -15,23 +15,23 @@ _HIGH, _LOW = 0.95, 0.85
 """Momentum."""
 
 
-class Pace(NamedTuple):
+class AdamWSettings(NamedTuple):
     """What AdamW is set to."""
 
     learning_rate: float
     momentum: float
 
 
-def one_cycle(progress: float, highest: float) -> Pace:
-    """Give the pace at `progress` of the run, 0..1; `highest` is the highest learning rate.
+def one_cycle(progress: float, highest: float) -> AdamWSettings:
+    """Return the settings at `progress` of the run, 0..1; `highest` is the highest learning rate.
 
     A function of progress rather than of steps, so that a run may be as long as some minutes.
     """
     if progress < _RISE:
         share = _ease(progress / _RISE)
-        return Pace(highest * (_FIRST + (1.0 - _FIRST) * share), _HIGH + (_LOW - _HIGH) * share)
+        return AdamWSettings(highest * (_FIRST + (1.0 - _FIRST) * share), _HIGH + (_LOW - _HIGH) * share)
     share = _ease(min(1.0, (progress - _RISE) / (1.0 - _RISE)))
-    return Pace(highest * (1.0 + (_LAST - 1.0) * share), _LOW + (_HIGH - _LOW) * share)
+    return AdamWSettings(highest * (1.0 + (_LAST - 1.0) * share), _LOW + (_HIGH - _LOW) * share)
 
 
 def _ease(share: float) -> float:

@@ -18,12 +18,12 @@ import torch
 from tqdm import tqdm
 
 from pointpillars_ov_ros.config.errors import TrainingError
+from pointpillars_ov_ros.config.files import write_whole
 from pointpillars_ov_ros.config.mapping import to_mapping
 from pointpillars_ov_ros.config.model_config import ModelConfig
 from pointpillars_ov_ros.conversion.architecture import Architecture
 from pointpillars_ov_ros.conversion.checkpoint_import import import_checkpoint
 from pointpillars_ov_ros.conversion.importers import read_preset
-from pointpillars_ov_ros.core.files import write_whole
 from pointpillars_ov_ros.model.bundle import sha256
 from pointpillars_ov_ros.training.augmentation import AS_SEEN, NO_AUGMENTATION, Augmentation
 from pointpillars_ov_ros.training.checkpoint import (

@@ -9,9 +9,8 @@ import numpy.typing as npt
 import pytest
 
 from pointpillars_ov_ros.config.model_config import GridConfig
-from pointpillars_ov_ros.core.canvas_format import CanvasFormat, CanvasLayout
 from pointpillars_ov_ros.core.pillars import Pillars
-from pointpillars_ov_ros.core.scatter import Canvas, are_finite
+from pointpillars_ov_ros.core.scatter import Canvas, CanvasFormat, CanvasLayout, are_finite
 from test.builders import grouped, random_cloud, tiny_config
 from test.reference import scatter as slow
 

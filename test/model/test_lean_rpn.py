@@ -13,9 +13,9 @@ import pytest
 from openvino import opset13 as ops
 
 from pointpillars_ov_ros.config.model_config import ModelConfig
-from pointpillars_ov_ros.core.canvas_format import CanvasFormat, CanvasLayout
 from pointpillars_ov_ros.core.decode import Decoder
 from pointpillars_ov_ros.core.pillars import Pillars
+from pointpillars_ov_ros.core.scatter import CanvasFormat, CanvasLayout
 from pointpillars_ov_ros.kitti.frames import find_frames
 from pointpillars_ov_ros.model.bundle import ModelBundle
 from pointpillars_ov_ros.model.graph import find, fold_batch_norm

@@ -10,12 +10,12 @@ import numpy as np
 import numpy.typing as npt
 import openvino as ov
 
-from pointpillars_ov_ros.core.canvas_format import CanvasFormat, CanvasLayout
 from pointpillars_ov_ros.core.decode import Decoder
 from pointpillars_ov_ros.core.dense_pfe import DensePfe, DensePfeInputs
 from pointpillars_ov_ros.core.detections import Detections
 from pointpillars_ov_ros.core.pfe import HostEncoder
 from pointpillars_ov_ros.core.pillars import Pillars
+from pointpillars_ov_ros.core.scatter import CanvasFormat, CanvasLayout
 from pointpillars_ov_ros.model.bundle import ModelBundle
 from pointpillars_ov_ros.model.lean_rpn import make_lean
 from pointpillars_ov_ros.model.pfe_weights import read_pfe_weights

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from pointpillars_ov_ros.synthetic.primitives import Material, Shape, Surface, assemble, box, place
-from pointpillars_ov_ros.synthetic.randomness import Dice
+from pointpillars_ov_ros.synthetic.randomness import RandomStream
 from pointpillars_ov_ros.synthetic.shapes import buildings, clutter, plants, street, verge
 from pointpillars_ov_ros.synthetic.shapes.bicycles import PHASES, Rider
 from pointpillars_ov_ros.synthetic.shapes.cars import car, van
@@ -18,11 +18,11 @@ from pointpillars_ov_ros.synthetic.shapes.people import person, pose
 from pointpillars_ov_ros.synthetic.shapes.trucks import bus, tram, truck
 
 
-def pedestrian(dice: Dice) -> Shape:
+def pedestrian(dice: RandomStream) -> Shape:
     return pose(person(dice), dice.whole(0, 7))
 
 
-def cyclist(dice: Dice) -> Shape:
+def cyclist(dice: RandomStream) -> Shape:
     return Rider(dice).pose(dice.whole(0, PHASES - 1))
 
 
@@ -38,20 +38,20 @@ def cyclist(dice: Dice) -> Shape:
     ],
 )
 def test_objects_are_as_large_as_real_ones(
-    draw: Callable[[Dice], Shape], mean: tuple[float, ...], low: tuple[float, ...], high: tuple[float, ...]
+    draw: Callable[[RandomStream], Shape], mean: tuple[float, ...], low: tuple[float, ...], high: tuple[float, ...]
 ) -> None:
-    sizes = np.array([draw(Dice(50, k)).size for k in range(200)])
+    sizes = np.array([draw(RandomStream(50, k)).size for k in range(200)])
     np.testing.assert_allclose(sizes.mean(axis=0), mean, rtol=0.12)
     assert (sizes > low).all()
     assert (sizes < high).all()
 
 
 @pytest.mark.parametrize("draw", [car, van, truck, bus, tram, pedestrian, cyclist])
-def test_objects_stand_on_the_ground_and_fill_their_boxes(draw: Callable[[Dice], Shape]) -> None:
+def test_objects_stand_on_the_ground_and_fill_their_boxes(draw: Callable[[RandomStream], Shape]) -> None:
     # Boxes of people leave room for a stride and for arms.
     rooms = {"x": 0.9, "y": 0.7} if draw is pedestrian else {"y": 0.2} if draw is cyclist else {}
     for k in range(20):
-        shape = draw(Dice(51, k))
+        shape = draw(RandomStream(51, k))
         assert shape.centre[2] - shape.size[2] / 2 == pytest.approx(0.0, abs=0.08)
         for axis, size in zip("xyz", shape.size, strict=True):
             middle, half = shape.primitives[axis], shape.primitives[f"half_{axis}"]
@@ -62,7 +62,7 @@ def test_objects_stand_on_the_ground_and_fill_their_boxes(draw: Callable[[Dice],
 
 
 def test_boxes_of_people_differ_as_they_do() -> None:
-    walkers, riders = (np.array([draw(Dice(54, k)).size for k in range(200)]) for draw in (pedestrian, cyclist))
+    walkers, riders = (np.array([draw(RandomStream(54, k)).size for k in range(200)]) for draw in (pedestrian, cyclist))
     assert 0.1 < walkers[:, 0].std() < 0.25
     assert 0.07 < walkers[:, 1].std() < 0.2
     assert 0.03 < riders[:, 1].std() < 0.1
@@ -72,7 +72,7 @@ def test_a_rider_sits_behind_the_middle_of_the_bicycle() -> None:
     # What is above the handlebar is the rider; on KITTI's cyclists it is 0.15 to 0.25 m behind the middle.
     behind = []
     for k in range(60):
-        parts = cyclist(Dice(55, k)).primitives
+        parts = cyclist(RandomStream(55, k)).primitives
         height = parts["z"] - (parts["z"] - parts["half_z"]).min()
         behind.append(parts["x"][height > 1.2].mean())
     assert -0.3 < np.mean(behind) < -0.12
@@ -80,31 +80,31 @@ def test_a_rider_sits_behind_the_middle_of_the_bicycle() -> None:
 
 
 def test_a_car_has_wheels_windows_and_paint() -> None:
-    surfaces = car(Dice(1)).primitives["surface"].tolist()
+    surfaces = car(RandomStream(1)).primitives["surface"].tolist()
     assert {int(Surface.SOLID), int(Surface.POROUS), int(Surface.GLOSSY)} == set(surfaces)
 
 
 @pytest.mark.parametrize(
     "draw", [plants.tree, plants.conifer, plants.bush, *street.FURNITURE, *clutter.CLUTTER, *verge.VERGE]
 )
-def test_what_stands_beside_a_street_reaches_into_the_ground(draw: Callable[[Dice], Shape]) -> None:
+def test_what_stands_beside_a_street_reaches_into_the_ground(draw: Callable[[RandomStream], Shape]) -> None:
     for k in range(10):
-        shape = draw(Dice(52, k))
+        shape = draw(RandomStream(52, k))
         bottom = shape.centre[2] - shape.size[2] / 2
         assert bottom < 0.1
         assert 0.15 < shape.size[2] < 15.0
 
 
 def test_a_guard_rail_is_as_long_as_asked_for_and_stands_on_posts() -> None:
-    rail = verge.guard_rail(Dice(56), 20.0)
+    rail = verge.guard_rail(RandomStream(56), 20.0)
     assert rail.size[0] == pytest.approx(20.0, abs=0.2)
     assert rail.centre[2] - rail.size[2] / 2 < 0.0
     assert len(rail.primitives) == 12
 
 
 @pytest.mark.parametrize("draw", [buildings.building, buildings.house])
-def test_buildings_are_as_long_and_deep_as_asked_for(draw: Callable[[Dice, float, float], Shape]) -> None:
-    length, depth, _ = draw(Dice(53), 14.0, 9.0).size
+def test_buildings_are_as_long_and_deep_as_asked_for(draw: Callable[[RandomStream, float, float], Shape]) -> None:
+    length, depth, _ = draw(RandomStream(53), 14.0, 9.0).size
     assert 14.0 <= length < 15.5
     assert 9.0 <= depth < 13.0
 

@@ -9,7 +9,7 @@ import numpy as np
 from pointpillars_ov_ros.config.model_config import ModelConfig
 from pointpillars_ov_ros.conversion.architecture import Architecture
 from pointpillars_ov_ros.training.augmentation import Augmentation
-from pointpillars_ov_ros.training.scenes import Scene
+from pointpillars_ov_ros.training.scenes import LabelledScene
 from pointpillars_ov_ros.training.settings import TrainingSettings
 from test.builders import tiny_config
 
@@ -66,7 +66,7 @@ class TinyScenes:
     def __init__(self, config: ModelConfig | None = None) -> None:
         self.config = config or trainable_config()
 
-    def scene(self, seed: int) -> Scene:
+    def scene(self, seed: int) -> LabelledScene:
         random = np.random.default_rng(seed)
         boxes, labels, clouds = [], [], []
         grid = self.config.grid
@@ -81,7 +81,7 @@ class TinyScenes:
         for axis, (low, high) in enumerate((grid.x_range, grid.y_range, (-1.8, -1.75), (0.0, 0.3))):
             floor[:, axis] = random.uniform(low, high, len(floor))
         points = np.concatenate([*clouds, floor]).astype(np.float32)
-        return Scene(points, np.array(boxes, np.float32), np.array(labels, np.int32))
+        return LabelledScene(points, np.array(boxes, np.float32), np.array(labels, np.int32))
 
 
 def points_in(box: np.ndarray, count: int, random: np.random.Generator) -> np.ndarray:

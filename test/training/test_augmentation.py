@@ -23,7 +23,7 @@ from pointpillars_ov_ros.training.augmentation import (
     tilt,
 )
 from pointpillars_ov_ros.training.geometry import count_points, find_owners, wrap_angle
-from pointpillars_ov_ros.training.scenes import Scene
+from pointpillars_ov_ros.training.scenes import LabelledScene
 from test.training.scenes import TinyScenes, points_in
 
 SOURCE = TinyScenes()
@@ -98,13 +98,13 @@ def test_pasted_objects_touch_nothing_and_hold_their_points_alone(seed: int) -> 
         assert len(match) == 1 and counts[k] == len(match[0].points)
 
 
-def bare_scene(slope: float) -> Scene:
+def bare_scene(slope: float) -> LabelledScene:
     """Give a scene of nothing but ground that rises along x."""
     random = np.random.default_rng(0)
     points = np.zeros((4000, 4), np.float32)
     points[:, 0], points[:, 1] = random.uniform(-5.0, 15.0, 4000), random.uniform(-8.0, 8.0, 4000)
     points[:, 2] = -1.2 + slope * points[:, 0]
-    return Scene(points, SCENE.boxes[:0], SCENE.labels[:0])
+    return LabelledScene(points, SCENE.boxes[:0], SCENE.labels[:0])
 
 
 @pytest.mark.parametrize("slope", [0.0, 0.03])
@@ -117,7 +117,7 @@ def test_something_is_pasted_and_stands_on_the_ground(slope: float) -> None:
 
 
 def test_nothing_is_pasted_where_no_ground_is_seen() -> None:
-    empty = Scene(SCENE.points[:0], SCENE.boxes[:0], SCENE.labels[:0])
+    empty = LabelledScene(SCENE.points[:0], SCENE.boxes[:0], SCENE.labels[:0])
     assert len(paste(empty, (3, 3), BANK, np.random.default_rng(0)).boxes) == 0
     steep = bare_scene(1.0)
     assert len(paste(steep, (3, 3), BANK, np.random.default_rng(0)).boxes) == 0
@@ -125,7 +125,7 @@ def test_nothing_is_pasted_where_no_ground_is_seen() -> None:
 
 def test_a_tilt_raises_what_is_ahead_and_to_the_left() -> None:
     points = np.array([[10.0, 0.0, 1.0, 0.5], [0.0, 10.0, 1.0, 0.5]], np.float32)
-    tilted = tilt(Scene(points, SCENE.boxes, SCENE.labels), 0.02, 0.01, -0.1)
+    tilted = tilt(LabelledScene(points, SCENE.boxes, SCENE.labels), 0.02, 0.01, -0.1)
     np.testing.assert_allclose(tilted.points[:, 2], [1.1, 1.0], atol=1e-6)
     np.testing.assert_array_equal(tilted.points[:, [0, 1, 3]], points[:, [0, 1, 3]])
     expected = SCENE.boxes[:, 2] + 0.02 * SCENE.boxes[:, 0] + 0.01 * SCENE.boxes[:, 1] - 0.1
@@ -143,7 +143,7 @@ def test_a_share_of_the_points_is_dropped_and_no_box() -> None:
 
 def test_the_bank_leaves_out_what_has_few_points() -> None:
     few = points_in(SCENE.boxes[0], 4, np.random.default_rng(0)).astype(np.float32)
-    assert make_bank([Scene(few, SCENE.boxes, SCENE.labels)], 2) == ((), ())
+    assert make_bank([LabelledScene(few, SCENE.boxes, SCENE.labels)], 2) == ((), ())
 
 
 def test_points_on_borders_and_outside() -> None:

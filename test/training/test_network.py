@@ -16,7 +16,7 @@ from pointpillars_ov_ros.model.bundle import ModelBundle, load_bundle
 from pointpillars_ov_ros.training.checkpoint import save_checkpoint
 from pointpillars_ov_ros.training.network import Cloud, Outputs, PointPillars, scatter
 from pointpillars_ov_ros.training.samples import Window, make_sample
-from pointpillars_ov_ros.training.scenes import Scene
+from pointpillars_ov_ros.training.scenes import LabelledScene
 from pointpillars_ov_ros.training.targets import Assigner
 from pointpillars_ov_ros.training.trainer import collate
 from test.reference import pillars as slow_pillars
@@ -28,7 +28,7 @@ GRID = CONFIG.grid
 WHOLE = Window(0, 0, GRID.nx, GRID.ny)
 
 
-def cloud_of(scene: Scene) -> Cloud:
+def cloud_of(scene: LabelledScene) -> Cloud:
     sample = make_sample(*scene, CONFIG, Assigner(CONFIG), WHOLE)
     return collate([sample], (GRID.ny, GRID.nx), CPU)[0]
 
@@ -108,5 +108,5 @@ def test_answers_of_a_batch_are_numbered_on() -> None:
 
 def test_an_empty_cloud_is_answered(exported: tuple[PointPillars, ModelBundle]) -> None:
     scene = TinyScenes().scene(1)
-    outputs = exported[0](cloud_of(Scene(scene.points[:0], scene.boxes[:0], scene.labels[:0])))
+    outputs = exported[0](cloud_of(LabelledScene(scene.points[:0], scene.boxes[:0], scene.labels[:0])))
     assert all(torch.isfinite(values).all() for values in outputs)

@@ -27,7 +27,7 @@ from pointpillars_ov_ros.training.samples import (
     decorate_pillars,
     make_sample,
 )
-from pointpillars_ov_ros.training.scenes import Scene
+from pointpillars_ov_ros.training.scenes import LabelledScene
 from pointpillars_ov_ros.training.settings import TrainingSettings, choose_architecture, configure
 from pointpillars_ov_ros.training.targets import Assigner
 from test.builders import grouped
@@ -105,10 +105,10 @@ def test_objects_beside_the_canvas_are_no_targets() -> None:
     boxes[:, :3] += shift
     points[:, :3] += shift
     whole = maker(crop=(0, 0), augmentation=NO_AUGMENTATION)
-    assert len(whole.cut(Scene(points, boxes, scene.labels[2:]), 0, 0).positives) == 0
+    assert len(whole.cut(LabelledScene(points, boxes, scene.labels[2:]), 0, 0).positives) == 0
     boxes[:, 0] -= 0.2
     points[:, 0] -= 0.2
-    assert len(whole.cut(Scene(points, boxes, scene.labels[2:]), 0, 0).positives) > 0
+    assert len(whole.cut(LabelledScene(points, boxes, scene.labels[2:]), 0, 0).positives) > 0
 
 
 def test_samples_depend_on_seed_and_number_alone() -> None:
@@ -139,7 +139,7 @@ def test_worker_processes_give_the_same_in_the_same_order() -> None:
 class DeadlyScenes(TinyScenes):
     """Ends the process that asks for a scene."""
 
-    def scene(self, seed: int) -> Scene:
+    def scene(self, seed: int) -> LabelledScene:
         os._exit(3)
 
 

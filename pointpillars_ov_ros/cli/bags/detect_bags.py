@@ -10,8 +10,7 @@ from pathlib import Path
 
 from pointpillars_ov_ros.cli.arguments import positive
 from pointpillars_ov_ros.cli.bags.detect_bag import add_detection_arguments, bag_options
-from pointpillars_ov_ros.config.errors import PointPillarsError
-from pointpillars_ov_ros.core.wording import count_of
+from pointpillars_ov_ros.config.errors import PointPillarsError, count_of
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -46,7 +46,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     """Write the bag and say what is in it."""
     from pointpillars_ov_ros.bags.from_kitti import CAMERA_INFO, IMAGES, TYPES, write_kitti_bag
-    from pointpillars_ov_ros.core.wording import count_of
+    from pointpillars_ov_ros.config.errors import count_of
     from pointpillars_ov_ros.kitti.frames import open_frames
 
     frames = open_frames(options.data, options.frames or 0, file_reading(options))

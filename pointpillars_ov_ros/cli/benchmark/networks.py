@@ -19,10 +19,10 @@ from pointpillars_ov_ros.cli.machine import look_around
 from pointpillars_ov_ros.cli.measurement.bare_networks import compile_pfe, compile_rpn, make_request
 from pointpillars_ov_ros.cli.measurement.workloads import run_at_once, run_bare, run_side_by_side
 from pointpillars_ov_ros.cli.tables import format_table, summarize
+from pointpillars_ov_ros.config.errors import count_of
+from pointpillars_ov_ros.config.files import write_json
 from pointpillars_ov_ros.config.runtime_config import PerformanceHint, RuntimeConfig
 from pointpillars_ov_ros.conversion.open_model import open_model
-from pointpillars_ov_ros.core.files import write_json
-from pointpillars_ov_ros.core.wording import count_of
 from pointpillars_ov_ros.inference.device.devices import fit_to_machine, is_cpu_alone
 from pointpillars_ov_ros.inference.device.network import Network, Request
 from pointpillars_ov_ros.model.bundle import ModelBundle

@@ -28,11 +28,10 @@ from pointpillars_ov_ros.cli.benchmark.report import (
 )
 from pointpillars_ov_ros.cli.look_at_files import look_at_frames
 from pointpillars_ov_ros.cli.machine import Surroundings, look_around
-from pointpillars_ov_ros.config.errors import InferenceError
+from pointpillars_ov_ros.config.errors import InferenceError, count_of
+from pointpillars_ov_ros.config.files import write_json
 from pointpillars_ov_ros.config.runtime_config import RuntimeConfig
 from pointpillars_ov_ros.conversion.open_model import open_model
-from pointpillars_ov_ros.core.files import write_json
-from pointpillars_ov_ros.core.wording import count_of
 from pointpillars_ov_ros.inference.trace.writer import write_trace
 from pointpillars_ov_ros.kitti.frames import open_frames
 

@@ -10,8 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from pointpillars_ov_ros.cli.benchmark.plot import FRAMES, PanelGroup, draw_benchmark, make_group
-from pointpillars_ov_ros.config.errors import DatasetError
-from pointpillars_ov_ros.core.wording import count_of
+from pointpillars_ov_ros.config.errors import DatasetError, count_of
 from pointpillars_ov_ros.inference.pipeline.frames import StageEvent
 from pointpillars_ov_ros.inference.trace.reader import RecordedTrace, read_trace
 

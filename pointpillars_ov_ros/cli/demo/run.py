@@ -22,11 +22,10 @@ from pointpillars_ov_ros.cli.birds_eye_view import draw_birds_eye_view
 from pointpillars_ov_ros.cli.demo.recorder import Recorder
 from pointpillars_ov_ros.cli.processes import NodeProcesses
 from pointpillars_ov_ros.cli.tables import format_durations, format_table
-from pointpillars_ov_ros.config.errors import PointPillarsError
+from pointpillars_ov_ros.config.errors import PointPillarsError, count_of
 from pointpillars_ov_ros.config.model_config import ModelConfig
 from pointpillars_ov_ros.config.runtime_config import Mode
 from pointpillars_ov_ros.conversion.open_model import open_model
-from pointpillars_ov_ros.core.wording import count_of
 from pointpillars_ov_ros.inference.pipeline.frames import Stage
 from pointpillars_ov_ros.inference.pipeline.scheduler import SCHEDULES
 from pointpillars_ov_ros.kitti.frames import can_crop, open_frames

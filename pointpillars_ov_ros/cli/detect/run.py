@@ -26,11 +26,11 @@ from pointpillars_ov_ros.clouds.oddities import FILE_CURES, OddityWatch, share_i
 from pointpillars_ov_ros.clouds.points import clean_points
 from pointpillars_ov_ros.clouds.transform import Transform
 from pointpillars_ov_ros.config.errors import PointPillarsError
+from pointpillars_ov_ros.config.files import write_json
 from pointpillars_ov_ros.config.model_config import ModelConfig
 from pointpillars_ov_ros.conversion.open_model import open_model
 from pointpillars_ov_ros.core.arrays import FloatArray
 from pointpillars_ov_ros.core.detections import Detections
-from pointpillars_ov_ros.core.files import write_json
 from pointpillars_ov_ros.inference.api import Detector
 
 _TABLES = 5

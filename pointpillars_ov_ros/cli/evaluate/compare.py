@@ -29,11 +29,11 @@ from pointpillars_ov_ros.cli.machine import look_around
 from pointpillars_ov_ros.cli.measurement.ratios import paired_ratio
 from pointpillars_ov_ros.cli.tables import format_table, summarize
 from pointpillars_ov_ros.config.errors import DatasetError
+from pointpillars_ov_ros.config.files import write_json
 from pointpillars_ov_ros.config.mapping import to_mapping
 from pointpillars_ov_ros.conversion.inspection import is_quantized
 from pointpillars_ov_ros.conversion.open_model import open_model
 from pointpillars_ov_ros.core.arrays import FloatArray
-from pointpillars_ov_ros.core.files import write_json
 from pointpillars_ov_ros.inference.engine import Engine
 from pointpillars_ov_ros.kitti.evaluation import Curve, evaluate
 from pointpillars_ov_ros.kitti.evaluation_rules import CLASS_RULES, DIFFICULTIES, ClassRule, Metric, find_rule

@@ -23,9 +23,9 @@ from pointpillars_ov_ros.cli.evaluate.report import (
     make_report,
 )
 from pointpillars_ov_ros.cli.evaluate.sources import ScoredFrames, score_model, score_results
+from pointpillars_ov_ros.config.errors import count_of
+from pointpillars_ov_ros.config.files import write_json
 from pointpillars_ov_ros.config.model_config import ClassThreshold
-from pointpillars_ov_ros.core.files import write_json
-from pointpillars_ov_ros.core.wording import count_of
 from pointpillars_ov_ros.kitti.counting import Count, count_found, explain_uncounted
 from pointpillars_ov_ros.kitti.evaluation import Curve, count_steps, evaluate
 from pointpillars_ov_ros.kitti.results import check_results_folder, write_results

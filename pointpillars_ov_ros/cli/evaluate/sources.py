@@ -15,14 +15,13 @@ from tqdm import tqdm
 
 from pointpillars_ov_ros.cli.arguments import device_settings, file_reading
 from pointpillars_ov_ros.cli.look_at_files import look_at_frames
-from pointpillars_ov_ros.config.errors import DatasetError, InferenceError
+from pointpillars_ov_ros.config.errors import DatasetError, InferenceError, count_of
 from pointpillars_ov_ros.config.mapping import to_mapping
 from pointpillars_ov_ros.config.runtime_config import DropPolicy, RuntimeConfig, from_plain
 from pointpillars_ov_ros.conversion.open_model import open_model
 from pointpillars_ov_ros.core.arrays import FloatArray
 from pointpillars_ov_ros.core.decode import keep_all
 from pointpillars_ov_ros.core.detections import Detections
-from pointpillars_ov_ros.core.wording import count_of
 from pointpillars_ov_ros.inference.detect_all import detect_all
 from pointpillars_ov_ros.inference.engine import Engine
 from pointpillars_ov_ros.kitti.calibration import IMAGE_SIZE, Calibration

@@ -27,7 +27,7 @@ from pointpillars_ov_ros.cli.plotting import (
     to_svg,
 )
 from pointpillars_ov_ros.cli.tables import PERCENTILES
-from pointpillars_ov_ros.core.wording import count_of
+from pointpillars_ov_ros.config.errors import count_of
 from pointpillars_ov_ros.ros.timing_message import AMISS
 
 _LOSSES = dict(zip(AMISS, SERIES[2:], strict=True))

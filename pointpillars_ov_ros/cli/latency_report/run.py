@@ -11,7 +11,7 @@ from pointpillars_ov_ros.cli.latency_report.runs import describe
 from pointpillars_ov_ros.cli.latency_report.sources import listen, read_run, write_recording
 from pointpillars_ov_ros.cli.latency_report.table import make_rows
 from pointpillars_ov_ros.cli.tables import format_table
-from pointpillars_ov_ros.core.files import write_text
+from pointpillars_ov_ros.config.files import write_text
 
 
 def run_latency_report(options: argparse.Namespace) -> int:

@@ -15,10 +15,9 @@ from typing import Any
 from pointpillars_ov_ros.bags.reader import choose_topic, first_line, open_bag
 from pointpillars_ov_ros.cli.latency_report.runs import LatencyRun, TimedMessage
 from pointpillars_ov_ros.cli.recordings import read_json
-from pointpillars_ov_ros.config.errors import CloudError, DatasetError
+from pointpillars_ov_ros.config.errors import CloudError, DatasetError, count_of
+from pointpillars_ov_ros.config.files import write_text
 from pointpillars_ov_ros.config.mapping import to_mapping
-from pointpillars_ov_ros.core.files import write_text
-from pointpillars_ov_ros.core.wording import count_of
 from pointpillars_ov_ros.ros.timing_message import FrameTiming, from_message
 
 _TYPE = "diagnostic_msgs/msg/DiagnosticArray"

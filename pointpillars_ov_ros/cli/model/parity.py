@@ -19,10 +19,10 @@ from pointpillars_ov_ros.cli.model.parity_report import (
     make_report,
 )
 from pointpillars_ov_ros.clouds.points import clean_points
+from pointpillars_ov_ros.config.files import write_json
 from pointpillars_ov_ros.config.runtime_config import RuntimeConfig, from_plain
 from pointpillars_ov_ros.conversion.open_model import open_model
 from pointpillars_ov_ros.core.arrays import FloatArray
-from pointpillars_ov_ros.core.files import write_json
 from pointpillars_ov_ros.inference.engine import Engine
 from pointpillars_ov_ros.inference.parity.check import (
     NOTHING_TO_COMPARE,

@@ -9,8 +9,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from pointpillars_ov_ros.cli.tables import format_table
+from pointpillars_ov_ros.config.errors import count_of
 from pointpillars_ov_ros.config.model_config import ModelConfig
-from pointpillars_ov_ros.core.wording import count_of
 from pointpillars_ov_ros.inference.parity.check import summary
 from pointpillars_ov_ros.inference.parity.compare import (
     Comparison,

@@ -13,10 +13,9 @@ from pointpillars_ov_ros.cli.look_at_files import look_at_frames
 from pointpillars_ov_ros.cli.model.quantize_compare import detect, time_network
 from pointpillars_ov_ros.cli.model.quantize_report import format_change, format_networks, format_speed
 from pointpillars_ov_ros.cli.model.quantize_sources import choose_clouds
-from pointpillars_ov_ros.config.errors import BundleError, PointPillarsError
+from pointpillars_ov_ros.config.errors import BundleError, PointPillarsError, count_of
 from pointpillars_ov_ros.conversion.inspection import inspect_bundle
 from pointpillars_ov_ros.conversion.open_model import open_model
-from pointpillars_ov_ros.core.wording import count_of
 from pointpillars_ov_ros.kitti.frames import open_frames
 from pointpillars_ov_ros.model.bundle import CONFIG_NAME, ModelBundle, load_bundle, write_bundle
 from pointpillars_ov_ros.quantization.check import compare

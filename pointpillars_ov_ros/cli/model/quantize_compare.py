@@ -14,8 +14,8 @@ from pointpillars_ov_ros.cli.measurement.bare_networks import compile_pfe, compi
 from pointpillars_ov_ros.cli.measurement.ratios import Estimate, estimate, paired_ratio, take_turns
 from pointpillars_ov_ros.cli.measurement.workloads import run_bare
 from pointpillars_ov_ros.config.runtime_config import EncoderChoice, Precision, RuntimeConfig
-from pointpillars_ov_ros.core.canvas_format import CanvasFormat
 from pointpillars_ov_ros.core.detections import Detections
+from pointpillars_ov_ros.core.scatter import CanvasFormat
 from pointpillars_ov_ros.inference.engine import Engine
 from pointpillars_ov_ros.model.bundle import ModelBundle
 from pointpillars_ov_ros.model.lean_rpn import make_lean

@@ -8,10 +8,10 @@ import numpy as np
 
 from pointpillars_ov_ros.cli.model.quantize_compare import Speed
 from pointpillars_ov_ros.cli.tables import format_table
+from pointpillars_ov_ros.config.errors import count_of
 from pointpillars_ov_ros.conversion.inspection import BundleSummary, NetworkSummary
 from pointpillars_ov_ros.core.arrays import FloatArray
 from pointpillars_ov_ros.core.matching import MAX_DISTANCE
-from pointpillars_ov_ros.core.wording import count_of
 from pointpillars_ov_ros.quantization.check import Change, margin_below
 from pointpillars_ov_ros.quantization.quantize import Part
 

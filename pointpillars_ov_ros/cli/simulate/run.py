@@ -15,8 +15,7 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
-from pointpillars_ov_ros.config.errors import PointPillarsError
-from pointpillars_ov_ros.core.wording import count_of
+from pointpillars_ov_ros.config.errors import PointPillarsError, count_of
 from pointpillars_ov_ros.kitti.calibration import Calibration, format_calibration
 from pointpillars_ov_ros.kitti.labels import KittiObject, format_label
 from pointpillars_ov_ros.synthetic import Drive, Labels, Sensor, SimulatedFrame, load_sensor, simulate

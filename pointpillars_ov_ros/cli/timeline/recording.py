@@ -12,9 +12,8 @@ from pathlib import Path
 from statistics import median
 
 from pointpillars_ov_ros.cli.recordings import read_json
-from pointpillars_ov_ros.config.errors import DatasetError
+from pointpillars_ov_ros.config.errors import DatasetError, count_of
 from pointpillars_ov_ros.config.mapping import to_mapping
-from pointpillars_ov_ros.core.wording import count_of
 
 KINDS = ("auto-switch", "auto-batch")
 TOGETHER_MS, TOGETHER_SHARE = 3.0, 0.01

@@ -26,9 +26,9 @@ from pointpillars_ov_ros.cli.timeline.recording import (
     read_recording,
 )
 from pointpillars_ov_ros.config.errors import InferenceError
+from pointpillars_ov_ros.config.files import write_text
 from pointpillars_ov_ros.config.mapping import to_mapping
 from pointpillars_ov_ros.conversion.open_model import open_model
-from pointpillars_ov_ros.core.files import write_text
 from pointpillars_ov_ros.inference.device.properties import parse_properties
 
 _HANGS_S = 120.0

@@ -19,10 +19,10 @@ from pathlib import Path
 import numpy as np
 import openvino as ov
 
+from pointpillars_ov_ros.config.files import write_whole
 from pointpillars_ov_ros.config.mapping import to_mapping
 from pointpillars_ov_ros.config.model_config import ModelConfig
 from pointpillars_ov_ros.core.arrays import FloatArray
-from pointpillars_ov_ros.core.files import write_whole
 from pointpillars_ov_ros.core.pillars import Pillars
 from pointpillars_ov_ros.core.scatter import Canvas
 from pointpillars_ov_ros.inference.device.network import Network

@@ -10,11 +10,10 @@ from typing import NamedTuple
 from pointpillars_ov_ros.config.errors import OutputError
 from pointpillars_ov_ros.config.model_config import ModelConfig, PostprocessConfig
 from pointpillars_ov_ros.core.arrays import FloatArray
-from pointpillars_ov_ros.core.canvas_format import CanvasFormat
 from pointpillars_ov_ros.core.decode import Decoder
 from pointpillars_ov_ros.core.detections import Detections
 from pointpillars_ov_ros.core.pillars import Pillars
-from pointpillars_ov_ros.core.scatter import Canvas, are_finite
+from pointpillars_ov_ros.core.scatter import Canvas, CanvasFormat, are_finite
 from pointpillars_ov_ros.inference.device.network import Network, Request
 from pointpillars_ov_ros.inference.slot.encoders import Encoder
 

@@ -26,8 +26,8 @@ from pointpillars_ov_ros.config.model_config import ModelConfig
 from pointpillars_ov_ros.core.arrays import FloatArray
 from pointpillars_ov_ros.nodes.detector.outputs import DetectorOutputs
 from pointpillars_ov_ros.ros.conversions import Reading, SensorCloud
+from pointpillars_ov_ros.ros.dds import waiting_messages
 from pointpillars_ov_ros.ros.settings import DetectorNodeConfig, Pose
-from pointpillars_ov_ros.ros.waiting_messages import waiting_messages
 
 _REMEMBERED = 256
 _LOOKED_AT = 5

@@ -17,10 +17,10 @@ from pointpillars_ov_ros.config.errors import CloudError
 from pointpillars_ov_ros.nodes.diagnostics.health import DetectorHealth
 from pointpillars_ov_ros.nodes.diagnostics.snapshot import to_json
 from pointpillars_ov_ros.ros import qos
+from pointpillars_ov_ros.ros.dds import waiting_messages
 from pointpillars_ov_ros.ros.parameters import declare_parameters, read_parameters
 from pointpillars_ov_ros.ros.settings import DiagnosticsConfig
 from pointpillars_ov_ros.ros.timing_message import from_message
-from pointpillars_ov_ros.ros.waiting_messages import waiting_messages
 
 _THROTTLE_S = 5.0
 _TAKE_EVERY_S = 0.25

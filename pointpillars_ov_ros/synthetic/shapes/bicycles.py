@@ -19,7 +19,7 @@ from pointpillars_ov_ros.synthetic.primitives import (
     cylinder,
     ellipsoid,
 )
-from pointpillars_ov_ros.synthetic.randomness import Dice
+from pointpillars_ov_ros.synthetic.randomness import RandomStream
 from pointpillars_ov_ros.synthetic.shapes.people import SKIN, Person, person
 
 PHASES = 8
@@ -31,7 +31,7 @@ _BASKET = Material(0.25, Surface.POROUS, 0.5)
 _CRANK = (-0.12, 0.0, 0.29)
 
 
-class Frame(NamedTuple):
+class BicycleFrame(NamedTuple):
     """Where a rider touches a bicycle; x forward from the middle between the ends of the wheels, z up (m)."""
 
     saddle: tuple[float, float, float]
@@ -39,10 +39,10 @@ class Frame(NamedTuple):
     """x and z of the handlebar."""
 
 
-USUAL = Frame((-0.34, 0.0, 0.95), (0.30, 1.05))
+USUAL = BicycleFrame((-0.34, 0.0, 0.95), (0.30, 1.05))
 
 
-def bicycle(length: float, frame: Frame = USUAL) -> list[Part]:
+def bicycle(length: float, frame: BicycleFrame = USUAL) -> list[Part]:
     """Give the parts of a bicycle `length` (m) from wheel to wheel."""
     radius = 0.19 * length
     rear, front = -length / 2 + radius, length / 2 - radius
@@ -63,7 +63,7 @@ def bicycle(length: float, frame: Frame = USUAL) -> list[Part]:
     return parts
 
 
-def parked_bicycle(dice: Dice) -> Shape:
+def parked_bicycle(dice: RandomStream) -> Shape:
     """Draw a bicycle that nobody sits on."""
     return assemble(bicycle(dice.normal(1.75, 0.06)))
 
@@ -75,13 +75,15 @@ class Rider:
     middle taught a network to see the real ones the wrong way round.
     """
 
-    def __init__(self, dice: Dice) -> None:
+    def __init__(self, dice: RandomStream) -> None:
         """Draw rider and bicycle; together about 1.78 x 0.63 x 1.73 m."""
         who = person(dice)
         self._who = who._replace(height=min(max(who.height, 1.6), 1.9), coat=False)
         self._length = dice.normal(1.77, 0.08)
         self._lean = max(dice.normal(0.28, 0.14), 0.02)
-        self._frame = Frame((dice.normal(-0.36, 0.04), 0.0, 0.95), (dice.between(0.18, 0.42), dice.between(0.98, 1.15)))
+        self._frame = BicycleFrame(
+            (dice.normal(-0.36, 0.04), 0.0, 0.95), (dice.between(0.18, 0.42), dice.between(0.98, 1.15))
+        )
         self._room = (0.0, dice.normal(0.62, 0.07))
         self._luggage = _draw_luggage(dice, self._frame)
 
@@ -91,7 +93,7 @@ class Rider:
         return assemble([*bicycle(self._length, self._frame), *rider, *self._luggage], self._room)
 
 
-def _draw_luggage(dice: Dice, frame: Frame) -> list[Part]:
+def _draw_luggage(dice: RandomStream, frame: BicycleFrame) -> list[Part]:
     """Draw a carrier over the rear wheel with panniers or a child's seat, and a basket in front."""
     parts: list[Part] = []
     x, cloth = frame.saddle[0] - 0.2, Material(dice.choose((0.1, 0.25, 0.5)))
@@ -108,7 +110,7 @@ def _draw_luggage(dice: Dice, frame: Frame) -> list[Part]:
     return parts
 
 
-def _rider(who: Person, frame: Frame, lean: float, crank_angle: float) -> Sequence[Part]:
+def _rider(who: Person, frame: BicycleFrame, lean: float, crank_angle: float) -> Sequence[Part]:
     """Give someone on the saddle whose back leans forward by `lean` (rad), cranks at `crank_angle` (rad)."""
     height, grip = who.height, frame.grip
     hip = (frame.saddle[0] + 0.02, 0.0, frame.saddle[2] + 0.05)

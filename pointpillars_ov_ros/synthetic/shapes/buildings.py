@@ -14,7 +14,7 @@ from pointpillars_ov_ros.synthetic.primitives import (
     cylinder,
     frustum,
 )
-from pointpillars_ov_ros.synthetic.randomness import Dice
+from pointpillars_ov_ros.synthetic.randomness import RandomStream
 
 _STOREY = 3.0
 _PANE = Material(0.1)
@@ -22,11 +22,11 @@ _BELOW = -0.6
 """Foundations begin below the ground (m), which may slope."""
 
 
-def _plaster(dice: Dice) -> float:
+def _plaster(dice: RandomStream) -> float:
     return dice.between(0.2, 0.45)
 
 
-def building(dice: Dice, length: float, depth: float) -> Shape:
+def building(dice: RandomStream, length: float, depth: float) -> Shape:
     """Draw a block with rows of recessed windows, `length` along x and `depth` (m); some with bays and steps."""
     storeys, half, back = dice.whole(2, 6), length / 2, depth / 2
     height, reflectivity = storeys * _STOREY + 0.5, _plaster(dice)
@@ -46,7 +46,7 @@ def building(dice: Dice, length: float, depth: float) -> Shape:
     return assemble(parts)
 
 
-def _bays(dice: Dice, half: float, back: float, height: float, wall: Material) -> list[Part]:
+def _bays(dice: RandomStream, half: float, back: float, height: float, wall: Material) -> list[Part]:
     """Give bays or balconies, which stand out towards the street."""
     parts = []
     pitch, wide = dice.between(4.0, 7.0), dice.between(1.5, 2.5)
@@ -64,7 +64,7 @@ def _bays(dice: Dice, half: float, back: float, height: float, wall: Material) -
     return parts
 
 
-def house(dice: Dice, length: float, depth: float) -> Shape:
+def house(dice: RandomStream, length: float, depth: float) -> Shape:
     """Draw a house with a gabled roof, porch or garage, `length` along x and `depth` (m)."""
     half, back = length / 2, depth / 2
     eaves, reflectivity = dice.between(2.8, 5.8), _plaster(dice)
@@ -91,7 +91,7 @@ def house(dice: Dice, length: float, depth: float) -> Shape:
     return assemble(parts)
 
 
-def wall(dice: Dice, length: float) -> Shape:
+def wall(dice: RandomStream, length: float) -> Shape:
     """Draw a wall along x, `length` (m), with piers."""
     half, height, thick = length / 2, dice.between(0.6, 2.2), 0.12
     stone = Material(dice.between(0.2, 0.4))
@@ -102,7 +102,7 @@ def wall(dice: Dice, length: float) -> Shape:
     return assemble(parts)
 
 
-def fence(dice: Dice, length: float) -> Shape:
+def fence(dice: RandomStream, length: float) -> Shape:
     """Draw a fence along x, `length` (m): pickets or wire mesh between posts, on some a low wall."""
     half, height = length / 2, dice.between(0.8, 1.8)
     low = dice.between(0.2, 0.5) if dice.chance(0.4) else 0.0

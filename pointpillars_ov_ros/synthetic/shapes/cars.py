@@ -16,7 +16,7 @@ from pointpillars_ov_ros.synthetic.primitives import (
     cylinder,
     frustum,
 )
-from pointpillars_ov_ros.synthetic.randomness import Dice
+from pointpillars_ov_ros.synthetic.randomness import RandomStream
 
 GLASS = Material(0.05, Surface.POROUS, 0.85)
 SEAT = Material(0.15, Surface.POROUS, 0.7)
@@ -79,17 +79,17 @@ _CARS = (HATCHBACK, SMALL_CAR, SALOON, ESTATE, OFF_ROADER, PEOPLE_CARRIER)
 _CAR_WEIGHTS = (7, 6, 3, 3, 2, 2)
 
 
-def car(dice: Dice) -> Shape:
+def car(dice: RandomStream) -> Shape:
     """Draw a car; the mean over all kinds is about 3.9 x 1.65 x 1.52 m."""
     return _build(dice.choose(_CARS, _CAR_WEIGHTS), dice)
 
 
-def van(dice: Dice) -> Shape:
+def van(dice: RandomStream) -> Shape:
     """Draw a van; the mean is about 5.1 x 1.9 x 2.2 m."""
     return _build(dice.choose((MINIBUS, PANEL_VAN)), dice)
 
 
-def _build(body: Body, dice: Dice) -> Shape:
+def _build(body: Body, dice: RandomStream) -> Shape:
     length, width, height = (dice.normal(m, s) for m, s in zip(body.size, body.spread, strict=True))
     paint = dice.choose(_PAINTS, _PAINT_WEIGHTS)
     coat = Material(dice.between(0.8, 1.2) * paint, Surface.GLOSSY, dice.between(*_GLOSS), dice.between(*_DIM))

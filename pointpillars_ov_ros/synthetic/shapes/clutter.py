@@ -22,12 +22,12 @@ from pointpillars_ov_ros.synthetic.primitives import (
     ellipsoid,
     frustum,
 )
-from pointpillars_ov_ros.synthetic.randomness import Dice
+from pointpillars_ov_ros.synthetic.randomness import RandomStream
 
 _BELOW = -0.2
 
 
-def shrub(dice: Dice) -> Shape:
+def shrub(dice: RandomStream) -> Shape:
     """Draw a shrub that is about as high as wide, or slender; 0.5 to 2.6 m high."""
     height, spread = dice.between(0.5, 2.6), dice.between(0.05, 0.5)
     clumps = dice.whole(2, 5)
@@ -40,7 +40,7 @@ def shrub(dice: Dice) -> Shape:
     return assemble(parts)
 
 
-def young_tree(dice: Dice) -> Shape:
+def young_tree(dice: RandomStream) -> Shape:
     """Draw a tree with twigs and leaves from the height of a knee on; 2 to 5 m high."""
     height, radius = dice.between(2.0, 5.0), dice.between(0.03, 0.15)
     lean = (dice.normal(0.0, 0.15), dice.normal(0.0, 0.15))
@@ -53,7 +53,7 @@ def young_tree(dice: Dice) -> Shape:
     return assemble(parts)
 
 
-def board(dice: Dice) -> Shape:
+def board(dice: RandomStream) -> Shape:
     """Draw something on one or two posts: a parking meter, a letter box, a notice board."""
     half, depth = dice.between(0.1, 0.7), dice.between(0.02, 0.25)
     low = dice.between(0.3, 1.6)
@@ -66,7 +66,7 @@ def board(dice: Dice) -> Shape:
     return assemble(parts)
 
 
-def rail(dice: Dice) -> Shape:
+def rail(dice: RandomStream) -> Shape:
     """Draw a low wall, a rail on posts or a stretch of fence, 0.5 to 4 m long; 0.3 to 1.3 m high."""
     half, height, depth = dice.between(0.25, 2.0), dice.between(0.3, 1.3), dice.between(0.03, 0.2)
     if dice.chance(0.4):
@@ -77,7 +77,7 @@ def rail(dice: Dice) -> Shape:
     return assemble(parts)
 
 
-def pile(dice: Dice) -> Shape:
+def pile(dice: RandomStream) -> Shape:
     """Draw what was put on or beside something else: planters, sacks, boxes, stumps, stones; up to 2.2 m high."""
     parts: list[Part] = []
     top = _BELOW
@@ -95,7 +95,7 @@ def pile(dice: Dice) -> Shape:
     return assemble(parts)
 
 
-def _lump(dice: Dice, low: float, high: float) -> Part:
+def _lump(dice: RandomStream, low: float, high: float) -> Part:
     """Give a solid from `low` to `high` (m) about the middle of a pile."""
     x, y = dice.normal(0.0, 0.12), dice.normal(0.0, 0.12)
     half_x, half_y = dice.between(0.08, 0.45), dice.between(0.08, 0.45)
@@ -111,9 +111,9 @@ def _lump(dice: Dice, low: float, high: float) -> Part:
     return frustum(bottom, upper, (low, high), material)
 
 
-def _leaves(dice: Dice) -> Material:
+def _leaves(dice: RandomStream) -> Material:
     return Material(dice.between(0.15, 0.45), Surface.VOLUME, dice.between(1.5, 9.0))
 
 
-CLUTTER: tuple[Callable[[Dice], Shape], ...] = (shrub, young_tree, board, rail, pile)
+CLUTTER: tuple[Callable[[RandomStream], Shape], ...] = (shrub, young_tree, board, rail, pile)
 """All of it."""

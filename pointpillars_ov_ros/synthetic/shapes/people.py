@@ -17,7 +17,7 @@ from pointpillars_ov_ros.synthetic.primitives import (
     ellipsoid,
     frustum,
 )
-from pointpillars_ov_ros.synthetic.randomness import Dice
+from pointpillars_ov_ros.synthetic.randomness import RandomStream
 
 PHASES = 8
 """Poses of one pair of steps."""
@@ -49,7 +49,7 @@ class Person(NamedTuple):
     bag: bool
 
 
-def person(dice: Dice) -> Person:
+def person(dice: RandomStream) -> Person:
     """Draw someone; one in ten is a child."""
     height = dice.normal(1.25, 0.1) if dice.chance(0.1) else dice.normal(1.75, 0.08)
     return Person(

@@ -15,14 +15,14 @@ from pointpillars_ov_ros.synthetic.primitives import (
     ellipsoid,
     frustum,
 )
-from pointpillars_ov_ros.synthetic.randomness import Dice
+from pointpillars_ov_ros.synthetic.randomness import RandomStream
 
 
-def _leaves(dice: Dice, per_metre: float) -> Material:
+def _leaves(dice: RandomStream, per_metre: float) -> Material:
     return Material(dice.between(0.2, 0.45), Surface.VOLUME, per_metre)
 
 
-def tree(dice: Dice) -> Shape:
+def tree(dice: RandomStream) -> Shape:
     """Draw a tree: a trunk, branches and two to four clumps of leaves; 4 to 11 m high."""
     height, radius = dice.between(4.0, 11.0), dice.between(0.08, 0.28)
     clear = dice.between(1.9, 2.8)
@@ -41,7 +41,7 @@ def tree(dice: Dice) -> Shape:
     return assemble(parts)
 
 
-def conifer(dice: Dice) -> Shape:
+def conifer(dice: RandomStream) -> Shape:
     """Draw a conifer, a cone of needles nearly down to the ground; 4 to 10 m high."""
     height, radius = dice.between(4.0, 10.0), dice.between(0.9, 1.8)
     low = dice.between(0.3, 1.0)
@@ -51,7 +51,7 @@ def conifer(dice: Dice) -> Shape:
     return assemble([cylinder((0.0, 0.0, -0.2), (0.0, 0.0, low + 1.0), 0.15, Material(0.2)), needles])
 
 
-def bush(dice: Dice) -> Shape:
+def bush(dice: RandomStream) -> Shape:
     """Draw a bush of one to three clumps; 0.5 to 2 m high."""
     parts = []
     for _ in range(dice.whole(1, 3)):
@@ -61,14 +61,14 @@ def bush(dice: Dice) -> Shape:
     return assemble(parts)
 
 
-def hedge(dice: Dice, length: float) -> Shape:
+def hedge(dice: RandomStream, length: float) -> Shape:
     """Draw a trimmed hedge along x, `length` (m)."""
     half, height, depth = length / 2, dice.between(0.8, 2.0), dice.between(0.3, 0.6)
     bottom, top = ((-half, half), (-depth, depth)), ((-half, half), (-0.8 * depth, 0.8 * depth))
     return assemble([frustum(bottom, top, (-0.1, height), _leaves(dice, dice.between(4.0, 9.0)))])
 
 
-def thicket(dice: Dice, length: float) -> Shape:
+def thicket(dice: RandomStream, length: float) -> Shape:
     """Draw the edge of a wood along x, `length` (m): undergrowth and crowns."""
     half, height = length / 2, dice.between(6.0, 12.0)
     depth = dice.between(2.0, 4.0)

@@ -8,14 +8,14 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from pointpillars_ov_ros.synthetic.primitives import Material, Shape, assemble, box, cylinder
-from pointpillars_ov_ros.synthetic.randomness import Dice
+from pointpillars_ov_ros.synthetic.randomness import RandomStream
 
 _STEEL = Material(0.3)
 _SIGN = Material(1.0)
 _BELOW = -0.2
 
 
-def lamp(dice: Dice) -> Shape:
+def lamp(dice: RandomStream) -> Shape:
     """Draw a street lamp, its arm over the road."""
     height, radius = dice.between(5.0, 8.5), dice.between(0.05, 0.11)
     return assemble(
@@ -28,7 +28,7 @@ def lamp(dice: Dice) -> Shape:
     )
 
 
-def sign(dice: Dice) -> Shape:
+def sign(dice: RandomStream) -> Shape:
     """Draw a traffic sign, which faces along the street."""
     height, half = dice.between(2.2, 2.8), dice.between(0.25, 0.4)
     return assemble(
@@ -39,7 +39,7 @@ def sign(dice: Dice) -> Shape:
     )
 
 
-def traffic_light(dice: Dice) -> Shape:
+def traffic_light(dice: RandomStream) -> Shape:
     """Draw a traffic light."""
     height = dice.between(2.9, 3.5)
     return assemble(
@@ -50,7 +50,7 @@ def traffic_light(dice: Dice) -> Shape:
     )
 
 
-def bin_(dice: Dice) -> Shape:
+def bin_(dice: RandomStream) -> Shape:
     """Draw one to three dustbins on wheels."""
     parts = []
     for k in range(dice.whole(1, 3)):
@@ -59,14 +59,14 @@ def bin_(dice: Dice) -> Shape:
     return assemble(parts)
 
 
-def bollard(dice: Dice) -> Shape:
+def bollard(dice: RandomStream) -> Shape:
     """Draw a row of bollards."""
     height, radius = dice.between(0.7, 1.1), dice.between(0.05, 0.12)
     xs = [1.4 * k for k in range(dice.whole(1, 4))]
     return assemble([cylinder((x, 0.0, _BELOW), (x, 0.0, height), radius, Material(0.4)) for x in xs])
 
 
-def bench(dice: Dice) -> Shape:
+def bench(dice: RandomStream) -> Shape:
     """Draw a bench, its back to the houses."""
     half, wood = dice.between(0.7, 1.0), Material(0.3)
     return assemble(
@@ -79,7 +79,7 @@ def bench(dice: Dice) -> Shape:
     )
 
 
-def column(dice: Dice) -> Shape:
+def column(dice: RandomStream) -> Shape:
     """Draw an advertising column or a switch box."""
     if dice.chance(0.4):
         return assemble([cylinder((0.0, 0.0, _BELOW), (0.0, 0.0, 3.0), 0.45, Material(0.4))])
@@ -87,5 +87,5 @@ def column(dice: Dice) -> Shape:
     return assemble([box((-half, half), (-0.18, 0.18), (_BELOW, height), Material(0.35))])
 
 
-FURNITURE: tuple[Callable[[Dice], Shape], ...] = (lamp, sign, traffic_light, bin_, bollard, bench, column)
+FURNITURE: tuple[Callable[[RandomStream], Shape], ...] = (lamp, sign, traffic_light, bin_, bollard, bench, column)
 """What stands between kerb and pavement, any of it anywhere."""

@@ -14,7 +14,7 @@ from pointpillars_ov_ros.synthetic.primitives import (
     cylinder,
     frustum,
 )
-from pointpillars_ov_ros.synthetic.randomness import Dice
+from pointpillars_ov_ros.synthetic.randomness import RandomStream
 
 _GLASS = Material(0.08, Surface.POROUS, 0.5)
 _TYRE = Material(0.08)
@@ -22,7 +22,7 @@ _FRAME = Material(0.12)
 _PLATE = Material(1.0)
 
 
-def truck(dice: Dice) -> Shape:
+def truck(dice: RandomStream) -> Shape:
     """Draw a truck; the mean is about 8 x 2.5 x 3.2 m."""
     length, width, height = dice.normal(8.0, 1.2), dice.normal(2.48, 0.07), dice.normal(3.2, 0.2)
     coat = Material(dice.choose((0.1, 0.25, 0.4, 0.6)))
@@ -57,7 +57,7 @@ def _cab(front: float, length: float, side: float, height: float, coat: Material
     ]
 
 
-def _load(dice: Dice, x: tuple[float, float], side: float, z: tuple[float, float]) -> list[Part]:
+def _load(dice: RandomStream, x: tuple[float, float], side: float, z: tuple[float, float]) -> list[Part]:
     """Give what is carried: a box, or an open bed with walls and a heap."""
     skin = Material(dice.choose((0.2, 0.4, 0.55)))
     if dice.chance(0.7):
@@ -76,7 +76,7 @@ def _load(dice: Dice, x: tuple[float, float], side: float, z: tuple[float, float
     ]
 
 
-def bus(dice: Dice) -> Shape:
+def bus(dice: RandomStream) -> Shape:
     """Draw a bus; about 11 x 2.5 x 3.1 m."""
     length, width, height = dice.between(9.0, 12.0), dice.normal(2.5, 0.05), dice.between(2.9, 3.3)
     rear, front, radius, side = -length / 2, length / 2, 0.48, width / 2
@@ -88,7 +88,7 @@ def bus(dice: Dice) -> Shape:
     return assemble(parts)
 
 
-def tram(dice: Dice) -> Shape:
+def tram(dice: RandomStream) -> Shape:
     """Draw the car of a tram; about 13 x 2.4 x 3.3 m."""
     length, width, height = dice.between(11.0, 15.0), dice.normal(2.4, 0.08), dice.between(3.1, 3.5)
     parts = _saloon(dice, length, width, (0.25, height))
@@ -97,7 +97,7 @@ def tram(dice: Dice) -> Shape:
     return assemble(parts)
 
 
-def _saloon(dice: Dice, length: float, width: float, z: tuple[float, float]) -> list[Part]:
+def _saloon(dice: RandomStream, length: float, width: float, z: tuple[float, float]) -> list[Part]:
     """Give the body of a bus or tram between the heights `z` (m): sheet below, windows, a roof, seats inside."""
     half, side, belt, eaves = length / 2, width / 2, z[0] + dice.between(0.8, 1.2), z[1] - 0.5
     coat, y = Material(dice.choose((0.15, 0.3, 0.45, 0.6))), (-side, side)

@@ -21,14 +21,14 @@ from pointpillars_ov_ros.synthetic.primitives import (
     ellipsoid,
     frustum,
 )
-from pointpillars_ov_ros.synthetic.randomness import Dice
+from pointpillars_ov_ros.synthetic.randomness import RandomStream
 from pointpillars_ov_ros.synthetic.shapes.bicycles import bicycle
 
 _BELOW = -0.2
 _STEEL = Material(0.3)
 
 
-def weeds(dice: Dice) -> Shape:
+def weeds(dice: RandomStream) -> Shape:
     """Draw tufts of grass and weeds, 0.15 to 1 m high, 0.5 to 3 m across."""
     spread, height = dice.between(0.1, 0.9), dice.between(0.15, 0.5) * dice.choose((1.0, 1.0, 2.0))
     parts = []
@@ -41,7 +41,7 @@ def weeds(dice: Dice) -> Shape:
     return assemble(parts)
 
 
-def mound(dice: Dice) -> Shape:
+def mound(dice: RandomStream) -> Shape:
     """Draw a heap of earth, gravel or leaves, 1 to 4 m long; 0.3 to 1.3 m high, some of it overgrown."""
     half_x, half_y, height = dice.between(0.5, 2.0), dice.between(0.4, 1.2), dice.between(0.3, 1.3)
     parts = [ellipsoid((0.0, 0.0, 0.0), (half_x, half_y, height), Material(dice.between(0.15, 0.4)))]
@@ -51,7 +51,7 @@ def mound(dice: Dice) -> Shape:
     return assemble(parts)
 
 
-def delineator(dice: Dice) -> Shape:
+def delineator(dice: RandomStream) -> Shape:
     """Draw a post at the edge of the road with a reflector; about 1 m high."""
     height, half = dice.between(0.8, 1.2), dice.between(0.04, 0.09)
     return assemble(
@@ -62,7 +62,7 @@ def delineator(dice: Dice) -> Shape:
     )
 
 
-def sign_post(dice: Dice) -> Shape:
+def sign_post(dice: RandomStream) -> Shape:
     """Draw a post with one to four boards, each at its own height and looking its own way along or across."""
     height, radius = dice.between(1.6, 3.2), dice.between(0.03, 0.08)
     parts = [cylinder((0.0, 0.0, _BELOW), (0.0, 0.0, height), radius, _STEEL)]
@@ -73,7 +73,7 @@ def sign_post(dice: Dice) -> Shape:
     return assemble(parts)
 
 
-def a_board(dice: Dice) -> Shape:
+def a_board(dice: RandomStream) -> Shape:
     """Draw a board that stands on the pavement like a tent, 0.8 to 1.3 m high."""
     half, height, foot = dice.between(0.25, 0.4), dice.between(0.8, 1.3), dice.between(0.2, 0.35)
     paint = Material(dice.between(0.2, 0.7))
@@ -85,7 +85,7 @@ def a_board(dice: Dice) -> Shape:
     )
 
 
-def bicycle_row(dice: Dice) -> Shape:
+def bicycle_row(dice: RandomStream) -> Shape:
     """Draw two to eight bicycles side by side in their stand."""
     parts: list[Part] = []
     count, pitch = dice.whole(2, 8), dice.between(0.45, 0.75)
@@ -101,7 +101,7 @@ def _shifted(part: Part, dx: float, dy: float) -> Part:
     return (*part[:3], part[3] + dx, part[4] + dy, *part[5:])
 
 
-def wall_end(dice: Dice) -> Shape:
+def wall_end(dice: RandomStream) -> Shape:
     """Draw the pier at which a wall, a fence or a hedge ends, and some of what ends there."""
     half, height = dice.between(0.15, 0.4), dice.between(0.8, 2.2)
     parts = [box((-half, half), (-half, half), (_BELOW, height), Material(dice.between(0.2, 0.45)))]
@@ -112,7 +112,7 @@ def wall_end(dice: Dice) -> Shape:
     return assemble(parts)
 
 
-def guard_rail(dice: Dice, length: float) -> Shape:
+def guard_rail(dice: RandomStream, length: float) -> Shape:
     """Draw a guard rail along x, `length` (m): a steel band on posts."""
     half, height = length / 2, dice.between(0.65, 0.85)
     band = Material(dice.between(0.3, 0.6))
@@ -123,11 +123,11 @@ def guard_rail(dice: Dice, length: float) -> Shape:
     return assemble(parts)
 
 
-def _leaves(dice: Dice) -> Material:
+def _leaves(dice: RandomStream) -> Material:
     return Material(dice.between(0.15, 0.5), Surface.VOLUME, dice.between(1.5, 10.0))
 
 
-def hedge_piece(dice: Dice) -> Shape:
+def hedge_piece(dice: RandomStream) -> Shape:
     """Draw a clipped hedge, 1 to 5 m long: from the side as high and deep as a car."""
     half, height, depth = dice.between(0.5, 2.5), dice.between(0.7, 2.0), dice.between(0.25, 0.9)
     bottom, narrow = ((-half, half), (-depth, depth)), dice.between(0.6, 1.0)
@@ -135,8 +135,8 @@ def hedge_piece(dice: Dice) -> Shape:
     return assemble([frustum(bottom, top, (-0.1, height), _leaves(dice))])
 
 
-POSTS: tuple[Callable[[Dice], Shape], ...] = (delineator, sign_post)
-VERGE: tuple[Callable[[Dice], Shape], ...] = (
+POSTS: tuple[Callable[[RandomStream], Shape], ...] = (delineator, sign_post)
+VERGE: tuple[Callable[[RandomStream], Shape], ...] = (
     weeds, mound, delineator, sign_post, sign_post, a_board, bicycle_row, wall_end, hedge_piece
 )  # fmt: skip
 """All of it but guard rails, whose length is given."""

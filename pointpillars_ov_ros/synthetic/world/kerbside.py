@@ -8,7 +8,7 @@ import math
 from collections.abc import Callable
 
 from pointpillars_ov_ros.synthetic.primitives import Shape
-from pointpillars_ov_ros.synthetic.randomness import Dice
+from pointpillars_ov_ros.synthetic.randomness import RandomStream
 from pointpillars_ov_ros.synthetic.shapes.bicycles import Rider, parked_bicycle
 from pointpillars_ov_ros.synthetic.shapes.cars import car, van
 from pointpillars_ov_ros.synthetic.shapes.clutter import CLUTTER
@@ -22,7 +22,7 @@ from pointpillars_ov_ros.synthetic.world.site import Site
 
 WIDE_PAVEMENT = 3.8
 """From this width on (m) there is room for benches and for two people side by side."""
-_VEHICLES: tuple[tuple[str, Callable[[Dice], Shape]], ...] = (
+_VEHICLES: tuple[tuple[str, Callable[[RandomStream], Shape]], ...] = (
     ("Car", car),
     ("Van", van),
     ("Truck", truck),
@@ -33,7 +33,7 @@ TRUNK = (0.5, 0.5)
 """Footprint of a tree, between and under whose branches there is room (m)."""
 
 
-def draw_vehicle(dice: Dice, vans: float = 0.1, trucks: float = 0.02, buses: float = 0.0) -> tuple[str, Shape]:
+def draw_vehicle(dice: RandomStream, vans: float = 0.1, trucks: float = 0.02, buses: float = 0.0) -> tuple[str, Shape]:
     """Draw a vehicle, and give its class too; `vans`, `trucks` and `buses` (trams among them) are their shares."""
     shares = (1.0 - vans - trucks - buses, vans, trucks, 0.6 * buses, 0.4 * buses)
     name, draw = dice.choose(_VEHICLES, shares)

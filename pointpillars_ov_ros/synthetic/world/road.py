@@ -15,7 +15,7 @@ from functools import cached_property
 import numpy as np
 
 from pointpillars_ov_ros.core.arrays import DoubleArray
-from pointpillars_ov_ros.synthetic.randomness import Dice
+from pointpillars_ov_ros.synthetic.randomness import RandomStream
 from pointpillars_ov_ros.synthetic.world.ground import BUMPS, Grid, Ground
 from pointpillars_ov_ros.synthetic.world.styles import Style
 
@@ -91,7 +91,7 @@ class Road:
         """Tell whether a side street joins in the middle of a chunk; never in two that follow each other."""
         if chunk % 2:
             return False
-        return Dice(self.seed, 11, chunk).chance(min(2.0 * self.style.crossings, 1.0))
+        return RandomStream(self.seed, 11, chunk).chance(min(2.0 * self.style.crossings, 1.0))
 
     def ground(self, low: float, high: float) -> Ground:
         """Give the ground around the stretch low … high (m, world x)."""
@@ -149,7 +149,7 @@ class Road:
 
     @cached_property
     def _bumps(self) -> DoubleArray:
-        dice = Dice(self.seed, 12)
+        dice = RandomStream(self.seed, 12)
         return np.array([dice.between(-1.0, 1.0) for _ in range(BUMPS * BUMPS)]).reshape(BUMPS, BUMPS)
 
     @cached_property
@@ -160,7 +160,7 @@ class Road:
 
 def draw_road(seed: int, style: Style) -> Road:
     """Draw the road of a world."""
-    dice = Dice(seed, 10)
+    dice = RandomStream(seed, 10)
     pavement = dice.between(*style.pavement)
     parking = [dice.between(2.1, 2.4) if dice.chance(style.parking) else 0.0 for _ in SIDES]
     return Road(
@@ -183,12 +183,12 @@ def draw_road(seed: int, style: Style) -> Road:
     )
 
 
-def _draw_embankment(dice: Dice, is_open: bool) -> float:
+def _draw_embankment(dice: RandomStream, is_open: bool) -> float:
     """Draw how far the land rises or falls (m) at a slope beside the road; seldom in a town."""
     return dice.between(-1.0, 2.5) if dice.chance(0.5 if is_open else 0.15) else 0.0
 
 
-def _draw_waves(dice: Dice, slope: float) -> tuple[Wave, ...]:
+def _draw_waves(dice: RandomStream, slope: float) -> tuple[Wave, ...]:
     """Draw three waves, 60 to 400 m long, each of a slope up to about `slope` (m per m)."""
     waves = []
     for shortest, longest, share in ((250.0, 400.0, 1.0), (130.0, 200.0, 0.7), (60.0, 100.0, 0.25)):

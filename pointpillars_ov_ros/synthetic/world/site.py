@@ -10,7 +10,7 @@ import numpy as np
 
 from pointpillars_ov_ros.core.nms import iou_bev
 from pointpillars_ov_ros.synthetic.primitives import Shape
-from pointpillars_ov_ros.synthetic.randomness import Dice
+from pointpillars_ov_ros.synthetic.randomness import RandomStream
 from pointpillars_ov_ros.synthetic.world.ground import heights_at
 from pointpillars_ov_ros.synthetic.world.road import CHUNK, Road
 from pointpillars_ov_ros.synthetic.world.scene import UNLABELLED, Group, Placement, make_group
@@ -27,7 +27,7 @@ class Site:
         self.road = road
         self.low, self.high = chunk * CHUNK, (chunk + 1) * CHUNK
         """Where it begins and ends (m, world x)."""
-        self.dice = Dice(road.seed, 20, chunk)
+        self.dice = RandomStream(road.seed, 20, chunk)
         self._next_identity = first_identity
         self._placements: list[Placement] = []
         self._footprints: list[np.ndarray] = []

@@ -7,7 +7,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import Enum
 
-from pointpillars_ov_ros.synthetic.randomness import Dice
+from pointpillars_ov_ros.synthetic.randomness import RandomStream
 
 
 class Use(Enum):
@@ -107,6 +107,6 @@ STYLES = (CITY, RESIDENTIAL, AVENUE, COUNTRY, CAMPUS, LANE)
 _WEIGHTS = (4, 5, 1, 2, 2, 6)
 
 
-def draw_style(dice: Dice) -> Style:
+def draw_style(dice: RandomStream) -> Style:
     """Draw the kind of a street."""
     return dice.choose(STYLES, _WEIGHTS)

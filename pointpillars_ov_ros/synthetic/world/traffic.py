@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from enum import IntEnum
 
 from pointpillars_ov_ros.synthetic.primitives import Shape
-from pointpillars_ov_ros.synthetic.randomness import Dice
+from pointpillars_ov_ros.synthetic.randomness import RandomStream
 from pointpillars_ov_ros.synthetic.shapes import bicycles, people
 from pointpillars_ov_ros.synthetic.world.kerbside import WIDE_PAVEMENT, draw_vehicle
 from pointpillars_ov_ros.synthetic.world.road import SIDES, Road
@@ -60,7 +60,7 @@ class Pace:
         return self.speed + self.swing * math.cos(self.rate * time + self.phase)
 
 
-def draw_pace(dice: Dice, low: float, high: float) -> Pace:
+def draw_pace(dice: RandomStream, low: float, high: float) -> Pace:
     """Draw the pace of a lane of vehicles, between stop-and-go and steady."""
     speed = dice.between(low, high)
     return Pace(speed, dice.between(0.0, 0.7) * speed, dice.between(0.1, 0.3), dice.between(0.0, 2.0 * math.pi))
@@ -90,7 +90,7 @@ class Lane:
         spacing, departure = SPACING[self.mover]
         ends = sorted((self.direction * low - self.pace.way(time), self.direction * high - self.pace.way(time)))
         for index in range(math.ceil((ends[0] - departure) / spacing), math.floor((ends[1] + departure) / spacing) + 1):
-            dice = Dice(self.seed, 30, self.number, index)
+            dice = RandomStream(self.seed, 30, self.number, index)
             if index == self.without or not dice.chance(self.share):
                 continue
             way = index * spacing + dice.between(-departure, departure) + self.pace.way(time)
@@ -120,10 +120,10 @@ class Lane:
         if key not in self._shapes:
             if len(self._shapes) > 500:
                 self._shapes.clear()
-            self._shapes[key] = self._draw(Dice(self.seed, 31, self.number, index), phase)
+            self._shapes[key] = self._draw(RandomStream(self.seed, 31, self.number, index), phase)
         return self._shapes[key]
 
-    def _draw(self, dice: Dice, phase: int) -> tuple[str, Shape]:
+    def _draw(self, dice: RandomStream, phase: int) -> tuple[str, Shape]:
         if self.mover is Mover.WALKER:
             return "Pedestrian", people.pose(people.person(dice), phase)
         if self.mover is Mover.RIDER:
@@ -140,7 +140,7 @@ def lay_lanes(road: Road, ego: int) -> tuple[list[Lane], Lane]:
         lanes.append(Lane(mover, len(lanes), offset, direction, share, pace, seed))
         return lanes[-1]
 
-    dice = Dice(seed, 32)
+    dice = RandomStream(seed, 32)
     forward: list[Lane] = []
     for side in SIDES:
         direction = -side
@@ -157,7 +157,7 @@ def lay_lanes(road: Road, ego: int) -> tuple[list[Lane], Lane]:
     return lanes, forward[ego]
 
 
-def _tracks(road: Road, side: int, dice: Dice) -> list[tuple[float, int, float]]:
+def _tracks(road: Road, side: int, dice: RandomStream) -> list[tuple[float, int, float]]:
     """Give the tracks on which people walk: distance from the centre line (m), direction, speed (m/s)."""
     kerb, way, speed = road.kerb_offset(side), dice.choose((-1, 1)), dice.between(0.8, 1.7)
     if road.pavement < WIDE_PAVEMENT:

@@ -9,7 +9,7 @@ from collections import OrderedDict
 
 import numpy as np
 
-from pointpillars_ov_ros.synthetic.randomness import Dice
+from pointpillars_ov_ros.synthetic.randomness import RandomStream
 from pointpillars_ov_ros.synthetic.world.crossing import add_side_streets
 from pointpillars_ov_ros.synthetic.world.ground import View, heights_at
 from pointpillars_ov_ros.synthetic.world.kerbside import furnish, strew
@@ -38,13 +38,13 @@ class World:
 
     def __init__(self, seed: int, style: Style | None = None) -> None:
         """Draw the world of `seed`; `style` instead of a drawn one."""
-        dice = Dice(seed, 1)
+        dice = RandomStream(seed, 1)
         drawn = draw_style(dice)
         self.road = draw_road(seed, style or drawn)
         self._lanes, self._own = lay_lanes(self.road, dice.whole(0, self.road.lanes - 1))
         self._own_offset = self._own.offset + dice.normal(0.0, 0.1)
         self._sway = [(dice.between(0.0, 0.006), dice.between(1.0, 6.0), dice.between(0.0, 6.0)) for _ in range(2)]
-        mount = Dice(seed, 2)
+        mount = RandomStream(seed, 2)
         self._mount = (mount.normal(0.0, 1.0), mount.normal(0.0, 1.0), mount.normal(0.0, 1.0))
         self._chunks: OrderedDict[int, Group] = OrderedDict()
 

@@ -22,8 +22,8 @@ from pointpillars_ov_ros.cli import main as cli
 from pointpillars_ov_ros.cli.evaluate.plot import draw_curves
 from pointpillars_ov_ros.cli.evaluate.report import FEW_OBJECTS, few_objects, format_ap, format_counts
 from pointpillars_ov_ros.cli.evaluate.sources import CameraView, read_cloud
+from pointpillars_ov_ros.config.files import write_whole
 from pointpillars_ov_ros.core.detections import Detections
-from pointpillars_ov_ros.core.files import write_whole
 from pointpillars_ov_ros.kitti.calibration import read_calibration
 from pointpillars_ov_ros.kitti.evaluation import Curve
 from pointpillars_ov_ros.kitti.evaluation_rules import Metric

@@ -21,8 +21,8 @@ from pointpillars_ov_ros.cli.model.quantize_compare import Speed
 from pointpillars_ov_ros.cli.model.quantize_report import format_change, format_speed
 from pointpillars_ov_ros.cli.model.quantize_sources import choose_clouds
 from pointpillars_ov_ros.conversion.inspection import INT8, inspect_bundle
-from pointpillars_ov_ros.core.canvas_format import CanvasFormat, CanvasLayout
 from pointpillars_ov_ros.core.detections import Detections
+from pointpillars_ov_ros.core.scatter import CanvasFormat, CanvasLayout
 from pointpillars_ov_ros.kitti.calibration import read_calibration
 from pointpillars_ov_ros.kitti.frames import Frame
 from pointpillars_ov_ros.model.bundle import CONFIG_NAME, load_bundle

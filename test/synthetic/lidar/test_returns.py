@@ -11,7 +11,7 @@ import pytest
 
 from pointpillars_ov_ros.synthetic.lidar.sensor import BlindSector, DropoutModel, EdgeModel, IntensityModel
 from pointpillars_ov_ros.synthetic.primitives import Material, Surface
-from pointpillars_ov_ros.synthetic.randomness import MAX_NORMAL, Dice, make_key, ray_normal, ray_unit
+from pointpillars_ov_ros.synthetic.randomness import MAX_NORMAL, RandomStream, make_key, ray_normal, ray_unit
 from pointpillars_ov_ros.synthetic.world.scene import Placement
 from test.synthetic.scenes import DULL, HEIGHT, cuboid, ideal_sensor, look
 
@@ -135,9 +135,9 @@ def test_random_numbers_are_spread_as_they_should_be() -> None:
     np.testing.assert_allclose(np.histogram(units, 10, (0, 1))[0] / 2000, 1.0, atol=0.08)
     assert (normals.mean(), normals.std()) == pytest.approx((0.0, 1.0), abs=0.02)
     assert abs(np.corrcoef(units[:-1], units[1:])[0, 1]) < 0.02
-    dice = Dice(1, 2)
+    dice = RandomStream(1, 2)
     drawn = np.array([dice.unit() for _ in range(5000)])
     assert drawn.mean() == pytest.approx(0.5, abs=0.02)
-    assert Dice(1, 2).unit() == drawn[0] != Dice(2, 1).unit()
-    assert [Dice(7).choose("ab", (0.0, 1.0)) for _ in range(3)] == ["b"] * 3
-    assert math.isfinite(Dice(7).normal(0.0, 1.0))
+    assert RandomStream(1, 2).unit() == drawn[0] != RandomStream(2, 1).unit()
+    assert [RandomStream(7).choose("ab", (0.0, 1.0)) for _ in range(3)] == ["b"] * 3
+    assert math.isfinite(RandomStream(7).normal(0.0, 1.0))

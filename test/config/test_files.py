@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from pointpillars_ov_ros.core.files import replace_folder, write_folder, write_whole
+from pointpillars_ov_ros.config.files import replace_folder, write_folder, write_whole
 
 
 def make(folder: Path, text: str) -> Path:
