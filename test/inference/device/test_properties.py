@@ -16,9 +16,11 @@ from pointpillars_ov_ros.config.errors import ConfigError, InferenceError
 from pointpillars_ov_ros.config.runtime_config import PerformanceHint, Precision, RuntimeConfig
 from pointpillars_ov_ros.inference.device.network import Network
 from pointpillars_ov_ros.inference.device.properties import (
+    MOST_AT_ONCE,
     Batching,
     check_properties,
     compile_properties,
+    in_text,
     parse_properties,
     pfe_properties,
     rpn_properties,
@@ -61,6 +63,40 @@ def test_the_pfe_and_a_quantized_rpn_are_in_f32_unless_another_precision_is_aske
     assert asked(precision=Precision.BF16) == ["bf16"] * 3
     assert asked(device_properties="EXECUTION_MODE_HINT=ACCURACY") == [None] * 3
     assert {str(value) for value in asked(device_properties="INFERENCE_PRECISION_HINT=f16")} == {"f16"}
+
+
+def test_every_value_has_a_form_that_all_plugins_read() -> None:
+    given = {
+        "NUM_STREAMS": 2,
+        "CACHE_MODE": ov.properties.CacheMode.OPTIMIZE_SIZE,
+        "PERF_COUNT": True,
+        "ENABLE_CPU_PINNING": False,
+        "INFERENCE_PRECISION_HINT": ov.Type.f16,
+        "LOG_LEVEL": ov.properties.log.Level.ERR,
+        "DEVICE_PROPERTIES": {"CPU": {}},
+    }
+    assert in_text(given) == {
+        "NUM_STREAMS": "2",
+        "CACHE_MODE": "OPTIMIZE_SIZE",
+        "PERF_COUNT": "YES",
+        "ENABLE_CPU_PINNING": "NO",
+        "INFERENCE_PRECISION_HINT": "f16",
+        "LOG_LEVEL": ov.properties.log.Level.ERR,
+        "DEVICE_PROPERTIES": {"CPU": {}},
+    }
+
+
+def test_bf16_is_refused_for_a_gpu_before_anything_is_compiled() -> None:
+    for device in ("GPU", "GPU.0", "BATCH:GPU(4)"):
+        with pytest.raises(ConfigError, match="precision: bf16 is none of"):
+            compile_properties(RuntimeConfig(rpn_device=device, precision=Precision.BF16), device)
+    assert on("CPU", precision=Precision.BF16)["INFERENCE_PRECISION_HINT"] == "bf16"
+
+
+def test_a_plugin_that_chooses_the_batch_is_given_a_bound() -> None:
+    assert on("BATCH:CPU")["PERFORMANCE_HINT_NUM_REQUESTS"] == MOST_AT_ONCE
+    assert "PERFORMANCE_HINT_NUM_REQUESTS" not in on(BATCH)
+    assert on("BATCH:CPU", num_requests=3)["PERFORMANCE_HINT_NUM_REQUESTS"] == 3
 
 
 def test_every_setting_becomes_its_property() -> None:

@@ -245,6 +245,18 @@ def test_a_box_that_nms_might_have_kept_in_the_reference_is_no_mismatch(
     assert bool(find_mismatch((), (found,), TOLERANCES)) == (fate is Fate.SHIFTED)
 
 
+def test_before_the_cpu_the_same_device_is_tried_in_f32(toy: ModelBundle) -> None:
+    if "BF16" not in ov.Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES"):
+        pytest.skip("this CPU has no bf16, so f32 is all that it runs")
+    runtime = RuntimeConfig(
+        precision=Precision.BF16, on_mismatch=OnMismatch.FALLBACK_CPU, parity_min_correlation=1 - 1e-7
+    )
+    engine = open_engine(toy, runtime)
+    assert engine.parity.text.startswith("fell back to f32 on the same device: ")
+    assert engine.is_lean, "the CPU as last resort has the graphs as they are"
+    assert {each["INFERENCE_PRECISION_HINT"] for each in engine.effective_settings().values()} == {"f32"}
+
+
 @pytest.mark.parametrize("encoder", [EncoderChoice.HOST, EncoderChoice.OPENVINO])
 @pytest.mark.parametrize("name", SHIPPED)
 def test_the_defaults_pass_their_own_check_with_each_shipped_bundle(name: str, encoder: EncoderChoice) -> None:

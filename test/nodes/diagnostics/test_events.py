@@ -57,6 +57,16 @@ def test_a_mismatch_that_is_over_is_no_event(parity: str) -> None:
     assert events_of(amiss, replace(BEFORE, parity=parity)).counts[EventKind.PARITY] == 1
 
 
+def test_a_device_that_is_not_reached_is_an_event_once_and_other_warnings_are_none() -> None:
+    left = "rpn_device: AUTO:GPU,CPU stays on CPU, for GPU.0 was not reached: no driver"
+    warned = replace(BEFORE, warnings=f"performance_hint: slow; {left}")
+    events = events_of(BEFORE, warned, warned)
+    assert [event.text for event in events.last] == [left]
+    assert events.counts[EventKind.DEVICE] == 1
+    # One that was there before the first cloud is news, too.
+    assert [event.text for event in events_of(warned, warned).last] == [left]
+
+
 def test_a_mismatch_that_was_there_first_and_one_after_a_restart_are_both_events() -> None:
     amiss = replace(BEFORE, parity="boxes: NaN")
     events = events_of(amiss, amiss, replace(amiss, run=2))
