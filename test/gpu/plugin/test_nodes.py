@@ -12,6 +12,7 @@ import yaml
 from diagnostic_msgs.msg import DiagnosticStatus
 
 from pointpillars_ov_ros.cli import main as cli
+from pointpillars_ov_ros.config.runtime_config import OnMismatch
 from pointpillars_ov_ros.model.bundle import ModelBundle
 from test.dds.peers import Peer, nodes, peer
 from test.gpu.gpu_setup import REPOSITORY
@@ -71,6 +72,31 @@ def test_on_auto_every_cloud_is_answered_across_the_move_and_diagnostics_tell_of
     assert devices[0] == "(CPU)", "it was slower than the move"
     assert (timing.failed, timing.dropped, timing.refused, timing.lost) == (0, 0, 0, 0)
     assert any("RPN moved from (CPU)" in event and "GPU.0" in event for event in device_events(sender))
+
+
+@pytest.mark.parametrize("action", [OnMismatch.FALLBACK_CPU, OnMismatch.ERROR])
+def test_other_answers_after_the_move_end_in_the_fallback_or_in_no_detections(
+    toy: ModelBundle, tmp_path: Path, switches: Switches, action: OnMismatch
+) -> None:
+    """On the CPU the untouched graphs are the reference to the bit; on the GPU they add in another order."""
+    switches.turn_on("build_ms", 1500)
+    settings = {
+        "model_dir": str(toy.folder), "rpn_device": "AUTO:GPU,CPU", "encoder": "openvino", "precision": "f32",
+        "lean_rpn": False, "parity_min_correlation": 1.0, "on_mismatch": action.value, "drop_policy": "replay",
+    }  # fmt: skip
+    log = tmp_path / f"{DETECTOR}.log"
+    with peer() as sender, nodes(tmp_path) as processes:
+        processes.start(DETECTOR, settings)
+        timing = sender.connect(toy_cloud(0), processes)
+        assert (timing.parity, timing.rpn_device) == ("ok", "(CPU)"), log.read_text()
+        if action is OnMismatch.ERROR:
+            sender.wait_until(lambda: "(on_mismatch is error)" in log.read_text(), "the end of detections", processes)
+            return
+        while not timing.parity.startswith("fell back to CPU in f32"):
+            timing = sender.connect(toy_cloud(1), processes)
+            assert not timing.error
+    assert (timing.rpn_device, timing.rpn_precision) == ("CPU", "f32")
+    assert (timing.failed, timing.dropped) == (0, 0)
 
 
 @pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.stem)
