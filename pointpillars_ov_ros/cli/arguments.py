@@ -50,7 +50,7 @@ def add_precision_argument(parser: argparse.ArgumentParser) -> None:
         "--precision",
         default="default",
         choices=("default", "f32", "f16", "bf16"),
-        help="inference precision asked of the device (default: what the device likes)",
+        help="inference precision (default: f32 for the PFE and INT8 networks, else the device's own)",
     )
 
 
