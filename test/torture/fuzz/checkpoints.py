@@ -41,8 +41,9 @@ def read(data: bytes) -> None:
     global _watch
     if not _hooked:
         sys.addaudithook(_on_event)
-        # Imported by Python where a pickle holds text of that kind.
-        codecs.lookup("raw_unicode_escape")
+        # Imported by Python where a pickle holds text of that kind, and for names in a zip file that are not ASCII.
+        for encoding in ("raw_unicode_escape", "cp437"):
+            codecs.lookup(encoding)
         _hooked.append(True)
     path = as_file(data, "a.pth")
     _watch = seen = []
