@@ -19,7 +19,8 @@ if TYPE_CHECKING:
     from pointpillars_ov_ros.inference.api import Detector as Detector
     from pointpillars_ov_ros.model.bundle import load_bundle as load_bundle
 
-__version__ = "0.1.0"
+    __version__: str
+
 __all__ = ["Detections", "Detector", "PointPillarsError", "load_bundle"]
 
 _MODULES = {
@@ -36,8 +37,15 @@ choose_kernel_cache()
 
 def __getattr__(name: str) -> object:
     """Import what is asked for."""
-    if name not in _MODULES:
+    value: object
+    if name == "__version__":
+        # It is written in package.xml alone, which the installation has taken it from.
+        from importlib.metadata import version
+
+        value = version(__name__)
+    elif name in _MODULES:
+        value = getattr(importlib.import_module(f"{__name__}.{_MODULES[name]}"), name)
+    else:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value = getattr(importlib.import_module(f"{__name__}.{_MODULES[name]}"), name)
     globals()[name] = value
     return value
