@@ -92,7 +92,7 @@ def test_a_cloud_without_an_echo_is_answered_with_no_boxes(
         (enlarge_point_step, "point_step", "20"),
         (shrink_point_step, "point_step", "6"),
         (rename_x, "'x'", "ex"),
-        (claim_two_gigabytes, "data", str(2**27)),
+        (claim_two_gigabytes, "max_points", str(2**27)),
         (claim_unknown_type, "z: datatype", "77"),
     ],
 )

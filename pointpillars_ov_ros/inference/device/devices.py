@@ -70,6 +70,13 @@ def fit_device(text: str, field: str) -> tuple[str, str]:
     core = ov.Core()
     device, available = parse_device(text, field), core.available_devices
     if not device.meta:
+        (name,) = map(_name, device.members)
+        if name.startswith(_NOT_BY_ITSELF) and not _is_among(name, available):
+            # Of the PFE, nobody would notice: for an NPU, pillars are encoded on the host.
+            reason = _why_absent(core, name)
+            raise InferenceError(
+                f"{field}: {text!r} is not available here ({reason}); available: {', '.join(available)}"
+            )
         return str(device), ""
     if not device.members:
         # AUTO does this by itself; the others would fail.
