@@ -73,10 +73,8 @@ def fit_device(text: str, field: str) -> tuple[str, str]:
         (name,) = map(_name, device.members)
         if name.startswith(_NOT_BY_ITSELF) and not _is_among(name, available):
             # Of the PFE, nobody would notice: for an NPU, pillars are encoded on the host.
-            reason = _why_absent(core, name)
-            raise InferenceError(
-                f"{field}: {text!r} is not available here ({reason}); available: {', '.join(available)}"
-            )
+            here = ", ".join(available)
+            raise InferenceError(f"{field}: {text!r} is no device of this machine; available here: {here}")
         return str(device), ""
     if not device.members:
         # AUTO does this by itself; the others would fail.
