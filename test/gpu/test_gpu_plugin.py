@@ -17,10 +17,14 @@ import pytest
 from test.gpu.gpu_setup import REPOSITORY, GpuSetup, SetupError, set_up
 
 FILES = sorted(Path(__file__).with_name("plugin").glob("test_*.py"))
-TIMEOUT_S = 900.0
+TIMEOUT_S = 480.0
 """For a file that hangs; each takes a minute or two on two idle cores."""
-AT_ONCE = 2
-"""Files that run beside each other: half of the time they wait, for builds that are slow on purpose and for DDS."""
+TIMED_OUT = 124
+ATTEMPTS = 3
+"""For a file that hangs. Intel's OpenCL runtime for CPUs now and then never finishes an event (seen once in some ten
+runs, in clWaitForEvents below compile_model, while other tests ran beside it); a fault of ours hangs each time."""
+AT_ONCE = 1
+"""Files that run beside each other; two of them starve the runtime's workers on two cores."""
 
 
 class Run(NamedTuple):
@@ -54,7 +58,16 @@ def test_on_the_gpu_plugin(file: Path, runs: Mapping[Path, Future[Run]]) -> None
 
 
 def run(file: Path, gpu_setup: GpuSetup, switches: Path) -> Run:
-    """Run a file in another process; status 124 where it does not end."""
+    """Run a file in another process, again where it does not end; status 124 where it never does."""
+    for _ in range(ATTEMPTS):
+        done = run_once(file, gpu_setup, switches)
+        if done.status != TIMED_OUT:
+            break
+    return done
+
+
+def run_once(file: Path, gpu_setup: GpuSetup, switches: Path) -> Run:
+    """Run a file in another process."""
     # Not in this one: LD_PRELOAD gives all of it another TBB, and every other test would see one device more.
     environment = os.environ | gpu_setup.environment(switches)
     command = [sys.executable, "-m", "pytest", "-q", "-ra", "--tb=short", "-p", "no:cacheprovider", str(file)]
@@ -65,5 +78,5 @@ def run(file: Path, gpu_setup: GpuSetup, switches: Path) -> Run:
         except subprocess.TimeoutExpired:
             process.kill()
             output, _ = process.communicate()
-            return Run(124, f"{file.name} did not end within {TIMEOUT_S:.0f} s; it printed\n{output}")
+            return Run(TIMED_OUT, f"{file.name} did not end within {TIMEOUT_S:.0f} s; it printed\n{output}")
     return Run(process.returncode, output)
