@@ -11,7 +11,7 @@
 //                       seconds instead of minutes.
 //   FAKE_IGPU_SWITCHES  a folder. A file in it switches something on for as long as it is there, in this process and in
 //                       all others that look into the same folder:
-//     build_ms            every build of a program takes so many ms longer (the number in the file)
+//     build_ms            every build of a program takes so many ms longer (the number in the file), or until it is off
 //     fail_builds         builds fail (CL_BUILD_PROGRAM_FAILURE)
 //     fail_kernels        kernels do not start (CL_OUT_OF_RESOURCES); a name in the file: those with it in their name
 //     no_device           the platform lists no device
@@ -289,7 +289,8 @@ static cl_int CL_API_CALL build_program(cl_program program, cl_uint number, cons
     char delay_ms[32];
     double begin_ms = now_ms();
     if (is_on("fail_builds")) return CL_BUILD_PROGRAM_FAILURE;
-    if (read_switch("build_ms", delay_ms, sizeof delay_ms)) usleep(1000u * (unsigned)strtoul(delay_ms, NULL, 10));
+    // Looked at again and again, so that a test can end the wait when what it waits for has happened.
+    while (read_switch("build_ms", delay_ms, sizeof delay_ms) && now_ms() - begin_ms < strtod(delay_ms, NULL)) usleep(10000);
     cl_int error = runtime->clBuildProgram(program, number, devices, options, notify, data);
     write_log("build %.0f\n", now_ms() - begin_ms);
     return error;

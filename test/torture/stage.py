@@ -9,6 +9,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import numpy as np
+
 from test.inference.toy_bundle import Weakness, save_toy_bundle, toy_cloud
 from test.torture.account import Account
 from test.torture.arena import DETECTOR, DIAGNOSTICS, ROOT, Arena
@@ -26,7 +28,10 @@ def save_clouds(folder: Path, count: int = 4, bright: bool = False) -> list[Path
     paths = []
     for number in range(count):
         paths.append(folder / f"{'bright' if bright else 'cloud'}_{number}.bin")
-        toy_cloud(number, bright).tofile(paths[-1])
+        cloud = toy_cloud(number, bright)
+        # As sensors have them: what is below 0 is odd, and said.
+        cloud[1:, 3] = np.clip(cloud[1:, 3], 0.0, 1.0)
+        cloud.tofile(paths[-1])
     return paths
 
 

@@ -27,6 +27,14 @@ CONFIGS = sorted(
     if "ros__parameters" in path.read_text() and path.stem not in ("diagnostics_aggregator",)
 )
 DETECTOR = "pointpillars_detector"
+MUCH_MS = 300_000
+"""How long a build takes that is to end when a test says so."""
+
+
+def knows_detector(sender: Peer) -> bool:
+    """Whether the diagnostics node has heard of a cloud."""
+    statuses = [status for message in sender.diagnostics for status in message.status]
+    return any(pair.key == "received" and pair.value not in ("", "0") for each in statuses for pair in each.values)
 
 
 def device_events(sender: Peer) -> list[str]:
@@ -54,7 +62,7 @@ def test_the_detector_detects_on_the_gpu(toy: ModelBundle, tmp_path: Path) -> No
 def test_on_auto_every_cloud_is_answered_across_the_move_and_diagnostics_tell_of_it(
     toy: ModelBundle, tmp_path: Path, switches: Switches
 ) -> None:
-    switches.turn_on("build_ms", 1500)
+    switches.turn_on("build_ms", MUCH_MS)
     settings = {
         "model_dir": str(toy.folder), "rpn_device": "AUTO:GPU,CPU", "encoder": "host", "precision": "f32",
         "drop_policy": "replay", "input_reliability": "reliable", "input_depth": 100,
@@ -63,6 +71,8 @@ def test_on_auto_every_cloud_is_answered_across_the_move_and_diagnostics_tell_of
         processes.start(DETECTOR, settings)
         processes.start("pointpillars_diagnostics", {"period": 0.1, "stale_after": 60.0})
         first = sender.connect(toy_cloud(0), processes)
+        sender.wait_until(lambda: knows_detector(sender), "diagnostics that have heard of the CPU", processes)
+        switches.turn_off("build_ms")
         devices = [first.rpn_device]
         while devices[-1] != "GPU.0" or len(devices) < 20:
             timing = sender.connect(toy_cloud(len(devices) % 5), processes)
@@ -79,7 +89,7 @@ def test_other_answers_after_the_move_end_in_the_fallback_or_in_no_detections(
     toy: ModelBundle, tmp_path: Path, switches: Switches, action: OnMismatch
 ) -> None:
     """On the CPU the untouched graphs are the reference to the bit; on the GPU they add in another order."""
-    switches.turn_on("build_ms", 1500)
+    switches.turn_on("build_ms", MUCH_MS)
     settings = {
         "model_dir": str(toy.folder), "rpn_device": "AUTO:GPU,CPU", "encoder": "openvino", "precision": "f32",
         "lean_rpn": False, "parity_min_correlation": 1.0, "on_mismatch": action.value, "drop_policy": "replay",
@@ -89,6 +99,7 @@ def test_other_answers_after_the_move_end_in_the_fallback_or_in_no_detections(
         processes.start(DETECTOR, settings)
         timing = sender.connect(toy_cloud(0), processes)
         assert (timing.parity, timing.rpn_device) == ("ok", "(CPU)"), log.read_text()
+        switches.turn_off("build_ms")
         if action is OnMismatch.ERROR:
             sender.wait_until(lambda: "(on_mismatch is error)" in log.read_text(), "the end of detections", processes)
             return
