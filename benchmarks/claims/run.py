@@ -1,6 +1,6 @@
 # Copyright 2026 The pointpillars_ov_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""What `pointpillars_ov claims` does: measure one claim after the other, print, and write the report."""
+"""What `python -m benchmarks.claims` does: measure one claim after the other, print, and write the report."""
 
 from __future__ import annotations
 
@@ -89,7 +89,7 @@ def format_markdown(surroundings: Surroundings, frames: int, rounds: int, claims
         [
             f"# {surroundings.date}: what is claimed of speed, measured",
             "",
-            f"    pointpillars_ov claims --model … --data … --rounds {rounds}",
+            f"    python -m benchmarks.claims --model … --data … --rounds {rounds}",
             "",
             f"{surroundings.processor}, {surroundings.cores} cores, {surroundings.system}; {versions}.",
             f"Network: {surroundings.model}; {frames} frames. Everything in one run; {tally(claims)}.",
