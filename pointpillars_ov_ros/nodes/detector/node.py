@@ -28,6 +28,7 @@ from pointpillars_ov_ros.config.errors import (
     PointPillarsError,
     describe_unforeseen,
 )
+from pointpillars_ov_ros.config.model_config import ModelConfig
 from pointpillars_ov_ros.config.runtime_config import DropPolicy, RuntimeConfig
 from pointpillars_ov_ros.core.decode import override_thresholds
 from pointpillars_ov_ros.core.detections import check_classes
@@ -167,7 +168,7 @@ class DetectorNode(LifecycleNode):
         if key:
             check_private(runtime)
         bundle = load_bundle(folder, Path(key) if key else None)
-        check_classes(node_config.classes, bundle.config.classes)
+        check_fit(bundle.config, runtime, node_config)
         return open_engine(bundle, runtime)
 
     def _adopt(self, loaded: Engine) -> None:
@@ -190,9 +191,7 @@ class DetectorNode(LifecycleNode):
         if self._detector is None:
             raise InferenceError("the node was cleaned up while the networks were loaded")
         # They may have been changed since, and were checked against the networks that go.
-        node_config = read_parameters(self, DetectorNodeConfig)
-        check_classes(node_config.classes, loaded.config.classes)
-        override_thresholds(loaded.config, read_parameters(self, RuntimeConfig))
+        check_fit(loaded.config, read_parameters(self, RuntimeConfig), read_parameters(self, DetectorNodeConfig))
         # First, since it may fail, and all is to be as before then.
         self._detector.replace(loaded, lambda: self._outputs.announce(loaded))
         self._adopt(loaded)
@@ -315,8 +314,7 @@ class DetectorNode(LifecycleNode):
             if node_config.model_public_key:
                 self._refuse_other_caches(parameters)
             if detector is not None:
-                check_classes(node_config.classes, detector.engine.config.classes)
-                override_thresholds(detector.engine.config, runtime)
+                check_fit(detector.engine.config, runtime, node_config)
             subscription = self._subscription
             refusal = "" if subscription is None else subscription.refusal(input_profile(runtime, node_config))
             if refusal:
@@ -342,6 +340,12 @@ class DetectorNode(LifecycleNode):
         self._node_config = node_config
         self._outputs.select_classes(node_config.classes)
         self._detector.change(self._runtime)
+
+
+def check_fit(model: ModelConfig, runtime: RuntimeConfig, config: DetectorNodeConfig) -> None:
+    """Raise ConfigError where settings name a class that the model does not have."""
+    check_classes(config.classes, model.classes)
+    override_thresholds(model, runtime)
 
 
 def input_profile(runtime: RuntimeConfig, config: DetectorNodeConfig) -> QoSProfile:
