@@ -2,18 +2,20 @@
 # SPDX-License-Identifier: Apache-2.0
 """Plays a bag through the detector, on the bag's own time, and shows it in RViz: every cloud, none dropped."""
 
+import os
 from pathlib import Path
 
 from launch.actions import ExecuteProcess, IncludeLaunchDescription, LogInfo, OpaqueFunction, RegisterEventHandler
-from launch.event_handlers import OnProcessExit
 from launch.launch_description_sources import PythonLaunchDescriptionSource
 from launch.substitutions import LaunchConfiguration
 from launch_ros.event_handlers import OnStateTransition
 
 from launch import LaunchContext, LaunchDescription
-from pointpillars_ov_ros.ros.launching import Argument, declare, package_share, rehearsal, switch
+from pointpillars_ov_ros.ros.launching import Argument, declare, ends_all, package_share, rehearsal, switch
 
 CLOCK_HZ = "100"
+DELAY_S = "2"
+"""Before the first cloud, so that the detector has found the player, and asks for what it offers."""
 
 ARGUMENTS = {
     "bag": Argument(None, "folder or file of the bag"),
@@ -41,15 +43,14 @@ def generate_launch_description() -> LaunchDescription:
 def play_once_active(context: LaunchContext) -> list[RegisterEventHandler]:
     """Play when the detector is active: what comes while its networks are compiled would be missed."""
     given = {name: LaunchConfiguration(name).perform(context) for name in ARGUMENTS}
+    given["bag"] = os.path.expanduser(given["bag"])
     package_share("ros2bag", "playing a bag")
+    said = LogInfo(msg="the bag is at its end; Ctrl-C ends the nodes")
     player = ExecuteProcess(
-        cmd=["ros2", "bag", "play", given["bag"], "--clock", CLOCK_HZ, "--rate", given["rate"]]
+        cmd=["ros2", "bag", "play", given["bag"], "--clock", CLOCK_HZ, "--rate", given["rate"], "--delay", DELAY_S]
         + ["--loop"] * (given["loop"] == "true"),
         output="screen",
+        on_exit=ends_all("ros2 bag play", on_success=[said]),
     )
-    said = LogInfo(msg="the bag is at its end; Ctrl-C ends the nodes")
-    return [
-        # Once: a detector that is activated anew finds the bag playing.
-        RegisterEventHandler(OnStateTransition(goal_state="active", entities=[player], handle_once=True)),
-        RegisterEventHandler(OnProcessExit(target_action=player, on_exit=[said])),
-    ]
+    # Once: a detector that is activated anew finds the bag playing.
+    return [RegisterEventHandler(OnStateTransition(goal_state="active", entities=[player], handle_once=True))]

@@ -12,7 +12,15 @@ from launch_ros.actions import LifecycleNode, Node
 
 from launch import LaunchContext, LaunchDescription
 from pointpillars_ov_ros.ros.dds import PROFILE_VARIABLES, profile_path, with_profile
-from pointpillars_ov_ros.ros.launching import Argument, declare, enclave, package_share, switch
+from pointpillars_ov_ros.ros.launching import (
+    Argument,
+    declare,
+    enclave,
+    ends_all,
+    existing_file,
+    package_share,
+    switch,
+)
 
 SHARE = Path(get_package_share_directory("pointpillars_ov_ros"))
 RESPAWN_DELAY_S = 2.0
@@ -29,6 +37,8 @@ ARGUMENTS = {
     "mode": Argument("", "pipeline mode; empty: as in the files", ("", "latency", "balanced", "throughput")),
     "drop_policy": Argument("", "live: newest cloud first, replay: every cloud; empty: as in the files",
                             ("", "live", "replay")),
+    "input_reliability": Argument("", "of the cloud subscription; auto follows what publishers offer; empty: as in the "
+                                  "files, else auto", ("", "auto", "best_effort", "reliable")),
     "autostart": switch(True, "configure and activate at start; false leaves that to a lifecycle manager"),
     "respawn": switch(False, f"start a node that died again, after {RESPAWN_DELAY_S:g} s"),
     "use_sim_time": switch(False, "take the time from /clock"),
@@ -54,7 +64,9 @@ def start_nodes(context: LaunchContext) -> list[Node]:
     """Make the nodes."""
     given = {name: LaunchConfiguration(name).perform(context) for name in ARGUMENTS}
     clock = {"use_sim_time": given["use_sim_time"] == "true"}
-    files = [str(SHARE / "config" / f"{given['machine']}.yaml"), *filter(None, [given["params_file"]])]
+    files = [str(SHARE / "config" / f"{given['machine']}.yaml")]
+    if given["params_file"]:
+        files.append(existing_file("params_file", given["params_file"]))
     common = {
         "package": "pointpillars_ov_ros",
         "namespace": given["namespace"],
@@ -72,6 +84,7 @@ def start_nodes(context: LaunchContext) -> list[Node]:
         parameters=[*files, {**detector_parameters(given), **clock}],
         remappings=[(name, given[name]) for name in ("points", "detections", "markers")],
         ros_arguments=ros_arguments("pointpillars_detector"),
+        on_exit=None if common["respawn"] else ends_all("pointpillars_detector"),
         **common,
     )
     diagnostics = Node(
@@ -84,13 +97,14 @@ def start_nodes(context: LaunchContext) -> list[Node]:
 
 
 def detector_parameters(given: dict[str, str]) -> dict[str, object]:
-    """Give what the arguments say; one that is empty leaves the value of the files alone."""
+    """Return what the arguments say; one that is empty leaves the value of the files alone."""
     values = {
         "model_dir": given["model"],
         "pfe_device": given["device"],
         "rpn_device": given["device"],
         "mode": given["mode"],
         "drop_policy": given["drop_policy"],
+        "input_reliability": given["input_reliability"],
     }
     said = {name: value for name, value in values.items() if value}
     # True is the node's own default, which a file may have changed.

@@ -2,25 +2,25 @@
 # SPDX-License-Identifier: Apache-2.0
 """Plays a KITTI folder through the detector and leaves a picture, a bag and tables, as `make demo` does."""
 
+import os
 from pathlib import Path
 
 from ament_index_python.packages import get_package_prefix
-from launch.actions import EmitEvent, ExecuteProcess, IncludeLaunchDescription, OpaqueFunction, RegisterEventHandler
-from launch.event_handlers import OnProcessExit
-from launch.events import Shutdown
+from launch.actions import ExecuteProcess, IncludeLaunchDescription, OpaqueFunction, SetLaunchConfiguration
 from launch.launch_description_sources import PythonLaunchDescriptionSource
 from launch.substitutions import LaunchConfiguration
 from launch_ros.actions import Node
 
 from launch import LaunchContext, LaunchDescription
-from pointpillars_ov_ros.ros.launching import Argument, declare, enclave, rehearsal, switch
+from pointpillars_ov_ros.model.bundle import CONFIG_NAME
+from pointpillars_ov_ros.ros.launching import Argument, declare, enclave, ends_all, rehearsal, switch
 
 ARGUMENTS = {
     "data": Argument(None, "KITTI folder: the object set, a split, a raw drive or any folder of .bin clouds"),
     "out": Argument("demo_output", "folder for the picture and the bag"),
     "rate": Argument("10.0", "clouds a second, at most"),
     "crop_to_image": switch(True, "publish only what the camera sees (needs calibration)"),
-    "model": Argument("", "folder of the model bundle; empty: the one in the box"),
+    "model": Argument("", "folder of a model bundle, or of IR files, of which one is made; empty: the one in the box"),
     "mode": Argument("latency", "pipeline mode", ("latency", "balanced", "throughput")),
     # What the recorder listens to, and every cloud gets its result.
     "namespace": Argument("", "none in this demo", ("",)),
@@ -36,15 +36,29 @@ def generate_launch_description() -> LaunchDescription:
         [
             *declare(ARGUMENTS),
             OpaqueFunction(function=rehearsal(start_player_and_recorder)),
+            OpaqueFunction(function=convert_model),
             IncludeLaunchDescription(detector),
             OpaqueFunction(function=start_player_and_recorder),
         ]
     )
 
 
+def convert_model(context: LaunchContext) -> list[SetLaunchConfiguration]:
+    """Make a bundle of a model that is none, for the detector takes no other; say where it is."""
+    model, out = (os.path.expanduser(LaunchConfiguration(name).perform(context)) for name in ("model", "out"))
+    if not model or Path(model, CONFIG_NAME).is_file():
+        return []
+    # It takes seconds to load, and only where something has to be converted.
+    from pointpillars_ov_ros.conversion.open_model import open_model
+
+    bundle = open_model(Path(model), Path(out) / "bundle")
+    return [SetLaunchConfiguration("model", str(bundle.folder.resolve()))]
+
+
 def start_player_and_recorder(context: LaunchContext) -> list[object]:
     """Make the player and the recorder, at whose end everything ends."""
     given = {name: LaunchConfiguration(name).perform(context) for name in ARGUMENTS}
+    given["data"], given["out"] = (os.path.expanduser(given[name]) for name in ("data", "out"))
     parameters = {
         "data_dir": given["data"],
         "rate": float(given["rate"]),
@@ -59,15 +73,12 @@ def start_player_and_recorder(context: LaunchContext) -> list[object]:
         parameters=[parameters],
         ros_arguments=enclave("", "kitti_player"),
         output="screen",
+        on_exit=ends_all("kitti_player", on_success=[]),
     )
     # Not as a Node: the tool is none, and takes no --ros-args.
     tool = Path(get_package_prefix("pointpillars_ov_ros")) / "lib" / "pointpillars_ov_ros" / "pointpillars_ov"
     inputs = ["--data", given["data"], "--out", given["out"]]
     if given["model"]:
         inputs += ["--model", given["model"]]
-    recorder = ExecuteProcess(cmd=[str(tool), "demo", "--attach", *inputs], output="screen")
-    return [
-        player,
-        recorder,
-        RegisterEventHandler(OnProcessExit(target_action=recorder, on_exit=[EmitEvent(event=Shutdown())])),
-    ]
+    command = [str(tool), "demo", "--attach", *inputs]
+    return [player, ExecuteProcess(cmd=command, output="screen", on_exit=ends_all("the recorder"))]

@@ -53,6 +53,34 @@ def rehearsal(function: Callable[[Any], list[Any]]) -> Callable[[Any], list[Any]
     return rehearse
 
 
+def ends_all(name: str, on_success: list[Any] | None = None) -> Callable[[Any, Any], list[Any]]:
+    """Return the `on_exit` of a process, `name`, without which the others are of no use: all end when it fails.
+
+    By a ConfigError, on which `ros2 launch` ends them all and fails itself; after a Shutdown alone it would end with 0.
+    `on_success` are the actions where the process ends well; None: all end then, too.
+    """
+
+    def on_exit(event: Any, context: Any) -> list[Any]:
+        from launch.actions import EmitEvent
+        from launch.events import Shutdown
+
+        if context.is_shutdown:
+            return []
+        if event.returncode:
+            raise ConfigError(f"{name} ended with code {event.returncode}, so everything ends: its last line says why")
+        return [EmitEvent(event=Shutdown(reason=f"{name} has ended"))] if on_success is None else on_success
+
+    return on_exit
+
+
+def existing_file(argument: str, path: str) -> str:
+    """Return the path of a file that an argument names, ~ expanded; ConfigError where there is none."""
+    expanded = os.path.expanduser(path)
+    if not os.path.isfile(expanded):
+        raise ConfigError(f"{argument}: there is no file {expanded}")
+    return expanded
+
+
 def enclave(namespace: str, node: str) -> list[str]:
     """Return the ROS arguments that put a node into the security enclave of its own full name.
 

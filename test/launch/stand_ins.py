@@ -69,7 +69,10 @@ class LaunchFile:
         done = []
         for action, kind in ((action, type(action).__name__) for action in self.actions):
             if kind == "OpaqueFunction":
-                done += action.named["function"](context)
+                made = action.named["function"](context)
+                done += made
+                changes = [each.positional for each in made if type(each).__name__ == "SetLaunchConfiguration"]
+                context.update(dict(changes))
             elif kind == "IncludeLaunchDescription":
                 done += [each for file in self.included for each in file.perform(context)]
         return done

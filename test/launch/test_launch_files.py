@@ -6,21 +6,26 @@ from __future__ import annotations
 
 import xml.etree.ElementTree as ElementTree
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 import yaml
 
-from pointpillars_ov_ros.config.errors import ConfigError
+from pointpillars_ov_ros.config.errors import BundleError, ConfigError
 from pointpillars_ov_ros.config.runtime_config import from_plain
+from pointpillars_ov_ros.model.bundle import CONFIG_NAME
+from pointpillars_ov_ros.model.shipped import shipped_model
 from pointpillars_ov_ros.ros import launching
+from test.inference.toy_bundle import save_toy_bundle
 from test.launch.stand_ins import DETECTOR, LAUNCH_FILES, REPOSITORY, LaunchFile
 from test.ros.test_config_files import SETTINGS, fields_of
+from test.shared_data import KITTI_CAR
 
 # What has to be given, or differs from the default, so that as much as possible is started.
 GIVEN = {
     "data": "/kitti",
     "bag": "/bag",
-    "model": "/bundle",
+    "model": str(shipped_model()),
     "device": "AUTO",
     "autostart": "false",
     "rviz": "true",
@@ -82,7 +87,7 @@ def test_whatever_starts_nodes_of_its_own_does_so_after_the_profile_is_set(
 def test_what_may_fail_is_rehearsed_before_anything_is_started(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     actions = LaunchFile(path, monkeypatch).actions
     kinds = [type(action).__name__ for action in actions]
-    rehearsal, work = (action.named["function"] for action in actions if type(action).__name__ == "OpaqueFunction")
+    rehearsal, *_, work = (action.named["function"] for action in actions if type(action).__name__ == "OpaqueFunction")
     assert kinds.index("OpaqueFunction") < kinds.index("IncludeLaunchDescription")
     assert rehearsal.__closure__[0].cell_contents is work
     assert launching.rehearsal(lambda context: ["a node"])(None) == []
@@ -122,6 +127,7 @@ def test_the_manifest_names_what_is_started_on_every_robot(
         ({}, {"use_sim_time": False}),
         ({"model": "/bundle"}, {"use_sim_time": False, "model_dir": "/bundle"}),
         ({"device": "GPU"}, {"use_sim_time": False, "pfe_device": "GPU", "rpn_device": "GPU"}),
+        ({"input_reliability": "auto"}, {"use_sim_time": False, "input_reliability": "auto"}),
         ({"autostart": "false", "mode": "balanced"}, {"use_sim_time": False, "autostart": False, "mode": "balanced"}),
         ({"use_sim_time": "true"}, {"use_sim_time": True}),
     ],
@@ -134,8 +140,10 @@ def test_an_argument_that_is_not_given_leaves_the_parameter_files_alone(
     assert own == expected
 
 
-def test_a_parameter_file_comes_after_that_of_the_machine(monkeypatch: pytest.MonkeyPatch) -> None:
-    nodes = LaunchFile(DETECTOR, monkeypatch).started(machine="igpu", params_file="/own.yaml")
+def test_a_parameter_file_comes_after_that_of_the_machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    (tmp_path / "own.yaml").write_text("/**: {ros__parameters: {sweeps: 2}}")
+    nodes = LaunchFile(DETECTOR, monkeypatch).started(machine="igpu", params_file="~/own.yaml")
     for node in nodes.values():
         assert [Path(file).name for file in node.named["parameters"][:2]] == ["igpu.yaml", "own.yaml"]
 
@@ -188,9 +196,64 @@ def test_a_bag_is_played_with_its_clock_once_the_detector_is_active(
     condition = handlers[0].positional[0].named
     assert condition["goal_state"] == "active" and condition["handle_once"]
     (player,) = condition["entities"]
-    assert player.named["cmd"] == ["ros2", "bag", "play", "/bag", "--clock", "100", "--rate", "0.5"]
+    assert player.named["cmd"] == ["ros2", "bag", "play", "/bag", "--clock", "100", "--rate", "0.5", "--delay", "2"]
     detector = file.started(bag="/bag")["pointpillars_detector"].named["parameters"][-1]
     assert detector == {"use_sim_time": True, "drop_policy": "replay"}
+
+
+@every_file
+def test_a_parameter_file_that_is_not_there_is_one_sentence(
+    path: Path, monkeypatch: pytest.MonkeyPatch, installed: Path
+) -> None:
+    with pytest.raises(ConfigError, match=r"^params_file: there is no file /nowhere/own\.yaml$"):
+        LaunchFile(path, monkeypatch).perform({**GIVEN, "params_file": "/nowhere/own.yaml"})
+
+
+class Ended(NamedTuple):
+    """The event of a process that ended, and what launch knows of its own end."""
+
+    returncode: int = 0
+    is_shutdown: bool = False
+
+
+@every_file
+def test_nothing_outlives_a_detector_that_died(path: Path, monkeypatch: pytest.MonkeyPatch, installed: Path) -> None:
+    file = LaunchFile(path, monkeypatch)
+    on_exit = file.started(**GIVEN)["pointpillars_detector"].named["on_exit"]
+    with pytest.raises(ConfigError, match="pointpillars_detector ended with code 1, so everything ends"):
+        on_exit(Ended(1), Ended())
+    (end,) = on_exit(Ended(0), Ended())
+    assert type(end).__name__ == "EmitEvent" and type(end.named["event"]).__name__ == "Shutdown"
+    # Ctrl-C ends all of them, and none of that is a failure.
+    assert on_exit(Ended(-2), Ended(is_shutdown=True)) == []
+    assert file.started(**GIVEN, respawn="true")["pointpillars_detector"].named["on_exit"] is None
+
+
+def test_a_demo_whose_player_or_recorder_fails_ends_and_fails(monkeypatch: pytest.MonkeyPatch) -> None:
+    done = LaunchFile(REPOSITORY / "launch" / "kitti_demo.launch.py", monkeypatch).perform({"data": "/kitti"})
+    player = next(each for each in done if each.named.get("executable") == "kitti_player")
+    (recorder,) = {id(each): each for each in done if type(each).__name__ == "ExecuteProcess"}.values()
+    for process in (player, recorder):
+        with pytest.raises(ConfigError, match="ended with code 1, so everything ends"):
+            process.named["on_exit"](Ended(1), Ended())
+    assert player.named["on_exit"](Ended(0), Ended()) == [], "the last clouds are still to be detected"
+    assert [type(each).__name__ for each in recorder.named["on_exit"](Ended(0), Ended())] == ["EmitEvent"]
+
+
+def test_a_demo_makes_a_bundle_of_ir_files_for_its_detector(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    toy = save_toy_bundle(tmp_path / "toy")
+    file = LaunchFile(REPOSITORY / "launch" / "kitti_demo.launch.py", monkeypatch)
+
+    def model_of(folder: Path) -> str:
+        nodes = file.started(data="/kitti", model=str(folder), out=str(tmp_path / "out"))
+        return str(nodes["pointpillars_detector"].named["parameters"][-1]["model_dir"])
+
+    assert model_of(toy.folder) == str(toy.folder)
+    with pytest.raises(BundleError, match=CONFIG_NAME):
+        model_of(tmp_path)
+    if KITTI_CAR.is_dir():
+        assert model_of(KITTI_CAR) == str(tmp_path / "out" / "bundle")
+        assert (tmp_path / "out" / "bundle" / CONFIG_NAME).is_file()
 
 
 @pytest.mark.parametrize(
