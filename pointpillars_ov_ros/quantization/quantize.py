@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 
 import openvino as ov
 
-from pointpillars_ov_ros.config.errors import BundleError, DatasetError, PointPillarsError, require
+from pointpillars_ov_ros.config.errors import BundleError, DatasetError, PointPillarsError, count_of, require
 from pointpillars_ov_ros.config.model_config import ModelConfig
 from pointpillars_ov_ros.conversion.inspection import find_layers, is_quantized
 from pointpillars_ov_ros.model.bundle import ModelBundle, write_bundle
@@ -221,8 +221,8 @@ def _arguments(nncf: Any, settings: QuantizationSettings, ignored: list[str], cl
 def _check_seen(maker: CanvasMaker | PfeInputMaker, bundle: ModelBundle, clouds: Clouds) -> None:
     """Raise DatasetError where nothing was seen to calibrate with."""
     if not maker.pillars_seen:
-        count, name = len(clouds.calibration), bundle.config.name
-        raise DatasetError(f"{clouds.origin}: none of {count} clouds has a point in the range of {name}")
+        count, name = count_of(len(clouds.calibration), "cloud"), bundle.config.name
+        raise DatasetError(f"{clouds.origin}: none of {count} has a point in the range of {name}")
 
 
 def _provenance(version: str, config: ModelConfig, settings: QuantizationSettings, clouds: Clouds) -> str:
@@ -234,6 +234,6 @@ def _provenance(version: str, config: ModelConfig, settings: QuantizationSetting
         details.append(f"left float: {', '.join(settings.ignored)}")
     if settings.max_drop is not None:
         details.append(f"greatest drop allowed {settings.max_drop:g}")
-    details.append(f"calibrated with {len(clouds.calibration)} clouds of {clouds.origin}")
+    details.append(f"calibrated with {count_of(len(clouds.calibration), 'cloud')} of {clouds.origin}")
     done = f"{sources} quantized to INT8 by NNCF {version} ({'; '.join(details)})"
     return "; ".join(filter(None, [config.provenance, done]))

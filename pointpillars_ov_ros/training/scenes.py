@@ -10,7 +10,7 @@ from typing import NamedTuple, Protocol
 
 import numpy as np
 
-from pointpillars_ov_ros.config.errors import DatasetError
+from pointpillars_ov_ros.config.errors import DatasetError, count_of
 from pointpillars_ov_ros.core.arrays import FloatArray, IntArray
 from pointpillars_ov_ros.kitti.calibration import IMAGE_SIZE
 from pointpillars_ov_ros.kitti.frames import find_frames
@@ -58,7 +58,7 @@ class KittiScenes:
         if not self._frames:
             raise DatasetError(f"{folder}: no frame there has labels (label_2) and a calibration (calib) to train with")
         self._classes = tuple(classes)
-        self.name = f"{len(self._frames)} frames of {folder}"
+        self.name = f"{count_of(len(self._frames), 'frame')} of {folder}"
 
     def scene(self, seed: int) -> LabelledScene:
         """Give frame seed modulo their number; DatasetError names a file that cannot be read."""

@@ -35,7 +35,7 @@ def choose(events: Sequence[StageEvent], frames: Sequence[int], first: int | Non
     """Give the events from the `first`-th frame on (from 1), which becomes frame 0; None: the middle one."""
     index = max(0, (len(frames) - FRAMES) // 2) if first is None else first - 1
     if index >= len(frames):
-        raise DatasetError(f"{path} has {len(frames)} frames, so none to begin with is number {first}")
+        raise DatasetError(f"{path} has {count_of(len(frames), 'frame')}, so none to begin with is number {first}")
     # Those before still have their share in the picture: frames overlap.
     return [event._replace(sequence=event.sequence - frames[index]) for event in events]
 

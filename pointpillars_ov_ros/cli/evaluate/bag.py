@@ -10,7 +10,7 @@ from typing import Any
 
 from pointpillars_ov_ros.bags.reader import choose_topic, first_line, open_bag
 from pointpillars_ov_ros.cli.evaluate.sources import SCORED, ScoredFrames
-from pointpillars_ov_ros.config.errors import DatasetError
+from pointpillars_ov_ros.config.errors import DatasetError, count_of
 from pointpillars_ov_ros.core.detections import Detections
 from pointpillars_ov_ros.kitti.evaluation_data import ObjectArrays, pack_lidar_boxes
 from pointpillars_ov_ros.kitti.evaluation_rules import ANY_DIFFICULTY, CLASS_RULES, Metric, find_rule
@@ -36,7 +36,7 @@ def score_bag(options: argparse.Namespace) -> ScoredFrames:
     names = {name for stamp in stamps for name in found[stamp][1]}
     rules = tuple(rule for rule in CLASS_RULES if any(find_rule(name) is rule for name in names))
     if not rules:
-        raise DatasetError(f"{options.bag}: no {SCORED} among the detections of {len(stamps)} clouds")
+        raise DatasetError(f"{options.bag}: no {SCORED} among the detections of {count_of(len(stamps), 'cloud')}")
     notes = ["a bag holds no images: BEV and 3D only, every labelled object counts, whatever its difficulty"]
     if len(stamps) < len(truth):
         notes.append(f"{len(truth) - len(stamps)} of {len(truth)} labelled clouds are not among those scored")

@@ -93,14 +93,16 @@ def score_results(options: argparse.Namespace) -> ScoredFrames:
     for folder, files in ((options.results, results), (options.labels, labels)):
         missing = [name for name in names if name not in files]
         if missing:
-            raise DatasetError(f"{folder}: {missing[0]}.txt is missing, one of {len(names)} frames to be scored")
+            raise DatasetError(
+                f"{folder}: {missing[0]}.txt is missing, one of {count_of(len(names), 'frame')} to be scored"
+            )
     truth, found = [], []
     for name in tqdm(names, unit="frame", desc="reading"):
         truth.append(read_labels(labels[name]))
         found.append(read_results(results[name]))
     rules = tuple(rule for rule in CLASS_RULES if any(find_rule(o.type) is rule for frame in found for o in frame))
     if not rules:
-        raise DatasetError(f"{options.results}: no {SCORED} among the detections of {len(names)} frames")
+        raise DatasetError(f"{options.results}: no {SCORED} among the detections of {count_of(len(names), 'frame')}")
     notes = []
     if len(rules) < len(CLASS_RULES):
         missing = [rule.name for rule in CLASS_RULES if rule not in rules]
@@ -213,7 +215,9 @@ def labelled_frames(options: argparse.Namespace) -> list[Frame]:
         every = {name: every[name] for name in names}
     frames = [frame for frame in every.values() if frame.labels is not None]
     if not frames:
-        raise DatasetError(f"{options.data}: none of the {len(every)} frames has labels (label_2/NAME.txt) to score by")
+        raise DatasetError(
+            f"{options.data}: none of {count_of(len(every), 'frame')} has labels (label_2/NAME.txt) to score by"
+        )
     return frames[: options.frames] if options.frames else frames
 
 

@@ -214,7 +214,7 @@ def dataset(folder: Path, label: str | None, calibration: str | None) -> Path:
 @pytest.mark.parametrize(
     ("label", "calibration", "message"),
     [
-        (None, calibration_text(), "{data}: none of the 2 frames has labels (label_2/NAME.txt) to score by"),
+        (None, calibration_text(), "{data}: none of 2 frames has labels (label_2/NAME.txt) to score by"),
         (label_line(), None, "{data}/calib/000000.txt is missing, frame 000000 cannot be scored without it"),
         ("Car 1 2", calibration_text(), "{data}/label_2/000000.txt:1: a label has 15 fields, this line has 3"),
     ],
