@@ -20,6 +20,7 @@ FARTHEST = 1e6
 MOST_CELLS, MOST_PILLARS, MOST_POINTS = 2**24, 1_000_000, 1000
 """More than any network has by a factor of 20: what a broken description asks for is not to be allocated."""
 _FEW_CELLS = f"that of a grid of {MOST_CELLS} cells at most"
+MOST_BEAMS = 4096
 MOST_VALUES, MOST_BOXES = 2**28, 1_000_000
 """In a tensor, and out of NMS: what a broken description asks for is not to be allocated."""
 
@@ -267,11 +268,14 @@ class SensorConfig:
     height: float
     """Of the sensor above the ground."""
     intensity_max: float = 1.0
+    beams: int = 0
+    """Of a spinning LiDAR; 0: not stated."""
 
     def __post_init__(self) -> None:
         """Check; ConfigError names field and value."""
         require(abs(self.height) <= FARTHEST, "sensor.height", self.height, f"finite and within {FARTHEST:g} m")
         require(0 < self.intensity_max <= FARTHEST, "sensor.intensity_max", self.intensity_max, "positive")
+        require(0 <= self.beams <= MOST_BEAMS, "sensor.beams", self.beams, f"within 0 and {MOST_BEAMS}")
 
 
 @dataclass(frozen=True)

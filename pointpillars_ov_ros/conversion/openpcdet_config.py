@@ -33,7 +33,7 @@ from pointpillars_ov_ros.conversion.checkpoint_layouts import OPENPCDET
 
 _BASE = "_BASE_CONFIG_"
 _POINT_VALUES = ("x", "y", "z", "intensity")
-_KITTI_HEIGHT = 1.73
+_KITTI_HEIGHT, _KITTI_BEAMS = 1.73, 64
 _MODEL_PARTS = {"NAME", "VFE", "MAP_TO_BEV", "BACKBONE_2D", "DENSE_HEAD", "POST_PROCESSING"}
 _OWN_INPUTS = PfeInputs("x", "y", "z", "intensity", "num_points", "center_x", "center_y", "mask")
 
@@ -77,7 +77,7 @@ def describe_openpcdet(path: Path) -> Description:
             box_coder=BoxCoderConfig(AngleConvention.YAW, BoxOrigin.CENTER, SizeOrder.LENGTH_FIRST),
             direction=_direction(head),
             postprocess=_postprocess(model.section("POST_PROCESSING"), notes),
-            sensor=SensorConfig(_KITTI_HEIGHT),
+            sensor=SensorConfig(_KITTI_HEIGHT, beams=_KITTI_BEAMS),
         )
     except ConfigError as error:
         raise BundleError(f"{path}: {error}") from None
@@ -228,7 +228,8 @@ def _assumed(data: Settings) -> list[str]:
     notes = [
         "box_coder: yaw, length width height, z of the centre, as OpenPCDet's ResidualCoder has it",
         "anchor_mask: none, as OpenPCDet has none",
-        f"sensor.height: {_KITTI_HEIGHT} m, intensity 0 to 1: KITTI's; correct bundle.yaml for another sensor",
+        f"sensor.height: {_KITTI_HEIGHT} m, {_KITTI_BEAMS} beams, intensity 0 to 1: KITTI's; correct bundle.yaml for "
+        "another sensor",
     ]
     if not data.has("POINT_FEATURE_ENCODING"):
         notes.append(f"points: {', '.join(_POINT_VALUES)}, as OpenPCDet's KITTI dataset has them")

@@ -86,6 +86,7 @@ class SimulatedScenes:
         self._classes = tuple(classes)
         self.height = self._sensor.mounting_height
         """Of the sensor above the ground (m)."""
+        self.beams = self._sensor.beams
         self.name = f"scenes simulated for {self._sensor.name}"
 
     def scene(self, seed: int) -> LabelledScene:

@@ -113,11 +113,11 @@ def begin(options: argparse.Namespace, command: str) -> Run:
     preset = base.config if base else read_preset(PRESET)
     source = {"data": str(options.data or ""), "split": str(options.split or ""), "sensor": options.sensor}
     scenes = open_scenes(source, preset.classes)
-    height = scenes.height if isinstance(scenes, SimulatedScenes) else None
+    height, beams = (scenes.height, scenes.beams) if isinstance(scenes, SimulatedScenes) else (None, 0)
     origin = f"trained by `{command}` on {scenes.name}, seed {settings.seed}, git commit {git_commit()}"
     if base:
         origin += f", from {options.weights} with sha256 {sha256(options.weights)}"
-    config = configure(preset, 1.0 if base else options.width, height, origin)
+    config = configure(preset, 1.0 if base else options.width, height, origin, beams)
     architecture = base.architecture if base else choose_architecture(config, options.width)
     torch.manual_seed(settings.seed)
     network = PointPillars(architecture)

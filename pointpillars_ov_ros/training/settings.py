@@ -50,11 +50,14 @@ class TrainingSettings:
         require(min(self.crop) >= 0, "crop", list(self.crop), "two numbers of 0 or more")
 
 
-def configure(preset: ModelConfig, width: float, sensor_height: float | None, provenance: str) -> ModelConfig:
+def configure(
+    preset: ModelConfig, width: float, sensor_height: float | None, provenance: str, beams: int = 0
+) -> ModelConfig:
     """Describe the network that is trained: that of `preset`, with `width` times its channels.
 
-    `sensor_height` (m): of the sensor above the ground; heights of the preset are shifted to it. Anchors stand in the
-    middle of their cells, so that a cell of a crop learns the same wherever it is.
+    `sensor_height` (m): of the sensor above the ground; heights of the preset are shifted to it. `beams` of the sensor;
+    0: as the preset. Anchors stand in the middle of their cells, so that a cell of a crop learns the same wherever it
+    is.
     """
     require(0.1 <= width <= 4.0, "width", width, "in 0.1..4")
     height = preset.sensor.height if sensor_height is None else sensor_height
@@ -71,7 +74,7 @@ def configure(preset: ModelConfig, width: float, sensor_height: float | None, pr
         rpn=dataclasses.replace(preset.rpn, channels=scale_channels(preset.rpn.channels, width)),
         anchors=anchors,
         anchor_grid=dataclasses.replace(preset.anchor_grid, offset=offset, step=step),
-        sensor=dataclasses.replace(preset.sensor, height=height),
+        sensor=dataclasses.replace(preset.sensor, height=height, beams=beams or preset.sensor.beams),
         provenance=provenance,
         licence="",
         sha256={},

@@ -155,6 +155,7 @@ def test_values_that_do_not_fit_together_raise_naming_the_field(path: str, value
         ("anchor_mask.min_pillars", -1),
         ("direction.offset", math.nan),
         ("sensor.intensity_max", 0.0),
+        ("sensor.beams", -1),
     ],
 )
 def test_a_value_that_no_network_can_have_raises_naming_the_field(path: str, value: object) -> None:

@@ -187,7 +187,8 @@ def test_the_network_follows_the_height_of_the_sensor_and_the_width() -> None:
     config = configure(preset, 0.5, 2.23, "test")
     assert config.grid.z_range == (-3.5, 0.5)
     assert [anchor.bottom_z for anchor in config.anchors] == [-2.28, -1.1, -1.1]
-    assert config.sensor.height == 2.23
+    assert (config.sensor.height, config.sensor.beams) == (2.23, 64)
+    assert configure(preset, 0.5, 2.23, "test", 16).sensor.beams == 16
     assert choose_architecture(config, 0.5).filters == (32, 64, 128)
     assert config.rpn.channels == 32
     assert configure(config, 1.0, None, "again").anchors == config.anchors

@@ -112,7 +112,8 @@ def summarise(config: ModelConfig) -> list[str]:
         *(f"anchors: {summarise_anchor(anchor)}" for anchor in config.anchors),
         f"boxes: angle as {coder.angle.value}, sizes as {coder.size_order.value}, z of the {coder.z_origin.value}",
         f"direction: bin {direction.first_bin} begins at {direction.offset:g} rad",
-        f"sensor: {config.sensor.height:g} m above the ground, intensity up to {config.sensor.intensity_max:g}",
+        f"sensor: {config.sensor.height:g} m above the ground, intensity up to {config.sensor.intensity_max:g}"
+        + (f", {config.sensor.beams} beams" if config.sensor.beams else ""),
     ]
 
 

@@ -68,6 +68,7 @@ def _facts(config: ModelConfig, folder: Path, verified: bool) -> list[tuple[str,
     grid, sensor, settings = config.grid, config.sensor, config.postprocess
     ranges = zip("xyz", (grid.x_range, grid.y_range, grid.z_range), strict=True)
     rows, columns = config.output_shape
+    beams = f", {sensor.beams} beams" if sensor.beams else ""
     hashes = f"{len(config.sha256)} files are what {CONFIG_NAME} says (sha256)"
     mask = config.anchor_mask
     return [
@@ -80,7 +81,7 @@ def _facts(config: ModelConfig, folder: Path, verified: bool) -> list[tuple[str,
         ("output", f"{rows} x {columns} cells (y, x) of {config.anchors_per_cell} anchors"),
         ("anchor mask", "none" if mask is None else f"over more than {mask.min_pillars} occupied pillars"),
         ("thresholds", f"score {settings.score_threshold:g}, NMS {settings.nms_threshold:g} (by default)"),
-        ("sensor", f"{sensor.height:g} m above the ground, intensity 0 to {sensor.intensity_max:g}"),
+        ("sensor", f"{sensor.height:g} m above the ground, intensity 0 to {sensor.intensity_max:g}{beams}"),
         ("provenance", config.provenance or _NOT_STATED),
         ("licence", config.licence or _NOT_STATED),
         ("hashes", hashes if verified else f"not verified: there is no {CONFIG_NAME} beside the IR files"),

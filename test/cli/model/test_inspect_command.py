@@ -72,7 +72,7 @@ def test_programs_get_all_of_it_as_json(tmp_path: Path, capsys: Capture) -> None
     document = json.loads(capsys.readouterr().out)
     assert document["hashes_verified"] is True
     assert document["config"]["sha256"] == dict(bundle.config.sha256)
-    assert document["config"]["sensor"] == {"height": 1.73, "intensity_max": 1.0}
+    assert document["config"]["sensor"] == {"height": 1.73, "intensity_max": 1.0, "beams": 0}
     rpn = document["networks"]["rpn"]
     assert (rpn["macs"], rpn["flops"]) == (sum(MACS.values()), 2 * sum(MACS.values()))
     assert rpn["bytes"] == sum(bundle.path(name).stat().st_size for name in ("rpn.xml", "rpn.bin"))
