@@ -11,6 +11,7 @@ Products are sums of einsum's: the threads of a BLAS, which the node has no othe
 from __future__ import annotations
 
 import math
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -63,12 +64,36 @@ class GroundWatch:
         return float(np.median(self._found))
 
 
+class GroundPlane(NamedTuple):
+    """The ground, z = rise_x x + rise_y y + z, in the frame of the points it was found in."""
+
+    rise_x: float
+    """Of the ground along x (m per m)."""
+    rise_y: float
+    z: float
+    """Of the ground under the origin (m)."""
+
+    @property
+    def tilt(self) -> float:
+        """Angle between the plane and the xy plane (rad)."""
+        return math.atan(math.hypot(self.rise_x, self.rise_y))
+
+
 def find_ground(points: FloatArray) -> float | None:
     """Give z of the ground under the origin (m) in the frame of `points` (N, 4), z up; None where it is not clear."""
-    low = low_points(points)
+    plane = fit_ground(points)
+    return None if plane is None else plane.z
+
+
+def fit_ground(points: FloatArray, max_tilt: float = _MOST_TILT, behind: float = 0.0) -> GroundPlane | None:
+    """Return the ground in `points` (N, 4), z up; None where it is not clear, or tilted by more than `max_tilt` (rad).
+
+    It is looked for ahead of the sensor, and so far (m) `behind` it.
+    """
+    low = low_points(points, behind)
     if len(low) < _FEWEST_CELLS:
         return None
-    on = _best_plane(low)
+    on = _best_plane(low, 2 * max_tilt)
     for _ in range(3):
         if on.sum() < max(3, _LEAST_ON * len(low)):
             return None
@@ -78,18 +103,18 @@ def find_ground(points: FloatArray) -> float | None:
         plane = np.einsum("ij,cj,c->i", covariance, terms[on], low[on, 2])
         off = low[:, 2] - np.einsum("ci,i->c", terms, plane)
         on = np.abs(off) < _THICKNESS
-    tilt = math.atan(math.hypot(plane[0], plane[1]))
+    found = GroundPlane(*map(float, plane))
     doubt = _THICKNESS * math.sqrt(covariance[2, 2])
-    if tilt > _MOST_TILT or doubt > _MOST_DOUBT or np.mean(off < -2 * _THICKNESS) > _MOST_BELOW:
+    if found.tilt > max_tilt or doubt > _MOST_DOUBT or np.mean(off < -2 * _THICKNESS) > _MOST_BELOW:
         return None
-    return float(plane[2])
+    return found
 
 
-def low_points(points: FloatArray) -> DoubleArray:
-    """Give a low point of each cell in front of the sensor that has some, (cells, 3)."""
+def low_points(points: FloatArray, behind: float = 0.0) -> DoubleArray:
+    """Give a low point of each cell in front of the sensor, and `behind` it (m), that has some, (cells, 3)."""
     points = points[:: max(1, len(points) // _POINTS)]
     x, y = points[:, 0], points[:, 1]
-    near = (x > 0.0) & (x < _AHEAD) & (np.abs(y) < _ASIDE)
+    near = (x > -behind) & (x < _AHEAD) & (np.abs(y) < _ASIDE)
     near[near] = x[near] ** 2 + y[near] ** 2 > _BLIND * _BLIND
     xyz = points[near, :3].astype(np.float64)
     cell = np.floor(xyz[:, 0] / _CELL) * 1000.0 + np.floor(xyz[:, 1] / _CELL)
@@ -99,13 +124,13 @@ def low_points(points: FloatArray) -> DoubleArray:
     return xyz[order[first[enough] + (_LOW_SHARE * count[enough]).astype(np.int64)]]
 
 
-def _best_plane(low: DoubleArray) -> npt.NDArray[np.bool_]:
+def _best_plane(low: DoubleArray, max_tilt: float) -> npt.NDArray[np.bool_]:
     """Tell which of `low` are on the plane through three of them that has the most on it (RANSAC, always the same)."""
     rng = np.random.default_rng(0)
     a, b, c = (low[rng.integers(len(low), size=_TRIALS)] for _ in range(3))
     normals = np.cross(b - a, c - a)
     lengths = np.linalg.norm(normals, axis=1)
-    upright = np.abs(normals[:, 2]) > math.cos(2 * _MOST_TILT) * np.maximum(lengths, 1e-9)
+    upright = np.abs(normals[:, 2]) > math.cos(max_tilt) * np.maximum(lengths, 1e-9)
     if not upright.any():
         return np.zeros(len(low), bool)
     normals, a = normals[upright] / normals[upright, 2:], a[upright]

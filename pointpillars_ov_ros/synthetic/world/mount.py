@@ -17,12 +17,15 @@ class MountModel:
     """Mean; positive where the front of the sensor looks up, so that the ground falls ahead."""
     pitch_spread_deg: float = 0.0
     """Deviation from drive to drive."""
+    roll_deg: float = 0.0
+    """Mean; positive where the left side of the sensor is higher, so that the ground falls to the left."""
     roll_spread_deg: float = 0.0
     height_spread: float = 0.0
     """(m)"""
 
     def __post_init__(self) -> None:
-        require(abs(self.pitch_deg) <= 10.0, "mount.pitch_deg", self.pitch_deg, "in -10..10 (deg)")
+        for name in ("pitch_deg", "roll_deg"):
+            require(abs(getattr(self, name)) <= 10.0, f"mount.{name}", getattr(self, name), "in -10..10 (deg)")
         for name in ("pitch_spread_deg", "roll_spread_deg"):
             require(0.0 <= getattr(self, name) <= 3.0, f"mount.{name}", getattr(self, name), "in 0..3 (deg)")
         require(0.0 <= self.height_spread <= 0.2, "mount.height_spread", self.height_spread, "in 0..0.2 (m)")

@@ -71,7 +71,7 @@ class World:
         pitch, roll = (amplitude * math.sin(rate * time + phase) for amplitude, rate, phase in self._sway)
         pitch, roll = pitch + (ahead - behind) / (2 * _AXLES), roll + (left - right) / 1.5
         pitch += math.radians(mount.pitch_deg + mount.pitch_spread_deg * self._mount[0])
-        roll += math.radians(mount.roll_spread_deg * self._mount[1])
+        roll += math.radians(mount.roll_deg + mount.roll_spread_deg * self._mount[1])
         height = (ahead + behind) / 2 + mounting_height + mount.height_spread * self._mount[2]
         return View(x, y, height, cos, sin, float(pitch), float(roll))
 
