@@ -62,7 +62,7 @@ def find_beams(points: FloatArray, rings: IntArray | None = None) -> Beams | Non
     if rings is not None:
         found = _ring_beams(ranges, z, rings, split_deg, upper, lower)
     else:
-        counts = np.zeros(_bins(), np.int64)
+        counts = np.zeros(_bins(), np.int32)
         count_elevations(ranges, z, upper, split_deg, _HIGH_DEG, counts)
         if split_deg > _LOW_DEG:
             count_elevations(ranges, z, lower, _LOW_DEG, split_deg, counts)
@@ -110,7 +110,7 @@ def _find_heights(ranges: DoubleArray, z: DoubleArray) -> tuple[float, float, fl
     """
     bands = _bins() // _BAND_BINS
     sharpness = np.zeros((len(_HEIGHTS_M), bands))
-    counts = np.zeros(_bins(), np.int64)
+    counts = np.zeros(_bins(), np.int32)
     for row, height in enumerate(_HEIGHTS_M):
         counts[:] = 0
         count_elevations(ranges, z, float(height), _LOW_DEG, _HIGH_DEG, counts)

@@ -90,9 +90,9 @@ def test_a_kitti360_drive_shows_the_64_beams_of_its_sensor() -> None:
 
 def test_the_kernel_counts_as_its_slow_twin() -> None:
     rng = np.random.default_rng(4)
-    ranges, z, counts = rng.uniform(2, 50, 500), rng.normal(0, 3, 500), np.zeros(8900, np.int64)
+    ranges, z, counts = rng.uniform(2, 50, 500), rng.normal(0, 3, 500), np.zeros(8900, np.int32)
     count_elevations(ranges, z, 0.12, -20.0, 10.0, counts)
-    slow = np.zeros(8900, np.int64)
+    slow = np.zeros(8900, np.int32)
     for r, up in zip(ranges, z, strict=True):
         elevation = math.degrees(math.atan2(up - 0.12, r))
         if -20.0 <= elevation < 10.0:
