@@ -1,6 +1,8 @@
 # Copyright 2026 The pointpillars_ov_ros authors
 # SPDX-License-Identifier: Apache-2.0
 #
+# NOT BUILT YET by its authors: no builder was at hand. Please report what happens.
+#
 # docker build -t pointpillars_ov_ros .
 # docker run --rm --net=host --ipc=host pointpillars_ov_ros machine:=cpu points:=/velodyne_points
 # With an Intel GPU: --device /dev/dri --group-add $(stat -c %g /dev/dri/render*) and machine:=igpu
