@@ -11,22 +11,23 @@ from typing import Any, Literal
 from pointpillars_ov_ros.config.files import write_whole
 
 INK, GRID, GREY, BAD = "#2b3138", "#d7dbe0", "#9aa5b1", "#b3261e"
-SERIES = ("#4f8fd0", "#e8983a", "#3aa796", "#c65b63", "#7d5fb2", "#8a7768")
+# The palettes below keep their colours apart for the colour-blind, too; test_plotting.py measures it.
+SERIES = ("#2f7fc4", "#f0a929", "#2aa58a", "#c8452f", "#7b3f98", "#5c6670")
 """Of whatever has no colour of its own: runs, devices, batches."""
 STAGES = {
-    "stamp to reception": GREY, "convert": "#9fb3c8", "queue": "#dfe4ea", "pillars": "#4f8fd0", "pfe": "#e8983a",
-    "scatter": "#38a394", "rpn": "#c65a63", "decode": "#7d62b3", "message": "#8a7a6c", "in between": "#c3cad2",
+    "stamp to reception": GREY, "convert": "#a9bccf", "queue": "#e3e7ec", "pillars": "#2f7fc4", "pfe": "#f0b429",
+    "scatter": "#2aa58a", "rpn": "#c8452f", "decode": "#7b3f98", "message": "#5c6670", "in between": "#c3cad2",
 }  # fmt: skip
 """Of the stages of a frame, in their order."""
 PERCENTILE_SHADES = ("#1f5f9e", "#4f8fd0", "#a9cbec", "#d9e2ec")
 """Of p50, p90, p99 and the maximum."""
-DIFFICULTIES = ("#2a9d5c", "#d98a00", "#c23b5e")
+DIFFICULTIES = ("#2aa58a", "#f0b429", "#8a2050")
 NIGHT, NIGHT_PANEL, NIGHT_EDGE, NIGHT_TEXT = "#10141a", "#1b212a", "#3a424d", "#e8eaed"
 """Of views from above, in which points are bright: background, legend, its edge and the rings, text."""
 SENSOR = "#ff6b5e"
-CLASSES = ("#3ddc84", "#ffc02e", "#4fa3ff", "#ff5fa2", "#b98cff")
+CLASSES = ("#56b4e9", "#e69f00", "#cc79a7", "#f0e442", "#009e73")
 """Of the classes of a network, by label."""
-OBJECTS = dict(zip(("Car", "Pedestrian", "Van", "Cyclist", "Truck"), CLASSES, strict=True))
+OBJECTS = dict(zip(("Car", "Pedestrian", "Cyclist", "Van", "Truck"), CLASSES, strict=True))
 """Of the kinds of objects in simulated streets: those that networks know have the colours of usual labels."""
 
 

@@ -18,7 +18,7 @@ from test.builders import Points, random_cloud, tiny_grid
 GRID = tiny_grid()
 BOX = np.array([(2.0, 0.5, -1.0, 1.0, 0.5, 0.5, 0.3)], np.float32)
 CAR = Detections(BOX, np.array([0.9], np.float32), np.array([0], np.int32))
-GREEN, WHITE = (0x3D, 0xDC, 0x84), (0xFF, 0xFF, 0xFF)
+BLUE, WHITE = (0x56, 0xB4, 0xE9), (0xFF, 0xFF, 0xFF)
 
 
 def draw(path: Path, points: Points, detections: Detections, truth: Points | None) -> npt.NDArray[np.float64]:
@@ -66,7 +66,7 @@ def test_a_png_with_points_and_boxes_is_written(tmp_path: Path, empty_picture: n
     picture = draw(path, cloud, CAR, BOX)
     assert path.read_bytes().startswith(b"\x89PNG\r\n\x1a\n")
     assert min(picture.shape[:2]) > 500
-    assert amount(picture, GREEN) > amount(empty_picture, GREEN) + 100
+    assert amount(picture, BLUE) > amount(empty_picture, BLUE) + 100
     assert colors(picture) > colors(empty_picture)
 
 

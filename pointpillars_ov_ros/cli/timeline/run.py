@@ -12,6 +12,7 @@ from queue import Empty, SimpleQueue
 
 from pointpillars_ov_ros.cli.machine import look_around
 from pointpillars_ov_ros.cli.pages import render
+from pointpillars_ov_ros.cli.plotting import SERIES
 from pointpillars_ov_ros.cli.timeline.device import Device, OpenVinoDevice, SimulatedSwitch
 from pointpillars_ov_ros.cli.timeline.plot import draw_recording
 from pointpillars_ov_ros.cli.timeline.recording import (
@@ -70,7 +71,7 @@ def make_page(recording: Recording) -> str:
         }
         for run in recording.runs
     ]
-    return render("timeline", kind=recording.kind, data={**to_mapping(recording), "runs": runs})
+    return render("timeline", kind=recording.kind, colors=SERIES, data={**to_mapping(recording), "runs": runs})
 
 
 def record(options: argparse.Namespace) -> Recording:
