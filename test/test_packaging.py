@@ -120,6 +120,16 @@ def test_every_extra_and_every_requirement_is_declared(wheel: Path) -> None:
     assert sorted(line.lower() for line in required) == sorted(line.lower() for line in listed)
 
 
+def test_programs_that_colcon_installs_run_in_the_active_environment(source: Path, tmp_path: Path) -> None:
+    # As colcon does it, with the Python of colcon, which is not the one of the user's virtual environment.
+    command = [sys.executable, "setup.py", "--quiet", "install_scripts", "--install-dir", str(tmp_path)]
+    done = subprocess.run(command, cwd=source, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    programs = list(tmp_path.iterdir())
+    assert {path.name for path in programs} >= {"pointpillars_ov", "pointpillars_detector"}
+    assert {path.read_text().splitlines()[0] for path in programs} == {"#!/usr/bin/env python3"}
+
+
 def test_a_robot_without_a_screen_needs_no_rviz() -> None:
     manifest = ElementTree.parse(ROOT / "package.xml").getroot()
     needed = {element.text for kind in ("depend", "exec_depend") for element in manifest.findall(kind)}
