@@ -9,7 +9,7 @@ RUN := $(VENV)/bin/ros-run
 OPTIONS = $(if $(MODEL),--model "$(MODEL)") $(if $(DATA),--data "$(DATA)") $(ARGS)
 
 .DEFAULT_GOAL := help
-.PHONY: help env test test-gpu lint demo bench torture soak fuzz images clean
+.PHONY: help env test test-gpu lint demo bench torture soak fuzz images docs clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 14
@@ -43,11 +43,15 @@ soak: env ## set up, then run for long, and look whether anything grows or drift
 images: env ## set up, then draw the pictures of docs/ again (minutes)
 	docs/draw_images.sh
 
+docs: EXTRAS := $(EXTRAS) docs
+docs: env ## set up, then build the documentation into site/; a link that leads nowhere is an error
+	$(RUN) mkdocs build --strict --site-dir site
+
 INPUTS := 1000000
 fuzz: EXTRAS := $(EXTRAS) fuzz
 fuzz: env ## set up, then INPUTS= bad ones for all that is read, guided by coverage (a quarter of an hour of one core)
 	$(RUN) python -m test.torture.fuzz --inputs $(INPUTS) --out benchmarks/$$(date +%F)/fuzz.md
 
 clean: ## remove all that make has set up or cached
-	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) site .mypy_cache .pytest_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
