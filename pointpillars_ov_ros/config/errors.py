@@ -1,6 +1,6 @@
 # Copyright 2026 The pointpillars_ov_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""The exceptions of this package. Every message is one sentence written for the person who reads it."""
+"""Exceptions of this package; every message is one sentence for the person who reads it."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 
 class PointPillarsError(Exception):
-    """Base of everything this package raises on purpose; tools print it as one line and exit with 1."""
+    """Base of all exceptions that this package raises on purpose; tools print them as one line and exit with 1."""
 
 
 class ConfigError(PointPillarsError, ValueError):
@@ -17,13 +17,13 @@ class ConfigError(PointPillarsError, ValueError):
 
 
 def require(holds: bool, name: str, value: object, what: str) -> None:
-    """Raise ConfigError unless `holds`: the field `name`, which is `value`, must be `what`."""
+    """Raise ConfigError unless `holds`: the field `name`, whose value is `value`, must be `what`."""
     if not holds:
         raise ConfigError(f"{name}: {shown(value)} is not {what}")
 
 
 class _Short(reprlib.Repr):
-    """Shows the beginning of what is long, and of what is deep the top."""
+    """Representation that shortens long values and cuts off deep ones."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -32,7 +32,7 @@ class _Short(reprlib.Repr):
         self.maxstring = self.maxother = 200
 
     def repr_int(self, x: int, level: int) -> str:
-        """Give a number, or how long it is: Python refuses to write very long ones."""
+        """Return a number, or its length: Python refuses to print very long ones."""
         return repr(x) if abs(x) < 10**40 else f"a number of {x.bit_length() * 0.30103:.0f} digits"
 
 
@@ -41,34 +41,34 @@ _NAMES, _NAME = 12, 60
 
 
 def shown(value: object) -> str:
-    """Give a value as messages show it: on one line, and cut off where it is long, since files may hold anything."""
+    """Return a value as messages show it: on one line and shortened, since files may hold anything."""
     text = _SHORT.repr(value)
     return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}…"
 
 
 def plain(value: object) -> str:
-    """Give a short line as it is, and anything else as `shown` does."""
+    """Return a short line as it is, and anything else as `shown` does."""
     is_line = isinstance(value, str) and value.isprintable() and len(value) <= _LONGEST
     return str(value) if is_line else shown(value)
 
 
 def list_names(names: Sequence[str], separator: str = ", ") -> str:
-    """List names that came in a message: the first ones, and how many there are; odd ones are quoted, and cut off."""
+    """Return names that came in a message: the first ones and their number; unusual ones are quoted and shortened."""
     listed = [name if name.isprintable() and len(name) <= _NAME else shown(name[:_NAME]) for name in names[:_NAMES]]
     more = f"{separator}… ({len(names)} in all)" if len(names) > _NAMES else ""
     return separator.join(listed) + more
 
 
 class BundleError(PointPillarsError):
-    """A model bundle is incomplete, altered or does not fit its own description."""
+    """A model bundle is incomplete, altered or does not match its own description."""
 
 
 class CloudError(PointPillarsError, ValueError):
-    """A point cloud message cannot be read as it describes itself; names the field and the value."""
+    """A point cloud message cannot be read the way it describes itself; names the field and the value."""
 
 
 class DatasetError(PointPillarsError):
-    """A dataset file is missing or malformed; names the file and, where there is one, the line."""
+    """A dataset file is missing or malformed; names the file and, if there is one, the line."""
 
 
 class InferenceError(PointPillarsError):
@@ -76,39 +76,39 @@ class InferenceError(PointPillarsError):
 
 
 class OutputError(InferenceError):
-    """A network gave something that is no number."""
+    """An output of a network contains something that is not a number."""
 
 
 class TrainingError(PointPillarsError):
-    """Training cannot begin, be taken up again or go on."""
+    """Training cannot start, resume or go on."""
 
 
 _ROS_MODULES = ("ament_index_python", "builtin_interfaces", "launch", "launch_ros", "rcl_interfaces", "rclpy")
 
 
 def missing_module(error: ModuleNotFoundError) -> str:
-    """Say in one sentence how to get a Python module that is missing; raises `error` if it is one of our own."""
+    """Return a sentence that says how to install a missing Python module; raises `error` if it is one of ours."""
     name = (error.name or "").split(".")[0]
     if name == "pointpillars_ov_ros":
         raise error
     if name in _ROS_MODULES or "_msgs" in name:
         return (
-            f"the Python module {error.name} is missing, which is a part of ROS 2: source your ROS 2 workspace, "
+            f"the Python module {error.name} is missing; it is part of ROS 2: source your ROS 2 workspace, "
             "or run `make env` in pointpillars_ov_ros"
         )
     return (
-        f"the Python module {error.name} is missing: `pip install -r requirements.txt` of pointpillars_ov_ros brings "
-        "it, as does `make env` there"
+        f"the Python module {error.name} is missing: install it with `pip install -r requirements.txt` "
+        "or `make env` in pointpillars_ov_ros"
     )
 
 
 def describe_unforeseen(error: BaseException) -> str:
-    """Return what an exception of a fault of ours is, and where it was raised, in one line for a report."""
+    """Describe an exception caused by a bug, and where it was raised, in one line for a report."""
     import traceback
 
     frames = traceback.extract_tb(error.__traceback__)
     place = f", at {frames[-1].filename}:{frames[-1].lineno}" if frames else ""
-    return " ".join(f"{type(error).__name__}: {error}{place}; this is a fault of the program, please report it".split())
+    return " ".join(f"{type(error).__name__}: {error}{place}; this is a bug, please report it".split())
 
 
 def count_of(count: int, noun: str = "message", plural: str = "") -> str:

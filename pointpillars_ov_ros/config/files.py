@@ -1,6 +1,6 @@
 # Copyright 2026 The pointpillars_ov_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Files and folders that are written whole or not at all."""
+"""Files and folders that are written completely or not at all."""
 
 from __future__ import annotations
 
@@ -13,19 +13,20 @@ from typing import Any
 
 
 def write_json(path: Path, report: Any) -> None:
-    """Write a report, whole or not at all."""
+    """Write a report as JSON, completely or not at all."""
     write_text(path, json.dumps(report, indent=2) + "\n")
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write a text file (UTF-8), whole or not at all."""
+    """Write a text file (UTF-8), completely or not at all."""
     write_whole(path, lambda fresh: fresh.write_text(text, encoding="utf-8"))
 
 
 def write_whole(path: Path, write: Callable[[Path], object], *, durably: bool = False) -> None:
-    """Let `write` make a file of the same name in a folder beside `path`, then rename it.
+    """Let `write` create a file of the same name in a folder beside `path`, then rename it.
 
-    `durably`: the disk has it when this returns, so that a loss of power leaves the old file or the new one.
+    With `durably`, the file is on the disk when this returns, so that a power failure leaves the old file or the new
+    one.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=f".{path.name}.", dir=path.parent) as temporary:
@@ -39,7 +40,7 @@ def write_whole(path: Path, write: Callable[[Path], object], *, durably: bool = 
 
 
 def write_folder(folder: Path, fill: Callable[[Path], object]) -> None:
-    """Let `fill` put files into an empty folder beside `folder`, then put it in the place of the one that is there."""
+    """Let `fill` put files into an empty folder beside `folder`, then replace `folder` with it."""
     folder.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=f".{folder.name}.", dir=folder.parent) as temporary:
         fresh = Path(temporary) / folder.name
@@ -49,9 +50,9 @@ def write_folder(folder: Path, fill: Callable[[Path], object]) -> None:
 
 
 def replace_folder(folder: Path, fresh: Path, aside: Path) -> None:
-    """Put `fresh` in the place of `folder`; where that fails, what was there is there again.
+    """Replace `folder` with `fresh`; if that fails, the old folder is restored.
 
-    What was there is afterwards at `aside`, which does not exist before. All three are on one file system.
+    The old folder ends up at `aside`, which must not exist before. All three are on one file system.
     """
     had_one = folder.exists()
     if had_one:

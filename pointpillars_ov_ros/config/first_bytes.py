@@ -1,6 +1,6 @@
 # Copyright 2026 The pointpillars_ov_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""What a file is by its first bytes, whatever it is called."""
+"""Identification of files by their first bytes, whatever their names."""
 
 from __future__ import annotations
 
@@ -11,34 +11,34 @@ _HEAD_BYTES = 512
 
 
 class Content(Enum):
-    """A kind of file: what it is, and what to do with it where something else was expected."""
+    """A kind of file, and what to do with it if something else was expected."""
 
     EMPTY = "an empty file: its copy or download did not complete"
     ZEROS = "a file of zeros: its copy or download did not complete"
-    GIT_LFS = "a pointer of Git LFS, not the file itself: run `git lfs pull` where it was cloned"
+    GIT_LFS = "a Git LFS pointer, not the file itself: run `git lfs pull` where it was cloned"
     MCAP = "an MCAP file: `pointpillars_ov detect_bag` reads it"
-    SQLITE = "an SQLite database, as rosbag2 writes them (.db3): `pointpillars_ov detect_bag` reads it"
-    ROSBAG1 = "a bag of ROS 1 (#ROSBAG): `pointpillars_ov detect_bag` reads it"
-    ROSBAG1_OLD = "a bag of ROS before 1.0 (#ROSRECORD): `rosbag fix` of ROS 1 makes a newer one of it"
-    ONNX = "an ONNX network: `pointpillars_ov convert` makes a model bundle of it"
-    ZIP = "a ZIP archive or a checkpoint of PyTorch: unpack the archive, or use `pointpillars_ov convert`"
-    PICKLE = "a pickle, as old checkpoints of PyTorch are: `pointpillars_ov convert` makes a model bundle of it"
-    ZSTD = "a file compressed by zstd: `zstd -d FILE` unpacks it"
-    GZIP = "a file compressed by gzip, maybe a .tar.gz: unpack it (`tar xzf FILE` or `gunzip FILE`)"
-    BZIP2 = "a file compressed by bzip2: `bunzip2 FILE` unpacks it"
-    XZ = "a file compressed by xz: `unxz FILE` unpacks it"
-    LZ4 = "a file compressed by lz4: `lz4 -d FILE` unpacks it"
-    WEB_PAGE = "a web page (HTML): the download needs another address, or a login"
-    XML = "an XML file, as OpenVINO's IR has beside its .bin"
-    PCD = "a point cloud of PCL (.pcd)"
+    SQLITE = "an SQLite database, as written by rosbag2 (.db3): `pointpillars_ov detect_bag` reads it"
+    ROSBAG1 = "a ROS 1 bag (#ROSBAG): `pointpillars_ov detect_bag` reads it"
+    ROSBAG1_OLD = "a bag of ROS before 1.0 (#ROSRECORD): `rosbag fix` of ROS 1 converts it"
+    ONNX = "an ONNX network: `pointpillars_ov convert` makes a model bundle from it"
+    ZIP = "a ZIP archive or a PyTorch checkpoint: unpack the archive, or use `pointpillars_ov convert`"
+    PICKLE = "a pickle, such as an old PyTorch checkpoint: `pointpillars_ov convert` makes a model bundle from it"
+    ZSTD = "a file compressed with zstd: `zstd -d FILE` unpacks it"
+    GZIP = "a file compressed with gzip, maybe a .tar.gz: unpack it (`tar xzf FILE` or `gunzip FILE`)"
+    BZIP2 = "a file compressed with bzip2: `bunzip2 FILE` unpacks it"
+    XZ = "a file compressed with xz: `unxz FILE` unpacks it"
+    LZ4 = "a file compressed with lz4: `lz4 -d FILE` unpacks it"
+    WEB_PAGE = "a web page (HTML): the download needs another address or a login"
+    XML = "an XML file, such as the .xml of an OpenVINO IR"
+    PCD = "a PCL point cloud (.pcd)"
     PLY = "a point cloud (.ply)"
-    NUMPY = "an array of NumPy (.npy)"
+    NUMPY = "a NumPy array (.npy)"
     LAS = "a LAS or LAZ point cloud"
     HDF5 = "an HDF5 file"
-    PCAP = "a packet capture (pcap) of a LiDAR: the driver of the sensor makes a bag of it"
+    PCAP = "a packet capture (pcap) of a LiDAR: the driver of the sensor converts it to a bag"
     IMAGE = "an image"
     TEXT = "a text file"
-    UNKNOWN = "a file of a kind that is not known here"
+    UNKNOWN = "a file of an unknown kind"
 
 
 _MAGIC: tuple[tuple[bytes, Content], ...] = (
@@ -74,13 +74,13 @@ _MAGIC: tuple[tuple[bytes, Content], ...] = (
 
 
 def identify(path: Path) -> Content:
-    """Return what the file `path` is by its first bytes; OSError where it cannot be read."""
+    """Return the kind of the file `path` by its first bytes; OSError if it cannot be read."""
     with path.open("rb") as file:
         return identify_bytes(file.read(_HEAD_BYTES))
 
 
 def identify_bytes(head: bytes) -> Content:
-    """Return what a file is that begins with `head` (512 bytes are enough)."""
+    """Return the kind of a file that begins with `head` (512 bytes are enough)."""
     if not head:
         return Content.EMPTY
     for magic, content in _MAGIC:

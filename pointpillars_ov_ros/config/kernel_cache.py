@@ -1,9 +1,9 @@
 # Copyright 2026 The pointpillars_ov_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""A folder for the compiled kernels of a user who has none: without one, numba refuses to be imported by this package.
+"""Folder for compiled kernels if the user has none: without one, this package cannot be imported with numba.
 
-numba keeps them beside the sources, or below ~/.cache. A service user may write neither: the package is the system's,
-and there is no HOME.
+numba stores them beside the sources or below ~/.cache. A service user may be unable to write either: the package
+belongs to the system, and there is no HOME.
 """
 
 from __future__ import annotations
@@ -18,9 +18,9 @@ _PACKAGE = Path(__file__).parents[1]
 
 
 def choose_kernel_cache(environment: MutableMapping[str, str] = os.environ, package: Path = _PACKAGE) -> None:
-    """Set NUMBA_CACHE_DIR where numba would find no folder; to be called before numba is imported.
+    """Set NUMBA_CACHE_DIR if numba would find no writable folder; call this before numba is imported.
 
-    The folder is this user's alone. What others could write into it they could make this process run.
+    The folder is private to this user: whatever others could write into it, they could make this process run.
     """
     named = environment.get(VARIABLE, "")
     if named:
@@ -28,16 +28,16 @@ def choose_kernel_cache(environment: MutableMapping[str, str] = os.environ, pack
             return
     elif _is_writable(package) or _is_writable(_user_cache(environment)):
         return
-    # Imported by every command, which this must not slow down.
+    # Imported here because every command runs this function, and it must not slow them down.
     import logging
 
     log, folder = logging.getLogger(__name__), _private_folder(environment)
     if folder is None:
-        log.error("no folder for compiled kernels can be written; set %s to one", VARIABLE)
+        log.error("no folder for compiled kernels is writable; set %s to one that is", VARIABLE)
         return
     environment[VARIABLE] = str(folder)
     log.warning(
-        "compiled kernels are kept in %s, for %s cannot be written; set %s to a folder that outlasts a restart",
+        "compiled kernels are stored in %s, since %s is not writable; set %s to a folder that survives a restart",
         folder,
         named or f"neither {package} nor {_user_cache(environment)}",
         VARIABLE,
@@ -48,12 +48,12 @@ def _user_cache(environment: MutableMapping[str, str]) -> Path:
     try:
         return Path(environment.get("XDG_CACHE_HOME", "") or Path("~/.cache").expanduser())
     except RuntimeError:
-        # No home, and no such user in the system's list either.
+        # There is no HOME, and the user is not in the system's list either.
         return Path(os.devnull) / ".cache"
 
 
 def _is_writable(folder: Path) -> bool:
-    """Whether files can be made in a folder, which is made itself where there is none."""
+    """Whether files can be created in a folder, which is created if it does not exist."""
     while not folder.exists() and folder != folder.parent:
         folder = folder.parent
     return folder.is_dir() and os.access(folder, os.W_OK | os.X_OK)

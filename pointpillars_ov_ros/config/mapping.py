@@ -29,7 +29,7 @@ def from_mapping(cls: type[T], values: object, where: str = "") -> T:
     fields = {f.name: f for f in dataclasses.fields(cls)}  # type: ignore[arg-type]
     for key in values:
         if key not in fields:
-            raise ConfigError(f"{_join(where, plain(key))}: unknown key; known are {', '.join(fields)}")
+            raise ConfigError(f"{_join(where, plain(key))}: unknown key; known keys are {', '.join(fields)}")
     arguments = {}
     for name, field in fields.items():
         if name in values:
@@ -40,7 +40,7 @@ def from_mapping(cls: type[T], values: object, where: str = "") -> T:
 
 
 def to_mapping(value: Any) -> Any:
-    """Give the plain form of a dataclass (dicts, lists, strings, numbers), as `from_mapping` reads it."""
+    """Return the plain form of a dataclass (dicts, lists, strings, numbers), as `from_mapping` reads it."""
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         return {f.name: to_mapping(getattr(value, f.name)) for f in dataclasses.fields(value)}
     if isinstance(value, enum.Enum):

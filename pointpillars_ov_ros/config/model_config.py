@@ -1,9 +1,9 @@
 # Copyright 2026 The pointpillars_ov_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""What a network is: the frozen description that lies as YAML beside its IR files.
+"""Description of a network: the frozen dataclasses stored as YAML beside its IR files.
 
-Lengths are metres, angles radians, positions in the lidar frame (REP-103: x forward, y left, z up).
-Everything that follows from these values is a property here and a literal nowhere.
+Lengths are metres, angles radians, positions in the lidar frame (REP-103: x forward, y left, z up). Everything that
+follows from these values is a property here and a literal nowhere.
 """
 
 from __future__ import annotations
@@ -16,17 +16,17 @@ from enum import Enum
 from pointpillars_ov_ros.config.errors import require
 
 FARTHEST = 1e6
-"""Of anything from the sensor (m): the arithmetic is in float32."""
+"""Maximum distance of anything from the sensor (m), since the arithmetic is in float32."""
 MOST_CELLS, MOST_PILLARS, MOST_POINTS = 2**24, 1_000_000, 1000
-"""More than any network has by a factor of 20: what a broken description asks for is not to be allocated."""
+"""More than any network has by a factor of 20, so that a broken description does not exhaust the memory."""
 _FEW_CELLS = f"that of a grid of {MOST_CELLS} cells at most"
 MOST_BEAMS = 4096
 MOST_VALUES, MOST_BOXES = 2**28, 1_000_000
-"""In a tensor, and out of NMS: what a broken description asks for is not to be allocated."""
+"""Maximum size of a tensor, and of the output of NMS, so that a broken description does not exhaust the memory."""
 
 
 def _require_ir(name: str, file: str) -> None:
-    """Refuse what OpenVINO would not read as IR: other formats may take their weights from any file."""
+    """Refuse files that OpenVINO would not read as IR: other formats may take their weights from any file."""
     require(file.endswith(".xml"), name, file, "the name of an .xml file")
 
 
@@ -41,16 +41,16 @@ class GridConfig:
     max_pillars: int
     max_points_per_pillar: int
     pillar_center_offset: tuple[float, float]
-    """Centre of pillar (0, 0) as the network was trained with; not always the geometric one."""
+    """Centre of pillar (0, 0) as in training; not always the geometric centre."""
 
     def __post_init__(self) -> None:
-        """Check that there is a grid at all; ConfigError names field and value."""
+        """Check that the values form a grid; ConfigError names field and value."""
         for name in ("x_range", "y_range", "z_range"):
             low, high = getattr(self, name)
             is_range = -FARTHEST <= low < high <= FARTHEST
             require(is_range, f"grid.{name}", [low, high], f"an increasing pair of numbers within {FARTHEST:g} m")
         for name, most in (("max_pillars", MOST_PILLARS), ("max_points_per_pillar", MOST_POINTS)):
-            require(1 <= getattr(self, name) <= most, f"grid.{name}", getattr(self, name), f"within 1 and {most}")
+            require(1 <= getattr(self, name) <= most, f"grid.{name}", getattr(self, name), f"between 1 and {most}")
         for extent, size in (
             (self.x_range[1] - self.x_range[0], self.pillar_size[0]),
             (self.y_range[1] - self.y_range[0], self.pillar_size[1]),
@@ -60,7 +60,7 @@ class GridConfig:
             require(cells <= MOST_CELLS, "grid.pillar_size", list(self.pillar_size), _FEW_CELLS)
             require(
                 abs(cells - round(cells)) < 1e-3, "grid.pillar_size", list(self.pillar_size),
-                f"such that {extent:g} m are a whole number of pillars",
+                f"such that {extent:g} m is a whole number of pillars",
             )  # fmt: skip
         require(self.nx * self.ny <= MOST_CELLS, "grid.pillar_size", list(self.pillar_size), _FEW_CELLS)
         for offset in self.pillar_center_offset:
@@ -101,7 +101,7 @@ class PfeConfig:
     output: str
 
     def __post_init__(self) -> None:
-        """Check; ConfigError names field and value."""
+        """Check the values; ConfigError names field and value."""
         _require_ir("pfe.file", self.file)
 
 
@@ -119,14 +119,14 @@ class RpnConfig:
     """Canvas cells per output cell, along x and along y."""
 
     def __post_init__(self) -> None:
-        """Check; ConfigError names field and value."""
+        """Check the values; ConfigError names field and value."""
         _require_ir("rpn.file", self.file)
         for name in ("channels", "stride"):
-            require(1 <= getattr(self, name) <= 4096, f"rpn.{name}", getattr(self, name), "within 1 and 4096")
+            require(1 <= getattr(self, name) <= 4096, f"rpn.{name}", getattr(self, name), "between 1 and 4096")
 
 
 class AngleConvention(str, Enum):
-    """How the network's box angle relates to yaw about +z (0 = +x, counter-clockwise)."""
+    """Relation of the network's box angle to yaw about +z (0 = +x, counter-clockwise)."""
 
     YAW = "yaw"
     """The angle is the yaw (OpenPCDet, mmdet3d since 1.0)."""
@@ -135,24 +135,24 @@ class AngleConvention(str, Enum):
 
 
 class BoxOrigin(str, Enum):
-    """Which point of the box the z residual refers to."""
+    """The point of the box that the z residual refers to."""
 
     BOTTOM = "bottom"
     CENTER = "center"
 
 
 class SizeOrder(str, Enum):
-    """In which order the size residuals come."""
+    """The order of the size residuals."""
 
     WIDTH_FIRST = "wlh"
-    """SECOND, SmallMunich."""
+    """Used by SECOND and SmallMunich."""
     LENGTH_FIRST = "lwh"
-    """OpenPCDet, mmdet3d since 1.0."""
+    """Used by OpenPCDet, and mmdet3d since 1.0."""
 
 
 @dataclass(frozen=True)
 class AnchorConfig:
-    """The anchors of one class; the same in every output cell but for their centre."""
+    """Anchors of one class; identical in every output cell except for their centre."""
 
     class_name: str
     size: tuple[float, float, float]
@@ -162,7 +162,7 @@ class AnchorConfig:
     """In the network's own angle convention."""
 
     def __post_init__(self) -> None:
-        """Check; ConfigError names field and value."""
+        """Check the values; ConfigError names field and value."""
         require(all(0 < side <= FARTHEST for side in self.size), "anchors.size", list(self.size), "positive")
         require(len(self.angles) > 0, "anchors.angles", list(self.angles), "a list of at least one")
         for value in (self.bottom_z, *self.angles):
@@ -171,13 +171,13 @@ class AnchorConfig:
 
 @dataclass(frozen=True)
 class AnchorGridConfig:
-    """Where the anchors stand: centre of output cell (0, 0) and the step to the next one."""
+    """Positions of the anchors: the centre of output cell (0, 0) and the step to the next one."""
 
     offset: tuple[float, float]
     step: tuple[float, float]
 
     def __post_init__(self) -> None:
-        """Check; ConfigError names field and value."""
+        """Check the values; ConfigError names field and value."""
         for name in ("offset", "step"):
             values = getattr(self, name)
             is_near = all(abs(value) <= FARTHEST for value in values)
@@ -186,7 +186,7 @@ class AnchorGridConfig:
 
 @dataclass(frozen=True)
 class BoxCoderConfig:
-    """The SECOND box coder: residuals scaled by the anchor's diagonal (x, y) and height (z), log sizes."""
+    """SECOND box coder: residuals scaled by the anchor's diagonal (x, y) and height (z), log sizes."""
 
     angle: AngleConvention
     z_origin: BoxOrigin
@@ -195,42 +195,42 @@ class BoxCoderConfig:
 
 @dataclass(frozen=True)
 class DirectionConfig:
-    """The direction classifier: bin k says that the angle lies in [offset + k*pi, offset + (k+1)*pi)."""
+    """Direction classifier: bin k means that the angle lies in [offset + k*pi, offset + (k+1)*pi)."""
 
     offset: float
     first_bin: int = 0
-    """The bin that begins at `offset`; 1 where bin 1 means 'angle > 0' (SmallMunich)."""
+    """The bin that begins at `offset`; 1 if bin 1 means 'angle > 0' (SmallMunich)."""
 
     def __post_init__(self) -> None:
-        """Check; ConfigError names field and value."""
+        """Check the values; ConfigError names field and value."""
         require(abs(self.offset) <= FARTHEST, "direction.offset", self.offset, f"finite and within {FARTHEST:g}")
         require(self.first_bin in (0, 1), "direction.first_bin", self.first_bin, "0 or 1")
 
 
 @dataclass(frozen=True)
 class AnchorMaskConfig:
-    """An anchor counts only where its footprint holds more than `min_pillars` occupied pillars."""
+    """Anchor mask: an anchor counts only if its footprint holds more than `min_pillars` occupied pillars."""
 
     min_pillars: int
 
     def __post_init__(self) -> None:
-        """Check; ConfigError names field and value."""
+        """Check the values; ConfigError names field and value."""
         require(self.min_pillars >= 0, "anchor_mask.min_pillars", self.min_pillars, "0 or more")
 
 
 @dataclass(frozen=True)
 class ClassThreshold:
-    """The least score at which boxes of a class are published."""
+    """Minimum score at which boxes of a class are published."""
 
     class_name: str
     score: float
     far_score: float = 0.0
-    """The same for boxes beyond `far_from`; 0: `score`. Few points on an object give it a lower score."""
+    """Minimum score beyond `far_from`, where objects with few points score lower; 0: same as `score`."""
     far_from: float = 35.0
     """Horizontal distance from the sensor (m)."""
 
     def __post_init__(self) -> None:
-        """Check; ConfigError names field and value."""
+        """Check the values; ConfigError names field and value."""
         require(0.0 < self.score <= 1.0, f"publish.{self.class_name}.score", self.score, "in (0, 1]")
         require(0.0 <= self.far_score <= 1.0, f"publish.{self.class_name}.far_score", self.far_score, "in 0..1")
         require(0.0 < self.far_from <= FARTHEST, f"publish.{self.class_name}.far_from", self.far_from, "above 0 m")
@@ -241,24 +241,24 @@ class PostprocessConfig:
     """Default thresholds; all but the last two can be overridden at run time."""
 
     score_threshold: float
-    """Least score of a box that is kept at all, as measuring needs them."""
+    """Minimum score of a box that is kept at all; low, as evaluation needs them."""
     nms_threshold: float
     max_detections: int
     max_candidates: int
-    """Best-scored boxes that enter NMS."""
+    """Maximum number of boxes, best scores first, that enter NMS."""
     nms_per_class: bool = False
     publish: tuple[ClassThreshold, ...] = ()
-    """Least scores of what is shown to users; a class that is not named has `score_threshold`."""
+    """Minimum scores for publishing; a class that is not listed has `score_threshold`."""
 
     def __post_init__(self) -> None:
-        """Check; ConfigError names field and value."""
+        """Check the values; ConfigError names field and value."""
         named = [threshold.class_name for threshold in self.publish]
-        require(len(set(named)) == len(named), "postprocess.publish", named, "classes that are there once")
+        require(len(set(named)) == len(named), "postprocess.publish", named, "a list of distinct classes")
         for name in ("score_threshold", "nms_threshold"):
             require(0.0 < getattr(self, name) <= 1.0, f"postprocess.{name}", getattr(self, name), "in (0, 1]")
         for name in ("max_detections", "max_candidates"):
             value = getattr(self, name)
-            require(1 <= value <= MOST_BOXES, f"postprocess.{name}", value, f"within 1 and {MOST_BOXES}")
+            require(1 <= value <= MOST_BOXES, f"postprocess.{name}", value, f"between 1 and {MOST_BOXES}")
 
 
 @dataclass(frozen=True)
@@ -266,13 +266,13 @@ class SensorConfig:
     """The sensor that the network was trained with."""
 
     height: float
-    """Of the sensor above the ground."""
+    """Height of the sensor above the ground."""
     intensity_max: float = 1.0
     beams: int = 0
     """Of a spinning LiDAR; 0: not stated."""
 
     def __post_init__(self) -> None:
-        """Check; ConfigError names field and value."""
+        """Check the values; ConfigError names field and value."""
         require(abs(self.height) <= FARTHEST, "sensor.height", self.height, f"finite and within {FARTHEST:g} m")
         require(0 < self.intensity_max <= FARTHEST, "sensor.intensity_max", self.intensity_max, "positive")
         require(0 <= self.beams <= MOST_BEAMS, "sensor.beams", self.beams, f"within 0 and {MOST_BEAMS}")
@@ -280,7 +280,7 @@ class SensorConfig:
 
 @dataclass(frozen=True)
 class ModelConfig:
-    """Everything the pipeline must know of a network; one YAML file, `bundle.yaml`, beside its IR files."""
+    """Everything the pipeline needs to know about a network, stored as `bundle.yaml` beside its IR files."""
 
     format: int
     name: str
@@ -297,11 +297,11 @@ class ModelConfig:
     provenance: str = ""
     licence: str = ""
     sha256: Mapping[str, str] = field(default_factory=dict)
-    """Of every file of the bundle, by file name."""
+    """SHA-256 of every file of the bundle, by file name."""
 
     def __post_init__(self) -> None:
-        """Check what lies between the parts; ConfigError names field and value."""
-        require(self.format == 1, "format", self.format, "1, the one this version reads")
+        """Check the parts against each other; ConfigError names field and value."""
+        require(self.format == 1, "format", self.format, "1, the format that this version reads")
         require(len(self.anchors) > 0, "anchors", list(self.anchors), "a list of at least one class")
         for threshold in self.postprocess.publish:
             known = threshold.class_name in self.classes
@@ -312,7 +312,7 @@ class ModelConfig:
             ("rpn.channels", math.prod(self.canvas_shape)),
             ("anchors.angles", 7 * self.anchors_per_cell * math.prod(self.output_shape)),
         ):
-            require(values <= MOST_VALUES, name, values, f"{MOST_VALUES} values of a tensor at most")
+            require(values <= MOST_VALUES, name, values, f"at most {MOST_VALUES} values of a tensor")
 
     @property
     def classes(self) -> tuple[str, ...]:
@@ -321,7 +321,7 @@ class ModelConfig:
 
     @property
     def anchors_per_cell(self) -> int:
-        """Anchors of all classes and angles in one output cell."""
+        """Number of anchors of all classes and angles in one output cell."""
         return sum(len(anchor.angles) for anchor in self.anchors)
 
     @property
@@ -331,5 +331,5 @@ class ModelConfig:
 
     @property
     def canvas_shape(self) -> tuple[int, int, int, int]:
-        """The RPN's input, NCHW."""
+        """Shape of the RPN's input, NCHW."""
         return 1, self.rpn.channels, self.grid.ny, self.grid.nx

@@ -1,6 +1,6 @@
 # Copyright 2026 The pointpillars_ov_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Opening a path that comes from outside: a pipe or a device under that name must not hold the process for ever."""
+"""Opening of untrusted paths: a pipe or a device under that name must not block the process for ever."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import BinaryIO
 
 
 def open_regular(path: Path) -> BinaryIO:
-    """Open a file to be read; OSError where it is a pipe, a socket, a device or a folder.
+    """Open a file for reading; OSError if it is a pipe, a socket, a device or a folder.
 
     Links are followed: an installation by `colcon build --symlink-install` consists of them.
     """
@@ -20,22 +20,22 @@ def open_regular(path: Path) -> BinaryIO:
 
 
 def create_regular(path: Path) -> BinaryIO:
-    """Open a file to be written from its beginning, made where there is none; OSError as `open_regular`."""
+    """Open a file for writing from its start, creating it if needed; raises OSError as `open_regular` does."""
     return os.fdopen(_open(path, os.O_WRONLY | os.O_CREAT), "wb")
 
 
 def read_regular(path: Path, most_bytes: int = -1) -> bytes:
-    """Read a file, the first `most_bytes` of it where that is not negative; OSError as `open_regular`."""
+    """Read a file, or its first `most_bytes` unless negative; raises OSError as `open_regular` does."""
     with open_regular(path) as stream:
         return stream.read(most_bytes)
 
 
 def _open(path: Path, flags: int) -> int:
-    # Without O_NONBLOCK, to open a pipe waits for somebody at its other end, deaf to signals.
+    # Without O_NONBLOCK, opening a pipe waits for a process at its other end and ignores signals.
     descriptor = os.open(path, flags | os.O_NONBLOCK | os.O_CLOEXEC, 0o666)
     try:
         if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-            raise OSError(errno.EINVAL, "it is no regular file", str(path))
+            raise OSError(errno.EINVAL, "it is not a regular file", str(path))
         os.set_blocking(descriptor, True)
         if flags & os.O_WRONLY:
             os.ftruncate(descriptor, 0)

@@ -100,4 +100,4 @@ def test_a_read_only_package_without_a_home_is_imported(tmp_path: Path) -> None:
         pytest.skip("no mount namespaces here")
     assert result.returncode == 0, result.stderr
     assert result.stdout.strip() == str(tmp_path / f"pointpillars_ov_ros-{os.getuid()}")
-    assert "compiled kernels are kept in" in result.stderr
+    assert "compiled kernels are stored in" in result.stderr

@@ -109,11 +109,11 @@ def test_an_optional_field_may_be_none() -> None:
         ({"inner": {"colour": ["red"]}}, "inner.colour: ['red'] is not one of red, blue"),
         ({"inner": {}}, "inner.colour: missing"),
         ({"many": [{"colour": "red"}, {"colour": "x"}]}, "many[1].colour: 'x' is not one of red, blue"),
-        ({"many": [{"colour": "red", "hue": 1}]}, "many[0].hue: unknown key; known are colour, ratio"),
+        ({"many": [{"colour": "red", "hue": 1}]}, "many[0].hue: unknown key; known keys are colour, ratio"),
         ({"maybe": {"colour": "x"}}, "maybe.colour: 'x' is not one of"),
         ({"hashes": ["a"]}, "hashes: expected a mapping, got ['a']"),
         ({"hashes": {"a": 1}}, "hashes.a: expected str, got 1"),
-        ({"cuont": 1}, "cuont: unknown key; known are count, name"),
+        ({"cuont": 1}, "cuont: unknown key; known keys are count, name"),
     ],
 )
 def test_what_does_not_fit_raises_naming_field_and_value(changes: dict[str, Any], message: str) -> None:

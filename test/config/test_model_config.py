@@ -119,12 +119,12 @@ def test_a_value_out_of_bounds_raises_naming_field_and_value(path: str, value: o
         (
             "grid.x_range",
             [0.0, 3.9],
-            "grid.pillar_size: [0.16, 0.2] is not such that 3.9 m are a whole number of pillars",
+            "grid.pillar_size: [0.16, 0.2] is not such that 3.9 m is a whole number of pillars",
         ),
         (
             "grid.y_range",
             [-1.6, 1.7],
-            "grid.pillar_size: [0.16, 0.2] is not such that 3.3 m are a whole number of pillars",
+            "grid.pillar_size: [0.16, 0.2] is not such that 3.3 m is a whole number of pillars",
         ),
         ("rpn.stride", 5, "rpn.stride: 5 is not a divisor of 24 cells"),
         ("rpn.stride", 3, "rpn.stride: 3 is not a divisor of 16 cells"),

@@ -105,7 +105,7 @@ def test_an_unknown_sensor_is_named_with_those_that_exist(name: str) -> None:
 
 def test_what_is_no_yaml_is_one_line(tmp_path: Path) -> None:
     (tmp_path / "bad.yaml").write_text("beams: [1,\nblocks: }")
-    with pytest.raises(ConfigError, match=r"bad\.yaml.*no valid YAML") as error:
+    with pytest.raises(ConfigError, match=r"bad\.yaml.*invalid YAML") as error:
         load_sensor(tmp_path / "bad.yaml")
     assert "\n" not in str(error.value)
 
