@@ -1,6 +1,6 @@
 # Copyright 2026 The pointpillars_ov_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Anchors, and the mask of those that stand over enough occupied pillars (SECOND's anchor mask)."""
+"""Anchors, and the mask that keeps those over enough occupied pillars (SECOND's anchor mask)."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from pointpillars_ov_ros.core.pillars import Pillars
 def make_anchors(config: ModelConfig) -> FloatArray:
     """Return all anchors, (rows * columns * anchors_per_cell, 7) float32, in the order of the RPN's outputs.
 
-    x, y, bottom z, length, width, height (m, lidar frame) and the angle in the network's own convention.
+    Columns: x, y, bottom z, length, width, height (m, lidar frame) and the angle in the network's own convention.
     """
     rows, columns = config.output_shape
     shapes = [(anchor.bottom_z, *anchor.size, angle) for anchor in config.anchors for angle in anchor.angles]
@@ -32,8 +32,8 @@ def make_anchors(config: ModelConfig) -> FloatArray:
 def make_footprints(config: ModelConfig, anchors: FloatArray) -> ShortArray:
     """Return the cells under each anchor, (A, 4) int16: first column, first row, last column, last row.
 
-    The anchor is taken as axis-aligned along whichever axis its length is nearer to. As in SECOND, the
-    first column and row are exclusive, the last ones inclusive.
+    The anchor is treated as axis-aligned along the axis that its length is nearer to. As in SECOND, the first column
+    and row are exclusive, the last ones inclusive.
     """
     angles = anchors[:, 6].astype(np.float64)
     if config.box_coder.angle is AngleConvention.ROTATION_Y:
@@ -53,10 +53,10 @@ def make_footprints(config: ModelConfig, anchors: FloatArray) -> ShortArray:
 
 
 class Occupancy:
-    """Which cells of one cloud are occupied: a bit for each, (ny, words) uint64.
+    """Occupied cells of one cloud as a bit mask, (ny, words) uint64.
 
-    The 28 kB stay in the L1 cache, where an integral image of the canvas (0.9 MB, SECOND's way) is written anew for
-    every cloud to look up a few dozen anchors.
+    The mask takes 28 kB and stays in the L1 cache. An integral image of the canvas, as SECOND builds it, takes 0.9 MB
+    and is written anew for every cloud to look up a few dozen anchors.
     """
 
     def __init__(self, ny: int, nx: int) -> None:
@@ -64,13 +64,13 @@ class Occupancy:
         self.bits = np.zeros((ny, -(-nx // 64)), np.uint64)
 
     def update(self, pillars: Pillars) -> None:
-        """Mark the cells of the present cloud, and no others."""
+        """Mark the cells of the current cloud and clear all others."""
         mark_occupied(pillars.coords, pillars.size, self.bits)
 
 
 @njit(nogil=True, cache=True)
 def mark_occupied(coords: IntArray, size: int, bits: WordArray) -> None:
-    """Set the bits of the first `size` cells (column, row) of `coords`, clear all others."""
+    """Set the bits of the first `size` cells (column, row) of `coords` and clear all others."""
     bits[:] = 0
     for pillar in range(size):
         column = coords[pillar, 0]
@@ -95,7 +95,7 @@ def count_occupied(bits: WordArray, footprint: ShortArray) -> int:
 
 @njit(nogil=True, cache=True, inline="always")
 def count_ones(word: np.uint64) -> int:
-    """Count the bits that are 1: in pairs, in fours, in bytes; the product adds up the bytes."""
+    """Count the set bits: in pairs, in fours, in bytes; the multiplication adds up the bytes."""
     word -= (word >> np.uint64(1)) & np.uint64(0x5555555555555555)
     word = (word & np.uint64(0x3333333333333333)) + ((word >> np.uint64(2)) & np.uint64(0x3333333333333333))
     word = (word + (word >> np.uint64(4))) & np.uint64(0x0F0F0F0F0F0F0F0F)

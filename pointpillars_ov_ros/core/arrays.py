@@ -1,6 +1,6 @@
 # Copyright 2026 The pointpillars_ov_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Names of the array types that go between the stages."""
+"""Aliases for the array types passed between the stages."""
 
 from __future__ import annotations
 

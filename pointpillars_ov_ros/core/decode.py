@@ -1,6 +1,6 @@
 # Copyright 2026 The pointpillars_ov_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""RPN outputs to detections: anchor mask, score threshold, SECOND box decoding, direction bins, rotated NMS."""
+"""Decoding of the RPN outputs: anchor mask, score threshold, SECOND box coder, direction bins, rotated NMS."""
 
 from __future__ import annotations
 
@@ -28,32 +28,35 @@ from pointpillars_ov_ros.core.nms import suppress
 from pointpillars_ov_ros.core.pillars import Pillars
 
 _GROUP = 256
-"""Anchors that are passed over together where none of them is a candidate, as nearly always."""
+"""Number of anchors skipped together when none of them is a candidate, which is the usual case."""
 
 
 class AnchorFilter(NamedTuple):
-    """Which anchors stand over enough occupied pillars."""
+    """Parameters of the anchor mask: which anchors stand over enough occupied pillars."""
 
     footprints: ShortArray
     """(A, 4); see `make_footprints`."""
     occupied: WordArray
     """(ny, words); see `Occupancy`."""
     min_pillars: int
-    """An anchor needs more than so many; below 0 all pass."""
+    """An anchor passes if it covers more pillars than this; below 0 all anchors pass."""
 
 
 class ScoreLimits(NamedTuple):
-    """Least logits of candidates, for each class (classes,)."""
+    """Minimum logits of candidates, per class, (classes,)."""
 
     near: FloatArray
     far: FloatArray
-    """Of anchors beyond `far_from`."""
+    """Minimum logits of anchors beyond `far_from`."""
     far_from: FloatArray
     """Horizontal distance from the sensor (m)."""
 
 
 class Candidates(NamedTuple):
-    """Anchors whose best class reaches its limit, in order; all (A,), of which the first ones are in use."""
+    """Anchors whose best class reaches its limit, in order.
+
+    All arrays are (A,); only the first entries are in use.
+    """
 
     anchors: IntArray
     logits: FloatArray
@@ -61,7 +64,7 @@ class Candidates(NamedTuple):
 
 
 class BoxHeads(NamedTuple):
-    """What boxes are decoded from."""
+    """Inputs that boxes are decoded from."""
 
     anchors: FloatArray
     """(A, 7); see `make_anchors`."""
@@ -72,7 +75,7 @@ class BoxHeads(NamedTuple):
 
 
 class BoxCoding(NamedTuple):
-    """The conventions of a network's residuals and directions; see `BoxCoder` and `Direction`."""
+    """Conventions of a network's residuals and directions; see `BoxCoder` and `Direction`."""
 
     length_first: bool
     center_origin: bool
@@ -82,7 +85,7 @@ class BoxCoding(NamedTuple):
 
 
 class SuppressionLimits(NamedTuple):
-    """What is left of the candidates; see `PostprocessConfig`."""
+    """Limits that candidates are reduced by; see `PostprocessConfig`."""
 
     max_candidates: int
     iou_threshold: float
@@ -91,7 +94,10 @@ class SuppressionLimits(NamedTuple):
 
 
 class Decoder:
-    """Decodes the outputs of one network; holds its anchors and scratch, so one per frame in flight."""
+    """Decoder of one network's outputs.
+
+    Holds the anchors and scratch memory, so each frame in flight needs its own.
+    """
 
     def __init__(self, config: ModelConfig) -> None:
         """Generate the anchors of `config`."""
@@ -124,9 +130,10 @@ class Decoder:
     ) -> Detections:
         """Decode the RPN's outputs for the cloud grouped in `pillars`.
 
-        With A anchors a cell: `boxes` [1, rows, columns, A * 7] residuals, `scores`
-        [1, rows, columns, A * classes] logits, `directions` [1, rows, columns, A * 2] logits. Raises
-        OutputError where they are not numbers.
+        With A anchors per cell: `boxes` [1, rows, columns, A * 7] residuals, `scores`
+        [1, rows, columns, A * classes] logits, `directions` [1, rows, columns, A * 2] logits.
+
+        Raises OutputError if an output contains NaN or infinity.
         """
         if self._config.anchor_mask is not None:
             self._occupancy.update(pillars)
@@ -134,28 +141,28 @@ class Decoder:
             self._settings, self._limits = settings, make_score_limits(settings, self._config.classes)
         count = select_candidates(scores.reshape(-1), self._anchors, self._limits, self._filter, self._candidates)
         if count < 0:
-            raise OutputError("the RPN gave scores that are NaN or infinite")
+            raise OutputError("the RPN's scores contain NaN or infinity")
         heads = BoxHeads(self._anchors, boxes.reshape(-1, 7), directions.reshape(-1, 2))
         limits = SuppressionLimits(
             settings.max_candidates, settings.nms_threshold, settings.max_detections, settings.nms_per_class
         )
         kept, decoded, scores, labels = decode_best(self._candidates, count, heads, self._coding, limits)
         if kept < 0:
-            raise OutputError("the RPN gave boxes or directions that are NaN or infinite")
+            raise OutputError("the RPN's boxes or directions contain NaN or infinity")
         return Detections(decoded, scores, labels)
 
 
 def override_thresholds(config: ModelConfig, runtime: RuntimeConfig) -> PostprocessConfig:
-    """Return the model's own thresholds with those of `runtime` in their place that are set.
+    """Return the model's thresholds, replaced by those of `runtime` that are set.
 
-    The most particular one counts: that of the class, then `score_threshold`, then the model's for what is published.
-    ConfigError where a class is not one of the model's.
+    The most specific value wins: that of the class, then `score_threshold`, then the model's own publishing threshold.
+    Raises ConfigError if a class is not one of the model's.
     """
     settings, scores = config.postprocess, runtime.class_scores
     for name in scores:
         if name not in config.classes:
             raise ConfigError(
-                f"class_score_thresholds: the model has no class {name!r}, but {', '.join(config.classes)}"
+                f"class_score_thresholds: the model has no class {name!r}; its classes are {', '.join(config.classes)}"
             )
     own = () if runtime.score_threshold else settings.publish
     named = tuple(ClassThreshold(name, score) for name, score in scores.items())
@@ -168,12 +175,12 @@ def override_thresholds(config: ModelConfig, runtime: RuntimeConfig) -> Postproc
 
 
 def keep_all(settings: PostprocessConfig) -> PostprocessConfig:
-    """Return thresholds that keep all that measuring needs, and not only what is published."""
+    """Return thresholds that keep everything an evaluation needs, not only what is published."""
     return replace(settings, publish=())
 
 
 def make_score_limits(settings: PostprocessConfig, classes: tuple[str, ...]) -> ScoreLimits:
-    """Return what the scores of `classes` are compared with, as logits."""
+    """Return the limits that the scores of `classes` are compared with, as logits."""
     by_name = {threshold.class_name: threshold for threshold in settings.publish}
     every = [by_name.get(name, ClassThreshold(name, settings.score_threshold)) for name in classes]
     near = [logit(threshold.score) for threshold in every]
@@ -184,13 +191,13 @@ def make_score_limits(settings: PostprocessConfig, classes: tuple[str, ...]) -> 
 
 
 def logit(score: float) -> float:
-    """The logit of a score in (0, 1]; infinite for 1."""
+    """Return the logit of a score in (0, 1]; infinity for 1."""
     return math.log(score / (1.0 - score)) if score < 1.0 else math.inf
 
 
 @njit(nogil=True, cache=True)
 def sigmoid(logits: FloatArray) -> FloatArray:
-    """Scores of logits."""
+    """Return the scores of logits."""
     return (np.float32(1.0) / (np.float32(1.0) + np.exp(-logits))).astype(np.float32)
 
 
@@ -202,11 +209,11 @@ def select_candidates(
     anchor_filter: AnchorFilter,
     out: Candidates,
 ) -> int:
-    """List the anchors whose best class reaches its limit and that the filter lets pass; return how many.
+    """List the anchors that reach the limit of their best class and pass the filter; return their number.
 
-    `class_logits` (anchors * classes,), `anchors` (anchors, 7). The comparison is made on logits, and the mask looked
-    up only for anchors that pass it: both are the same as masking and taking the sigmoid of all hundred thousand. NaN
-    or infinity anywhere: -1.
+    `class_logits` (anchors * classes,), `anchors` (anchors, 7). Scores are compared as logits, and the mask is looked
+    up only for anchors that pass. The result is the same as masking and taking the sigmoid of all hundred thousand
+    anchors. Returns -1 if any value is NaN or infinite.
     """
     footprints, occupied, min_pillars = anchor_filter
     candidates, logits, labels = out
@@ -241,7 +248,7 @@ def select_candidates(
 
 @njit(nogil=True, cache=True, inline="always")
 def any_reaches(values: FloatArray, least: np.float32) -> bool:
-    """Whether one of `values` is `least` or above, or not finite; without a branch, so that it is vectorized."""
+    """Whether any of `values` is at least `least` or not finite; branch-free, so that it is vectorized."""
     found = False
     for i in range(values.shape[0]):
         found |= (not values[i] < least) | (values[i] == -np.inf)
@@ -254,8 +261,8 @@ def decode_best(
 ) -> tuple[int, FloatArray, FloatArray, IntArray]:
     """Decode the best of the first `count` candidates and suppress those that overlap a better one.
 
-    Returns how many are left, their boxes (M, 7), scores and labels, best first; -1 where a box or its direction is not
-    finite. In one piece because a call from Python costs more than the work, of which there is little.
+    Returns the number of boxes left, the boxes (M, 7), scores and labels, best first. The number is -1 if a box or its
+    direction is not finite. This is one function because a call from Python would cost more than the work.
     """
     logits = candidates.logits[:count]
     best = np.argsort(-logits, kind="mergesort")[: limits.max_candidates]
@@ -270,7 +277,7 @@ def decode_best(
 
 @njit(nogil=True, cache=True)
 def decode_boxes(chosen: IntArray, heads: BoxHeads, coding: BoxCoding, out: FloatArray) -> None:
-    """Decode residuals x y z, size, angle of the `chosen` anchors into `out` (M, 7) (SECOND, section 3.2.2)."""
+    """Decode the residuals (x y z, size, angle) of the `chosen` anchors into `out` (M, 7) (SECOND, section 3.2.2)."""
     anchors, residuals, directions = heads
     length_first, center_origin, direction_offset, first_bin, rotation_y = coding
     at_length, at_width = (3, 4) if length_first else (4, 3)
@@ -287,7 +294,7 @@ def decode_boxes(chosen: IntArray, heads: BoxHeads, coding: BoxCoding, out: Floa
             out[k, 2] = anchor[2] + height / 2 + residual[2] * height
         else:
             out[k, 2] = anchor[2] + residual[2] * height + out[k, 5] / 2
-        # The regressed angle knows the axis of the box, the direction bin which way along it.
+        # The regressed angle gives the axis of the box, the direction bin which end is the front.
         angle = (anchor[6] + residual[6] - direction_offset) % math.pi
         direction = directions[chosen[k]]
         if (1 if direction[1] > direction[0] else 0) != first_bin:

@@ -1,9 +1,9 @@
 # Copyright 2026 The pointpillars_ov_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""The dense inputs of a pillar feature encoder that runs as a network of its own (SmallMunich's split).
+"""Dense inputs of a pillar feature encoder that runs as a network of its own (SmallMunich's split).
 
-Seven inputs have a value per point slot, [1, 1, P, N], and are zero in the slots without a point; one
-has the number of points of each pillar, [1, P].
+Seven inputs have one value per point slot, [1, 1, P, N], and are zero in slots without a point. The eighth holds the
+number of points of each pillar, [1, P].
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ from pointpillars_ov_ros.core.arrays import FloatArray, IntArray
 from pointpillars_ov_ros.core.pillars import Pillars
 
 Planes = tuple[FloatArray, ...]
-"""The eight tensors without their leading ones: (P, N), num_points (1, P)."""
+"""The eight tensors without their leading ones: (P, N) each, num_points (1, P)."""
 
 
 class DensePfeInputs(NamedTuple):
-    """The eight input tensors, float32; all [1, 1, P, N] but `num_points`, [1, P]."""
+    """The eight input tensors, float32: [1, 1, P, N] each, `num_points` [1, P]."""
 
     x: FloatArray
     y: FloatArray
@@ -35,15 +35,15 @@ class DensePfeInputs(NamedTuple):
 
 
 class DensePfe:
-    """Writes clouds into the memory of the encoder's input tensors, touching only slots that hold a point."""
+    """Writer of clouds into the encoder's input tensors that touches only slots with a point."""
 
     def __init__(self, grid: GridConfig, inputs: DensePfeInputs) -> None:
-        """Take `inputs` (written in place from now on) and blank them."""
+        """Clear `inputs`, which are written in place from now on."""
         self._grid = grid
         self._inputs = inputs
         for tensor in inputs:
             tensor.fill(0.0)
-        # The graph divides by it: an empty pillar must not make a NaN.
+        # The graph divides by the number of points: an empty pillar must not produce NaN.
         inputs.num_points.fill(1.0)
         self._planes = tuple(tensor.reshape(tensor.shape[-2:]) for tensor in inputs)
         self._starts = np.zeros(grid.max_pillars + 1, np.int32)
@@ -52,7 +52,7 @@ class DensePfe:
         self._pillar_size = np.array(grid.pillar_size, np.float32)
 
     def fill(self, pillars: Pillars) -> None:
-        """Replace the last cloud in the tensors by `pillars`."""
+        """Replace the previous cloud in the tensors with `pillars`."""
         clear_slots(self._planes, self._starts, self._size)
         fill_slots(
             self._planes, pillars.points, pillars.starts, pillars.coords, pillars.size, self._offset, self._pillar_size
@@ -63,7 +63,7 @@ class DensePfe:
 
 @njit(nogil=True, cache=True)
 def clear_slots(planes: Planes, starts: IntArray, size: int) -> None:
-    """Zero the slots filled in the first `size` pillars, as many as `starts` says; num_points becomes 1."""
+    """Clear the slots used by the first `size` pillars (per `starts`) and set their num_points to 1."""
     x, y, z, intensity, num_points, center_x, center_y, mask = planes
     for pillar in range(size):
         num_points[0, pillar] = 1.0
@@ -87,7 +87,7 @@ def fill_slots(
     offset: FloatArray,
     pillar_size: FloatArray,
 ) -> None:
-    """Write every point of each pillar, the pillar's centre and the mask into its slot."""
+    """Write every point of each pillar, the pillar's centre and the mask into the pillar's slots."""
     x, y, z, intensity, num_points, center_x, center_y, mask = planes
     for pillar in range(size):
         first = starts[pillar]

@@ -1,6 +1,6 @@
 # Copyright 2026 The pointpillars_ov_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""What comes out of the pipeline for one cloud."""
+"""The detections of one cloud."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from pointpillars_ov_ros.config.errors import require
 from pointpillars_ov_ros.core.arrays import BoolArray, DoubleArray, FloatArray, IntArray
 
 _SIGNS = np.array([[2.0 * (k >> bit & 1) - 1.0 for bit in range(3)] for k in range(8)])
-"""Of the corners of a box, (8, 3), along its own axes."""
+"""Signs of the corners of a box along its own axes, (8, 3)."""
 
 
 @dataclass(frozen=True)
@@ -23,31 +23,31 @@ class Detections:
     boxes: FloatArray
     """(M, 7): geometric centre x y z, length, width, height (m), yaw (rad, about +z, 0 = +x, in [-pi, pi])."""
     scores: FloatArray
-    """(M,), 0..1."""
+    """(M,), from 0 to 1."""
     labels: IntArray
     """(M,), indices into `ModelConfig.classes`."""
     classes: tuple[str, ...] = ()
-    """`ModelConfig.classes`, where whoever made them has said so."""
+    """`ModelConfig.classes`, where the producer has set them."""
 
     def __len__(self) -> int:
         return len(self.scores)
 
     @property
     def class_names(self) -> tuple[str, ...]:
-        """The name of each detection's class, (M,); needs `classes`."""
+        """Class name of each detection, (M,); needs `classes`."""
         return tuple(self.classes[label] for label in self.labels)
 
     @classmethod
     def empty(cls) -> Detections:
-        """No detection at all."""
+        """Return an empty set of detections."""
         return cls(np.zeros((0, 7), np.float32), np.zeros(0, np.float32), np.zeros(0, np.int32))
 
     def above(self, score: float) -> Detections:
-        """Keep those with at least this score."""
+        """Return the detections with at least this score."""
         return self._where(self.scores >= score)
 
     def of(self, classes: BoolArray) -> Detections:
-        """Keep those of the classes for which `classes` (number of classes,) is true."""
+        """Return the detections of the classes for which `classes` (number of classes,) is true."""
         return self._where(classes[self.labels])
 
     def _where(self, keep: BoolArray) -> Detections:
@@ -55,7 +55,10 @@ class Detections:
 
 
 def box_corners(boxes: FloatArray | DoubleArray) -> DoubleArray:
-    """Return the corners (M, 8, 3) (m) of boxes (M, 7); bits 0, 1, 2 of a corner's number: front, left, top."""
+    """Return the corners (M, 8, 3) (m) of boxes (M, 7).
+
+    Bits 0, 1 and 2 of a corner's index stand for front, left and top.
+    """
     local = boxes[:, None, 3:6] / 2 * _SIGNS
     cos, sin = np.cos(boxes[:, 6])[:, None], np.sin(boxes[:, 6])[:, None]
     x = boxes[:, :1] + cos * local[..., 0] - sin * local[..., 1]
@@ -64,13 +67,13 @@ def box_corners(boxes: FloatArray | DoubleArray) -> DoubleArray:
 
 
 def choose_classes(names: str, known: Sequence[str]) -> BoolArray:
-    """Return for each of `known` whether it is among `names`, separated by commas; all are where there is none."""
+    """Return for each of `known` whether it is among the comma-separated `names`; all are if `names` is empty."""
     wanted = _split(names)
     return np.array([not wanted or name in wanted for name in known], np.bool_)
 
 
 def check_classes(names: str, known: Sequence[str]) -> None:
-    """Raise ConfigError where one of `names`, separated by commas, is none of `known`."""
+    """Raise ConfigError if one of the comma-separated `names` is not in `known`."""
     for name in _split(names):
         require(name in known, "classes", name, f"one of {', '.join(known)}")
 

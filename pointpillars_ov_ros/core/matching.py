@@ -1,6 +1,6 @@
 # Copyright 2026 The pointpillars_ov_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Which detection became which, where the same cloud went down two roads."""
+"""Matching of two sets of detections of the same cloud, produced in two ways."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from pointpillars_ov_ros.core.arrays import FloatArray
 from pointpillars_ov_ros.core.detections import Detections, box_corners
 
 MAX_DISTANCE = 1.0
-"""Between the centres of a detection before and after (m, horizontally)."""
+"""Maximum horizontal distance between the centres of matched detections (m)."""
 
 
 class Matching(NamedTuple):
@@ -20,13 +20,13 @@ class Matching(NamedTuple):
 
     pairs: tuple[tuple[int, int], ...]
     lost: tuple[int, ...]
-    """Before, but not after; in order of score, as the next."""
+    """Detections without a partner after; in order of score, like `new`."""
     new: tuple[int, ...]
-    """After, but not before."""
+    """Detections without a partner before."""
 
 
 def match(before: Detections, after: Detections) -> Matching:
-    """Match each detection after, best first, with the nearest free one before of its class within MAX_DISTANCE."""
+    """Match each detection of `after`, best first, to the nearest free one of its class within MAX_DISTANCE."""
     free = np.ones(len(before), bool)
     pairs, new = [], []
     for index, (box, label) in enumerate(zip(after.boxes, after.labels, strict=True)):
@@ -42,10 +42,10 @@ def match(before: Detections, after: Detections) -> Matching:
 
 
 def corner_shift(before: FloatArray, after: FloatArray) -> float:
-    """Return how far the corner moved that moved farthest (m) between two boxes (7,), see `Detections`.
+    """Return the largest distance (m) that a corner moved between two boxes (7,); see `Detections`.
 
-    Position, size and axis all count; which end is the front does not: it is a separate output of a network,
-    and a toss-up for what looks the same from both ends.
+    Position, size and axis all count. Which end is the front does not: it is a separate output of the network, and
+    arbitrary for objects that look the same from both ends.
     """
     turn = np.array([0, 0, 0, 0, 0, 0, np.pi], np.float32)
     here, there, turned = box_corners(np.stack([before, after, after + turn]))

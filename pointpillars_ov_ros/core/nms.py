@@ -1,6 +1,6 @@
 # Copyright 2026 The pointpillars_ov_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Overlap of rotated rectangles in bird's-eye view, and non-maximum suppression by it."""
+"""Overlap of rotated rectangles in bird's-eye view, and non-maximum suppression based on it."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ def nms_bev(
     max_kept: int,
     per_class: bool,
 ) -> IndexArray:
-    """Return the indices kept of `boxes` (M, 7), which come best score first.
+    """Return the indices of the boxes that are kept, ascending, at most `max_kept`.
 
-    A box is dropped when its rotated BEV IoU with a kept one exceeds `iou_threshold`; with `per_class` only
-    boxes of the same label drop each other. At most `max_kept` indices, ascending.
+    `boxes` (M, 7) are sorted by score, best first. A box is dropped if its rotated BEV IoU with a kept one exceeds
+    `iou_threshold`; with `per_class`, only boxes of the same label suppress each other.
     """
     kept = np.empty(min(len(boxes), max_kept), np.int64)
     size = suppress(boxes, labels, iou_threshold, per_class, kept)
@@ -31,7 +31,7 @@ def nms_bev(
 
 @njit(nogil=True, cache=True)
 def suppress(boxes: FloatArray, labels: IntArray, iou_threshold: float, per_class: bool, kept: IndexArray) -> int:
-    """Greedy NMS into `kept`; return how many."""
+    """Run greedy NMS, write the kept indices into `kept` and return their number."""
     size = 0
     for i in range(boxes.shape[0]):
         if size == kept.shape[0]:
@@ -52,7 +52,7 @@ def suppress(boxes: FloatArray, labels: IntArray, iou_threshold: float, per_clas
 
 @njit(nogil=True, cache=True)
 def iou_bev(a: FloatArray, b: FloatArray) -> float:
-    """Rotated intersection over union of two boxes (7,) seen from above, 0..1."""
+    """Return the rotated intersection over union of two boxes (7,) in bird's-eye view, 0 to 1."""
     dx, dy = np.float64(b[0]) - np.float64(a[0]), np.float64(b[1]) - np.float64(a[1])
     reach = (math.hypot(np.float64(a[3]), np.float64(a[4])) + math.hypot(np.float64(b[3]), np.float64(b[4]))) / 2
     if dx * dx + dy * dy >= reach * reach:
@@ -64,10 +64,10 @@ def iou_bev(a: FloatArray, b: FloatArray) -> float:
 
 @njit(nogil=True, cache=True)
 def intersect_bev(dx: float, dy: float, a: FloatArray, b: FloatArray) -> float:
-    """Area common to box a and box b, whose centre is (dx, dy) from a's.
+    """Return the area common to boxes a and b, where (dx, dy) is the centre of b relative to that of a.
 
-    Sutherland-Hodgman in the axes of a: there a is |x| <= length / 2, |y| <= width / 2, so each of the four
-    clips is by one coordinate, and small differences are not lost beside large coordinates.
+    Sutherland-Hodgman clipping in the axes of a: there a is |x| <= length / 2, |y| <= width / 2, so each of the four
+    clips is by one coordinate, and small differences do not drown in large coordinates.
     """
     polygon = np.empty((8, 2), np.float64)
     clipped = np.empty((8, 2), np.float64)

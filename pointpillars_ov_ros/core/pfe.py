@@ -1,10 +1,10 @@
 # Copyright 2026 The pointpillars_ov_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""The pillar feature encoder computed point by point on the host: the network's numbers, a small part of its work.
+"""Pillar feature encoder on the host: the network's result, computed only for the points that exist.
 
-A PFE is linear -> batch norm -> ReLU on nine values of each point, then a pooling over the N point slots of a
-pillar (PointPillars, section 2.1). Slots without a point hold zeros, which give the same whatever the pillar: they are
-never computed.
+A PFE is linear -> batch norm -> ReLU on nine values of each point, then a pooling over the N point slots of a pillar
+(PointPillars, section 2.1). Slots without a point hold zeros, whose result is the same for every pillar, so it is never
+computed per slot.
 """
 
 from __future__ import annotations
@@ -22,12 +22,12 @@ from pointpillars_ov_ros.core.pillars import Pillars
 from pointpillars_ov_ros.core.tile import LANES, ROWS, add_product, rectify_product
 
 _BLOCK = 256
-"""Pillars encoded together: their features, and a matrix of the convolution, stay in the L2 cache."""
+"""Number of pillars encoded together: their features and one matrix of the convolution stay in the L2 cache."""
 
 
 @dataclass(frozen=True)
 class SlotConvolution:
-    """A pooling that is a convolution over the point slots instead of a maximum (SmallMunich)."""
+    """Pooling by a convolution over the point slots instead of a maximum (SmallMunich)."""
 
     taps: FloatArray
     """(T, C in, C out): tap t multiplies point slot t * dilation."""
@@ -38,16 +38,16 @@ class SlotConvolution:
 
 @dataclass(frozen=True)
 class PfeWeights:
-    """Weights with the batch norm folded in."""
+    """Weights of the PFE with the batch norm folded in."""
 
     linear: FloatArray
-    """(9, C): of x, y, z, intensity, x y z from the mean of the pillar, x y from its centre."""
+    """(9, C), for x, y, z, intensity, offset x y z from the mean of the pillar, offset x y from its centre."""
     bias: FloatArray
     """(C,)."""
     convolution: SlotConvolution | None
-    """None: pooling by maximum."""
+    """None: maximum pooling."""
     empty_bias: FloatArray | None = None
-    """(C,) in slots without a point, where another value of a point is 1 (OpenPCDet's height); None: the same bias."""
+    """(C,), bias of slots without a point if it differs (OpenPCDet's height); None: same as `bias`."""
 
 
 class PillarPoints(NamedTuple):
@@ -58,26 +58,26 @@ class PillarPoints(NamedTuple):
     coords: IntArray
     size: int
     offset: FloatArray
-    """(2,) centre of the first pillar (m)."""
+    """(2,), centre of the first pillar (m)."""
     pillar_size: FloatArray
-    """(2,) (m)."""
+    """(2,), (m)."""
 
 
 class MaximumPooling(NamedTuple):
-    """Weights padded to whole lanes, of a pooling by maximum."""
+    """Weights of maximum pooling, padded to whole lanes."""
 
     layer: FloatArray
-    """(10, C): the linear layer and its bias."""
+    """(10, C), the linear layer and its bias."""
     tails: FloatArray
     """(2, C); see `sum_up_empty_slots`."""
     max_points: int
 
 
 class ConvolutionPooling(NamedTuple):
-    """Weights padded to whole lanes, of a pooling by convolution."""
+    """Weights of convolution pooling, padded to whole lanes."""
 
     layer: FloatArray
-    """(10, C): the linear layer and its bias."""
+    """(10, C), the linear layer and its bias."""
     tails: FloatArray
     """(T + 1, C out); see `sum_up_empty_slots`."""
     taps: FloatArray
@@ -86,7 +86,10 @@ class ConvolutionPooling(NamedTuple):
 
 
 class HostEncoder:
-    """Encodes the pillars of one frame in flight, all in `prepare`; no device is waited for."""
+    """Encoder of one frame in flight that works on the host.
+
+    All work is done in `prepare`; no device is waited for.
+    """
 
     def __init__(self, grid: GridConfig, weights: PfeWeights) -> None:
         """Allocate for `grid`."""
@@ -108,12 +111,12 @@ class HostEncoder:
         self.encode(pillars)
 
     def start(self, done: Callable[[], None] | None = None) -> None:
-        """Call `done`, since nothing is left to do."""
+        """Call `done` at once: `prepare` has done all the work."""
         if done is not None:
             done()
 
     def is_finished(self) -> bool:
-        """Whether nothing runs, which is always so."""
+        """Whether nothing is running; always true."""
         return True
 
     def finish(self) -> FloatArray:
@@ -133,9 +136,9 @@ class HostEncoder:
 
 
 def sum_up_empty_slots(weights: PfeWeights) -> FloatArray:
-    """Return (T + 1, C out): row t is what the bias and the taps from t on give, if those are over empty slots.
+    """Return (T + 1, C out): row t is the contribution of the bias and of taps t and later over empty slots.
 
-    Where the pooling is a maximum, T = 1: row 0 is of a pillar with an empty slot, row 1 of one without.
+    With maximum pooling T = 1: row 0 is for a pillar with an empty slot, row 1 for a full one.
     """
     empty = np.maximum(weights.bias if weights.empty_bias is None else weights.empty_bias, np.float32(0.0))
     if weights.convolution is None:
@@ -147,7 +150,7 @@ def sum_up_empty_slots(weights: PfeWeights) -> FloatArray:
 
 
 def pad_channels(array: FloatArray, axes: tuple[int, ...]) -> FloatArray:
-    """Lengthen `axes` with zeros to a multiple of LANES, as `add_product` needs."""
+    """Pad `axes` with zeros to a multiple of LANES, as `add_product` requires."""
     widths = [(0, -length % LANES if axis in axes else 0) for axis, length in enumerate(array.shape)]
     return np.ascontiguousarray(np.pad(array, widths), np.float32)
 
@@ -162,7 +165,7 @@ def pool_maximum(pillars: PillarPoints, pooling: MaximumPooling, out: FloatArray
     for pillar in range(size):
         first, last = starts[pillar], starts[pillar + 1]
         find_center(points, first, last, coords, pillar, offset, pillar_size, centers, 0)
-        # ReLU gives nothing below 0, so that a pillar without empty slots may begin there.
+        # ReLU returns nothing below 0, so a pillar without empty slots may start there.
         copy_row(tails, 0 if last - first < max_points else 1, out, pillar)
         for i in range(first, last):
             decorate(points, i, centers, 0, decorated, filled)
@@ -180,8 +183,8 @@ def pool_maximum(pillars: PillarPoints, pooling: MaximumPooling, out: FloatArray
 def pool_convolution(pillars: PillarPoints, pooling: ConvolutionPooling, out: FloatArray) -> None:
     """Write the convolution over the slots of each pillar into `out` (P, C), computing only slots with a point.
 
-    A block of pillars goes through tap after tap, those without a point there leaving it: each matrix is then used
-    for many points at a time.
+    A block of pillars goes through tap after tap, and pillars without a point at a tap drop out. Each matrix is thus
+    used for many points at a time.
     """
     points, starts, coords, size, offset, pillar_size = pillars
     layer, tails, taps, dilation = pooling
@@ -206,7 +209,7 @@ def pool_convolution(pillars: PillarPoints, pooling: ConvolutionPooling, out: Fl
                     decorate(points, starts[pillar] + slot, centers, pillar - begin, decorated, row)
                 rectify_product(decorated, layer, hidden)
                 if slot == 0 and rows == ROWS:
-                    # All pillars have a point here, so that their features lie one behind the other.
+                    # All pillars have a point here, so their features are contiguous.
                     add_product(hidden, taps[0], out, begin + begin_tile)
                 else:
                     for row in range(rows):
@@ -222,7 +225,7 @@ def pool_convolution(pillars: PillarPoints, pooling: ConvolutionPooling, out: Fl
             slot += dilation
 
 
-# These take an array and the number of a row: a view of the row would cost more than the work.
+# These take an array and a row number: a view of the row would cost more than the work.
 @njit(nogil=True, cache=True, inline="always")
 def find_center(
     points: FloatArray,
@@ -249,7 +252,7 @@ def find_center(
 
 @njit(nogil=True, cache=True, inline="always")
 def decorate(points: FloatArray, point: int, centers: FloatArray, center: int, out: FloatArray, to: int) -> None:
-    """Write what the layer multiplies: the point, its distances from mean and centre, and 1 for the bias."""
+    """Write the input of the linear layer: the point, its offsets from mean and centre, and 1 for the bias."""
     x, y, z = points[point, 0], points[point, 1], points[point, 2]
     out[to, 0], out[to, 1], out[to, 2], out[to, 3] = x, y, z, points[point, 3]
     out[to, 4], out[to, 5], out[to, 6] = x - centers[center, 0], y - centers[center, 1], z - centers[center, 2]
@@ -258,7 +261,7 @@ def decorate(points: FloatArray, point: int, centers: FloatArray, center: int, o
 
 @njit(nogil=True, cache=True, inline="always")
 def keep_maximum(hidden: FloatArray, owners: IntArray, rows: int, out: FloatArray) -> None:
-    """Raise the features of each row's pillar to the row's, where those are greater."""
+    """Raise the features of each row's pillar to the row's values where those are greater."""
     for row in range(rows):
         pillar = owners[row]
         for c in range(hidden.shape[1]):
@@ -267,6 +270,6 @@ def keep_maximum(hidden: FloatArray, owners: IntArray, rows: int, out: FloatArra
 
 @njit(nogil=True, cache=True, inline="always")
 def copy_row(source: FloatArray, row: int, out: FloatArray, to: int) -> None:
-    """Copy row `row` of `source` to row `to` of `out`, as wide."""
+    """Copy row `row` of `source` to row `to` of `out`, over the width of `out`."""
     for c in range(out.shape[1]):
         out[to, c] = source[row, c]

@@ -2,9 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Pillars: range crop and grouping of points into the cells of a bird's-eye-view grid (PointPillars, section 2.1).
 
-Pillars are numbered row by row of the canvas, so that whoever goes through them also goes through its memory in
-order. The points within one keep the order in which they arrive: networks whose PFE is more than a maximum over
-points depend on it.
+Pillars are numbered row by row of the canvas, so that a loop over them accesses the canvas in memory order. The points
+within a pillar keep their order of arrival, since networks whose PFE is more than a maximum over points depend on it.
 """
 
 from __future__ import annotations
@@ -19,29 +18,29 @@ from pointpillars_ov_ros.core.arrays import FloatArray, IntArray
 
 
 class PillarCells(NamedTuple):
-    """The cells of the grid, as the kernels take them."""
+    """Cells of the grid, in the form that the kernels take."""
 
     origin: FloatArray
-    """(2,) least x and y (m)."""
+    """(2,), least x and y (m)."""
     size: FloatArray
-    """(2,) of a cell along x and y (m)."""
+    """(2,), size of a cell along x and y (m)."""
     z_range: FloatArray
-    """(2,) (m)."""
+    """(2,), (m)."""
     nx: int
     ny: int
     max_points: int
-    """Points kept of each pillar."""
+    """Maximum number of points kept per pillar."""
 
 
 class GroupingScratch(NamedTuple):
-    """Memory of `group_points`."""
+    """Scratch memory of `group_points`."""
 
     place_of_point: IntArray
-    """(N, 2) a point's cell and row, later its pillar in order of arrival and its slot."""
+    """(N, 2), a point's cell and row; later its pillar, in order of arrival, and its slot."""
     pillar_of_cell: IntArray
     """(ny * nx,), -1 before and after."""
     arrivals: IntArray
-    """(max_pillars, 3) of each pillar in order of arrival: cell, number of points, and row, later its number."""
+    """(max_pillars, 3), for each pillar in order of arrival: cell, number of points, and row, later its number."""
     row_starts: IntArray
     """(ny + 1,)."""
 
@@ -55,7 +54,7 @@ class GroupedPoints(NamedTuple):
 
 
 class Pillars:
-    """The pillars of one cloud, in buffers that the next cloud overwrites.
+    """Pillars of one cloud, in buffers that the next cloud overwrites.
 
     `coords` (max_pillars, 2) int32: column (x) and row (y) of each pillar, rows ascending;
     `points` (>= points kept, 4) float32: the points kept, pillar after pillar;
@@ -65,7 +64,7 @@ class Pillars:
     """
 
     def __init__(self, grid: GridConfig) -> None:
-        """Allocate for `grid`; what is as long as a cloud grows to the largest one seen."""
+        """Allocate for `grid`; arrays with one entry per point grow to the largest cloud seen."""
         self.grid = grid
         self.size = 0
         self.coords = np.zeros((grid.max_pillars, 2), np.int32)
@@ -87,11 +86,10 @@ class Pillars:
         )
 
     def group(self, points: FloatArray) -> None:
-        """Group `points` (N, 4) float32 (x y z intensity; m, lidar frame); points with a
-        coordinate that is not finite are dropped.
+        """Group `points` (N, 4) float32 (x y z intensity; m, lidar frame).
 
-        Points out of range, beyond max_points_per_pillar of their pillar, or in a pillar that arrives after
-        max_pillars others are not kept.
+        Dropped are points with a coordinate that is not finite, points out of range, points beyond
+        max_points_per_pillar of their pillar, and points of a pillar that arrives after max_pillars others.
         """
         if len(points) > len(self.points):
             self.points = np.empty((len(points), 4), np.float32)
@@ -102,7 +100,7 @@ class Pillars:
 
 @njit(nogil=True, cache=True)
 def group_points(points: FloatArray, cells: PillarCells, scratch: GroupingScratch, out: GroupedPoints) -> int:
-    """Fill `out`; return the number of pillars."""
+    """Group the points into `out`; return the number of pillars."""
     place_of_point, pillar_of_cell, arrivals, row_starts = scratch
     coords, starts, kept = out
     find_cells(points, cells, place_of_point)
@@ -118,16 +116,16 @@ def group_points(points: FloatArray, cells: PillarCells, scratch: GroupingScratc
     return size
 
 
-# Division as the processor does it, without a test for zero, so that the loop becomes one over vectors.
+# Division without a test for zero, so that the loop is vectorized.
 @njit(nogil=True, cache=True, error_model="numpy")
 def find_cells(points: FloatArray, cells: PillarCells, place_of_point: IntArray) -> None:
-    """Write the cell row * nx + column of each point, -1 where it is out of range, and its row into place_of_point."""
+    """Write the cell (row * nx + column, -1 if out of range) and the row of each point into place_of_point."""
     x_origin, y_origin, x_size, y_size = cells.origin[0], cells.origin[1], cells.size[0], cells.size[1]
     z_low, z_high = cells.z_range[0], cells.z_range[1]
     nx, ny = cells.nx, cells.ny
     columns, rows = np.float32(nx), np.float32(ny)
     for i in range(points.shape[0]):
-        # In float32 throughout: cells must be those that training assigned. A NaN fails every comparison.
+        # float32 throughout: cells must be those assigned in training. A NaN fails every comparison.
         column = np.floor((points[i, 0] - x_origin) / x_size)
         row = np.floor((points[i, 1] - y_origin) / y_size)
         z = points[i, 2]
@@ -142,7 +140,7 @@ def find_cells(points: FloatArray, cells: PillarCells, place_of_point: IntArray)
 def assign_slots(
     count: int, max_points: int, place_of_point: IntArray, pillar_of_cell: IntArray, arrivals: IntArray
 ) -> int:
-    """Replace cell and row of each point by its pillar, -1 where it is not kept, and slot; return how many pillars.
+    """Replace each point's cell and row with its pillar (-1 if dropped) and slot; return the number of pillars.
 
     Writes cell, number of points and row of each pillar into `arrivals`.
     """
@@ -176,7 +174,7 @@ def assign_slots(
 def number_by_row(
     arrivals: IntArray, size: int, nx: int, row_starts: IntArray, coords: IntArray, starts: IntArray
 ) -> None:
-    """Number the pillars row by row, in order of arrival within a row; write arrivals[:, 2], coords and starts."""
+    """Sort the pillars by row, in order of arrival within a row; write arrivals[:, 2], coords and starts."""
     row_starts[:] = 0
     for arrival in range(size):
         row_starts[arrivals[arrival, 2] + 1] += 1

@@ -17,12 +17,13 @@ from pointpillars_ov_ros.core.pillars import Pillars
 
 
 class Canvas:
-    """A canvas that is blank but for the pillars of the last cloud scattered into it."""
+    """A canvas that is blank except for the pillars of the last cloud scattered into it."""
 
     def __init__(self, tensor: npt.NDArray[Any], max_pillars: int, form: CanvasFormat | None = None) -> None:
-        """Take the memory of `tensor`, which has the layout and type of `form`, and blank it.
+        """Clear the memory of `tensor`, which has the layout and type of `form` and is written in place.
 
-        [1, C, ny, nx] or [1, ny, nx, C]; float32, or uint8 where `form` is quantized. Default: NCHW, float32.
+        The shape is [1, C, ny, nx] or [1, ny, nx, C]; the type is float32, or uint8 if `form` is quantized. Default:
+        NCHW, float32.
         """
         form = form or CanvasFormat()
         self._blank = tensor.dtype.type(form.zero_point if form.quantized else 0)
@@ -39,9 +40,9 @@ class Canvas:
         self._rows = np.empty((0, 0), np.float32)
 
     def scatter(self, features: FloatArray, pillars: Pillars) -> None:
-        """Replace the last cloud by `features` (blocks, C, B): pillar p is in block p // B at p % B.
+        """Replace the previous cloud with `features` (blocks, C, B): pillar p is in block p // B at p % B.
 
-        Only 3-4 % of the cells are touched: those of the last cloud are blanked, those of this one written.
+        Only 3 to 4 % of the cells are touched: those of the previous cloud are cleared, those of this one written.
         """
         self.clear()
         cells = self._written[: pillars.size]
@@ -57,7 +58,7 @@ class Canvas:
             write_cells(self._cells, cells, self._as_rows(features, pillars.size))
 
     def clear(self) -> None:
-        """Blank the cells of the last cloud; `scatter` does it where this was not called."""
+        """Clear the cells of the last cloud; `scatter` does so if this was not called."""
         touched = self._written[: self._size]
         if self._form.layout is CanvasLayout.NCHW:
             blank_planes(self._cells, touched)
@@ -66,7 +67,7 @@ class Canvas:
         self._size = 0
 
     def _as_rows(self, features: FloatArray, pillars: int) -> FloatArray:
-        """Return features (blocks, C, B) as (>= pillars, C), each pillar's together; the host encoder's already are."""
+        """Return features (blocks, C, B) as (>= pillars, C); a view where the host encoder made them."""
         _, channels, block = features.shape
         used = features[: -(-pillars // block)].transpose(0, 2, 1)
         if used.flags.c_contiguous:
@@ -79,24 +80,24 @@ class Canvas:
 
 
 def are_finite(features: FloatArray, pillars: int) -> bool:
-    """Whether the features (blocks, C, B) of the first `pillars` pillars are numbers, with their blocks."""
+    """Whether the features (blocks, C, B) of all blocks that hold the first `pillars` pillars are finite."""
     blocks = features[: -(-pillars // features.shape[2])]
     if not blocks.flags.c_contiguous:
-        # The host's: one block, each pillar's features together.
+        # Features of the host encoder: one block, each pillar's features contiguous.
         blocks = blocks.transpose(0, 2, 1)[:, :pillars]
     return bool(all_finite(blocks.reshape(-1)))
 
 
 @njit(nogil=True, cache=True)
 def all_finite(values: FloatArray) -> bool:
-    """Whether no value is NaN or infinite; without a branch, so that it is vectorized."""
+    """Whether no value is NaN or infinite; branch-free, so that it is vectorized."""
     found = False
     for i in range(values.shape[0]):
         found |= not abs(values[i]) < np.inf
     return not found
 
 
-# Channel by channel: one plane of the canvas (0.9 MB) stays in the L2 cache, all of it (55 MB) would not.
+# Channel by channel: one plane of the canvas (0.9 MB) stays in the L2 cache, the whole canvas (55 MB) would not.
 @njit(nogil=True, cache=True)
 def write_planes(planes: FloatArray, cells: IntArray, features: FloatArray) -> None:
     """Write pillar k of features (blocks, C, B) to column cells[k] of planes (C, ny * nx)."""
@@ -111,7 +112,7 @@ def write_planes(planes: FloatArray, cells: IntArray, features: FloatArray) -> N
 
 @njit(nogil=True, cache=True)
 def blank_planes(planes: FloatArray, cells: IntArray) -> None:
-    """Blank the columns `cells` of planes (C, ny * nx)."""
+    """Clear the columns `cells` of planes (C, ny * nx)."""
     for channel in range(planes.shape[0]):
         plane = planes[channel]
         for k in range(cells.shape[0]):
@@ -129,7 +130,7 @@ def write_cells(canvas: FloatArray, cells: IntArray, rows: FloatArray) -> None:
 def write_quantized(
     canvas: npt.NDArray[np.uint8], cells: IntArray, rows: FloatArray, inverse_scale: np.float32, offset: np.float32
 ) -> None:
-    """As `write_cells`, into levels of 0..255: rounded half to even, then clamped, as FakeQuantize does."""
+    """Write rows as `write_cells` does, quantized to 0..255: rounded half to even, then clamped, like FakeQuantize."""
     for k in range(cells.shape[0]):
         cell, row = canvas[cells[k]], rows[k]
         for channel in range(cell.shape[0]):
@@ -146,35 +147,35 @@ def blank_cells(canvas: npt.NDArray[Any], cells: IntArray, blank: np.generic) ->
 
 
 class CanvasLayout(enum.Enum):
-    """Order of the canvas in memory."""
+    """Memory layout of the canvas."""
 
     NCHW = "nchw"
-    """[1, channels, ny, nx]: a plane for each channel."""
+    """[1, channels, ny, nx]: one plane per channel."""
     NHWC = "nhwc"
-    """[1, ny, nx, channels]: the channels of a cell lie together."""
+    """[1, ny, nx, channels]: the channels of a cell are contiguous."""
 
 
 @dataclass(frozen=True)
 class CanvasFormat:
-    """How the host writes pillar features into the RPN's input tensor.
+    """Format in which the host writes pillar features into the RPN's input tensor.
 
-    Where the network's range does not have a level at 0 exactly, its own levels lie up to a tenth of a step beside
-    `scale * (level - zero_point)`, which is what the plugin takes them for in the untouched graph as well.
+    If the network's range has no level at exactly 0, its levels differ by up to a tenth of a step from `scale * (level
+    - zero_point)`. The plugin makes the same approximation in the original graph.
     """
 
     layout: CanvasLayout = CanvasLayout.NCHW
     quantized: bool = False
-    """uint8, see `quantize`; otherwise float32 as they are, blank cells 0."""
+    """uint8, see `quantize`; otherwise plain float32, blank cells 0."""
     scale: float = 1.0
     offset: float = 0.0
-    """What the network's FakeQuantize adds before it rounds: nearly, but not exactly, `zero_point`."""
+    """What the network's FakeQuantize adds before rounding: nearly, but not exactly, `zero_point`."""
 
     @property
     def zero_point(self) -> int:
-        """The value of a blank cell: the quantized 0."""
+        """Value of a blank cell: the quantized 0."""
         return int(np.rint(self.offset))
 
     def quantize(self, features: FloatArray) -> npt.NDArray[np.uint8]:
-        """Quantize as the network's own FakeQuantize did: round half to even, then clamp to 0..255."""
+        """Quantize as the network's own FakeQuantize would: round half to even, then clamp to 0..255."""
         levels: FloatArray = features * np.float32(1.0 / self.scale) + np.float32(self.offset)
         return np.clip(np.rint(levels), 0, 255).astype(np.uint8)

@@ -1,9 +1,9 @@
 # Copyright 2026 The pointpillars_ov_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""A small matrix product that stays in registers.
+"""Small matrix product whose result stays in registers.
 
-Left to itself the compiler loads and stores the result at every step, which takes four times as long. Here a tile
-of the result is held in vector registers while the depth is gone through.
+Without help the compiler loads and stores the result at every step, which takes four times as long. Here a tile of the
+result is held in vector registers while the loop runs over the depth.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _VECTOR = ir.VectorType(_FLOAT, LANES)
 
 @njit(nogil=True, cache=True)
 def add_product(left: FloatArray, right: FloatArray, out: FloatArray, to: int) -> None:
-    """Add left @ right to rows `to` and following of `out`.
+    """Add left @ right to `out`, starting at row `to`.
 
     `left` (ROWS, K), `right` (K, C), `out` (>= to + ROWS, C); float32, C-contiguous, C a multiple of LANES.
     """
@@ -45,18 +45,18 @@ def rectify_product(left: FloatArray, right: FloatArray, out: FloatArray) -> Non
 
 @intrinsic
 def _add_tile(_context: Any, left: Any, right: Any, out: Any, to: Any, first: Any) -> Any:
-    """Do the work of `add_product` for the LANES columns from `first` on."""
+    """Compile `add_product` for the LANES columns starting at `first`."""
     return types.void(left, right, out, to, first), partial(_generate_tile, adds=True)
 
 
 @intrinsic
 def _rectify_tile(_context: Any, left: Any, right: Any, out: Any, to: Any, first: Any) -> Any:
-    """Do the work of `rectify_product` for the LANES columns from `first` on."""
+    """Compile `rectify_product` for the LANES columns starting at `first`."""
     return types.void(left, right, out, to, first), partial(_generate_tile, adds=False)
 
 
 def _generate_tile(context: Any, builder: ir.IRBuilder, signature: Any, arguments: Any, adds: bool) -> Any:
-    """Write the loop over the depth: load a vector of the right side, and add it to each row's sum, times a number."""
+    """Emit the loop over the depth: load a vector of the right side, multiply it and add it to each row's sum."""
     arrays = [context.make_array(signature.args[k])(context, builder, arguments[k]) for k in range(3)]
     depth, stride = (builder.extract_value(arrays[1].shape, axis) for axis in (0, 1))
     left, right = arrays[0].data, builder.gep(arrays[1].data, [arguments[4]])

@@ -1,6 +1,6 @@
 # Copyright 2026 The pointpillars_ov_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""The result of a parity check, in words: light enough for those who only pass them on."""
+"""Result of a parity check as text; kept apart so that code that only forwards it imports nothing else."""
 
 from __future__ import annotations
 
@@ -11,19 +11,19 @@ NOT_CHECKED = "not checked"
 
 
 class Verdict(NamedTuple):
-    """The result of a parity check."""
+    """Result of a parity check."""
 
     text: str
     """AGREES, NOT_CHECKED, or what differs; for diagnostics."""
     sentence: str
-    """The same in full, for the log."""
+    """The result as a full sentence, for the log."""
 
     @property
     def failed(self) -> bool:
-        """Whether somebody should look at it."""
+        """Whether the check failed and needs attention."""
         return has_failed(self.text)
 
 
 def has_failed(text: str) -> bool:
-    """Whether a check failed, by its text alone, which is empty where nothing was said."""
+    """Whether a check failed, judged by its text alone; an empty text counts as not failed."""
     return text not in ("", AGREES, NOT_CHECKED)

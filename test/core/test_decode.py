@@ -193,7 +193,7 @@ def test_scores_that_are_not_finite_fail_the_frame(column: int, poison: float) -
     config = unmasked()
     outputs = silent_outputs(config)
     outputs.scores.reshape(-1, 2)[77, column] = poison
-    with pytest.raises(InferenceError, match="scores that are NaN or infinite"):
+    with pytest.raises(InferenceError, match="scores contain NaN or infinity"):
         decode(config, outputs)
 
 
@@ -203,7 +203,7 @@ def test_boxes_that_are_not_finite_fail_the_frame(poison: float, name: str) -> N
     config = unmasked()
     outputs = random_outputs(config, np.random.default_rng(10))
     getattr(outputs, name)[:, :2] = poison
-    with pytest.raises(InferenceError, match="boxes or directions that are NaN or infinite"):
+    with pytest.raises(InferenceError, match="boxes or directions contain NaN or infinity"):
         decode(config, outputs)
 
 
@@ -321,7 +321,7 @@ def test_the_most_particular_threshold_counts(runtime: RuntimeConfig, scores: di
 
 @pytest.mark.parametrize("text", ["Car", "Car=", "=0.5", "Car=0", "Car=1.1", "Car=nan", "Car=0.5 x"])
 def test_thresholds_that_are_none_are_named(text: str) -> None:
-    with pytest.raises(ConfigError, match=r"class_score_thresholds: .* is no NAME=SCORE"):
+    with pytest.raises(ConfigError, match=r"class_score_thresholds: .* is not NAME=SCORE"):
         RuntimeConfig(class_score_thresholds=text)
 
 
