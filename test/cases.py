@@ -130,7 +130,7 @@ EVERY: dict[str, tuple[str, Check]] = {
         "the boxes of ref", same_boxes("06-layouts-0-to-255/rslidar_XYZIRTF", "06-layouts-0-to-255/ref"),
     ),
     "07 folder of 0 to 255": (
-        "scaled, and said", evaluate("07-kitti-folder-0-to-255", "intensities are of 0 to 255"),
+        "scaled, and said", evaluate("07-kitti-folder-0-to-255", "intensities range from 0 to 255"),
     ),
     "08 UTM": ("a warning with the cure", detect_bag("08-no-point-in-range/utm", "UTM", "sensor's frame")),
     "08 millimetres": ("a warning", detect_bag("08-no-point-in-range/millimetres", "in millimetres")),

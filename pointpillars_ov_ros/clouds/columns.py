@@ -1,6 +1,6 @@
 # Copyright 2026 The pointpillars_ov_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""What the numbers of a bare array of floats are: KITTI writes four a point, nuScenes and Lyft five, Waymo six."""
+"""Columns of a bare array of floats: KITTI writes four per point, nuScenes and Lyft five, Waymo six."""
 
 from __future__ import annotations
 
@@ -13,30 +13,32 @@ from pointpillars_ov_ros.config.errors import ConfigError, shown
 from pointpillars_ov_ros.core.arrays import DoubleArray, FloatArray
 
 Columns = tuple[str, ...]
-"""Names of the values of a point, in their order."""
+"""Names of the values of a point, in order."""
 
 KITTI: Columns = ("x", "y", "z", "intensity")
 MIN_COLUMNS, MAX_COLUMNS = 3, 32
 _GUESSED = (3, 4, 5, 6, 7, 8)
-"""Values a point that are looked for."""
+"""Numbers of values per point that are tried."""
 _SAMPLES = 100_000
-"""Values that are looked at."""
+"""Number of values that are examined."""
 _MIN_POINTS = 32
-"""With fewer nothing is certain."""
+"""With fewer points no guess is reliable."""
 _MAX_COORDINATE_M = 1000.0
 _MAX_NEGATIVE_RATIO = 0.01
-"""Of intensities: more are no intensities."""
+"""Maximum ratio of negative intensities; with more, the column is not an intensity."""
 _MIN_GAIN, _MIN_RELATED_GAIN = 4.0, 1.5
-"""So many times as far apart must the columns of the right number be as those of another: one without, and one with a
-common divisor, whose columns are mixed less."""
+"""How much further apart the columns of the right number must be than those of another.
+
+The second value is for numbers with a common divisor, whose columns are mixed less.
+"""
 _MIN_SHARE = 0.67
-"""Of how far apart they are for a multiple of that number: for two points beside each other no further."""
+"""Minimum ratio to the spread at a multiple of that number, where two neighbouring points share a row."""
 
 
 def parse_columns(text: str) -> Columns:
-    """Read --columns: a number of values a point, of which the first four are x y z intensity, or their names.
+    """Parse --columns: a number of values per point that begin with x y z intensity, or their names.
 
-    ConfigError says what is wrong.
+    Raises ConfigError.
     """
     if text.isdecimal():
         return name_columns(int(text))
@@ -48,14 +50,14 @@ def parse_columns(text: str) -> Columns:
 
 
 def name_columns(count: int) -> Columns:
-    """Name `count` values a point as files without a header have them: x y z, intensity, and others."""
+    """Name `count` values per point as files without a header have them: x y z, intensity, and others."""
     if not MIN_COLUMNS <= count <= MAX_COLUMNS:
-        raise ConfigError(f"columns: {count} is not within {MIN_COLUMNS} and {MAX_COLUMNS}")
+        raise ConfigError(f"columns: {count} is not between {MIN_COLUMNS} and {MAX_COLUMNS}")
     return (*KITTI, *(f"value{index}" for index in range(5, count + 1)))[:count]
 
 
 def take_columns(rows: FloatArray, columns: Columns) -> FloatArray:
-    """Return x y z intensity, (N, 4), of `rows` (N, len(columns)); an intensity that is not there is 0."""
+    """Return x y z intensity, (N, 4), of `rows` (N, len(columns)); a missing intensity is 0."""
     if columns == KITTI:
         return rows
     points = np.zeros((len(rows), 4), np.float32)
@@ -65,10 +67,10 @@ def take_columns(rows: FloatArray, columns: Columns) -> FloatArray:
 
 
 def guess_columns(values: FloatArray) -> Columns | None:
-    """Return what `values` (N,) are, None where no number of columns is certain.
+    """Return the columns of `values` (N,), None if no number of columns is certain.
 
-    In the wrong rows all columns hold a mixture of everything. So the number is right whose columns can be x y z
-    intensity, and differ more from each other than those of any other number do.
+    With a wrong number every column is a mixture of all values. The right number is therefore the one whose columns can
+    be x y z intensity and differ most from each other.
     """
     if len(values) < _MIN_POINTS * 4:
         return KITTI if len(values) % len(KITTI) == 0 else None
@@ -88,7 +90,7 @@ def guess_columns(values: FloatArray) -> Columns | None:
 
 
 def _is_cloud(rows: FloatArray) -> bool:
-    """Whether the first columns can be x y z (intensity) in a sensor's frame; what is not finite says nothing."""
+    """Whether the first columns can be x y z (intensity) in a sensor's frame, ignoring values that are not finite."""
     sample: DoubleArray = rows[: _SAMPLES // rows.shape[1], :4].astype(np.float64)
     sample = sample[np.isfinite(sample).all(axis=1)]
     if not len(sample) or np.abs(sample[:, :3]).max() > _MAX_COORDINATE_M:
@@ -99,12 +101,12 @@ def _is_cloud(rows: FloatArray) -> bool:
 
 
 def _is_repeated(rows: DoubleArray) -> bool:
-    """Whether a coordinate has but a few values, as no coordinate of a cloud has."""
+    """Whether a coordinate takes only a few values, as no coordinate of a cloud does."""
     return any(len(np.unique(rows[:, axis])) < min(100, len(rows) // 4) for axis in range(3))
 
 
 def _spread(rows: FloatArray) -> float:
-    """Return how far the columns differ from each other in sign, size and wholeness: the variance of their means."""
+    """Return how much the columns differ in sign, magnitude and wholeness: the variance of their means."""
     rows = rows[: _SAMPLES // rows.shape[1]].astype(np.float64)
     rows = rows[np.isfinite(rows).all(axis=1)]
     if not len(rows):

@@ -1,6 +1,6 @@
 # Copyright 2026 The pointpillars_ov_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Clouds in files: .bin of bare floats, .pcd, .npy and .ply, all as x y z (m) and an intensity of 0 to 1."""
+"""Cloud files: .bin of bare floats, .pcd, .npy and .ply, all read as x y z (m) and an intensity from 0 to 1."""
 
 from __future__ import annotations
 
@@ -30,47 +30,47 @@ from pointpillars_ov_ros.config.first_bytes import Content, identify_bytes
 from pointpillars_ov_ros.core.arrays import FloatArray
 
 SUFFIXES = (".bin", ".pcd", ".npy", ".ply")
-"""Of the files that are read; of two with the same name the first is taken."""
+"""Suffixes of the files that are read; of two files with the same stem, the earlier suffix wins."""
 _OWN = {".bin": None, ".pcd": Content.PCD, ".npy": Content.NUMPY, ".ply": Content.PLY}
 _FOREIGN = (
     Content.GIT_LFS, Content.MCAP, Content.SQLITE, Content.ROSBAG1, Content.ROSBAG1_OLD, Content.ZIP, Content.ZSTD,
     Content.XZ, Content.LZ4, Content.WEB_PAGE, Content.PCD, Content.PLY, Content.NUMPY, Content.LAS, Content.HDF5,
     Content.PCAP,
 )  # fmt: skip
-"""Kinds that begin with so many bytes of their own that no coordinate is taken for them."""
+"""Kinds whose first bytes are so distinctive that coordinates cannot be mistaken for them."""
 _SAMPLED = 5
-"""Files of a folder that the range of its intensities is found in."""
+"""Number of files in a folder that the range of the intensities is determined from."""
 
 
 @dataclass(frozen=True)
 class FileReading:
-    """What the user says of the files; by default nothing."""
+    """How to read the files, as far as the user says; by default nothing."""
 
     columns: Columns = ()
-    """Of .bin and .npy without names; empty: found out."""
+    """Columns of .bin files, and of .npy files without names; empty: guessed."""
     intensity_scale: float = 0.0
-    """Factor that brings intensities to 0..1; 0: found out."""
+    """Factor that brings intensities to 0..1; 0: guessed."""
     coordinate_scale: float = 1.0
     """Factor that brings coordinates to metres."""
 
 
 AS_FOUND = FileReading()
-"""Everything is found out."""
+"""Everything is guessed."""
 
 
 class CloudFiles:
-    """Reads clouds of one sensor: the range of the intensities is that of all of them, and not of each."""
+    """Clouds of one sensor; the range of the intensities is determined over all of them, not for each."""
 
     def __init__(self, paths: Sequence[Path], reading: FileReading = AS_FOUND) -> None:
-        """Begin without a look into the files."""
+        """Remember the paths; no file is opened yet."""
         self._paths, self._reading = paths, reading
         self._scale = reading.intensity_scale
 
     @property
     def intensity_scale(self) -> float:
-        """The factor to 0..1, by the intensities of some of the files where nothing was said."""
+        """Factor to 0..1, determined from some of the files unless the user set it."""
         if not self._scale:
-            # A pipe could be read but once.
+            # A pipe can be read only once.
             files = [path for path in self._paths if path.is_file()]
             some = files[:: -(-len(files) // _SAMPLED) or 1]
             scales = [find_scale(_finite(read_cloud_file(path, self._reading.columns))[:, 3]) for path in some]
@@ -78,27 +78,27 @@ class CloudFiles:
         return self._scale
 
     def read(self, path: Path) -> FloatArray:
-        """Return the points of a file, (N, 4) float32, x y z (m) and intensity 0..1; DatasetError says why not."""
+        """Return the points of a file, (N, 4) float32: x y z (m), intensity 0..1. Raises DatasetError."""
         points = read_cloud_file(path, self._reading.columns)
         scales = (*[self._reading.coordinate_scale] * 3, self.intensity_scale)
         return points if set(scales) == {1.0} else points * np.array(scales, np.float32)
 
     def notes(self) -> list[str]:
-        """Say what was found out of the files, and the flag that says otherwise."""
+        """Describe what was guessed, each with the flag that overrides it."""
         notes = []
         if self._paths and self._paths[0].suffix.lower() == ".bin" and not self._reading.columns:
             columns = find_columns(self._paths[0])
             if columns != KITTI:
-                notes.append(f"{len(columns)} values a point, by their kind; x y z intensity first (or say --columns)")
+                notes.append(f"{len(columns)} values per point, guessed; x y z intensity first (--columns overrides)")
         if self.intensity_scale != 1.0 and not self._reading.intensity_scale:
-            notes.append("intensities are of 0 to 255, and are multiplied by 1/255 (or say --intensity-scale)")
+            notes.append("intensities range from 0 to 255 and are multiplied by 1/255 (--intensity-scale overrides)")
         return notes
 
 
 def read_cloud_file(path: Path, columns: Columns = ()) -> FloatArray:
-    """Return the points of a file as it has them, (N, 4) float32: x y z and the intensity, 0 where it has none.
+    """Return the points of a file unscaled, (N, 4) float32: x y z and the intensity, 0 where it has none.
 
-    `columns`: of the values of a .bin, or a .npy without names; empty: found out. DatasetError says why not.
+    `columns` are those of a .bin, or of a .npy without names; empty: guessed. Raises DatasetError.
     """
     suffix, data = path.suffix.lower(), _read_bytes(path)
     if suffix not in SUFFIXES:
@@ -114,7 +114,7 @@ def read_cloud_file(path: Path, columns: Columns = ()) -> FloatArray:
 
 
 def find_columns(path: Path) -> Columns:
-    """Return what the values of a .bin are, by their kind."""
+    """Return the columns of a .bin file, guessed from its values."""
     return _columns_of(path, np.frombuffer(_read_bytes(path), "<f4"))
 
 
@@ -128,7 +128,7 @@ def _read_bytes(path: Path) -> bytes:
 def _from_floats(path: Path, data: bytes, columns: Columns) -> FloatArray:
     size = 4 * len(columns or KITTI)
     if len(data) % (size if columns else 4):
-        raise DatasetError(f"{path}: {len(data)} bytes are no whole number of {size}-byte points")
+        raise DatasetError(f"{path}: {len(data)} bytes are not a whole number of {size}-byte points")
     values = np.frombuffer(data, "<f4")
     columns = columns or _columns_of(path, values)
     return take_columns(values.reshape(-1, len(columns)), columns)
@@ -138,35 +138,35 @@ def _columns_of(path: Path, values: FloatArray) -> Columns:
     guessed = guess_columns(values)
     if guessed is None and len(values) % len(KITTI):
         raise DatasetError(
-            f"{path}: {4 * len(values)} bytes are no whole number of 16-byte points; if a point has more values than "
-            "x y z intensity, say --columns, e.g. --columns 5 or --columns x,y,z,intensity,ring"
+            f"{path}: {4 * len(values)} bytes are not a whole number of 16-byte points; if a point has more values "
+            "than x y z intensity, set --columns, e.g. --columns 5 or --columns x,y,z,intensity,ring"
         )
     return guessed or KITTI
 
 
 def _from_array(path: Path, data: bytes, columns: Columns) -> FloatArray:
     try:
-        # What is pickled may run code.
+        # Pickled data may run code.
         array = np.load(io.BytesIO(data), allow_pickle=False)
-    # A damaged header makes NumPy raise nearly anything.
+    # A damaged header makes NumPy raise almost any exception.
     except Exception as error:
-        raise DatasetError(f"{path}: cannot be read as an array of NumPy ({one_line(error)})") from None
+        raise DatasetError(f"{path}: cannot be read as a NumPy array ({one_line(error)})") from None
     if array.dtype.names is not None:
         return _from_records(path, array.reshape(-1))
     if array.ndim == 2 and array.shape[0] < MIN_COLUMNS * 4 <= array.shape[1]:
-        # A row for each coordinate, as nuScenes' toolkit keeps clouds.
+        # One row per coordinate, as nuScenes' toolkit stores clouds.
         array = array.T
     is_numeric = np.issubdtype(array.dtype, np.floating) or np.issubdtype(array.dtype, np.integer)
     if array.ndim != 2 or not is_numeric or not MIN_COLUMNS <= array.shape[1] <= MAX_COLUMNS:
-        raise DatasetError(f"{path}: {array.dtype} of shape {array.shape} are no points; (N, 4) of numbers are")
+        raise DatasetError(f"{path}: {array.dtype} of shape {array.shape} is not (N, 4) numbers")
     columns = columns or name_columns(array.shape[1])
     if len(columns) != array.shape[1]:
-        raise DatasetError(f"{path}: {array.shape[1]} values a point are not the {len(columns)} of --columns")
+        raise DatasetError(f"{path}: {array.shape[1]} values per point, but --columns names {len(columns)}")
     return take_columns(array.astype(np.float32), columns)
 
 
 def _from_records(path: Path, records: npt.NDArray[np.void]) -> FloatArray:
-    """Return x y z intensity of records with names; case and CloudCompare's `scalar_` before a name do not matter."""
+    """Return x y z intensity of structured records; case and CloudCompare's prefix `scalar_` are ignored."""
     names = {name.lower().removeprefix("scalar_"): name for name in reversed(records.dtype.names or ())}
     missing = [axis for axis in "xyz" if axis not in names]
     if missing:

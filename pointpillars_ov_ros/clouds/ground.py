@@ -1,11 +1,12 @@
 # Copyright 2026 The pointpillars_ov_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Where the ground is, from the first clouds: a network finds less with a sensor at another height than in training.
+"""Height of the ground, estimated from the first clouds.
 
-Rather no answer than a wrong one: a plane must hold much of what is low in front of the sensor, with next to nothing
-below it, hardly tilted, and several clouds must agree.
+A network finds less if the sensor is mounted at another height than in training. No answer is better than a wrong one:
+a plane must hold much of what is low in front of the sensor, have next to nothing below it and hardly any tilt, and
+several clouds must agree.
 
-Products are sums of einsum's: the threads of a BLAS, which the node has no other use for, would fight with OpenVINO's.
+Products are einsum sums: the threads of a BLAS, which the node has no other use for, would compete with OpenVINO's.
 """
 
 from __future__ import annotations
@@ -19,40 +20,40 @@ import numpy.typing as npt
 from pointpillars_ov_ros.core.arrays import DoubleArray, FloatArray
 
 _AHEAD, _ASIDE, _BLIND = 25.0, 10.0, 2.0
-"""Looked at: so far ahead and to either side, but no point nearer to the sensor, which may be the vehicle (m)."""
+"""Region searched: this far ahead and to either side, and no closer than the sensor's own vehicle (m)."""
 _POINTS = 40_000
-"""About so many are looked at, evenly taken from the cloud."""
+"""About this many points are used, sampled evenly from the cloud."""
 _CELL = 1.0
 _FEWEST_CELLS = 25
 _LOW_SHARE = 0.1
-"""Of the points in a cell lie below the one that stands for it: echoes by way of a puddle come from underground."""
+"""Ratio of points in a cell below its representative: echoes off a puddle appear to come from underground."""
 _TRIALS = 100
 _THICKNESS = 0.12
-"""Of the ground to either side of the plane (m)."""
+"""Thickness of the ground on either side of the plane (m)."""
 _LEAST_ON, _MOST_BELOW = 0.4, 0.05
-"""Shares of the cells."""
+"""Least ratio of cells on the plane, greatest ratio below it."""
 _MOST_TILT = math.radians(5.0)
 _MOST_DOUBT = 0.03
-"""Standard deviation of the plane's height under the sensor (m), for cells that deviate by `_THICKNESS`."""
+"""Maximum standard deviation of the plane's height under the sensor (m), if cells deviate by `_THICKNESS`."""
 _AGREEING, _APART = 5, 0.12
 _GIVE_UP_AFTER = 100
 
 
 class GroundWatch:
-    """Looks at clouds until enough of them agree where the ground is, or none is found in many."""
+    """Estimator that looks at clouds until enough agree on the ground height, or gives up after many."""
 
     def __init__(self) -> None:
-        """Begin before the first cloud."""
+        """Start before the first cloud."""
         self._left = _GIVE_UP_AFTER
         self._found: list[float] = []
 
     @property
     def is_over(self) -> bool:
-        """Tell whether no more cloud needs to be looked at."""
+        """Whether no more clouds are needed."""
         return self._left == 0
 
     def look(self, points: FloatArray) -> float | None:
-        """Look at a cloud, see `find_ground`; give the height once enough agree, and never again."""
+        """Look at a cloud, see `find_ground`; return the height as soon as enough agree, and only once."""
         self._left -= 1
         height = find_ground(points)
         if height is None:
@@ -135,7 +136,7 @@ def _best_plane(low: DoubleArray, max_tilt: float) -> npt.NDArray[np.bool_]:
         return np.zeros(len(low), bool)
     normals, a = normals[upright] / normals[upright, 2:], a[upright]
     above = np.einsum("ci,ti->ct", low, normals) - np.sum(a * normals, axis=1)
-    # What lies below a plane speaks against it: so a table, or the roofs of parked cars, are not the ground.
+    # Points below a plane count against it: a table or the roofs of parked cars are not the ground.
     score = np.sum(np.abs(above) < _THICKNESS, axis=0) - np.sum(above < -2 * _THICKNESS, axis=0)
     on: npt.NDArray[np.bool_] = np.abs(above[:, int(score.argmax())]) < _THICKNESS
     return on

@@ -1,8 +1,8 @@
 # Copyright 2026 The pointpillars_ov_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""What is odd about a cloud for a network: units, frame, byte order, columns, a sensor that looks another way.
+"""Checks for clouds that do not suit a network: units, frame, byte order, columns, a rotated sensor.
 
-Rather nothing than something wrong: every share that is compared leaves much room for sensors that see little.
+No report is better than a wrong one: every ratio leaves ample room for sensors that see little.
 """
 
 from __future__ import annotations
@@ -19,80 +19,80 @@ from pointpillars_ov_ros.config.model_config import ModelConfig
 from pointpillars_ov_ros.core.arrays import FloatArray
 
 _MIN_POINTS = 100
-"""With fewer no share says anything."""
+"""With fewer points no ratio is reliable."""
 _POINTS = 20_000
-"""About so many are looked at, evenly taken from the cloud."""
+"""About this many points are used, sampled evenly from the cloud."""
 _TINY_M, _HUGE_M, _MAX_ABSURD_RATIO = 1e-6, 1e8, 0.1
-"""Coordinates below and above these, other than 0, are none; ratio to all of them."""
+"""Coordinates outside these limits, other than 0, are not coordinates; maximum ratio of them."""
 _FAR_M, _DISTANT_M, _MAX_FAR_RATIO = 1000.0, 300.0, 0.2
-"""No point of a vehicle's lidar is farther than the first, next to none than the second."""
+"""Beyond the first distance a vehicle's lidar has no points, beyond the second hardly any; maximum ratio of those."""
 _MIN_IN_RANGE, _MIN_MENDED = 0.05, 0.1
-"""Ratio of points in the network's range that is odd below the first, and that a cure must reach."""
+"""Ratio of points in the network's range below which a cloud is odd, and the ratio that a cure must reach."""
 _MAX_NEGATIVE_RATIO = 0.01
 _HEIGHT_TOLERANCE_M = 1.0
-"""Of a ground that is found only in a turned cloud, about the sensor's height that the network knows."""
+"""Tolerance around the sensor height of the model, for a ground that is found only after a rotation."""
 
 
 class Oddity(NamedTuple):
-    """Something that costs detections."""
+    """Something about a cloud that costs detections."""
 
     about: str
-    """One word, the same for the same oddity of another cloud."""
+    """One word that identifies the oddity across clouds."""
     sentence: str
-    """What is seen, what it means, and what to set."""
+    """What is observed, what it means, and what to set."""
 
 
 class Cures(NamedTuple):
-    """What mends an oddity, in the words of whoever reads the cloud."""
+    """What to set against each oddity, in the terms of the tool that reads the cloud."""
 
     byte_order: str
     units: str
     frame: str
     pose: str
-    """With {pose} in the place of the six numbers as a list, or {numbers} as words."""
+    """Contains {pose} in place of the six numbers as a list, or {numbers} as words."""
     intensity: str
 
 
 NODE_CURES = Cures(
-    byte_order="is_bigendian, or the datatype or offset of a field, is not what the data are",
+    byte_order="is_bigendian, or the datatype or offset of a field, does not match the data",
     units="clouds must be in metres (REP-103)",
     frame="set target_frame to a frame that moves with the vehicle, such as base_link",
     pose="set sensor_pose to {pose}",
     intensity="intensity_field names the field to use, intensity_scale the factor to 0..1",
 )
-"""Of ROS messages: parameters of the detector."""
+"""Parameters of the detector node."""
 FILE_CURES = Cures(
-    byte_order="say what the values of a point are by --columns, e.g. --columns x,y,z,intensity,ring",
-    units="say --coordinate-scale {scale}",
+    byte_order="name the values of a point with --columns, e.g. --columns x,y,z,intensity,ring",
+    units="set --coordinate-scale {scale}",
     frame="clouds must be in the sensor's frame",
-    pose="turn them to x forward, y left, z up (as a pose: {pose})",
-    intensity="say --columns, or the factor to 0..1 by --intensity-scale",
+    pose="rotate them to x forward, y left, z up (as a pose: {pose})",
+    intensity="set --columns, or the factor to 0..1 with --intensity-scale",
 )
-"""Of files: flags of the tools."""
+"""Flags of the tools that read files."""
 BAG_CURES = NODE_CURES._replace(
     frame="clouds must be in the sensor's frame",
-    pose="say --sensor-pose {numbers}",
+    pose="set --sensor-pose {numbers}",
     intensity="--intensity-field names the field to use, --intensity-scale the factor to 0..1",
 )
-"""Of bags: flags of the tools."""
+"""Flags of the tools that read bags."""
 
 
 class OddityWatch:
-    """Looks at the first clouds; each oddity is found once. Used from one thread."""
+    """Checks the first clouds and reports each oddity once; used from one thread."""
 
     def __init__(self, config: ModelConfig, cures: Cures, clouds: int = 10) -> None:
-        """Begin before the first of so many `clouds` that are looked at."""
+        """Start before the first of the `clouds` clouds to check."""
         self._config, self._cures, self._left = config, cures, clouds
         self.found: dict[str, str] = {}
-        """The sentences, by what they are about."""
+        """Sentences by the oddity they describe."""
 
     @property
     def is_over(self) -> bool:
-        """Whether no more cloud needs to be looked at."""
+        """Whether no more clouds need to be checked."""
         return self._left <= 0
 
     def look(self, points: FloatArray) -> list[Oddity]:
-        """Look at a cloud as `find_oddities` does, unless it is over; return what no cloud before has shown."""
+        """Check a cloud with `find_oddities`, unless the watch is over; return what no earlier cloud has shown."""
         if self.is_over or not len(points):
             return []
         self._left -= 1
@@ -102,7 +102,7 @@ class OddityWatch:
 
 
 def find_oddities(points: FloatArray, config: ModelConfig, cures: Cures) -> list[Oddity]:
-    """Return what is odd about `points` (N, 4), in the network's frame, intensity scaled to 0..1."""
+    """Return the oddities of `points` (N, 4), in the network's frame, intensity scaled to 0..1."""
     points = points[:: max(1, len(points) // _POINTS)]
     if len(points) < _MIN_POINTS:
         return []
@@ -115,7 +115,7 @@ def find_oddities(points: FloatArray, config: ModelConfig, cures: Cures) -> list
 
 
 def share_in_range(points: FloatArray, config: ModelConfig) -> float:
-    """Return the share of `points` (N, >= 3) that is in the network's range, 0..1."""
+    """Return the ratio of `points` (N, >= 3) in the network's range, 0 to 1."""
     inside = np.ones(len(points), np.bool_)
     for axis, (low, high) in enumerate(_ranges(config)):
         inside &= (points[:, axis] >= low) & (points[:, axis] < high)
@@ -131,7 +131,7 @@ def _absurd(points: FloatArray, cures: Cures) -> Oddity | None:
     ratio = float(np.mean((sizes > 0.0) & (sizes < _TINY_M) | (sizes > _HUGE_M)))
     if ratio <= _MAX_ABSURD_RATIO:
         return None
-    text = f"{ratio:.0%} of the coordinates are below {_TINY_M:g} or above {_HUGE_M:g} m, so they are none"
+    text = f"{ratio:.0%} of the coordinates are below {_TINY_M:g} or above {_HUGE_M:g} m, so they cannot be coordinates"
     return Oddity("byte order", f"{text}: {cures.byte_order}")
 
 
@@ -145,11 +145,11 @@ def _far(points: FloatArray, config: ModelConfig, cures: Cures) -> Oddity | None
     away = float(np.hypot(*center))
     if away > _FAR_M and spread < 0.5 * away:
         text = (
-            f"the points lie about {away / 1000.0:,.0f} km from the origin, as in UTM or a map's frame, and the network"
+            f"the points lie about {away / 1000.0:,.0f} km from the origin, as in UTM or a map frame, but the network"
         )
         return Oddity("frame", f"{text} detects around the sensor: {cures.frame}")
     scaled = {scale: points * np.array([scale, scale, scale, 1.0], np.float32) for scale in (0.01, 0.001)}
-    # Both may fit: of sensors near the ground, the one that puts it where it is.
+    # Both units may fit. For sensors near the ground, the right one puts the ground at the right height.
     for scale, name in ((0.01, "centimetres"), (0.001, "millimetres")):
         is_last = scale == min(scaled)
         if share_in_range(scaled[scale], config) >= _MIN_MENDED and (is_last or _is_on_ground(scaled[scale], config)):
@@ -180,7 +180,7 @@ def _out_of_range(points: FloatArray, config: ModelConfig, cures: Cures) -> Oddi
 
 
 def _turned(points: FloatArray, config: ModelConfig, cures: Cures) -> Oddity | None:
-    """Look for the ground where it is not below: overhead, or along another axis."""
+    """Look for the ground where it should not be: overhead, or along another axis."""
     ground_z = find_ground(points)
     if ground_z is not None and ground_z < 0.0:
         return None
@@ -192,7 +192,7 @@ def _turned(points: FloatArray, config: ModelConfig, cures: Cures) -> Oddity | N
     ):
         pose = (0.0, 0.0, 0.0, *angles)
         if _is_on_ground(_moved(points, pose), config):
-            text = f"the ground is found only as if the clouds were {what}"
+            text = f"the ground is found only if the cloud is taken to be {what}"
             return Oddity("axes", f"{text}: {_cure(cures, pose)}")
     return None
 
@@ -202,16 +202,17 @@ def _intensity(points: FloatArray, cures: Cures) -> Oddity | None:
     negative, bright = float(np.mean(values < 0.0)), float(np.mean(values > BRIGHT))
     if negative > _MAX_NEGATIVE_RATIO:
         return Oddity(
-            "intensity", f"{negative:.0%} of the intensities are negative, so they are none: {cures.intensity}"
+            "intensity",
+            f"{negative:.0%} of the values are negative, so they are not intensities: {cures.intensity}",
         )
     if bright > _MAX_NEGATIVE_RATIO:
         text = f"{bright:.0%} of the intensities are above {BRIGHT:g}, up to {values.max():.4g}"
-        return Oddity("bright", f"{text}, and the network expects 0 to 1: {cures.intensity}")
+        return Oddity("bright", f"{text}, but the network expects 0 to 1: {cures.intensity}")
     return None
 
 
 def _is_on_ground(points: FloatArray, config: ModelConfig) -> bool:
-    """Whether the ground is found about as far below the sensor as the network knows it."""
+    """Whether the ground is found at about the height that the network was trained for."""
     ground_z = find_ground(points)
     return ground_z is not None and abs(ground_z + config.sensor.height) < _HEIGHT_TOLERANCE_M
 

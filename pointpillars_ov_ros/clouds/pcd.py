@@ -1,6 +1,6 @@
 # Copyright 2026 The pointpillars_ov_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""The points of a PCD file (PCL's format): ascii, binary or binary_compressed."""
+"""Reader for PCD files (PCL's format): ascii, binary or binary_compressed."""
 
 from __future__ import annotations
 
@@ -16,24 +16,24 @@ from pointpillars_ov_ros.config.errors import DatasetError
 
 _MAX_HEADER = 65_536
 _MAX_RATIO = 100
-"""Of points to bytes: LZF makes one byte of at most 88."""
+"""Maximum ratio of points to bytes: LZF decompresses one byte to at most 88."""
 
 
 def read_pcd(path: Path, data: bytes) -> npt.NDArray[np.void]:
-    """Return the points of the PCD file at `path`, whose bytes are `data`, as records; DatasetError says why not."""
+    """Return the points of the PCD file at `path`, whose bytes are `data`, as records. Raises DatasetError."""
     from pypcd4 import PointCloud
 
     if b"DATA" not in data[:_MAX_HEADER]:
         raise DatasetError(f"{path}: does not begin with the header of a PCD file")
-    # Before reading: a damaged file may claim any number, and memory for so many points would be asked for.
+    # Before reading: a damaged file may claim any number of points, and memory would be allocated for them.
     claimed = re.search(rb"^POINTS\s+(\d+)", data[:_MAX_HEADER], re.MULTILINE)
     if claimed is not None and int(claimed[1][:20]) > _MAX_RATIO * len(data):
-        raise DatasetError(f"{path} is truncated: {int(claimed[1][:20])} points are more than its bytes can hold")
+        raise DatasetError(f"{path} is truncated: {int(claimed[1][:20])} points exceed its size")
     try:
         cloud = PointCloud.from_fileobj(io.BytesIO(_with_counts(data)))  # type: ignore[arg-type]
         points: npt.NDArray[np.void] = np.asarray(cloud.pc_data)
         stated = int(cloud.metadata.points)
-    # A broken file makes the library, and what it is built on, raise nearly anything.
+    # A damaged file makes the library, and what it builds on, raise almost any exception.
     except Exception as error:
         raise DatasetError(f"{path}: cannot be read as PCD ({one_line(error)})") from None
     if len(points.reshape(-1)) != stated:
@@ -42,7 +42,7 @@ def read_pcd(path: Path, data: bytes) -> npt.NDArray[np.void]:
 
 
 def _with_counts(data: bytes) -> bytes:
-    """Put in what older writers leave out, and newer readers insist on: COUNT, which is 1 of every field then."""
+    """Add the line COUNT, which older writers omit and newer readers require; it is 1 for every field then."""
     at = data.find(b"DATA", 0, _MAX_HEADER)
     lines = data[:at].splitlines()
     fields = next((line.split()[1:] for line in lines if line.startswith((b"FIELDS", b"COLUMNS"))), [])

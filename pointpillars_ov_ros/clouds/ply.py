@@ -1,8 +1,8 @@
 # Copyright 2026 The pointpillars_ov_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""The vertices of a PLY file (Stanford's polygon format): ascii, or binary in either byte order.
+"""Reader for the vertices of PLY files (Stanford's polygon format): ascii, or binary in either byte order.
 
-Read here, since the one library that is kept well is under a licence (GPL) that this package cannot be combined with.
+Implemented here because the one well-maintained library is under the GPL, which this package cannot be combined with.
 """
 
 from __future__ import annotations
@@ -29,18 +29,18 @@ class _Element(NamedTuple):
     name: str
     size: int
     fields: list[tuple[str, str]]
-    """Name and type of NumPy, without byte order."""
+    """NumPy name and type of each field, without byte order."""
     has_lists: bool
 
 
 def read_ply(path: Path, data: bytes) -> npt.NDArray[np.void]:
-    """Return the vertices of the PLY file at `path`, whose bytes are `data`, as records; DatasetError says why not."""
+    """Return the vertices of the PLY file at `path`, whose bytes are `data`, as records. Raises DatasetError."""
     order, elements, begin = _read_header(path, data)
     for element in elements:
         if element.size > len(data):
-            raise DatasetError(f"{path} is truncated: {element.size} of {shown(element.name)} are more than its bytes")
+            raise DatasetError(f"{path} is truncated: {element.size} of {shown(element.name)} exceed its size")
         if element.has_lists:
-            reason = f"element {shown(element.name)} has lists; only those after the vertices may"
+            reason = f"element {shown(element.name)} has list properties, which are supported only after the vertices"
             raise DatasetError(f"{path}: {reason}")
         try:
             dtype = np.dtype([(name, order + kind) for name, kind in element.fields])
@@ -56,12 +56,12 @@ def read_ply(path: Path, data: bytes) -> npt.NDArray[np.void]:
         else:
             lines = data[begin:].split(b"\n", element.size)
             begin = len(data) - (len(lines[-1]) if len(lines) > element.size else 0)
-    raise DatasetError(f"{path}: no element is called vertex")
+    raise DatasetError(f"{path}: there is no element named vertex")
 
 
 def _from_bytes(path: Path, data: bytes, dtype: np.dtype[np.void], count: int) -> npt.NDArray[np.void]:
     if len(data) != count * dtype.itemsize:
-        raise DatasetError(f"{path} is truncated: {count} vertices of {dtype.itemsize} bytes are more than it holds")
+        raise DatasetError(f"{path} is truncated: {count} vertices of {dtype.itemsize} bytes do not fit into it")
     return np.frombuffer(data, dtype)
 
 
@@ -70,7 +70,7 @@ def _from_text(path: Path, data: bytes, dtype: np.dtype[np.void], count: int) ->
     try:
         values = np.array([row.split() for row in rows], np.float64).reshape(count, columns)
     except ValueError:
-        raise DatasetError(f"{path}: not {count} lines of {columns} numbers follow the header") from None
+        raise DatasetError(f"{path}: expected {count} lines of {columns} numbers after the header") from None
     records = np.empty(count, dtype)
     with np.errstate(over="ignore", invalid="ignore"):
         for column, name in enumerate(dtype.names or ()):
@@ -79,7 +79,7 @@ def _from_text(path: Path, data: bytes, dtype: np.dtype[np.void], count: int) ->
 
 
 def _read_header(path: Path, data: bytes) -> tuple[str, list[_Element], int]:
-    """Return byte order, elements, and where the data begin."""
+    """Return the byte order, the elements, and the offset of the data."""
     end = data.find(_END, 0, _MAX_HEADER)
     begin = data.find(b"\n", end) + 1
     if not data.startswith(b"ply") or end < 0 or not begin:
@@ -98,7 +98,7 @@ def _read_header(path: Path, data: bytes) -> tuple[str, list[_Element], int]:
             case ["ply"] | [] | ["comment" | "obj_info", *_]:
                 pass
             case _:
-                raise DatasetError(f"{path}: {shown(line)} is no line of a PLY header that is known")
+                raise DatasetError(f"{path}: {shown(line)} is not a known line of a PLY header")
     if order is None:
-        raise DatasetError(f"{path}: the header of the PLY file says no format")
+        raise DatasetError(f"{path}: the header of the PLY file names no format")
     return order, elements, begin

@@ -1,9 +1,9 @@
 # Copyright 2026 The pointpillars_ov_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Past clouds added to each new one, so that a sparse LiDAR sees what stands as densely as one with more beams.
+"""Accumulation of past clouds, so that a sparse LiDAR sees static objects as densely as one with more beams.
 
-What moves is seen in several places then. How old a point is decides whether it is kept, and which ones a full pillar
-keeps, since the newest come first; it is no input of the network, for none that can be read has such an input.
+Moving objects then appear in several places. The age of a point decides whether it is kept, and which points a full
+pillar keeps, since the newest come first. It is not an input of the network: no supported network has such an input.
 """
 
 from __future__ import annotations
@@ -18,26 +18,26 @@ from pointpillars_ov_ros.core.arrays import FloatArray
 
 class _Sweep(NamedTuple):
     points: FloatArray
-    """(N, 4), in the frame that the cloud was taken in."""
+    """(N, 4), in the frame in which the cloud was taken."""
     T_odom_cloud: Transform
     stamp_ns: int
 
 
 class Sweeps:
-    """The last clouds, and where they were taken; used from one thread."""
+    """The last clouds and the poses at which they were taken; used from one thread."""
 
     def __init__(self, count: int, max_age_s: float, buffers: PointBuffers) -> None:
-        """Join up to `count` clouds, the newest included, none older than it by more than `max_age_s`."""
+        """Prepare to join up to `count` clouds, including the newest, up to `max_age_s` older than it."""
         self._max_age_ns = round(max_age_s * 1e9)
         self._buffers = buffers
         self._past: deque[_Sweep] = deque(maxlen=count - 1)
 
     def join(self, points: FloatArray, T_odom_cloud: Transform, stamp_ns: int) -> FloatArray:
-        """Give `points` (N, 4) and the past ones, all in the frame of `points` at `stamp_ns`, in memory of their own.
+        """Return `points` (N, 4) and the past ones, all in the frame of `points` at `stamp_ns`, in new memory.
 
         `points` are kept for the clouds to come and must not be changed any more.
         """
-        # Also where the clock went back. Of two sensors on one topic, one may come a little late.
+        # This also covers a clock that went back. With two sensors on one topic, a cloud may arrive a little late.
         while self._past and abs(stamp_ns - self._past[-1].stamp_ns) > self._max_age_ns:
             self._past.pop()
         total = len(points) + sum(len(sweep.points) for sweep in self._past)

@@ -1,6 +1,6 @@
 # Copyright 2026 The pointpillars_ov_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Rigid transforms between frames: made, joined, turned round, and done to points in place."""
+"""Rigid transforms between frames: constructed, composed, inverted, and applied to points in place."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ Quaternion = tuple[float, float, float, float]
 
 
 class Transform(NamedTuple):
-    """T_target_source: what takes the coordinates of a point in `source` to those in `target`.
+    """T_target_source: transforms the coordinates of a point from frame `source` to frame `target`.
 
     It is also the pose of `source` in `target`.
     """
@@ -30,12 +30,12 @@ class Transform(NamedTuple):
 
     @classmethod
     def identity(cls) -> Transform:
-        """Give the one that changes nothing."""
+        """Return the identity transform."""
         return cls(np.eye(3), np.zeros(3))
 
     @classmethod
     def from_pose(cls, x: float, y: float, z: float, roll: float, pitch: float, yaw: float) -> Transform:
-        """Make it from a pose (m, rad): about the fixed axes, first roll, then pitch, then yaw (REP-103)."""
+        """Return the transform of a pose (m, rad): about the fixed axes, first roll, then pitch, then yaw (REP-103)."""
         (cr, sr), (cp, sp), (cy, sy) = ((math.cos(angle), math.sin(angle)) for angle in (roll, pitch, yaw))
         rotation = [
             [cy * cp, cy * sp * sr - sy * cr, cy * sp * cr + sy * sr],
@@ -46,7 +46,7 @@ class Transform(NamedTuple):
 
     @classmethod
     def from_quaternion(cls, translation: Sequence[float], quaternion: Quaternion) -> Transform:
-        """Make it from x y z (m) and a quaternion of length 1."""
+        """Return the transform of a translation x y z (m) and a quaternion of length 1."""
         x, y, z, w = quaternion
         rotation = [
             [1 - 2 * (y * y + z * z), 2 * (x * y - z * w), 2 * (x * z + y * w)],
@@ -56,7 +56,7 @@ class Transform(NamedTuple):
         return cls(np.array(rotation), np.array(translation, np.float64))
 
     def after(self, first: Transform) -> Transform:
-        """Join T_a_b (this one) and T_b_c (`first`) to T_a_c."""
+        """Compose T_a_b (this one) and T_b_c (`first`) to T_a_c."""
         return Transform(self.rotation @ first.rotation, self.rotation @ first.translation + self.translation)
 
     @property
@@ -67,14 +67,14 @@ class Transform(NamedTuple):
 
     @property
     def is_identity(self) -> bool:
-        """Tell whether it changes nothing, exactly."""
+        """Whether this is exactly the identity."""
         return bool((self.rotation == np.eye(3)).all() and not self.translation.any())
 
     @property
     def quaternion(self) -> Quaternion:
-        """The rotation; w is not negative."""
+        """The rotation as a quaternion; w is not negative."""
         r = self.rotation
-        # The largest of the four squares is divided by, so that none is divided by nearly 0 (Shepperd's method).
+        # Divide by the largest of the four components, never by one near 0 (Shepperd's method).
         squares = np.array([r[0, 0], r[1, 1], r[2, 2], np.trace(r)])
         largest = int(squares.argmax())
         if largest == 3:
@@ -89,13 +89,13 @@ class Transform(NamedTuple):
         return x, y, z, w
 
     def move(self, points: FloatArray) -> None:
-        """Take `points` (N, 4) float32, x y z and whatever, from `source` to `target`, in place."""
+        """Transform `points` (N, >= 3) float32 from `source` to `target` in place, leaving further columns alone."""
         move_points(points, self.rotation, self.translation)
 
 
 @njit(nogil=True, cache=True)
 def move_points(points: FloatArray, rotation: DoubleArray, translation: DoubleArray) -> None:
-    """Do the work of `Transform.move`; in double, since a frame may be far away."""
+    """Implement `Transform.move`; in double precision, since a frame may be far away."""
     for i in range(points.shape[0]):
         x, y, z = np.float64(points[i, 0]), np.float64(points[i, 1]), np.float64(points[i, 2])
         for axis in range(3):
@@ -104,7 +104,7 @@ def move_points(points: FloatArray, rotation: DoubleArray, translation: DoubleAr
 
 
 def multiply(a: Quaternion, b: Quaternion) -> Quaternion:
-    """Give the quaternion of the rotation `b` and then `a`."""
+    """Return the quaternion of rotation `b` followed by rotation `a`."""
     ax, ay, az, aw = a
     bx, by, bz, bw = b
     return (
@@ -116,7 +116,7 @@ def multiply(a: Quaternion, b: Quaternion) -> Quaternion:
 
 
 def slerp(a: Quaternion, b: Quaternion, share: float) -> Quaternion:
-    """Turn evenly from `a` (`share` 0) to `b` (1), the short way."""
+    """Interpolate from `a` (`share` 0) to `b` (1) at constant angular speed, along the shorter arc."""
     cos = sum(i * j for i, j in zip(a, b, strict=True))
     sign = -1.0 if cos < 0.0 else 1.0
     angle = math.acos(min(1.0, abs(cos)))

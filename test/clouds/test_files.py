@@ -98,15 +98,15 @@ BAD = {
     "cut ascii ply": ("a.ply", ply_bytes(POINTS)[:-30], "4 lines of 4 numbers"),
     "ply without vertices": ("a.ply", ply_bytes(POINTS).replace(b"element vertex", b"element corner"), "vertex"),
     "ply of an unknown type": ("a.ply", ply_bytes(POINTS).replace(b"property float x", b"property half x"), "half x"),
-    "no npy": ("a.npy", b"hello", "cannot be read as an array of NumPy"),
-    "bin that is pcd": ("a.bin", pcd_bytes(POINTS), r"is a point cloud of PCL \(\.pcd\)"),
+    "no npy": ("a.npy", b"hello", "cannot be read as a NumPy array"),
+    "bin that is pcd": ("a.bin", pcd_bytes(POINTS), r"is a PCL point cloud \(\.pcd\)"),
     "pointer": ("a.pcd", POINTER, "`git lfs pull`"),
     "pointer of a bin": (
         "a.bin",
         POINTER,
         "git lfs pull",
     ),
-    "zstd": ("a.bin", b"\x28\xb5\x2f\xfd" + b"\0" * 60, "a file compressed by zstd: `zstd -d FILE` unpacks it"),
+    "zstd": ("a.bin", b"\x28\xb5\x2f\xfd" + b"\0" * 60, "a file compressed with zstd: `zstd -d FILE` unpacks it"),
     "web page": ("a.ply", b"<!DOCTYPE html><html>login</html>", "is a web page"),
     "bag": ("a.bin", b"#ROSBAG V2.0\n" + b"\0" * 51, "is a bag of ROS 1"),
     "unknown": ("a.las", b"LASF", r"clouds are read from \.bin, \.pcd, \.npy, \.ply files"),
@@ -125,10 +125,10 @@ def test_a_file_that_cannot_be_read_says_why_in_one_line(tmp_path: Path, case: s
 def test_arrays_that_are_no_points_are_named(tmp_path: Path) -> None:
     for array in (np.zeros(4), np.zeros((4, 2)), np.zeros((2, 3, 4)), np.array(["a"] * 4), np.zeros((4, 4), complex)):
         np.save(tmp_path / "a.npy", array)
-        with pytest.raises(DatasetError, match="are no points"):
+        with pytest.raises(DatasetError, match=r"is not \(N, 4\) numbers"):
             read_cloud_file(tmp_path / "a.npy")
     np.save(tmp_path / "a.npy", np.array([object()], object), allow_pickle=True)
-    with pytest.raises(DatasetError, match="cannot be read as an array"):
+    with pytest.raises(DatasetError, match="cannot be read as a NumPy array"):
         read_cloud_file(tmp_path / "a.npy")
 
 
@@ -139,7 +139,7 @@ def test_bins_of_five_floats_are_read_as_such_and_said(tmp_path: Path) -> None:
     files = CloudFiles([path])
     np.testing.assert_allclose(files.read(path), cloud, rtol=1e-5)
     columns, intensity = files.notes()
-    assert "5 values a point" in columns and "--columns" in columns
+    assert "5 values per point" in columns and "--columns" in columns
     assert "0 to 255" in intensity and "--intensity-scale" in intensity
     told = CloudFiles([path], FileReading(("x", "y", "z", "ring", "intensity"), 1.0))
     np.testing.assert_array_equal(told.read(path)[:, 3], rows[:, 4].astype(np.float32))

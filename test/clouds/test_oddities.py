@@ -55,7 +55,7 @@ def swapped(points: FloatArray) -> FloatArray:
 QUARTER = round(math.pi / 2, 4)
 ODD: dict[str, tuple[Change, str, str, str]] = {
     "UTM": (plus(455_000, 5_411_000, 116, 0), "frame", "5,430 km from the origin", "target_frame"),
-    "a map's frame": (plus(3000, -2000, 0, 0), "frame", "4 km from the origin", "target_frame"),
+    "a map frame": (plus(3000, -2000, 0, 0), "frame", "4 km from the origin", "target_frame"),
     "millimetres": (times(1000, 1000, 1000, 1), "units", "in millimetres", "metres"),
     "centimetres": (times(100, 100, 100, 1), "units", "in centimetres", "metres"),
     "other byte order": (swapped, "byte order", "of the coordinates", "is_bigendian"),

@@ -97,22 +97,22 @@ def test_slashes_of_ros_1_are_taken_off() -> None:
 
 def test_a_later_moment_may_come_and_is_said_to_the_millisecond() -> None:
     assert missing(robot(), "odom", "velodyne", 1.25) == Missing(
-        "of 'base_link' in 'odom' the newest is 0.250 s older", may_come=True
+        "of the poses of 'base_link' in 'odom', the newest is 0.250 s older", may_come=True
     )
 
 
 def test_an_earlier_moment_cannot_come_any_more() -> None:
     assert missing(robot(), "odom", "base_link", -0.5) == Missing(
-        "of 'base_link' in 'odom' the oldest that is kept is 0.500 s newer", may_come=False
+        "of the poses of 'base_link' in 'odom', the oldest kept is 0.500 s newer", may_come=False
     )
 
 
 @pytest.mark.parametrize(
     ("target", "source", "reason"),
     [
-        ("base_link", "ouster", "nobody speaks of 'ouster' on /tf or /tf_static"),
-        ("map", "velodyne", "nobody speaks of 'map' on /tf or /tf_static"),
-        ("world", "velodyne", "they are in two trees, of 'odom' and of 'world'"),
+        ("base_link", "ouster", "frame 'ouster' is not published on /tf or /tf_static"),
+        ("map", "velodyne", "frame 'map' is not published on /tf or /tf_static"),
+        ("world", "velodyne", "they are in two separate trees, with the roots 'odom' and 'world'"),
     ],
 )
 def test_frames_that_are_not_joined_may_be_later(target: str, source: str, reason: str) -> None:

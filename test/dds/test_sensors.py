@@ -125,7 +125,7 @@ def test_boxes_come_back_from_the_networks_frame_in_the_frame_that_was_asked_for
     np.testing.assert_allclose(found.boxes[:, :3], expected.boxes[:, :3] - T_MODEL_BASE[:3], atol=1e-3)
     np.testing.assert_allclose(found.boxes[:, 3:], expected.boxes[:, 3:], atol=1e-3)
     assert timing.error.startswith("cloud refused: no transform from 'camera' to 'base_link' at ")
-    assert timing.error.endswith("nobody speaks of 'camera' on /tf or /tf_static")
+    assert timing.error.endswith("frame 'camera' is not published on /tf or /tf_static")
     assert (timing.refused, timing.received) == (1, 2)
 
 

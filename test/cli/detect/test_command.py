@@ -140,7 +140,7 @@ def test_a_cloud_without_points_has_no_boxes_and_says_so(bundle: ModelBundle, tm
     [
         (("missing.pcd",), "missing.pcd: there is no such file or folder"),
         (("notes.txt",), "notes.txt: clouds are read from .bin, .pcd, .npy, .ply, .mcap, .db3, .bag files"),
-        (("pointer.pcd",), "pointer.pcd is a pointer of Git LFS"),
+        (("pointer.pcd",), "pointer.pcd is a Git LFS pointer"),
         (("hollow",), "hollow: no cloud"),
         (("a.bin", "--classes", "Tram"), "classes: 'Tram' is not one of"),
     ],
@@ -182,7 +182,7 @@ def test_the_bundled_model_finds_cars_without_ros_and_says_what_is_odd(tmp_path:
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert "as if they were in millimetres: say --coordinate-scale 0.001" in done.stdout
-    assert "intensities are of 0 to 255" in done.stdout
+    assert "intensities range from 0 to 255" in done.stdout
     found, nothing = json.loads((tmp_path / "boxes.json").read_text())["clouds"]
     assert nothing["detections"] == []
     cars = np.array([one["center"] for one in found["detections"] if one["class"] == "Car"])
