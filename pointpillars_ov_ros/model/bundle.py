@@ -1,6 +1,6 @@
 # Copyright 2026 The pointpillars_ov_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Model bundles: a folder with `bundle.yaml` (a `ModelConfig`) and the IR files it names, each under its sha256."""
+"""Model bundles: a folder with `bundle.yaml` (a `ModelConfig`) and the IR files it names, each with its sha256."""
 
 from __future__ import annotations
 
@@ -26,26 +26,27 @@ CONFIG_NAME = "bundle.yaml"
 
 @dataclass(frozen=True)
 class ModelBundle:
-    """A bundle whose files are what its description says."""
+    """A bundle whose files match its description."""
 
     config: ModelConfig
     folder: Path
 
     def path(self, file: str) -> Path:
-        """Give the path of a file of the bundle."""
+        """Return the path of a file of the bundle."""
         return self.folder / file
 
 
 def load_bundle(folder: str | Path, public_key: Path | None = None) -> ModelBundle:
-    """Read `folder`/bundle.yaml and check the sha256 of every file; BundleError says what does not fit.
+    """Read `folder`/bundle.yaml and check the sha256 of every file.
 
-    With a `public_key` (Ed25519, PEM) a bundle is refused that the owner of that key has not signed.
+    With a `public_key` (Ed25519, PEM), a bundle that the owner of that key has not signed is refused. Raises
+    BundleError.
     """
     folder = Path(folder)
     path = folder / CONFIG_NAME
     if not path.is_file():
         raise BundleError(
-            f"{folder} holds no {CONFIG_NAME}; `pointpillars_ov convert` makes a bundle of a pair of IR files"
+            f"{folder} holds no {CONFIG_NAME}; `pointpillars_ov convert` makes a bundle from a pair of IR files"
         )
     text = read_yaml_text(path)
     if public_key is not None:
@@ -70,16 +71,16 @@ def load_bundle(folder: str | Path, public_key: Path | None = None) -> ModelBund
 def _check_place(path: Path, file: str) -> None:
     """Raise BundleError unless `file` is beside the bundle.yaml at `path`.
 
-    Links may lead to another folder, if they do so all together: that is how `colcon build --symlink-install` installs
-    a bundle, and how one is named `current`.
+    Links to another folder are accepted if all files link there: `colcon build --symlink-install` installs a bundle
+    like that, and so does a link named `current`.
     """
     if Path(file).name != file or file in ("", "..") or not file.isprintable():
-        raise BundleError(f"{path}: sha256: {shown(file)} leaves the bundle; a plain file name is needed")
+        raise BundleError(f"{path}: sha256: {shown(file)} is outside the bundle; use a plain file name")
     place = path.with_name(file)
     if not place.is_file():
-        raise BundleError(f"{place} is missing, {CONFIG_NAME} names it")
+        raise BundleError(f"{place} is missing, but {CONFIG_NAME} names it")
     if place.resolve().parent != path.resolve().parent:
-        raise BundleError(f"{place} leaves the bundle: it is a link to {place.resolve()}")
+        raise BundleError(f"{place} is outside the bundle: it is a link to {place.resolve()}")
 
 
 def read_config(path: Path) -> ModelConfig:
@@ -96,9 +97,9 @@ def _to_config(text: str, path: Path) -> ModelConfig:
 
 
 def write_bundle(config: ModelConfig, sources: dict[str, Path], folder: Path) -> ModelBundle:
-    """Copy `sources` (by their name in the bundle) and write bundle.yaml with their hashes, all or nothing.
+    """Copy `sources` (keyed by their name in the bundle) and write bundle.yaml with their hashes, all or nothing.
 
-    `folder` must not exist, or hold a bundle, which is replaced.
+    `folder` must not exist or must hold a bundle, which is replaced.
     """
     if folder.exists():
         _check_replaceable(folder)
@@ -117,21 +118,21 @@ def write_bundle(config: ModelConfig, sources: dict[str, Path], folder: Path) ->
 def _check_replaceable(folder: Path) -> None:
     """Raise BundleError unless `folder` holds a bundle and nothing else."""
     if not (folder / CONFIG_NAME).is_file():
-        raise BundleError(f"{folder} exists and is no bundle; it is left alone")
+        raise BundleError(f"{folder} exists and is not a bundle; it is left unchanged")
     known = {CONFIG_NAME, CONFIG_NAME + SUFFIX, *read_config(folder / CONFIG_NAME).sha256}
     foreign = sorted(path.name for path in folder.iterdir() if path.name not in known)
     if foreign:
-        raise BundleError(f"{folder} holds {foreign[0]}, which is not of the bundle there; it is left alone")
+        raise BundleError(f"{folder} holds {foreign[0]}, which is not part of that bundle; it is left unchanged")
 
 
 def ir_files(config: ModelConfig) -> tuple[str, ...]:
-    """Name the files of the two IRs: each .xml and the .bin beside it."""
+    """Return the file names of the two IRs: each .xml and the .bin beside it."""
     graphs = (config.pfe.file, config.rpn.file)
     return tuple(name for graph in graphs for name in (graph, f"{graph.removesuffix('.xml')}.bin"))
 
 
 def sha256(path: Path) -> str:
-    """Return the hash of a regular file, hexadecimal."""
+    """Return the SHA-256 of a regular file, hexadecimal."""
     digest = hashlib.sha256()
     with open_regular(path) as stream:
         while block := stream.read(1 << 20):

@@ -1,6 +1,6 @@
 # Copyright 2026 The pointpillars_ov_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Reading and rebuilding small pieces of an OpenVINO graph: constants, weights, chains of element-wise nodes."""
+"""Helpers to read and rebuild pieces of an OpenVINO graph: constants, weights, chains of element-wise nodes."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ Change = Callable[[Array], Array]
 
 FLOAT_TYPES = (ov.Type.f32, ov.Type.f16)
 PLAIN_TYPES = (*FLOAT_TYPES, ov.Type.i8, ov.Type.u8)
-"""Element types that numpy holds value by value; 4-bit weights and the like are packed."""
+"""Element types that NumPy stores value by value, unlike packed ones such as 4-bit weights."""
 
 BINARY = {"Add": ops.add, "Subtract": ops.subtract, "Multiply": ops.multiply}
 
 
 class UnfamiliarGraphError(Exception):
-    """A piece of the graph is not of the form that a rewriting knows; it stays as it is."""
+    """A piece of the graph does not have the form that a rewriting handles; it stays as it is."""
 
 
 def find(model: ov.Model, kind: str) -> list[ov.Node]:
@@ -32,26 +32,26 @@ def find(model: ov.Model, kind: str) -> list[ov.Node]:
 
 
 def source(node: ov.Node, index: int = 0) -> ov.Node:
-    """Give the node that an input comes from."""
+    """Return the node that an input comes from."""
     return node.input_value(index).get_node()
 
 
 def sole_consumer(output: ov.Output) -> ov.Node | None:
-    """Give the node that alone reads `output`, None where several do."""
+    """Return the only node that reads `output`, None if there are several."""
     targets = output.get_target_inputs()
     return next(iter(targets)).get_node() if len(targets) == 1 else None
 
 
 def value(node: ov.Node) -> Array:
-    """Give the values of a constant; UnfamiliarGraphError where it is none, or not held value by value."""
+    """Return the values of a constant; UnfamiliarGraphError if it is not one or not stored value by value."""
     if node.get_type_name() != "Constant" or node.get_element_type() not in PLAIN_TYPES:
-        raise UnfamiliarGraphError(f"{node.get_friendly_name()} is no plain constant")
+        raise UnfamiliarGraphError(f"{node.get_friendly_name()} is not a plain constant")
     data: Array = node.get_data()
     return data
 
 
 def scalar(node: ov.Node) -> float:
-    """Give the value of a constant of one element."""
+    """Return the value of a constant with one element."""
     data = value(node)
     if data.size != 1:
         raise UnfamiliarGraphError(f"{node.get_friendly_name()} has {data.size} values, not one")
@@ -59,7 +59,7 @@ def scalar(node: ov.Node) -> float:
 
 
 def is_fixed(node: ov.Node) -> bool:
-    """Tell whether the node is a float constant, or one that is kept in another float type (f16 in small files)."""
+    """Whether the node is a float constant, possibly stored in another float type (f16 in small files)."""
     kind = node.get_type_name()
     if kind == "Convert":
         return is_fixed(source(node))
@@ -67,22 +67,22 @@ def is_fixed(node: ov.Node) -> bool:
 
 
 def fixed_value(node: ov.Node) -> Array:
-    """Give the values of a fixed node as float32."""
+    """Return the values of a fixed node as float32."""
     if node.get_type_name() == "Convert":
         return fixed_value(source(node))
     return value(node).astype(np.float32)
 
 
 def per_channel(constant: Array) -> Array:
-    """Give a constant of one value, or of one per channel of [1, channels, y, x], as [1, channels or 1, 1, 1]."""
+    """Return a constant with one value, or one per channel of [1, channels, y, x], as [1, channels or 1, 1, 1]."""
     shape = (1,) * (4 - constant.ndim) + constant.shape
     if len(shape) != 4 or shape[0] * shape[2] * shape[3] != 1:
-        raise UnfamiliarGraphError(f"a constant of shape {constant.shape}, which is not one value per channel")
+        raise UnfamiliarGraphError(f"a constant of shape {constant.shape} does not hold one value per channel")
     return constant.reshape(shape)
 
 
 def like(node: ov.Node, inputs: list[ov.Node]) -> ov.Node:
-    """Make a node of the same operation and name over other inputs."""
+    """Return a node of the same operation and name over other inputs."""
     kind = node.get_type_name()
     if kind == "Convert":
         made = ops.convert(inputs[0], node.get_element_type().to_string())
@@ -99,15 +99,15 @@ def like(node: ov.Node, inputs: list[ov.Node]) -> ov.Node:
 
 
 def rebuild(weights: list[ov.Node], change: Callable[[list[Array]], Array]) -> ov.Node:
-    """Make one weight expression of several of the same form; `change` makes one constant of their constants.
+    """Merge weight expressions of the same form into one; `change` merges their constants.
 
-    Weights are a constant, or constants under Convert, Subtract, Multiply and FakeQuantize: all dequantisation
-    is kept, so that the plugin still finds it.
+    Weights are a constant, or constants under Convert, Subtract, Multiply and FakeQuantize. The dequantization is kept,
+    so that the plugin still recognizes it.
     """
     first = weights[0]
     forms = {(node.get_type_name(), node.get_input_size(), node.get_element_type().to_string()) for node in weights}
     if len(forms) != 1:
-        raise UnfamiliarGraphError(f"{first.get_friendly_name()} and its like are of different forms")
+        raise UnfamiliarGraphError(f"{first.get_friendly_name()} and its siblings have different forms")
     if first.get_type_name() == "Constant":
         made = ops.constant(np.ascontiguousarray(change([value(node) for node in weights])))
         made.set_friendly_name(first.get_friendly_name())
@@ -117,9 +117,9 @@ def rebuild(weights: list[ov.Node], change: Callable[[list[Array]], Array]) -> o
 
 
 def next_step(output: ov.Output) -> ov.Node | None:
-    """Give the element-wise node that alone reads `output`, None where there is none.
+    """Return the element-wise node that alone reads `output`, None if there is none.
 
-    Those are Relu, Convert, and FakeQuantize, Add, Subtract and Multiply by constants.
+    Element-wise are Relu, Convert, and FakeQuantize, Add, Subtract and Multiply by constants.
     """
     node = sole_consumer(output)
     if node is None or node.get_type_name() not in {"Relu", "Convert", "FakeQuantize", *BINARY}:
@@ -129,13 +129,13 @@ def next_step(output: ov.Output) -> ov.Node | None:
 
 
 def rebuild_step(steps: list[ov.Node], data: ov.Node, change: Callable[[list[Array]], Array]) -> ov.Node:
-    """Make one element-wise node over `data` of several of the same form; `change` joins their constants."""
+    """Merge element-wise nodes of the same form into one over `data`; `change` merges their constants."""
     columns = [[source(step, index) for step in steps] for index in range(1, steps[0].get_input_size())]
     return like(steps[0], [data, *(rebuild(column, change) for column in columns)])
 
 
 def fold_batch_norm(node: ov.Node) -> None:
-    """Take the per-channel scales and shifts after a float convolution into its weights and one Add."""
+    """Fold the per-channel scales and shifts after a float convolution into its weights and one Add."""
     axis = 1 if node.get_type_name() == "ConvolutionBackpropData" else 0
     if not is_fixed(source(node, 1)):
         raise UnfamiliarGraphError(f"{node.get_friendly_name()} has quantized weights")
@@ -154,7 +154,7 @@ def fold_batch_norm(node: ov.Node) -> None:
 
 
 def _scale_and_shift(end: ov.Output) -> tuple[ov.Node, Array, Array] | None:
-    """Give the node that alone reads `end` where it is linear per channel, with its scale and shift."""
+    """Return the node that alone reads `end`, with its scale and shift, if it is linear per channel."""
     step = sole_consumer(end)
     if step is not None and step.get_type_name() == "BatchNormInference":
         parts = [fixed_value(source(step, index)).reshape(1, -1, 1, 1) for index in range(1, 5)]
@@ -171,7 +171,7 @@ def _scale_and_shift(end: ov.Output) -> tuple[ov.Node, Array, Array] | None:
 
 
 def unroll(constant: Array, block: int, channels: int) -> Array:
-    """Turn what lies over deconvolution weights [in, out, k, k] into what lies over [k * k * out, in, 1, 1]."""
+    """Convert a constant over deconvolution weights [in, out, k, k] to one over [k * k * out, in, 1, 1]."""
     if constant.size == 1:
         return constant
     if constant.ndim != 4:
@@ -191,20 +191,20 @@ def tile(constant: Array, block: int) -> Array:
 
 
 def stack(constants: list[Array], sizes: list[int]) -> Array:
-    """Join what lies over weights [out, in, 1, 1] along the first axis."""
+    """Concatenate constants over weights [out, in, 1, 1] along the first axis."""
     full = [constant.reshape((1,) * (4 - constant.ndim) + constant.shape) for constant in constants]
     inner = np.broadcast_shapes(*(constant.shape[1:] for constant in full))
     return np.concatenate([np.broadcast_to(part, (size, *inner)) for part, size in zip(full, sizes, strict=True)])
 
 
 def join(constants: list[Array], sizes: list[int]) -> Array:
-    """Join what lies over [1, out, y, x] along the second axis."""
+    """Concatenate constants over [1, out, y, x] along the second axis."""
     pairs = zip(constants, sizes, strict=True)
     return np.concatenate([np.broadcast_to(per_channel(part), (1, size, 1, 1)) for part, size in pairs], 1)
 
 
 def same_steps(ends: list[ov.Output]) -> list[ov.Node] | None:
-    """Give the element-wise nodes that follow `ends` where they are all of one kind."""
+    """Return the element-wise nodes that follow `ends`, if all are of one kind."""
     steps = [next_step(end) for end in ends]
     kinds = {
         None
@@ -216,12 +216,12 @@ def same_steps(ends: list[ov.Output]) -> list[ov.Node] | None:
 
 
 def pointwise(data: ov.Output, weights: ov.Node, name: str) -> ov.Node:
-    """Make a 1x1 convolution."""
+    """Return a 1x1 convolution."""
     return ops.convolution(data, weights, [1, 1], [0, 0], [0, 0], [1, 1], name=name)
 
 
 def is_pointwise(node: ov.Node) -> bool:
-    """Tell whether a convolution is a 1x1 one without stride or margin."""
+    """Whether a convolution is 1x1 without stride or padding."""
     attributes, weights = node.get_attributes(), node.get_input_partial_shape(1)
     margins = {*attributes["pads_begin"], *attributes["pads_end"]}
     kernel = weights.to_shape()[2:] if weights.is_static else None
@@ -229,7 +229,7 @@ def is_pointwise(node: ov.Node) -> bool:
 
 
 def identity(output: ov.Output) -> tuple[object, ...]:
-    """Give a key that is the same for outputs of the same values: one output, or like FakeQuantizes of one."""
+    """Return a key that is equal for outputs with equal values: one output, or equal FakeQuantizes of one."""
     node = output.get_node()
     limits = [source(node, index) for index in range(1, node.get_input_size())]
     if node.get_type_name() != "FakeQuantize" or not all(is_fixed(limit) for limit in limits):

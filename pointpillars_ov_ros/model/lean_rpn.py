@@ -1,9 +1,9 @@
 # Copyright 2026 The pointpillars_ov_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""The RPN's graph rewritten into what the CPU plugin runs fastest, with the same outputs.
+"""Rewriting of the RPN's graph into what the CPU plugin runs fastest, with the same outputs.
 
-Every rewriting is independent of the others and leaves alone what it does not recognise. What each is worth is
-measured by benchmarks/lean_rpn.py.
+The rewritings are independent of each other and skip what they do not recognize. benchmarks/lean_rpn.py measures the
+gain of each.
 """
 
 from __future__ import annotations
@@ -41,13 +41,13 @@ from pointpillars_ov_ros.model.graph import (
 _LOG = logging.getLogger(__name__)
 
 RT_INFO = ["pointpillars_ov_ros", "canvas"]
-"""Where a rewritten model says how its canvas is to be written: it may be saved, and read again."""
+"""Key under which a rewritten model records its canvas format, so that it can be saved and read again."""
 RT_NAMES = ("quantized", "scale", "offset")
 
 
 @dataclass(frozen=True)
 class LeanRpn:
-    """A rewritten RPN, and how its canvas is to be written."""
+    """A rewritten RPN and the format of its canvas."""
 
     model: ov.Model
     canvas: CanvasFormat
@@ -56,8 +56,8 @@ class LeanRpn:
 def make_lean(model: ov.Model) -> LeanRpn:
     """Rewrite `model` in place: names, shapes and order of the outputs stay, the canvas may change its format.
 
-    The input keeps its name; it is [1, ny, nx, C] where the format says NHWC. A model that was rewritten before,
-    and perhaps saved since, is recognised.
+    The input keeps its name; it is [1, ny, nx, C] if the format says NHWC. A model that was already rewritten, and
+    possibly saved since, is recognized.
     """
     for kind in ("Convolution", "ConvolutionBackpropData"):
         for node in find(model, kind):
@@ -71,21 +71,21 @@ def make_lean(model: ov.Model) -> LeanRpn:
 
 
 def _attempt(rewriting: Callable[[Any], None], piece: Any) -> None:
-    """Rewrite a piece of the graph, unless it is of a form that the rewriting does not know."""
+    """Rewrite a piece of the graph, unless the rewriting does not handle its form."""
     try:
         rewriting(piece)
     except UnfamiliarGraphError as reason:
-        _LOG.debug("%s: left as it is: %s", rewriting.__name__, reason)
+        _LOG.debug("%s: left unchanged: %s", rewriting.__name__, reason)
 
 
 def unroll_deconvolution(node: ov.Node, in_float: bool = False) -> None:
     """Replace a deconvolution whose blocks of outputs do not overlap by a 1x1 convolution and a DepthToSpace.
 
-    Kernel and stride are both k: every input cell makes k x k output cells of its own. The plugin runs the 4 x 4
-    one of PointPillars in float32 between INT8 neighbours, the 1x1 convolution in INT8. The element-wise steps that
-    follow (bias, ReLU, FakeQuantize) move before the shuffle, where the plugin fuses them into the convolution.
-    In float32 the shuffle costs more than that gains, so there only k = 1, which needs none, is replaced, unless
-    `in_float` asks for all.
+    Kernel and stride are both k, so every input cell makes k x k output cells of its own. The plugin runs the 4 x 4
+    deconvolution of PointPillars in float32 between INT8 neighbours, but the 1x1 convolution in INT8. The element-wise
+    steps that follow (bias, ReLU, FakeQuantize) move before the shuffle, where the plugin fuses them into the
+    convolution. In float32 the shuffle costs more than this gains, so only k = 1, which needs no shuffle, is replaced
+    there, unless `in_float` requests all.
     """
     block, channels = _block_and_channels(node)
     if block > 1 and not in_float and source(node).get_type_name() != "FakeQuantize":
@@ -103,11 +103,11 @@ def unroll_deconvolution(node: ov.Node, in_float: bool = False) -> None:
 
 
 def _block_and_channels(node: ov.Node) -> tuple[int, int]:
-    """Give k and the output channels of a deconvolution; UnfamiliarGraphError where its outputs overlap."""
+    """Return k and the output channels of a deconvolution; UnfamiliarGraphError if its outputs overlap."""
     attributes, weights = node.get_attributes(), node.get_input_partial_shape(1)
     name = node.get_friendly_name()
     if node.get_input_size() != 2 or weights.is_dynamic or len(weights) != 4:
-        raise UnfamiliarGraphError(f"{name} is no plain deconvolution in two dimensions")
+        raise UnfamiliarGraphError(f"{name} is not a plain two-dimensional deconvolution")
     _, channels, *kernel = weights.to_shape()
     apart = kernel == attributes["strides"] and kernel[0] == kernel[1]
     margins = {*attributes["pads_begin"], *attributes["pads_end"], *attributes["output_padding"]}
@@ -117,9 +117,9 @@ def _block_and_channels(node: ov.Node) -> tuple[int, int]:
 
 
 def sibling_heads(model: ov.Model) -> list[list[ov.Node]]:
-    """List the groups of two and more 1x1 heads over the same input, or over like FakeQuantizes of it.
+    """List the groups of two or more 1x1 heads over the same input, or over equal FakeQuantizes of it.
 
-    A head's result goes to an output without another convolution: elsewhere the split could cost more than it gains.
+    A head's result reaches an output without another convolution: elsewhere the split could cost more than it gains.
     """
     groups: dict[tuple[object, ...], list[ov.Node]] = {}
     for node in find(model, "Convolution"):
@@ -129,7 +129,7 @@ def sibling_heads(model: ov.Model) -> list[list[ov.Node]]:
 
 
 def _is_head(node: ov.Node) -> bool:
-    """Tell whether nothing but what follows `node` alone lies between it and an output, and no convolution."""
+    """Whether only nodes that `node` alone feeds, and no convolution, lie between it and an output."""
     reader = sole_consumer(node.output(0))
     while reader is not None and reader.get_type_name() not in {"Result", "Convolution", "VariadicSplit"}:
         reader = sole_consumer(reader.output(0))
@@ -137,10 +137,10 @@ def _is_head(node: ov.Node) -> bool:
 
 
 def merge_heads(heads: list[ov.Node]) -> None:
-    """Replace convolutions over the same input by one, and split its output; the input is read only once.
+    """Replace convolutions over the same input by one and split its output, so that the input is read only once.
 
-    The split comes before the Transposes to NHWC, which cost nothing there: after one common Transpose the plugin
-    would copy every part once more.
+    The split comes before the Transposes to NHWC, where it costs nothing: after one common Transpose the plugin would
+    copy every part once more.
     """
     sizes = [head.get_input_partial_shape(1).to_shape()[0] for head in heads]
     weights = rebuild([source(head, 1) for head in heads], lambda constants: stack(constants, sizes))
@@ -155,7 +155,7 @@ def merge_heads(heads: list[ov.Node]) -> None:
 
 
 def take_canvas(model: ov.Model) -> CanvasFormat:
-    """Replace the canvas by one in NHWC, and with its FakeQuantize by one of uint8 where it has one."""
+    """Replace the canvas by one in NHWC; if it has a FakeQuantize, replace both by one of uint8."""
     if model.has_rt_info(RT_INFO):
         quantized, scale, offset = (model.get_rt_info([*RT_INFO, name]).astype(float) for name in RT_NAMES)
         return CanvasFormat(CanvasLayout.NHWC, bool(quantized), scale, offset)
@@ -167,14 +167,14 @@ def take_canvas(model: ov.Model) -> CanvasFormat:
         else:
             form, old = CanvasFormat(CanvasLayout.NHWC, True, *_scale_and_offset(reader)), reader
     except UnfamiliarGraphError as reason:
-        _LOG.debug("canvas: left as it is: %s", reason)
+        _LOG.debug("canvas: left unchanged: %s", reason)
         return CanvasFormat(CanvasLayout.NCHW)
     replace_canvas(model, canvas, old, form)
     return form
 
 
 def _canvas(model: ov.Model) -> ov.Node:
-    """Give the only input; UnfamiliarGraphError where it is not [N, C, ny, nx] float32."""
+    """Return the only input; UnfamiliarGraphError if it is not [N, C, ny, nx] float32."""
     inputs = model.get_parameters()
     shapes = [node.get_output_partial_shape(0) for node in inputs]
     if len(inputs) != 1 or shapes[0].is_dynamic or len(shapes[0]) != 4 or inputs[0].get_element_type() != ov.Type.f32:
@@ -183,23 +183,23 @@ def _canvas(model: ov.Model) -> ov.Node:
 
 
 def _reader(canvas: ov.Node) -> ov.Node:
-    """Give the convolution or FakeQuantize that alone reads the canvas, possibly in another type."""
+    """Return the convolution or FakeQuantize that alone reads the canvas, possibly after a Convert."""
     node = sole_consumer(canvas.output(0))
     if node is not None and node.get_type_name() == "Convert":
         node = sole_consumer(node.output(0))
     if node is None or node.get_type_name() not in {"Convolution", "FakeQuantize"}:
-        raise UnfamiliarGraphError("the canvas does not go into one convolution or FakeQuantize")
+        raise UnfamiliarGraphError("the canvas does not feed exactly one convolution or FakeQuantize")
     return node
 
 
 def replace_canvas(model: ov.Model, canvas: ov.Node, old: ov.Node, form: CanvasFormat) -> None:
-    """Put a canvas of the format `form` in the place of `canvas`; its values come out where `old` gave them."""
+    """Replace `canvas` by one of the format `form`; consumers of `old` then read its values."""
     names, (batch, channels, rows, columns) = canvas.output(0).get_names(), canvas.get_output_shape(0)
     kind = ov.Type.u8 if form.quantized else ov.Type.f32
     fresh = ops.parameter([batch, rows, columns, channels], kind, canvas.get_friendly_name())
     made = fresh
     if form.quantized:
-        # As the plugin's own quantized tensors look. Transposed before, not after, they stay INT8 only in f16 graphs.
+        # The form of the plugin's own quantized tensors. With the Transpose first, they stay INT8 only in f16 graphs.
         made = ops.convert(made, "f32")
         if form.zero_point:
             made = ops.subtract(made, np.float32(form.zero_point))
@@ -218,15 +218,15 @@ def replace_canvas(model: ov.Model, canvas: ov.Node, old: ov.Node, form: CanvasF
 
 
 def _scale_and_offset(quantize: ov.Node) -> tuple[float, float]:
-    """Give the step of a FakeQuantize, and the level of 0; UnfamiliarGraphError where that is not what u8 holds."""
+    """Return the step of a FakeQuantize and the level of 0; UnfamiliarGraphError if uint8 cannot represent it."""
     low, high, out_low, out_high = (scalar(source(quantize, index)) for index in range(1, 5))
     if (low, high) != (out_low, out_high) or quantize.get_attributes()["levels"] != 256 or not low <= 0 < high:
-        raise UnfamiliarGraphError("another range or number of levels than uint8 has")
-    # In float32 as the plugin computes them: one value in 100 000 lies so near to the middle between two levels that
-    # the last bit decides, and where it falls otherwise the difference grows from layer to layer.
+        raise UnfamiliarGraphError("the range or number of levels is not that of uint8")
+    # In float32, as the plugin computes them: one value in 100 000 lies so close to the middle between two levels that
+    # the last bit decides, and rounding it the other way makes a difference that grows from layer to layer.
     width = np.float32(high) - np.float32(low)
     scale, offset = float(width) / 255, float(-np.float32(low) * (np.float32(255) / width))
-    # The plugin rounds the level of 0 too, and tolerates as much.
+    # The plugin rounds the level of 0 as well, and tolerates as much.
     if abs(offset - round(offset)) > 0.1:
         raise UnfamiliarGraphError(f"0 lies between two levels: {offset:.3f}")
     return scale, offset

@@ -1,6 +1,6 @@
 # Copyright 2026 The pointpillars_ov_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""The weights of a PFE network, read from its graph for the host encoder."""
+"""Weights of a PFE network, read from its graph for the host encoder."""
 
 from __future__ import annotations
 
@@ -12,25 +12,23 @@ from pointpillars_ov_ros.core.arrays import FloatArray
 from pointpillars_ov_ros.core.pfe import PfeWeights, SlotConvolution
 
 _DECORATED = 9
-"""Values of a point that the host encoder computes; a tenth must be the mask (see network_graph.decorate_weights)."""
+"""Values per point that the host encoder computes; a tenth must be the mask (see network_graph.decorate_weights)."""
 
 
 def read_pfe_weights(model: ov.Model) -> PfeWeights:
-    """Read a PFE of one linear layer (its batch norm folded) with ReLU and maximum or slot convolution.
+    """Read a PFE of one linear layer (batch norm folded) with ReLU and maximum or slot convolution.
 
-    BundleError where the graph is another one. That the nine values come in the usual order is not looked for here:
-    the engine compares the encoder with the network.
+    Raises BundleError for any other graph. The order of the nine values is not checked here: the engine compares the
+    encoder with the network.
     """
     nodes = model.get_ordered_ops()
     convolutions = [node for node in nodes if node.get_type_name() == "Convolution"]
     if not convolutions or len(convolutions) > 2:
-        raise BundleError(f"the PFE has {len(convolutions)} convolutions, the host encoder knows 1 or 2")
+        raise BundleError(f"the PFE has {len(convolutions)} convolutions; the host encoder supports 1 or 2")
     linear = _weights(convolutions[0])
     channels = linear.shape[0]
     if linear.shape not in [(channels, values, 1, 1) for values in (_DECORATED, _DECORATED + 1)]:
-        raise BundleError(
-            f"the PFE's linear layer has shape {linear.shape}, ({channels}, {_DECORATED}, 1, 1) is needed"
-        )
+        raise BundleError(f"the PFE's linear layer has shape {linear.shape}, expected ({channels}, {_DECORATED}, 1, 1)")
     pooling = None
     if len(convolutions) == 2:
         pooling = _read_slot_convolution(convolutions[1], channels)
@@ -45,7 +43,7 @@ def read_pfe_weights(model: ov.Model) -> PfeWeights:
 def _read_slot_convolution(node: ov.Node, channels: int) -> SlotConvolution:
     weights = _weights(node)
     if weights.ndim != 4 or weights.shape[1:3] != (channels, 1):
-        raise BundleError(f"the PFE's pooling has weights of shape {weights.shape}, (C, {channels}, 1, taps) is needed")
+        raise BundleError(f"the PFE's pooling has weights of shape {weights.shape}, expected (C, {channels}, 1, taps)")
     dilation = int(list(node.get_attributes()["dilations"])[1])
     taps = np.ascontiguousarray(weights[:, :, 0, :].transpose(2, 1, 0))
     return SlotConvolution(taps, _bias(node), dilation)
@@ -56,7 +54,7 @@ def _weights(node: ov.Node) -> FloatArray:
 
 
 def _bias(node: ov.Node) -> FloatArray:
-    """Give the constant that is added to a convolution's output, zeros where there is none."""
+    """Return the constant that is added to a convolution's output, zeros if there is none."""
     channels = node.output(0).partial_shape[1].get_length()
     for target in node.output(0).get_target_inputs():
         follower = target.get_node()
@@ -67,10 +65,10 @@ def _bias(node: ov.Node) -> FloatArray:
 
 
 def _constant(node: ov.Node, what: str) -> FloatArray:
-    """Give the value of a constant; float16 ones hide behind a Convert."""
+    """Return the value of a constant; float16 ones are behind a Convert."""
     while node.get_type_name() in ("Convert", "FakeQuantize"):
         if node.get_type_name() == "FakeQuantize":
-            raise BundleError(f"the PFE's {what} are quantized, which the host encoder does not know")
+            raise BundleError(f"the PFE's {what} are quantized, which the host encoder does not support")
         node = node.input_value(0).get_node()
     if node.get_type_name() != "Constant":
         raise BundleError(f"the PFE's {what} come from a {node.get_type_name()}, not from a constant")

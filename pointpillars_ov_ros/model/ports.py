@@ -1,6 +1,6 @@
 # Copyright 2026 The pointpillars_ov_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""The tensors that the two networks of a bundle must have."""
+"""Tensors that the two networks of a bundle must have."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ Shape = tuple[int, ...]
 
 
 class Ports(NamedTuple):
-    """Shapes of a network's tensors by name; all float32."""
+    """Shapes of a network's tensors by name; all are float32."""
 
     inputs: dict[str, Shape]
     outputs: dict[str, Shape]
 
 
 def pfe_ports(config: ModelConfig, pillars: int) -> Ports:
-    """Give those of the PFE for so many pillars."""
+    """Return the tensors of the PFE for `pillars` pillars."""
     slots = config.grid.max_points_per_pillar
     inputs: dict[str, Shape] = {
         getattr(config.pfe.inputs, name): (1, pillars) if name == "num_points" else (1, 1, pillars, slots)
@@ -36,7 +36,7 @@ def pfe_ports(config: ModelConfig, pillars: int) -> Ports:
 
 
 def rpn_ports(config: ModelConfig) -> Ports:
-    """Give those of the RPN."""
+    """Return the tensors of the RPN."""
     rows, columns = config.output_shape
     anchors, names = config.anchors_per_cell, config.rpn
     outputs: dict[str, Shape] = {
@@ -48,23 +48,23 @@ def rpn_ports(config: ModelConfig) -> Ports:
 
 
 def read_model(core: ov.Core, path: Path, ports: Ports) -> ov.Model:
-    """Read an IR; BundleError where it is none, or has other tensors than `ports`."""
+    """Read an IR; BundleError if it cannot be read or its tensors are not `ports`."""
     try:
-        # Into memory: weights that are mapped would follow a file that is written over, or end the process with SIGBUS
-        # where it was cut off, between this and the end of compiling.
+        # Into memory: mapped weights would change if the file is overwritten before compiling ends, and a
+        # truncated file would end the process with SIGBUS.
         core.set_property({"ENABLE_MMAP": False})
         model = core.read_model(path)
     except RuntimeError as error:
         if path.is_file() and identify(path) is Content.GIT_LFS:
             raise BundleError(f"{path} is {Content.GIT_LFS.value}") from None
-        raise BundleError(f"{path} is no network that OpenVINO reads: {first_line(error)}") from None
+        raise BundleError(f"{path} is not a network that OpenVINO can read: {first_line(error)}") from None
     check_ports(path, "input", model.inputs, ports.inputs)
     check_ports(path, "output", model.outputs, ports.outputs)
     return model
 
 
 def is_quantized(path: Path) -> bool:
-    """Whether the IR at `path` has layers in INT8; False where it cannot be read."""
+    """Whether the IR at `path` has INT8 layers; False if it cannot be read."""
     try:
         return b'type="FakeQuantize"' in path.read_bytes()
     except OSError:
@@ -80,13 +80,13 @@ def check_ports(path: Path, kind: str, ports: list[Any], wanted: Mapping[str, Sh
         port = found[name]
         actual = tuple(port.shape) if port.partial_shape.is_static else str(port.partial_shape)
         if actual != shape:
-            raise BundleError(f"{path}: {kind} tensor {name!r} has shape {actual}, the bundle says {shape}")
+            raise BundleError(f"{path}: {kind} tensor {name!r} has shape {actual}, but the bundle says {shape}")
         if port.element_type != ov.Type.f32:
             raise BundleError(f"{path}: {kind} tensor {name!r} is {port.element_type.to_string()}, not f32")
 
 
 def first_line(error: BaseException) -> str:
-    """Give the telling line of an OpenVINO error, which begins with where in its source it was thrown."""
+    """Return the informative line of an OpenVINO error, which begins with the place in its source that raised it."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     preludes = ("Exception from", "Caught exception: Exception from", "Check '")
     telling = [line for line in lines if not line.startswith(preludes)]

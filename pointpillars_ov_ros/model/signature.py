@@ -1,8 +1,8 @@
 # Copyright 2026 The pointpillars_ov_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Signed bundles: Ed25519 over the bytes of bundle.yaml, which hold the hash of every other file.
+"""Signed bundles: an Ed25519 signature of the bytes of bundle.yaml, which hold the hash of every other file.
 
-The signature is the 64 bytes that `openssl pkeyutl -sign -rawin` writes, so that keys may lie elsewhere.
+The signature is the 64 bytes that `openssl pkeyutl -sign -rawin` writes, so that keys can be kept elsewhere.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ _MOST_KEY_BYTES = 10_000
 
 
 def write_signature(path: Path, private_key: Path) -> Path:
-    """Sign the file at `path` and give the path of the signature beside it; BundleError where the key is none."""
+    """Sign the file at `path`; return the path of the signature beside it. BundleError if the key is invalid."""
     key: Ed25519PrivateKey = _read_key(private_key, "private")
     signature = path.with_name(path.name + SUFFIX)
     signature.write_bytes(key.sign(read_regular(path)))
@@ -35,7 +35,7 @@ def check_signature(path: Path, content: bytes, public_key: Path) -> None:
 
     signature = path.with_name(path.name + SUFFIX)
     if not signature.is_file():
-        raise BundleError(f"{path.parent} is not signed, as the key {public_key} demands: {signature.name} is missing")
+        raise BundleError(f"{path.parent} is not signed, as the key {public_key} requires: {signature.name} is missing")
     try:
         key.verify(read_regular(signature, _MOST_KEY_BYTES), content)
     except OSError as error:
@@ -58,10 +58,10 @@ def _read_key(path: Path, kind: str) -> Any:  # Any: what the callers say
         key = load_pem_private_key(data, None) if kind == "private" else load_pem_public_key(data)
     except OSError as error:
         raise BundleError(f"{path}: the {kind} key cannot be read ({error.strerror})") from None
-    # TypeError: of a key with a passphrase.
+    # TypeError: the key has a passphrase.
     except (ValueError, TypeError):
         key = None
     wanted = ed25519.Ed25519PrivateKey if kind == "private" else ed25519.Ed25519PublicKey
     if not isinstance(key, wanted):
-        raise BundleError(f"{path} is no Ed25519 {kind} key in PEM without a passphrase")
+        raise BundleError(f"{path} is not an Ed25519 {kind} key in PEM without a passphrase")
     return key

@@ -68,7 +68,7 @@ def spoil_yaml(folder: Path) -> None:
     [
         (alter_weights, "rpn.bin"),
         (remove_file, "pfe.bin"),
-        (change_shape, "shape (1, 1, 40000, 32), the bundle says (1, 1, 11000, 32)"),
+        (change_shape, "shape (1, 1, 40000, 32), but the bundle says (1, 1, 11000, 32)"),
         (spoil_yaml, CONFIG_NAME),
     ],
 )

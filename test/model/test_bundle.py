@@ -130,13 +130,13 @@ def test_a_graph_outside_the_bundle_is_refused_even_with_a_good_hash(tmp_path: P
     hashes = {f"../elsewhere/{name}": sha256(path) for name, path in outside.items()}
     pfe = {**to_mapping(bundle.config.pfe), "file": "../elsewhere/pfe.xml"}
     edit_config(bundle.folder, sha256={**bundle.config.sha256, **hashes}, pfe=pfe)
-    assert "leaves the bundle" in refusal(bundle.folder)
+    assert "is outside the bundle" in refusal(bundle.folder)
 
 
 def test_an_unknown_key_is_refused_naming_file_and_key(tmp_path: Path) -> None:
     folder = make_bundle(tmp_path / "bundle").folder
     edit_config(folder, extra=1)
-    assert refusal(folder).startswith(f"{folder / CONFIG_NAME}: extra: unknown key; known are format, name")
+    assert refusal(folder).startswith(f"{folder / CONFIG_NAME}: extra: unknown key; known keys are format, name")
 
 
 def test_a_bad_value_is_refused_naming_file_field_and_value(tmp_path: Path) -> None:
@@ -151,7 +151,7 @@ def test_a_bad_value_is_refused_naming_file_field_and_value(tmp_path: Path) -> N
 )
 def test_bad_yaml_is_refused_naming_file_and_line(tmp_path: Path, text: str, line: int) -> None:
     (tmp_path / CONFIG_NAME).write_text(text)
-    assert refusal(tmp_path).startswith(f"{tmp_path / CONFIG_NAME}:{line}: no valid YAML (")
+    assert refusal(tmp_path).startswith(f"{tmp_path / CONFIG_NAME}:{line}: invalid YAML (")
 
 
 @pytest.mark.parametrize("text", ["", "- 1\n", "just text\n", "3\n"])
@@ -264,7 +264,7 @@ def test_a_file_that_is_a_link_to_another_folder_is_refused(tmp_path: Path) -> N
     bundle = make_bundle(tmp_path / "bundle")
     (tmp_path / "outside").write_bytes(bundle.path("pfe.xml").read_bytes())
     make_link(bundle, "pfe.xml", tmp_path / "outside")
-    expected = f"{bundle.path('pfe.xml')} leaves the bundle: it is a link to {tmp_path / 'outside'}"
+    expected = f"{bundle.path('pfe.xml')} is outside the bundle: it is a link to {tmp_path / 'outside'}"
     assert refusal(bundle.folder) == expected
 
 
@@ -276,7 +276,7 @@ def test_links_within_the_bundle_are_followed(tmp_path: Path) -> None:
 
 
 def test_a_folder_may_be_a_link_and_all_its_files_links_to_one_other(tmp_path: Path) -> None:
-    """As `current -> v3`, and as `colcon build --symlink-install` leaves the bundles in the box."""
+    """As `current -> v3`, and as `colcon build --symlink-install` installs the bundled models."""
     bundle = make_bundle(tmp_path / "bundle")
     (tmp_path / "current").symlink_to(bundle.folder)
     load_bundle(tmp_path / "current")

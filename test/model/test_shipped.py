@@ -53,7 +53,7 @@ def test_the_path_that_the_documents_name_leads_to_it(name: str) -> None:
 
 
 def test_another_name_is_refused_with_those_that_exist() -> None:
-    with pytest.raises(BundleError, match=r"^'streets' is no bundled model; there are streets_fp16, streets_int8$"):
+    with pytest.raises(BundleError, match=r"^'streets' is not a bundled model; available: streets_fp16, streets_int8$"):
         shipped_model("streets")
 
 

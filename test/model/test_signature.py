@@ -73,7 +73,7 @@ def test_what_openssl_signs_is_taken(tmp_path: Path, keys: Keys) -> None:
 
 def test_without_a_signature_it_is_refused(tmp_path: Path, keys: Keys) -> None:
     folder = make_bundle(tmp_path / "bundle").folder
-    expected = f"{folder} is not signed, as the key {keys.public} demands: bundle.yaml.sig is missing"
+    expected = f"{folder} is not signed, as the key {keys.public} requires: bundle.yaml.sig is missing"
     assert refusal(folder, keys.public) == expected
 
 
@@ -104,13 +104,13 @@ def test_what_the_hashes_hold_is_signed_with_them(signed: Path, keys: Keys) -> N
 @pytest.mark.parametrize("content", [b"", b"no key", b"\0" * 100])
 def test_a_file_that_is_no_key_is_refused(signed: Path, tmp_path: Path, content: bytes) -> None:
     (tmp_path / "key.pem").write_bytes(content)
-    assert "is no Ed25519 public key" in refusal(signed, tmp_path / "key.pem")
+    assert "is not an Ed25519 public key" in refusal(signed, tmp_path / "key.pem")
 
 
 def test_keys_of_other_kinds_are_refused(signed: Path, keys: Keys, tmp_path: Path) -> None:
     elliptic = make_keys(tmp_path / "elliptic", ec.generate_private_key(ec.SECP256R1()))
-    assert "is no Ed25519 public key" in refusal(signed, elliptic.public)
-    assert "is no Ed25519 public key" in refusal(signed, keys.private)
+    assert "is not an Ed25519 public key" in refusal(signed, elliptic.public)
+    assert "is not an Ed25519 public key" in refusal(signed, keys.private)
     assert "cannot be read" in refusal(signed, tmp_path / "absent.pem")
 
 

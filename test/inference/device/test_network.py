@@ -90,9 +90,9 @@ def test_inputs_are_reshaped_as_asked(tmp_path: Path) -> None:
     [
         (Ports({"input": (1, 4)}, {}), "no input tensor 'input'; it has in"),
         (Ports({}, {"output": (1, 4)}), "no output tensor 'output'; it has out"),
-        (Ports({"in": (1, 5)}, {}), "input tensor 'in' has shape (1, 4), the bundle says (1, 5)"),
-        (Ports({"in": (4,)}, {}), "input tensor 'in' has shape (1, 4), the bundle says (4,)"),
-        (Ports({}, {"out": (4, 1)}), "output tensor 'out' has shape (1, 4), the bundle says (4, 1)"),
+        (Ports({"in": (1, 5)}, {}), "input tensor 'in' has shape (1, 4), but the bundle says (1, 5)"),
+        (Ports({"in": (4,)}, {}), "input tensor 'in' has shape (1, 4), but the bundle says (4,)"),
+        (Ports({}, {"out": (4, 1)}), "output tensor 'out' has shape (1, 4), but the bundle says (4, 1)"),
     ],
 )
 def test_a_network_with_other_tensors_is_refused(tmp_path: Path, ports: Ports, message: str) -> None:
