@@ -18,7 +18,10 @@ from pointpillars_ov_ros.core.arrays import DoubleArray, FloatArray
 IMAGE_SIZE = (1242, 375)
 """Width and height of most KITTI images (pixels); the smallest is 1224 x 370."""
 MOST_BYTES, MOST = 16_000_000, 1e9
-"""Of a text file of KITTI's, whose longest have some 100 kB, and of a number in it: float32 has to hold its square."""
+"""Limits for a KITTI text file, the longest of which have about 100 kB, and for a number in it.
+
+float32 must be able to hold the square of the number.
+"""
 
 
 @dataclass(frozen=True)
@@ -31,9 +34,9 @@ class Calibration:
     """(4, 4): lidar frame to rectified camera coordinates (R0_rect * Tr_velo_to_cam)."""
 
     def pinhole(self) -> tuple[DoubleArray, DoubleArray]:
-        """Give the left colour camera by itself: its matrix K, (3, 3), and T_camera_lidar, (4, 4), into its own frame.
+        """Return the left colour camera on its own: its matrix K, (3, 3), and T_camera_lidar, (4, 4), into its frame.
 
-        P2 holds the way from the grey camera, whose frame the rectified coordinates are in, in its last column.
+        The last column of P2 holds the offset from the grey camera, whose frame the rectified coordinates are in.
         """
         matrix, T_color_lidar = self.projection[:, :3], self.T_camera_lidar.copy()
         T_color_lidar[:3, 3] += np.linalg.solve(matrix, self.projection[:, 3])
@@ -45,7 +48,7 @@ class Calibration:
         return np.asarray(np.linalg.solve(rotation, (positions - translation).T).T)
 
     def in_image(self, points: FloatArray, image_size: tuple[int, int] = IMAGE_SIZE) -> npt.NDArray[np.bool_]:
-        """Tell for each of `points` (N, >= 3), lidar frame, whether it is seen in the image."""
+        """Return for each of `points` (N, >= 3), lidar frame, whether it is visible in the image."""
         rotation, translation = self.T_camera_lidar[:3, :3], self.T_camera_lidar[:3, 3]
         camera = points[:, :3] @ rotation.T + translation
         pixels = camera @ self.projection[:, :3].T + self.projection[:, 3]
@@ -57,7 +60,7 @@ class Calibration:
 
 
 def format_calibration(calibration: Calibration) -> str:
-    """Give the text of a calib/*.txt file that is read back unchanged; all cameras are where the left colour one is."""
+    """Return the text of a calib/*.txt file that reads back unchanged; all cameras are at the left colour one."""
     rows = {
         **{f"P{camera}": calibration.projection for camera in range(4)},
         "R0_rect": np.eye(3),
@@ -70,7 +73,7 @@ def format_calibration(calibration: Calibration) -> str:
 def read_calibration(path: Path) -> Calibration:
     """Read a calib file of the object, tracking or odometry set; DatasetError names file and line.
 
-    The tracking set says R_rect and Tr_velo_cam, without colons; the odometry set has Tr, into the rectified frame.
+    The tracking set has R_rect and Tr_velo_cam, without colons; the odometry set has Tr, into the rectified frame.
     """
     rows = read_rows(path, {})
     if "Tr" in rows and "Tr_velo_to_cam" not in rows:
@@ -85,26 +88,26 @@ def read_calibration(path: Path) -> Calibration:
 def make_calibration(
     path: Path, projection: DoubleArray, rectification: DoubleArray, lidar_to_camera: DoubleArray
 ) -> Calibration:
-    """Make a calibration of P2 (12), R0_rect (9) and Tr_velo_to_cam (3, 4), read in `path`.
+    """Return the calibration of P2 (12), R0_rect (9) and Tr_velo_to_cam (3, 4), read from `path`.
 
-    DatasetError where that is no camera, or no rotation: nothing could be taken from one frame to the other.
+    Raises DatasetError if one of them is not a camera or a rotation, since nothing could be transformed with it.
     """
     T_rect_camera, T_camera_lidar = np.eye(4), np.eye(4)
     T_rect_camera[:3, :3] = rectification.reshape(3, 3)
     T_camera_lidar[:3] = lidar_to_camera
     T_camera_lidar = T_rect_camera @ T_camera_lidar
-    # That of a rotation is 1, that of a camera its focal length squared.
+    # The determinant of a rotation is 1, that of a camera its focal length squared.
     for what, matrix, most in (("projection", projection.reshape(3, 4), math.inf), ("rotation", T_camera_lidar, 10.0)):
         size = abs(float(np.linalg.det(matrix[:3, :3])))
         if not 0.1 < size < most:
-            raise DatasetError(f"{path}: the {what} is none (its determinant is {size:g})")
+            raise DatasetError(f"{path}: the {what} is invalid (its determinant is {size:g})")
     return Calibration(projection.reshape(3, 4), T_camera_lidar)
 
 
 def read_rows(path: Path, sizes: dict[str, int]) -> dict[str, DoubleArray]:
-    """Read the lines `KEY: numbers` of a file, of which those of `sizes` must have so many numbers.
+    """Read the lines `KEY: numbers` of a file; keys in `sizes` must have that many numbers.
 
-    DatasetError names file and line. Lines that KITTI keeps dates in (calib_time) are left out. Some keys of the
+    DatasetError names file and line. Lines in which KITTI stores dates (calib_time) are skipped. Some keys of the
     tracking set have no colon.
     """
     rows: dict[str, DoubleArray] = {}
@@ -119,15 +122,15 @@ def read_rows(path: Path, sizes: dict[str, int]) -> dict[str, DoubleArray]:
         try:
             rows[key.strip()] = np.array([float(text) for text in numbers.split()])
         except ValueError:
-            raise DatasetError(f"{path}:{number}: {plain(key.strip())} holds something that is no number") from None
+            raise DatasetError(f"{path}:{number}: {plain(key.strip())} is not a list of numbers") from None
     check_rows(path, rows, sizes)
     return rows
 
 
 def check_rows(path: Path, rows: dict[str, DoubleArray], sizes: dict[str, int]) -> None:
-    """Raise DatasetError unless the rows of `sizes` are there, with so many numbers, all of them finite."""
+    """Raise DatasetError unless the rows of `sizes` are there, with that many numbers, all finite."""
     for key, size in sizes.items():
         if key not in rows or rows[key].size != size:
-            raise DatasetError(f"{path}: {key} must have {size} numbers, has {rows.get(key, np.empty(0)).size}")
+            raise DatasetError(f"{path}: {key} must have {size} numbers, but has {rows.get(key, np.empty(0)).size}")
         if not (np.abs(rows[key]) <= MOST).all():
-            raise DatasetError(f"{path}: {key} holds a number that is not finite, or beyond {MOST:g}")
+            raise DatasetError(f"{path}: {key} contains a number that is not finite or beyond {MOST:g}")

@@ -1,6 +1,6 @@
 # Copyright 2026 The pointpillars_ov_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Objects found, missed and made up at a score: what AP does not tell who asks how often a car is overlooked."""
+"""Numbers of objects found, missed and falsely detected at a score, for the questions that AP does not answer."""
 
 from __future__ import annotations
 
@@ -16,24 +16,24 @@ from pointpillars_ov_ros.kitti.evaluation_rules import DONT_CARE, ClassRule, Dif
 
 
 class Count(NamedTuple):
-    """Objects of a class, at one score."""
+    """Numbers of objects of one class, at one score."""
 
     class_name: str
     score: float
-    """Detections with less are left out."""
+    """Detections with a lower score are ignored."""
     found: int
     missed: int
     false: int
-    """Detections of no object; those in DontCare regions or of a neighbouring class are no fault."""
+    """Detections without an object; those in DontCare regions or of a neighbouring class do not count."""
 
     @property
     def precision(self) -> float:
-        """Share of the detections that are right; NaN where there is none."""
+        """Ratio of the detections that are right; NaN if there are none."""
         return self.found / (self.found + self.false) if self.found + self.false else float("nan")
 
     @property
     def recall(self) -> float:
-        """Share of the objects that are found; NaN where there is none."""
+        """Ratio of the objects that are found; NaN if there are none."""
         return self.found / (self.found + self.missed) if self.found + self.missed else float("nan")
 
 
@@ -45,11 +45,11 @@ def count_found(
     min_overlap: float,
     difficulty: Difficulty,
 ) -> list[Count]:
-    """Count, for each class of `rules` and each of `scores`, by BEV IoU above `min_overlap`.
+    """Count objects for each class of `rules` and each of `scores`, matched by a BEV IoU above `min_overlap`.
 
-    `truth` and `found` are of the same frames; objects beyond `difficulty` need not be found. As in KITTI's kit, an
-    object that only a detection too low in the image answers is neither found nor missed. DontCare regions have no box
-    to be seen from above, so that they excuse what they cover in the image.
+    `truth` and `found` belong to the same frames; objects beyond `difficulty` need not be found. As in KITTI's kit, an
+    object matched only by a detection too low in the image is neither found nor missed. DontCare regions have no box in
+    bird's-eye view, so they excuse what they cover in the image.
     """
     overlaps = compute_overlaps(truth, found)
     regions = truth.kinds == kind_code(DONT_CARE)
@@ -72,7 +72,7 @@ def count_found(
 
 
 def explain_uncounted(truth: ObjectArrays, rules: Sequence[ClassRule], difficulty: Difficulty) -> list[str]:
-    """Say, for each class of `rules`, how many labelled objects do not count at `difficulty`, and why."""
+    """Explain, for each class of `rules`, how many labelled objects do not count at `difficulty`, and why."""
     heights = truth.image_boxes[:, 3] - truth.image_boxes[:, 1]
     reasons = {
         "have an empty 2D box": heights <= 0.0,

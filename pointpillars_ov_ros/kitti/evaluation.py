@@ -34,20 +34,20 @@ class Curve:
     min_overlap: float
     difficulty: str
     objects: int
-    """Objects of the ground truth that count."""
+    """Number of ground-truth objects that count."""
     precision: DoubleArray
-    """(RECALL_STEPS + 1,): the best precision at recall k / RECALL_STEPS or beyond; of AOS, the similarity."""
+    """(RECALL_STEPS + 1,), the best precision at recall k / RECALL_STEPS or above; for AOS, the similarity."""
     thresholds: DoubleArray
-    """(T,), T <= RECALL_STEPS + 1: the scores at which recall comes nearest to k / RECALL_STEPS."""
+    """(T,), T <= RECALL_STEPS + 1, the scores at which recall comes closest to k / RECALL_STEPS."""
 
     @property
     def ap_r40(self) -> float:
-        """Average precision (%) over recalls 1/40, 2/40 … 1, as KITTI does since October 2019."""
+        """Average precision (%) over recalls 1/40, 2/40 … 1, as KITTI has computed it since October 2019."""
         return _ap_r40(self.precision)
 
     @property
     def ap_r11(self) -> float:
-        """Average precision (%) over recalls 0, 0.1 … 1, as KITTI did before."""
+        """Average precision (%) over recalls 0, 0.1 … 1, as KITTI computed it before."""
         return _ap_r11(self.precision)
 
 
@@ -68,11 +68,11 @@ def evaluate(
     loose: bool = False,
     on_step: Callable[[], None] | None = None,
 ) -> list[Curve]:
-    """Score the detections `found` against `truth`, both of the same frames: a curve for each class of `rules`,
-    overlap, metric and difficulty, in that order of nesting.
+    """Score the detections `found` against `truth`, both of the same frames.
 
-    With `loose`, BEV and 3D come a second time, with the milder overlap. AOS is left out where a detection has no
-    angle, BEV and 3D of a class whose detections have no box. `on_step` is called `count_steps` times.
+    Returns a curve for each class of `rules`, overlap, metric and difficulty, in that order of nesting. With `loose`,
+    BEV and 3D are repeated with the milder overlap. AOS is left out if a detection has no angle, BEV and 3D for a class
+    whose detections have no box. `on_step` is called `count_steps` times.
     """
     require(len(truth.starts) == len(found.starts), "found.starts", len(found.starts), f"{len(truth.starts)} long")
     overlaps = compute_overlaps(truth, found)
@@ -95,7 +95,7 @@ def count_steps(
     difficulties: Sequence[Difficulty] = DIFFICULTIES,
     loose: bool = False,
 ) -> int:
-    """Give how many times `evaluate` calls `on_step`."""
+    """Return how many times `evaluate` calls `on_step`."""
     return sum(len(kinds) for rule in rules for kinds, _ in _overlap_levels(rule, metrics, loose)) * len(difficulties)
 
 
@@ -113,7 +113,7 @@ def compute_overlaps(truth: ObjectArrays, found: ObjectArrays) -> Overlaps:
 
 
 def truth_states(truth: ObjectArrays, rule: ClassRule, difficulty: Difficulty) -> np.ndarray:
-    """Say of each object whether it has to be found, may be, or plays no part, (N,) int8."""
+    """Return for each object whether it must be found, may be found, or plays no part, (N,) int8."""
     heights = truth.image_boxes[:, 3] - truth.image_boxes[:, 1]
     beyond = (
         (truth.occlusions > difficulty.max_occlusion)
@@ -129,17 +129,17 @@ def truth_states(truth: ObjectArrays, rule: ClassRule, difficulty: Difficulty) -
 
 
 def found_states(found: ObjectArrays, rule: ClassRule, difficulty: Difficulty) -> np.ndarray:
-    """Say of each detection whether it is right or wrong, may be either, or plays no part, (N,) int8."""
+    """Return for each detection whether it is right or wrong, may be either, or plays no part, (N,) int8."""
     heights = np.abs(found.image_boxes[:, 3] - found.image_boxes[:, 1])
     states = np.full(len(found.kinds), kernels.ABSENT, np.int8)
     states[found.kinds == kind_code(rule.name)] = kernels.COUNTED
-    # Of whatever class: so the development kit does it, and a low box may thereby answer an object of another.
+    # For all classes, as in the development kit, so a low box may match an object of another class.
     states[heights < difficulty.min_height] = kernels.IGNORED
     return states
 
 
 def best_possible(objects: int) -> tuple[float, float]:
-    """Give AP R40 and AP R11 (%) of perfect detections: with fewer than 41 objects they do not reach 100."""
+    """Return AP R40 and AP R11 (%) of perfect detections, which are below 100 with fewer than 41 objects."""
     precision = np.zeros(RECALL_STEPS + 1)
     reached = kernels.pick_thresholds(np.ones(objects), objects, RECALL_STEPS, np.empty(RECALL_STEPS + 1))
     precision[:reached] = 1.0
@@ -155,7 +155,7 @@ def _trace(
     min_overlap: float,
     difficulty: Difficulty,
 ) -> Curve:
-    """Count matches at the scores where recall comes nearest to its steps; make the precision monotone."""
+    """Count matches at the scores where recall comes closest to its steps, and make the precision monotone."""
     wanted, offered = truth_states(truth, rule, difficulty), found_states(found, rule, difficulty)
     objects = int((wanted == kernels.COUNTED).sum())
     pairs = (overlaps.pair_starts, overlaps.by_metric[metric], min_overlap)
@@ -171,14 +171,14 @@ def _trace(
     )  # fmt: skip
     right, positives = counts[:, 2 if metric is Metric.AOS else 0], counts[:, 0] + counts[:, 1]
     precision = np.zeros(RECALL_STEPS + 1)
-    # Nothing right and nothing wrong makes 0/0 in the development kit; it is no precision worth any.
+    # With nothing right and nothing wrong the development kit computes 0/0; here that is a precision of 0.
     np.divide(right, positives, out=precision[: len(thresholds)], where=positives > 0)
     precision = np.maximum.accumulate(precision[::-1])[::-1].copy()
     return Curve(rule.name, metric, min_overlap, difficulty.name, objects, precision, thresholds)
 
 
 def _overlap_levels(rule: ClassRule, metrics: Sequence[Metric], loose: bool) -> list[tuple[Sequence[Metric], float]]:
-    """Pair metrics with the overlap that a match needs."""
+    """Return groups of metrics, each with the overlap that a match needs."""
     levels: list[tuple[Sequence[Metric], float]] = [(metrics, rule.min_overlap)]
     if loose:
         levels.append(([m for m in metrics if m in (Metric.BEV, Metric.BOX_3D)], rule.loose_overlap))
@@ -186,7 +186,7 @@ def _overlap_levels(rule: ClassRule, metrics: Sequence[Metric], loose: bool) -> 
 
 
 def _can_score(metric: Metric, found: ObjectArrays, mine: np.ndarray) -> bool:
-    """Tell whether the detections hold what the metric is about; no detection at all is a result, too."""
+    """Whether the detections have what the metric needs; no detections at all count as a result."""
     if metric is Metric.AOS:
         return found.has_orientation
     if metric is Metric.BOX_2D or not mine.any():

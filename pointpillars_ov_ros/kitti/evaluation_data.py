@@ -15,39 +15,42 @@ from pointpillars_ov_ros.kitti.labels import KittiObject
 
 
 class ObjectArrays(NamedTuple):
-    """Ground truth, or detections, of F frames: N objects in the order of the frames and of their files."""
+    """Ground truth or detections of F frames: N objects in the order of the frames and of their files."""
 
     starts: IndexArray
-    """(F + 1,): frame f has the objects starts[f] to starts[f + 1]."""
+    """(F + 1,); frame f has the objects starts[f] to starts[f + 1]."""
     kinds: IntArray
-    """(N,), `kind_code`s."""
+    """(N,), values of `kind_code`."""
     image_boxes: DoubleArray
-    """(N, 4): left, top, right, bottom (pixels)."""
+    """(N, 4), left, top, right, bottom (pixels)."""
     boxes: DoubleArray
-    """(N, 7): two horizontal coordinates of the centre, bottom face (downwards), length, width, height (m), and
-    the angle (rad) from the first horizontal axis towards the second; the frame is that of the other side, too."""
+    """(N, 7), centre (two horizontal coordinates, bottom face downwards), length, width, height (m), angle (rad).
+
+    The angle is measured from the first horizontal axis towards the second. Ground truth and detections use the same
+    frame.
+    """
     alphas: DoubleArray
     """(N,), observation angle (rad)."""
     truncations: DoubleArray
-    """(N,), 0..1."""
+    """(N,), 0 to 1."""
     occlusions: DoubleArray
-    """(N,), 0..3."""
+    """(N,), 0 to 3."""
     scores: DoubleArray
-    """(N,); those of ground truth mean nothing."""
+    """(N,); meaningless for ground truth."""
 
     @property
     def has_orientation(self) -> bool:
-        """Tell whether no object says that it has no observation angle."""
+        """Whether every object has an observation angle."""
         return not bool((self.alphas == NO_ALPHA).any())
 
     @property
     def has_box(self) -> np.ndarray:
-        """Tell for each object whether it has a 3D box, (N,) bool."""
+        """For each object whether it has a 3D box, (N,) bool."""
         return np.asarray((self.boxes[:, :2] != NO_POSITION).all(axis=1))
 
 
 def pack_objects(frames: Sequence[Sequence[KittiObject]]) -> ObjectArrays:
-    """Pack objects of label or result files; the boxes are in the rectified camera frame: x, z, y."""
+    """Pack objects of label or result files; the boxes are in the rectified camera frame, in the order x, z, y."""
     objects = [o for frame in frames for o in frame]
     rows = np.array(
         [
@@ -57,7 +60,7 @@ def pack_objects(frames: Sequence[Sequence[KittiObject]]) -> ObjectArrays:
         np.float64,
     ).reshape(-1, 14)
     boxes = rows[:, [4, 6, 5, 7, 8, 9, 10]]
-    # A DontCare region has sizes of -1 and lies far off: a square metre there, as the development kit sees it.
+    # A DontCare region has sizes of -1 and lies far away: the development kit sees a square metre there.
     boxes[:, 3:5] = np.abs(boxes[:, 3:5])
     boxes[:, 6] *= -1.0
     return ObjectArrays(
@@ -77,7 +80,7 @@ def pack_lidar_boxes(
 ) -> ObjectArrays:
     """Pack boxes (M, 7) in the lidar frame (geometric centre, l, w, h, yaw), kinds and scores (M,) of each frame.
 
-    Such scenes know no image: BEV and 3D can be had of them, with ANY_DIFFICULTY.
+    These frames have no image, so only BEV and 3D can be computed, with ANY_DIFFICULTY.
     """
     stacked = np.concatenate([np.zeros((0, 7)), *frames])
     boxes = stacked.copy()

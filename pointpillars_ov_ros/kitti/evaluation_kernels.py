@@ -1,9 +1,9 @@
 # Copyright 2026 The pointpillars_ov_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""The loops behind KITTI AP: overlaps of all pairs, and which detection answers which object.
+"""Kernels of KITTI AP: the overlaps of all pairs, and the matching of detections to objects.
 
-A frame f with G objects and D detections owns G * D overlaps, from pair_starts[f], object by object.
-States: COUNTED takes part, IGNORED may be matched without consequence, ABSENT is of another kind.
+A frame f with G objects and D detections owns G * D overlaps, from pair_starts[f], object by object. States: COUNTED
+takes part, IGNORED may be matched without consequence, ABSENT is of another kind.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ def fill_image_overlaps(
     pair_starts: IndexArray,
     out: DoubleArray,
 ) -> None:
-    """Fill in the IoU of 2D boxes (N, 4); of an object that is a region, the share of the detection within it."""
+    """Write the IoU of 2D boxes (N, 4) to `out`; for regions, the ratio of the detection inside the region."""
     for frame in range(len(truth_starts) - 1):
         k = pair_starts[frame]
         for i in range(truth_starts[frame], truth_starts[frame + 1]):
@@ -58,7 +58,7 @@ def fill_box_overlaps(
     bev: DoubleArray,
     volume: DoubleArray,
 ) -> None:
-    """Fill in IoU from above and of volumes, of `ObjectArrays.boxes` (N, 7); with a region, shares of the detection."""
+    """Write BEV and 3D IoU of `ObjectArrays.boxes` (N, 7); for regions, the ratio of the detection inside."""
     for frame in range(len(truth_starts) - 1):
         k = pair_starts[frame]
         for i in range(truth_starts[frame], truth_starts[frame + 1]):
@@ -69,7 +69,7 @@ def fill_box_overlaps(
 
 @njit(nogil=True, cache=True)
 def box_overlaps(truth: np.ndarray, found: np.ndarray, is_region: bool) -> tuple[float, float]:
-    """Give the overlap of two boxes (7,) float64 from above and of their volumes, 0..1."""
+    """Return the BEV and 3D overlap of two boxes (7,) float64, 0 to 1."""
     dx, dy = found[0] - truth[0], found[1] - truth[1]
     reach = (math.hypot(truth[3], truth[4]) + math.hypot(found[3], found[4])) / 2
     if dx * dx + dy * dy >= reach * reach:
@@ -96,9 +96,9 @@ def collect_scores(
     min_overlap: float,
     out: DoubleArray,
 ) -> int:
-    """Write the scores at which objects are found to `out` (>= number of objects); give how many.
+    """Write the scores at which objects are found to `out` (>= number of objects); return their number.
 
-    Every object in turn takes the best-scored free detection that overlaps it enough.
+    Every object in turn takes the free detection with the best score that overlaps it enough.
     """
     size = 0
     for frame in range(len(truth_starts) - 1):
@@ -125,9 +125,9 @@ def collect_scores(
 
 @njit(nogil=True, cache=True)
 def pick_thresholds(scores: DoubleArray, objects: int, steps: int, out: DoubleArray) -> int:
-    """Choose of `scores` (best first) those whose recall is nearest to 0, 1/steps, 2/steps …; give how many.
+    """Select those of `scores` (best first) whose recall is closest to 0, 1/steps, 2/steps …; return their number.
 
-    `out` holds steps + 1. A score is passed over as long as the next one comes nearer to the recall aimed at.
+    `out` holds steps + 1. A score is skipped as long as the next one is closer to the recall aimed at.
     """
     size = 0
     aim = 0.0
@@ -158,11 +158,11 @@ def count_matches(
     thresholds: DoubleArray,
     out: DoubleArray,
 ) -> None:
-    """Add up, for each threshold, true and false positives, the orientation similarity and misses, to `out` (T, 4).
+    """Add up true and false positives, orientation similarity and misses for each threshold, in `out` (T, 4).
 
-    Every object in turn takes, of the free detections that overlap it enough, the counted one that does most,
-    else the first ignored one: an object that such a one answers is neither found nor missed. What is left over is
-    false, unless it lies in a DontCare region.
+    Of the free detections that overlap it enough, every object in turn takes the counted one with the greatest overlap,
+    else the first ignored one, in which case it is neither found nor missed. Detections left over are false, unless
+    they lie in a DontCare region.
     """
     for frame in range(len(truth_starts) - 1):
         first, last = found_starts[frame], found_starts[frame + 1]
@@ -195,7 +195,7 @@ def count_matches(
 
 @njit(nogil=True, cache=True)
 def choose(overlaps: DoubleArray, states: np.ndarray, taken: np.ndarray, min_overlap: float) -> int:
-    """Give the detection that answers an object with these `overlaps` (>= D), -1 where there is none."""
+    """Return the detection that matches an object with these `overlaps` (>= D), -1 if there is none."""
     best, spare = -1, -1
     for j in range(len(states)):
         if taken[j] or not overlaps[j] > min_overlap:

@@ -1,6 +1,6 @@
 # Copyright 2026 The pointpillars_ov_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""What KITTI's object benchmark counts: classes, overlaps, difficulties, as in the 2017 development kit (with 3D)."""
+"""Rules of KITTI's object benchmark: classes, overlaps, difficulties, as in the 2017 development kit (with 3D)."""
 
 from __future__ import annotations
 
@@ -16,34 +16,34 @@ from pointpillars_ov_ros.core.arrays import IntArray
 RECALL_STEPS = 40
 """Recall is sampled at 0, 1/40 … 1; AP R40 leaves out 0, AP R11 (until 2019) takes every fourth from 0."""
 NO_ALPHA = -10.0
-"""An observation angle that says there is none; one such detection, and no AOS is computed."""
+"""Observation angle that means 'none'; AOS is not computed if any detection has it."""
 NO_POSITION = -1000.0
-"""A coordinate that says there is no 3D box."""
+"""Coordinate that means 'no 3D box'."""
 
 
 class Metric(str, Enum):
-    """What has to overlap."""
+    """Which overlap a match is judged by."""
 
     BOX_2D = "2d"
-    """Boxes in the image."""
+    """Overlap of boxes in the image."""
     AOS = "aos"
-    """Boxes in the image, each match weighted with (1 + cos(difference of alpha)) / 2."""
+    """Overlap of boxes in the image, each match weighted by (1 + cos(difference of alpha)) / 2."""
     BEV = "bev"
-    """Rotated boxes seen from above."""
+    """Overlap of rotated boxes in bird's-eye view."""
     BOX_3D = "3d"
-    """Volumes of rotated boxes."""
+    """Overlap of the volumes of rotated boxes."""
 
 
 class Difficulty(NamedTuple):
-    """Limits beyond which an object is neither wanted nor wrong."""
+    """Limits beyond which an object is neither required nor wrong."""
 
     name: str
     min_height: float
-    """Of the 2D box (pixels); an object has to be higher, a detection not lower."""
+    """Height of the 2D box (pixels); an object must be higher, a detection not lower."""
     max_occlusion: float
     """0 visible, 1 partly, 2 largely occluded, 3 unknown."""
     max_truncation: float
-    """Share outside of the image."""
+    """Ratio outside the image."""
 
 
 DIFFICULTIES = (
@@ -52,19 +52,19 @@ DIFFICULTIES = (
     Difficulty("hard", 25, 2, 0.5),
 )
 ANY_DIFFICULTY = Difficulty("all", -1, math.inf, math.inf)
-"""For scenes that no camera has seen: everything counts."""
+"""Difficulty for scenes without a camera: everything counts."""
 
 
 class ClassRule(NamedTuple):
-    """How one class is scored."""
+    """Scoring of one class."""
 
     name: str
     neighbour: str
-    """Objects of this kind may be detected as the class, and need not be; empty: there is no such kind."""
+    """Kind of objects that may, but need not, be detected as this class; empty: none."""
     min_overlap: float
-    """IoU that a match has to exceed."""
+    """IoU that a match must exceed."""
     loose_overlap: float
-    """The milder one that papers also quote, for BEV and 3D."""
+    """The milder overlap for BEV and 3D that papers also quote."""
 
 
 CLASS_RULES = (
@@ -79,15 +79,15 @@ OTHER_KIND = -1
 
 
 def find_rule(name: str) -> ClassRule | None:
-    """Give the rule of a class, whatever the case of its letters; None for a class that KITTI does not score."""
+    """Return the rule of a class, ignoring case; None for a class that KITTI does not score."""
     return next((rule for rule in CLASS_RULES if rule.name.lower() == name.lower()), None)
 
 
 def kind_code(name: str) -> int:
-    """Give the code of a kind of object, whatever the case of its letters; OTHER_KIND for what plays no part."""
+    """Return the code of a kind of object, ignoring case; OTHER_KIND for kinds that play no part."""
     return _KIND_CODES.get(name.lower(), OTHER_KIND)
 
 
 def kind_codes(names: Sequence[str]) -> IntArray:
-    """Give the codes of kinds of objects, (N,) int32."""
+    """Return the codes of kinds of objects, (N,) int32."""
     return np.array([kind_code(name) for name in names], np.int32)

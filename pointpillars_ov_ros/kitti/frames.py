@@ -19,14 +19,14 @@ from pointpillars_ov_ros.kitti.labels import KittiObject, read_labels, read_trac
 from pointpillars_ov_ros.kitti.raw import CAMERAS, TIMES, read_raw_calibration
 
 CROPPED = "velodyne_reduced"
-"""Folder of clouds cut to the camera's view, as second.pytorch and its kin name it."""
+"""Folder of clouds cropped to the camera's view, as named by second.pytorch and its forks."""
 ODOMETRY_TIMES = "times.txt"
-"""Of a sequence of the odometry set, beside its velodyne/."""
+"""Times of a sequence of the odometry set, beside its velodyne/."""
 
 
 @dataclass(frozen=True)
 class Frame:
-    """One cloud on disk and what is known of it; paths of what is not there are None."""
+    """One cloud on disk and its metadata; paths of files that do not exist are None."""
 
     name: str
     cloud: Path
@@ -34,15 +34,15 @@ class Frame:
     calibration: Path | None = None
     image: Path | None = None
     times: Path | None = None
-    """Of the clouds of a drive; this frame's is in the line after as many as `scan` says."""
+    """Times of all clouds of a drive; the line of this frame is number `scan`, from 0."""
     sequence: str = ""
-    """Of the tracking set, whose labels and calibration are those of a whole sequence."""
+    """Sequence of the tracking set, whose labels and calibration cover a whole sequence."""
     files: CloudFiles | None = field(default=None, compare=False)
-    """How the clouds of its folder are read; None: by itself."""
+    """Reader shared by the clouds of its folder; None: read on its own."""
 
     @property
     def scan(self) -> str:
-        """Its name in its sequence."""
+        """Name of the frame within its sequence."""
         return self.cloud.stem
 
     @property
@@ -53,7 +53,7 @@ class Frame:
     def read_points(self, crop: bool = False) -> FloatArray:
         """Return (N, 4) float32: x y z (m, lidar frame), intensity 0..1.
 
-        With `crop` only what the camera sees, where that is known.
+        With `crop`, only what the camera sees, if the calibration is known.
         """
         points = (self.files or CloudFiles([self.cloud])).read(self.cloud)
         calibration = self.read_calibration() if crop and not self.is_cropped else None
@@ -62,20 +62,20 @@ class Frame:
         return points[calibration.in_image(points, self.read_image_size() or IMAGE_SIZE)]
 
     def read_calibration(self) -> Calibration | None:
-        """Return the calibration, None where there is none."""
+        """Return the calibration, None if there is none."""
         if self.calibration is None:
             return None
         is_raw = self.calibration.name == CAMERAS
         return read_raw_calibration(self.calibration) if is_raw else read_calibration(self.calibration)
 
     def read_labels(self) -> list[KittiObject] | None:
-        """Return the labels, None where there are none (an empty list: labelled, and nothing there)."""
+        """Return the labels, None if there are none (an empty list: labelled, but no objects)."""
         if self.labels is None:
             return None
         return read_tracking_labels(self.labels, self.scan) if self.sequence else read_labels(self.labels)
 
     def read_image_size(self) -> tuple[int, int] | None:
-        """Return width and height of the left colour image (pixels), None where there is no image."""
+        """Return width and height of the left colour image (pixels), None if there is no image."""
         return None if self.image is None else read_png_size(self.image)
 
 
@@ -85,14 +85,14 @@ def read_points(path: Path) -> FloatArray:
 
 
 def read_png_size(path: Path) -> tuple[int, int]:
-    """Read width and height (pixels) out of the head of a PNG file."""
+    """Read width and height (pixels) from the header of a PNG file."""
     try:
         with path.open("rb") as stream:
             head = stream.read(24)
     except OSError as error:
         raise DatasetError(f"{path}: cannot be read ({error.strerror})") from None
     if len(head) < 24 or not head.startswith(b"\x89PNG\r\n\x1a\n"):
-        raise DatasetError(f"{path}: does not begin as a PNG image does")
+        raise DatasetError(f"{path}: does not begin with the header of a PNG image")
     width, height = struct.unpack(">II", head[16:])
     return width, height
 
@@ -100,11 +100,11 @@ def read_png_size(path: Path) -> tuple[int, int]:
 def find_frames(folder: Path, reading: FileReading = AS_FOUND) -> list[Frame]:
     """List the frames under `folder`, by name.
 
-    `folder` may be the root of the KITTI object set (holding training/ or testing/), one of its splits
-    (holding velodyne/, with calib/ and label_2/ beside it), one cloud folder of it, the same of the tracking set
+    `folder` may be the root of the KITTI object set (holding training/ or testing/), one of its splits (holding
+    velodyne/, with calib/ and label_2/ beside it), one cloud folder of it, the same of the tracking set
     (velodyne/0000/, label_02/0000.txt), a sequence of the odometry set (velodyne/, times.txt), a drive of the raw set
-    (holding velodyne_points/data), nuScenes' root, or any folder of clouds in files. A frame of a split that is only in
-    velodyne_reduced/ is taken from there. DatasetError says what is there where that is none of these.
+    (holding velodyne_points/data), nuScenes' root, or any folder of cloud files. A frame of a split that is only in
+    velodyne_reduced/ is taken from there. DatasetError lists what the folder holds if it is none of these.
     """
     frames = next((frames for frames in _candidates(folder) if frames), None)
     if frames is None:
@@ -114,7 +114,7 @@ def find_frames(folder: Path, reading: FileReading = AS_FOUND) -> list[Frame]:
 
 
 def _candidates(folder: Path) -> Iterator[list[Frame]]:
-    """Give the frames of each layout in turn, of most of them none."""
+    """Yield the frames of each layout in turn; most are empty."""
     splits = (folder, folder / "training", folder / "testing")
     plain = [_plain_frame(cloud, folder.parent) for cloud in _list_clouds([folder])]
     yield [frame for frame in plain if frame.cloud.suffix.lower() == ".bin"]
@@ -124,12 +124,12 @@ def _candidates(folder: Path) -> Iterator[list[Frame]]:
         yield [frame for name in _list_sequences(split / "velodyne") for frame in _tracking_frames(split, name)]
     yield [_raw_frame(cloud) for cloud in _list_clouds([folder / "velodyne_points" / "data"])]
     yield [Frame(cloud.stem, cloud) for cloud in _list_clouds([folder / "samples" / "LIDAR_TOP"])]
-    # Last, for tools leave arrays of their own in the root of a set.
+    # Last, because tools leave arrays of their own in the root of a dataset.
     yield plain
 
 
 def _list_clouds(groups: Sequence[Path]) -> list[Path]:
-    """List the clouds in some folders by name; of two of one name that of the first folder, and of the first suffix."""
+    """List the clouds in some folders by name; of equal names, the first folder and then the first suffix wins."""
     paths: dict[str, Path] = {}
     for group in groups:
         if not group.is_dir():
@@ -147,7 +147,7 @@ def _list_sequences(velodyne: Path) -> list[str]:
 
 
 def _plain_frame(cloud: Path, split: Path) -> Frame:
-    """Give a frame of the object or odometry set, or of none."""
+    """Return a frame of the object or odometry set, or of no known set."""
     if cloud.parent.parts[-2:] == ("velodyne_points", "data"):
         return _raw_frame(cloud)
     if cloud.parent.parent.name == "velodyne" and cloud.parent.name.isdecimal():
@@ -206,16 +206,16 @@ def _say_what_is_there(folder: Path) -> str:
 
 
 def open_frames(folder: Path, limit: int = 0, reading: FileReading = AS_FOUND) -> list[Frame]:
-    """List the frames in `folder`, the first `limit` of them where that is not 0."""
+    """List the frames in `folder`, the first `limit` of them if that is not 0."""
     frames = find_frames(folder, reading)
     return frames[:limit] if limit else frames
 
 
 def open_cloud(path: Path, reading: FileReading = AS_FOUND) -> Frame:
-    """Return the frame of one cloud, with what KITTI's sets have beside it."""
+    """Return the frame of one cloud, with the files that KITTI's sets have beside it."""
     return replace(_plain_frame(path, path.parent.parent), files=CloudFiles([path], reading))
 
 
 def can_crop(frame: Frame) -> bool:
-    """Whether what the camera sees of a frame is known."""
+    """Whether it is known what the camera sees of a frame."""
     return frame.is_cropped or frame.calibration is not None

@@ -19,7 +19,7 @@ from pointpillars_ov_ros.kitti.calibration import MOST, MOST_BYTES, Calibration
 
 _FIELDS = 15
 RESULT_FIELDS = _FIELDS + 1
-"""A result is a label with a score at its end."""
+"""A result is a label followed by a score."""
 
 
 class KittiObject(NamedTuple):
@@ -38,16 +38,16 @@ class KittiObject(NamedTuple):
     """Centre of the bottom face."""
     rotation_y: float
     score: float | None = None
-    """Of a detection; None in labels."""
+    """Score of a detection; None in labels."""
 
 
 def read_labels(path: Path) -> list[KittiObject]:
-    """Read a label file, leaving out scores; DatasetError names file and line."""
+    """Read a label file, ignoring scores; DatasetError names file and line."""
     return _read(path, _FIELDS, "label")
 
 
 def read_tracking_labels(path: Path, scan: str) -> list[KittiObject]:
-    """Read the labels of one scan out of a file of the tracking set, whose lines begin with scan and track.
+    """Read the labels of one scan from a file of the tracking set, whose lines begin with scan and track.
 
     DatasetError names file and line.
     """
@@ -57,11 +57,11 @@ def read_tracking_labels(path: Path, scan: str) -> list[KittiObject]:
 
 @lru_cache(maxsize=4)
 def _read_sequence(path: Path, _changed_ns: int) -> dict[int, list[KittiObject]]:
-    """Read a file of the tracking set, once for all scans that are asked for."""
+    """Read a file of the tracking set, once for all scans requested."""
     by_scan: dict[int, list[KittiObject]] = {}
     for number, words in _lines(path, "label"):
         if len(words) < 2 or not words[0].isdecimal():
-            raise DatasetError(f"{path}:{number}: a label of the tracking set begins with the number of its scan")
+            raise DatasetError(f"{path}:{number}: a label of the tracking set must begin with the number of its scan")
         by_scan.setdefault(int(words[0]), []).append(_parse(words[2:], _FIELDS, "label", f"{path}:{number}"))
     return by_scan
 
@@ -72,7 +72,7 @@ def read_results(path: Path) -> list[KittiObject]:
 
 
 def format_label(label: KittiObject) -> str:
-    """Give the line of a label file, without its end; floats are written so that they are read back unchanged."""
+    """Return the line of a label file, without newline; floats are written so that they read back unchanged."""
     numbers = (
         *(label.truncated, label.occluded, label.alpha, *label.bbox),
         *(label.height, label.width, label.length, *label.location, label.rotation_y),
@@ -81,7 +81,7 @@ def format_label(label: KittiObject) -> str:
 
 
 def format_result(result: KittiObject) -> str:
-    """Give the line of a result file, without its end: a label and a score."""
+    """Return the line of a result file, without newline: a label and a score."""
     return f"{format_label(result)} {0.0 if result.score is None else result.score}"
 
 
@@ -90,7 +90,7 @@ def _read(path: Path, fields: int, what: str) -> list[KittiObject]:
 
 
 def _lines(path: Path, what: str) -> Iterator[tuple[int, list[str]]]:
-    """Give the lines that are not empty, in words, and their numbers from 1."""
+    """Yield the non-empty lines as lists of words, with their numbers from 1."""
     try:
         lines = read_text(path, MOST_BYTES, "ascii").splitlines()
     except (OSError, UnicodeDecodeError) as error:
@@ -102,13 +102,13 @@ def _lines(path: Path, what: str) -> Iterator[tuple[int, list[str]]]:
 
 def _parse(words: list[str], fields: int, what: str, where: str) -> KittiObject:
     if len(words) < fields:
-        raise DatasetError(f"{where}: a {what} has {fields} fields, this line has {len(words)}")
+        raise DatasetError(f"{where}: a {what} has {fields} fields, but this line has {len(words)}")
     try:
         n = [float(word) for word in words[1:fields]]
     except ValueError:
-        raise DatasetError(f"{where}: something in this line is no number") from None
+        raise DatasetError(f"{where}: this line contains something that is not a number") from None
     if not all(abs(value) <= MOST for value in n):
-        raise DatasetError(f"{where}: something in this line is no finite number, or one beyond {MOST:g}")
+        raise DatasetError(f"{where}: this line contains a number that is not finite or beyond {MOST:g}")
     return KittiObject(
         type=words[0],
         truncated=n[0],
@@ -125,7 +125,7 @@ def _parse(words: list[str], fields: int, what: str, where: str) -> KittiObject:
 
 
 def lidar_boxes(objects: list[KittiObject], calibration: Calibration) -> FloatArray:
-    """Give the boxes of `objects`, (K, 7) float32: geometric centre x y z, l, w, h (m), yaw (rad), lidar frame."""
+    """Return the boxes of `objects`, (K, 7) float32: geometric centre x y z, l, w, h (m), yaw (rad), lidar frame."""
     if not objects:
         return np.zeros((0, 7), np.float32)
     bottoms = calibration.to_lidar(np.array([o.location for o in objects]))

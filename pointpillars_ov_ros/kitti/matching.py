@@ -1,6 +1,6 @@
 # Copyright 2026 The pointpillars_ov_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Found, missed and false by distance of centres: the quick look at one frame (`evaluate` is for AP)."""
+"""Matching by the distance of centres, for a quick look at one frame (`evaluate` computes AP)."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ IGNORED_TYPES = ("Van", "Truck")
 
 
 class Tally(NamedTuple):
-    """What became of the ground truth and the detections of one frame."""
+    """Numbers of found, missed and false objects of one frame."""
 
     found: int
     missed: int
@@ -31,8 +31,8 @@ def match_by_distance(
 ) -> Tally:
     """Match boxes (M, 7), best score first, with `wanted` (K, 7): each to the nearest free one.
 
-    A match is a centre within `max_distance` (m, horizontally). A detection left over is false, unless it
-    is that near to one of `ignored` (L, 7).
+    A match needs centres within `max_distance` (m, horizontally). A detection left over is false, unless it is that
+    near to one of `ignored` (L, 7).
     """
     free = np.ones(len(wanted), bool)
     false = 0

@@ -14,10 +14,10 @@ from pointpillars_ov_ros.kitti.calibration import IMAGE_SIZE, Calibration
 from pointpillars_ov_ros.kitti.labels import KittiObject
 
 _NEAR = 0.1
-"""Depth (m) in front of which edges of a box are cut off: what is beside or behind the camera has no pixel."""
+"""Depth (m) in front of which the edges of a box are cut off: what is beside or behind the camera has no pixel."""
 _DECIMALS = 4
 _CORNERS = np.array([(x, y, z) for x in (0.5, -0.5) for y in (0.0, -1.0) for z in (0.5, -0.5)])
-"""Of a box of unit length, height and width about the centre of its bottom face; camera axes."""
+"""Corners of a box of unit length, height and width about the centre of its bottom face; camera axes."""
 _EDGES = np.array([(a, b) for a in range(8) for b in range(a) if (a ^ b) in (1, 2, 4)])
 
 
@@ -27,10 +27,10 @@ def to_results(
     calibration: Calibration,
     image_size: tuple[int, int] = IMAGE_SIZE,
 ) -> list[KittiObject]:
-    """Give those of the detections (lidar frame) that are seen in the image, in their order.
+    """Return the detections (lidar frame) that are visible in the image, in their order.
 
-    The 2D box is that of the projected 3D box, clipped to the image, whose last pixel is width - 1. Numbers are
-    rounded to four decimals, so that what is scored and what is written are the same.
+    The 2D box is that of the projected 3D box, clipped to the image, whose last pixel is width - 1. Numbers are rounded
+    to four decimals, so that what is scored and what is written are the same.
     """
     boxes = detections.boxes.astype(np.float64)
     T_camera_lidar = calibration.T_camera_lidar
@@ -68,10 +68,10 @@ def project_boxes(
     calibration: Calibration,
     image_size: tuple[int, int],
 ) -> DoubleArray:
-    """Give left, top, right, bottom (pixels) of 3D boxes, (M, 4), clipped to the image; empty where not seen.
+    """Return left, top, right, bottom (pixels) of 3D boxes, (M, 4), clipped to the image; empty if not visible.
 
-    `locations` (M, 3): centre of the bottom face (m, camera); `sizes` (M, 3): height, width, length (m);
-    `rotations` (M,): about the camera's y axis (rad).
+    `locations` (M, 3): centre of the bottom face (m, camera); `sizes` (M, 3): height, width, length (m); `rotations`
+    (M,): about the camera's y axis (rad).
     """
     x, y, z = np.moveaxis(_CORNERS * sizes[:, None, [2, 0, 1]], -1, 0)
     cos, sin = np.cos(rotations)[:, None], np.sin(rotations)[:, None]
@@ -79,7 +79,7 @@ def project_boxes(
     pixels = corners @ calibration.projection[:, :3].T + calibration.projection[:, 3]
     ends = pixels[:, _EDGES]
     depths = ends[..., 2]
-    # Depths of the ends of an edge that crosses the near plane differ, so the share is a number there.
+    # An edge that crosses the near plane has ends of different depths, so this never divides by 0.
     span = depths[..., 1] - depths[..., 0]
     share = (_NEAR - depths[..., 0]) / np.where(span == 0.0, 1.0, span)
     crossing = ends[:, :, 0] + share[..., None] * (ends[:, :, 1] - ends[:, :, 0])
@@ -93,5 +93,5 @@ def project_boxes(
 
 
 def _wrap(angles: DoubleArray) -> DoubleArray:
-    """Bring angles to [-pi, pi)."""
+    """Wrap angles to [-pi, pi)."""
     return np.asarray((angles + math.pi) % (2.0 * math.pi) - math.pi)

@@ -1,6 +1,6 @@
 # Copyright 2026 The pointpillars_ov_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Folders of KITTI label and result files, one NAME.txt a frame."""
+"""Folders of KITTI label and result files, one NAME.txt per frame."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ from pointpillars_ov_ros.kitti.labels import RESULT_FIELDS, KittiObject, format_
 
 
 def find_label_files(folder: Path) -> dict[str, Path]:
-    """Give the .txt files by frame name: in `folder`, in label_2 below it, or in training/label_2."""
+    """Return the .txt files by frame name: in `folder`, in label_2 below it, or in training/label_2."""
     return _find(folder, ("", "label_2", "training/label_2"), "label")
 
 
 def find_result_files(folder: Path) -> dict[str, Path]:
-    """Give the .txt files by frame name: in `folder`, or in data below it, as KITTI's server wants them."""
+    """Return the .txt files by frame name: in `folder`, or in data below it, as KITTI's server expects them."""
     return _find(folder, ("", "data"), "result")
 
 
 def read_split(path: Path) -> list[str]:
-    """Read names of frames, one a line, as in ImageSets/val.txt."""
+    """Read names of frames, one per line, as in ImageSets/val.txt."""
     try:
         names = read_text(path, MOST_BYTES, "ascii").split()
     except (OSError, UnicodeDecodeError) as error:
@@ -36,18 +36,18 @@ def read_split(path: Path) -> list[str]:
 
 
 def check_results_folder(folder: Path) -> None:
-    """Raise DatasetError unless `folder` does not exist, or holds nothing but results, which may be replaced."""
+    """Raise DatasetError unless `folder` does not exist or holds only results, which may be replaced."""
     if not folder.exists():
         return
     if not folder.is_dir():
-        raise DatasetError(f"{folder} is no folder; it is left alone")
+        raise DatasetError(f"{folder} is not a folder; it is left unchanged")
     for path in sorted(folder.iterdir()):
         if path.suffix != ".txt" or not path.is_file() or not _holds_results(path):
-            raise DatasetError(f"{folder} holds {path.name}, which is no result file; it is left alone")
+            raise DatasetError(f"{folder} holds {path.name}, which is not a result file; it is left unchanged")
 
 
 def write_results(folder: Path, results: Mapping[str, Sequence[KittiObject]]) -> None:
-    """Write a file for each frame, all or nothing; earlier results in `folder` are replaced."""
+    """Write a file per frame, all or nothing; earlier results in `folder` are replaced."""
     check_results_folder(folder)
 
     def fill(fresh: Path) -> None:
@@ -67,7 +67,7 @@ def _find(folder: Path, places: Sequence[str], what: str) -> dict[str, Path]:
 
 
 def _holds_results(path: Path) -> bool:
-    """Tell whether a file is empty or begins with a line of as many fields as a result has: labels have fewer."""
+    """Whether a file is empty or its first line has as many fields as a result; labels have fewer."""
     with path.open(encoding="ascii", errors="replace") as stream:
         words = stream.readline(10_000).split()
     return len(words) in (0, RESULT_FIELDS)

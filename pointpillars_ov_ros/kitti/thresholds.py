@@ -1,6 +1,6 @@
 # Copyright 2026 The pointpillars_ov_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Least scores to publish at, proposed from labelled frames."""
+"""Publishing thresholds, proposed from labelled frames."""
 
 from __future__ import annotations
 
@@ -15,19 +15,19 @@ from pointpillars_ov_ros.kitti.evaluation_data import ObjectArrays
 from pointpillars_ov_ros.kitti.evaluation_rules import DONT_CARE, ClassRule, Difficulty, kind_code
 
 FAR_FROM_M = 35.0
-"""From where on objects have so few points that their scores are lower."""
+"""Distance beyond which objects have so few points that their scores are lower."""
 LEAST_OBJECTS = 10
-"""With fewer, a proposal would follow single objects."""
+"""Minimum number of objects; with fewer, a proposal would follow single objects."""
 _SCORES = tuple(float(score) for score in np.round(np.arange(0.10, 0.951, 0.01), 2))
 
 
 class Proposal(NamedTuple):
-    """A threshold, and what it would find of the frames that it was proposed from."""
+    """A threshold, and what it finds in the frames that it was proposed from."""
 
     threshold: ClassThreshold
     near: Count
     far: Count | None
-    """None where too few objects are far away to have a threshold of their own."""
+    """None if too few objects are far away for a threshold of their own."""
 
 
 def propose_thresholds(
@@ -40,8 +40,8 @@ def propose_thresholds(
 ) -> list[Proposal]:
     """Propose a threshold for each class of `rules` that has `LEAST_OBJECTS`, by BEV IoU above `min_overlap`.
 
-    `truth` and `found` (of the same frames) with all boxes that the model keeps. The threshold is that of the best F1,
-    or the lowest from which on so many of the boxes are right as `precision` (0..1) says.
+    `truth` and `found` (of the same frames) hold all boxes that the model keeps. The threshold is the one with the best
+    F1, or the lowest above which at least the ratio `precision` (0..1) of the boxes is right.
     """
     everywhere = count_found(truth, found, rules, _SCORES, min_overlap, difficulty)
     far = count_found(_beyond(truth), _beyond(found), rules, _SCORES, min_overlap, difficulty)
@@ -64,7 +64,7 @@ def propose_thresholds(
 
 
 def f1(count: Count) -> float:
-    """Return the harmonic mean of precision and recall; 0 where nothing is found."""
+    """Return the harmonic mean of precision and recall; 0 if nothing is found."""
     return 2 * count.found / max(1, 2 * count.found + count.missed + count.false)
 
 
@@ -75,7 +75,7 @@ def _objects(counts: Sequence[Count]) -> int:
 def _best(counts: Sequence[Count], precision: float | None) -> Count:
     if precision is None:
         return max(counts, key=lambda count: (f1(count), count.score))
-    # From the strictest down, as long as enough of the boxes are right.
+    # From the highest score down, as long as enough of the boxes are right.
     best = counts[-1]
     for count in reversed(counts):
         if count.found + count.false and count.precision < precision:
@@ -97,7 +97,7 @@ def _distances(objects: ObjectArrays) -> np.ndarray:
 
 
 def _select(objects: ObjectArrays, wanted: np.ndarray) -> ObjectArrays:
-    """Return the objects that are wanted, and all regions in which detections are excused."""
+    """Return the wanted objects, and all regions in which detections are excused."""
     wanted = wanted | (objects.kinds == kind_code(DONT_CARE))
     starts = np.concatenate([[0], np.cumsum(wanted)])[objects.starts]
     rest = (getattr(objects, name)[wanted] for name in ObjectArrays._fields[1:])

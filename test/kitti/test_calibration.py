@@ -84,7 +84,7 @@ def test_a_missing_key_raises_naming_file_and_key(tmp_path: Path, key: str, size
     path.write_text("\n".join(line for line in lines if not line.startswith(key)))
     with pytest.raises(DatasetError) as raised:
         read_calibration(path)
-    assert str(raised.value) == f"{path}: {key} must have {size} numbers, has 0"
+    assert str(raised.value) == f"{path}: {key} must have {size} numbers, but has 0"
 
 
 @pytest.mark.parametrize(("key", "size"), [("P2", 12), ("R0_rect", 9), ("Tr_velo_to_cam", 12)])
@@ -92,7 +92,7 @@ def test_a_truncated_line_raises_naming_file_and_key(tmp_path: Path, key: str, s
     lines = calibration_text().splitlines()
     path = tmp_path / "calib.txt"
     path.write_text("\n".join(line.rsplit(" ", 1)[0] if line.startswith(key) else line for line in lines))
-    with pytest.raises(DatasetError, match=f"{key} must have {size} numbers, has {size - 1}$"):
+    with pytest.raises(DatasetError, match=f"{key} must have {size} numbers, but has {size - 1}$"):
         read_calibration(path)
 
 
@@ -101,7 +101,7 @@ def test_what_is_no_number_raises_naming_file_and_line(tmp_path: Path) -> None:
     path.write_text("P0: 1 2 3\n\nP1: 1 two 3\n")
     with pytest.raises(DatasetError) as raised:
         read_calibration(path)
-    assert str(raised.value) == f"{path}:3: P1 holds something that is no number"
+    assert str(raised.value) == f"{path}:3: P1 is not a list of numbers"
 
 
 @pytest.mark.parametrize("content", [None, b"\xff\xfe\x00binary"])
@@ -125,12 +125,12 @@ def test_a_calibration_is_read_back_as_it_was_written(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("row", "numbers", "expected"),
     [
-        ("P2", "nan 0 0 0 0 1 0 0 0 0 1 0", "P2 holds a number that is not finite"),
-        ("R0_rect", "inf 0 0 0 1 0 0 0 1", "R0_rect holds a number that is not finite"),
+        ("P2", "nan 0 0 0 0 1 0 0 0 0 1 0", "P2 contains a number that is not finite"),
+        ("R0_rect", "inf 0 0 0 1 0 0 0 1", "R0_rect contains a number that is not finite"),
         ("Tr_velo_to_cam", "1 0 0 1e300 0 1 0 0 0 0 1 0", r"beyond 1e\+09"),
-        ("P2", "0 0 0 0 0 0 0 0 0 0 0 0", r"the projection is none \(its determinant is 0\)"),
-        ("Tr_velo_to_cam", "1 0 0 0 1 0 0 0 0 0 1 0", r"the rotation is none \(its determinant is 0\)"),
-        ("R0_rect", "9 0 0 0 9 0 0 0 9", r"the rotation is none \(its determinant is 729\)"),
+        ("P2", "0 0 0 0 0 0 0 0 0 0 0 0", r"the projection is invalid \(its determinant is 0\)"),
+        ("Tr_velo_to_cam", "1 0 0 0 1 0 0 0 0 0 1 0", r"the rotation is invalid \(its determinant is 0\)"),
+        ("R0_rect", "9 0 0 0 9 0 0 0 9", r"the rotation is invalid \(its determinant is 729\)"),
     ],
 )
 def test_what_nothing_can_be_taken_to_the_camera_with_is_refused(

@@ -41,8 +41,8 @@ def test_a_truncated_file_raises_naming_it_and_its_size(tmp_path: Path, size: in
     path = write(tmp_path / "a.bin", b"\0" * size)
     with pytest.raises(DatasetError) as raised:
         read_points(path)
-    assert str(raised.value) == f"{path}: {size} bytes are no whole number of 16-byte points"
-    with pytest.raises(DatasetError, match=rf"a\.bin: {size} bytes are no whole number of 16-byte points"):
+    assert str(raised.value) == f"{path}: {size} bytes are not a whole number of 16-byte points"
+    with pytest.raises(DatasetError, match=rf"a\.bin: {size} bytes are not a whole number of 16-byte points"):
         find_frames(tmp_path)[0].read_points()
 
 
@@ -146,7 +146,7 @@ def test_what_is_no_png_raises_naming_it(tmp_path: Path, content: bytes) -> None
     path = write(tmp_path / "a.png", content)
     with pytest.raises(DatasetError) as raised:
         read_png_size(path)
-    assert str(raised.value) == f"{path}: does not begin as a PNG image does"
+    assert str(raised.value) == f"{path}: does not begin with the header of a PNG image"
 
 
 def test_a_missing_image_raises_naming_it(tmp_path: Path) -> None:
@@ -191,7 +191,7 @@ def test_one_sequence_of_the_tracking_set_is_read(tmp_path: Path) -> None:
 def test_a_line_of_a_tracking_label_that_has_no_scan_is_named(tmp_path: Path) -> None:
     write_tracking(tmp_path, {"0000": ("000001",)})
     write(tmp_path / "label_02" / "0000.txt", label_line() + "\n")
-    with pytest.raises(DatasetError, match=r"0000\.txt:1: .* begins with the number of its scan"):
+    with pytest.raises(DatasetError, match=r"0000\.txt:1: .* must begin with the number of its scan"):
         find_frames(tmp_path)[0].read_labels()
 
 

@@ -39,7 +39,7 @@ def test_a_drive_without_calibration_has_none(tmp_path: Path) -> None:
 def test_a_broken_raw_calibration_is_named(tmp_path: Path, name: str) -> None:
     drive = write_drive(tmp_path, clouds=1)
     (tmp_path / name).write_text("S_00: 1 2\n")
-    with pytest.raises(DatasetError, match=rf"{name}: \w+ must have \d+ numbers, has 0$"):
+    with pytest.raises(DatasetError, match=rf"{name}: \w+ must have \d+ numbers, but has 0$"):
         find_frames(drive)[0].read_calibration()
 
 
@@ -65,7 +65,7 @@ def test_an_empty_line_is_a_scan_that_was_lost(tmp_path: Path) -> None:
     assert read_times(path) == [None, SECOND, None, None, 4 * SECOND + SECOND // 2]
     assert find_time(path, "0000000004", {}) == 4 * SECOND + SECOND // 2
     for scan in ("0", "2", "0000000005", "-1", "best"):
-        with pytest.raises(DatasetError, match=rf"5 lines, none is that of frame {scan}$"):
+        with pytest.raises(DatasetError, match=rf"none of the 5 lines is that of frame {scan}$"):
             find_time(path, scan, {})
 
 

@@ -65,7 +65,7 @@ def test_a_folder_with_anything_but_results_is_left_alone(tmp_path: Path, name: 
         with pytest.raises(DatasetError) as raised:
             attempt()
         shown = name.partition("/")[0]
-        assert str(raised.value) == f"{tmp_path} holds {shown}, which is no result file; it is left alone"
+        assert str(raised.value) == f"{tmp_path} holds {shown}, which is not a result file; it is left unchanged"
     assert path.read_text() == text
 
 
@@ -114,7 +114,7 @@ def test_a_result_without_a_score_is_refused_naming_file_and_line(tmp_path: Path
     path = write(tmp_path / "000000.txt", f"{whole}\n{' '.join(whole.split()[:kept])}\n")
     with pytest.raises(DatasetError) as raised:
         read_results(path)
-    assert str(raised.value) == f"{path}:2: a result has 16 fields, this line has {kept}"
+    assert str(raised.value) == f"{path}:2: a result has 16 fields, but this line has {kept}"
 
 
 @pytest.mark.parametrize("place", [4, 8, 11, 14, 15])
@@ -125,7 +125,7 @@ def test_a_result_with_what_is_no_finite_number_is_refused(tmp_path: Path, place
     path = write(tmp_path / "000000.txt", "\n" + " ".join(words))
     with pytest.raises(DatasetError) as raised:
         read_results(path)
-    assert str(raised.value).startswith(f"{path}:2: something in this line is no")
+    assert str(raised.value).startswith(f"{path}:2: this line contains ")
 
 
 def test_labels_have_no_score_even_where_the_file_has(tmp_path: Path) -> None:

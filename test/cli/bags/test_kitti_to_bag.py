@@ -141,7 +141,7 @@ def test_times_that_end_too_early_are_named(tmp_path: Path, capsys: pytest.Captu
     times = drive / "velodyne_points" / "timestamps.txt"
     times.write_text("".join(times.read_text().splitlines(keepends=True)[:3]))
     assert kitti_to_bag("--data", drive, "--out", tmp_path / "bag") == 1
-    assert capsys.readouterr().err.endswith(f"error: {times}: 3 lines, none is that of frame 0000000003\n")
+    assert capsys.readouterr().err.endswith(f"error: {times}: none of the 3 lines is that of frame 0000000003\n")
     assert not (tmp_path / "bag").exists()
 
 

@@ -156,11 +156,19 @@ def test_results_that_are_given_are_not_written_anew(capsys: Capture) -> None:
 @pytest.mark.parametrize(
     ("file", "line", "message"),
     [
-        ("label_2/000004.txt", label_line().rsplit(" ", 1)[0], "{path}:1: a label has 15 fields, this line has 14"),
-        ("label_2/000004.txt", label_line(rotation_y=float("nan")), "{path}:1: something in this line is no finite "),
-        ("label_2/000004.txt", label_line().replace("100", "left"), "{path}:1: something in this line is no number"),
-        ("results/000004.txt", label_line(), "{path}:1: a result has 16 fields, this line has 15"),
-        ("results/000004.txt", label_line() + " nan", "{path}:1: something in this line is no finite number"),
+        ("label_2/000004.txt", label_line().rsplit(" ", 1)[0], "{path}:1: a label has 15 fields, but this line has 14"),
+        (
+            "label_2/000004.txt",
+            label_line(rotation_y=float("nan")),
+            "{path}:1: this line contains a number that is not finite ",
+        ),
+        (
+            "label_2/000004.txt",
+            label_line().replace("100", "left"),
+            "{path}:1: this line contains something that is not a number",
+        ),
+        ("results/000004.txt", label_line(), "{path}:1: a result has 16 fields, but this line has 15"),
+        ("results/000004.txt", label_line() + " nan", "{path}:1: this line contains a number that is not finite"),
     ],
 )
 def test_a_broken_line_is_named_with_its_file(
@@ -216,7 +224,7 @@ def dataset(folder: Path, label: str | None, calibration: str | None) -> Path:
     [
         (None, calibration_text(), "{data}: none of 2 frames has labels (label_2/NAME.txt) to score by"),
         (label_line(), None, "{data}/calib/000000.txt is missing, frame 000000 cannot be scored without it"),
-        ("Car 1 2", calibration_text(), "{data}/label_2/000000.txt:1: a label has 15 fields, this line has 3"),
+        ("Car 1 2", calibration_text(), "{data}/label_2/000000.txt:1: a label has 15 fields, but this line has 3"),
     ],
 )
 def test_a_dataset_that_cannot_be_scored_is_one_sentence(
@@ -237,7 +245,7 @@ def test_a_split_with_a_frame_that_is_not_labelled_is_refused(tmp_path: Path, ca
 def test_labels_are_not_overwritten_with_results(tmp_path: Path, capsys: Capture) -> None:
     data = dataset(tmp_path / "data", label_line(), calibration_text())
     given = ("--model", tmp_path, "--data", data, "--write-results", data / "label_2")
-    assert error_of(capsys, *given).endswith("holds 000000.txt, which is no result file; it is left alone")
+    assert error_of(capsys, *given).endswith("holds 000000.txt, which is not a result file; it is left unchanged")
 
 
 @needs_shared_data
