@@ -1,6 +1,6 @@
 # Copyright 2026 The pointpillars_ov_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""A simulated spinning LiDAR, and drives through streets with ground truth: no data set needed.
+"""Simulation of a spinning LiDAR, and of drives through streets with ground truth; needs no data set.
 
 frame = simulate("hdl_64e", seed=1)
 for frame in Drive("my_sensor.yaml", seed=1, frames=100): ...

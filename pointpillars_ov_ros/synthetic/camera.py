@@ -1,6 +1,6 @@
 # Copyright 2026 The pointpillars_ov_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""The camera with whose eyes KITTI labels: it looks along +x of the lidar frame, and distorts nothing."""
+"""The camera that KITTI labels refer to: it looks along +x of the lidar frame and has no distortion."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from pointpillars_ov_ros.core.arrays import DoubleArray
 from pointpillars_ov_ros.core.detections import box_corners
 
 IMAGE_SIZE = (1242, 375)
-"""Width and height (pixels), as most of KITTI's."""
+"""Width and height (pixels) of most KITTI images."""
 FOCAL_LENGTH, CENTRE = 721.5, (609.6, 172.9)
 """Pixels."""
 POSITION = (0.27, 0.0, -0.08)
-"""In the lidar frame (m)."""
+"""Position of the camera in the lidar frame (m)."""
 PROJECTION = np.array([[FOCAL_LENGTH, 0.0, CENTRE[0], 0.0], [0.0, FOCAL_LENGTH, CENTRE[1], 0.0], [0.0, 0.0, 1.0, 0.0]])
 """Camera coordinates (x right, y down, z forward) to pixels."""
 T_CAMERA_LIDAR = np.array(
@@ -28,7 +28,7 @@ T_CAMERA_LIDAR = np.array(
     ]
 )
 _NEAREST = 0.1
-"""What is nearer to the image plane than this (m) is cut off before it is projected."""
+"""Distance to the image plane (m) below which boxes are cut off before projection."""
 """Corners of a box, numbered by three bits: front, left, top."""
 _EDGES = np.array([(a, a | bit) for bit in (1, 2, 4) for a in range(8) if not a & bit])
 
@@ -36,8 +36,8 @@ _EDGES = np.array([(a, a | bit) for bit in (1, 2, 4) for a in range(8) if not a 
 def project(boxes: DoubleArray) -> tuple[DoubleArray, DoubleArray]:
     """Project boxes (M, 7), lidar frame, into the image.
 
-    Gives left, top, right, bottom (M, 4) (pixels) cut at the image's edges, 0 for what is behind the camera; and the
-    share of each box's image that was cut off (M,), 1 behind the camera.
+    Returns left, top, right, bottom (M, 4) (pixels) cut at the edges of the image, 0 for boxes behind the camera; and
+    the ratio of each box's image that was cut off (M,), 1 behind the camera.
     """
     ends = (box_corners(boxes) - POSITION)[:, _EDGES]
     depths = ends[..., 0]
@@ -59,7 +59,7 @@ def project(boxes: DoubleArray) -> tuple[DoubleArray, DoubleArray]:
 
 
 def alpha_of(boxes: DoubleArray) -> DoubleArray:
-    """Give KITTI's observation angle (M,) (rad, in [-pi, pi)) of boxes (M, 7), lidar frame."""
+    """Return KITTI's observation angle (M,) (rad, in [-pi, pi)) of boxes (M, 7), lidar frame."""
     rotation_y = -boxes[:, 6] - math.pi / 2
     alpha = rotation_y + np.arctan2(boxes[:, 1] - POSITION[1], boxes[:, 0] - POSITION[0])
     return np.asarray((alpha + math.pi) % (2 * math.pi) - math.pi)

@@ -1,6 +1,6 @@
 # Copyright 2026 The pointpillars_ov_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""A drive through a world with a sensor on the roof: one frame after the other, or any of them."""
+"""A drive through a world with a sensor on the roof: frames in sequence or at random."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from pointpillars_ov_ros.synthetic.world.styles import Style
 from pointpillars_ov_ros.synthetic.world.world import World
 
 _FASTEST = 36.0
-"""No object is faster than this (m/s); traffic.draw_pace goes up to 1.7 times the fastest style's speed."""
+"""Upper limit of the speed of objects (m/s); traffic.draw_pace goes up to 1.7 times the fastest style's speed."""
 
 
 def simulate(sensor: Sensor | str | Path, seed: int, style: Style | None = None) -> SimulatedFrame:
-    """Give one frame: the first of the drive of `seed` with a sensor, its name, or the path of its YAML file.
+    """Return one frame: the first of the drive of `seed` with a sensor, its name, or the path of its YAML file.
 
     Raises ConfigError naming the field and the value.
     """
@@ -29,7 +29,7 @@ def simulate(sensor: Sensor | str | Path, seed: int, style: Style | None = None)
 
 
 class Drive:
-    """A number of frames of a simulated drive; a frame depends on sensor, seed, rate, style and its index alone."""
+    """Frames of a simulated drive; a frame depends only on sensor, seed, rate, style and its index."""
 
     def __init__(
         self,
@@ -39,7 +39,7 @@ class Drive:
         rate_hz: float = 10.0,
         style: Style | None = None,
     ) -> None:
-        """Prepare the drive of `seed`, a frame every 1 / `rate_hz` s, on a kind of street of one's choice.
+        """Prepare the drive of `seed`, with a frame every 1 / `rate_hz` s, on a drawn or given kind of street.
 
         Raises ConfigError naming the field and the value.
         """
@@ -56,7 +56,7 @@ class Drive:
         return map(self.frame, range(self.frames))
 
     def frame(self, index: int) -> SimulatedFrame:
-        """Give frame `index`; ConfigError unless it is one of this drive's."""
+        """Return frame `index`; ConfigError if the drive has no such frame."""
         require(0 <= index < self.frames, "index", index, f"in 0..{self.frames - 1}")
         time, sensor, dice = index / self.rate_hz, self.sensor, RandomStream(self.seed, 40, index)
         view = self.world.view(time, sensor.mounting_height, sensor.mount)

@@ -1,6 +1,6 @@
 # Copyright 2026 The pointpillars_ov_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""One turn of a sensor in a scene: points, whose they are, and labels."""
+"""One revolution of a sensor in a scene: points, their objects, and labels."""
 
 from __future__ import annotations
 
@@ -19,23 +19,23 @@ from pointpillars_ov_ros.synthetic.world.scene import Scene
 
 
 class SimulatedFrame(NamedTuple):
-    """What a sensor reports of one turn, and the truth about it; lidar frame (x forward, y left, z up)."""
+    """Output of a sensor for one revolution, and its ground truth; lidar frame (x forward, y left, z up)."""
 
     stamp: float
-    """Since the beginning of the drive (s)."""
+    """Time since the start of the drive (s)."""
     points: FloatArray
-    """(N, 4) float32: x y z (m), intensity 0..1; beam after beam, highest first."""
+    """(N, 4) float32, x y z (m), intensity 0..1; beam after beam, highest first."""
     identities: IntArray
-    """(N,): identity of each point's object, as in `labels`; -1 for the background."""
+    """(N,), identity of each point's object, as in `labels`; -1 for the background."""
     labels: Labels
     view: View
-    """Where the lidar frame is in the world."""
+    """Pose of the lidar frame in the world."""
 
 
 def render(scene: Scene, sweep: Sweep, sensor: Sensor, device: int, key: int, stamp: float = 0.0) -> SimulatedFrame:
-    """Turn the sensor once.
+    """Simulate one revolution of the sensor.
 
-    `device` is the seed of its own faults, which last (gain of its beams); `key` that of the frame's noise.
+    `device` is the seed of the device's permanent faults (gain of its beams), `key` that of the frame's noise.
     """
     passing, noise = make_key(key, 1), make_key(key, 2)
     hits = cast(scene.primitives, scene.velocities, sweep, sensor.max_range, passing)

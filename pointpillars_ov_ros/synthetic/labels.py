@@ -1,6 +1,6 @@
 # Copyright 2026 The pointpillars_ov_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Ground truth of a frame, with all that KITTI says of an object: occlusion, truncation, difficulty."""
+"""Ground truth of a frame, with everything KITTI records about an object: occlusion, truncation, difficulty."""
 
 from __future__ import annotations
 
@@ -14,45 +14,45 @@ from pointpillars_ov_ros.synthetic.lidar.raycast import Hits
 from pointpillars_ov_ros.synthetic.world.scene import Scene
 
 FULLY_VISIBLE, PARTLY_VISIBLE = 0.75, 0.5
-"""From these visible shares on an object counts as visible, and as partly occluded."""
+"""Minimum visible ratios of an object that counts as visible, and as partly occluded."""
 UNSEEN = 3
 """Occlusion level of an object that no ray reaches."""
 IGNORED = -1
-"""Difficulty of an object that is in none of KITTI's."""
+"""Difficulty of an object beyond all of KITTI's."""
 LIMITS = ((40.0, 0, 0.15), (25.0, 1, 0.3), (25.0, 2, 0.5))
-"""Of KITTI's easy, moderate and hard: what is higher than this (pixels), not more occluded, not more truncated."""
+"""Limits of KITTI's easy, moderate and hard: minimum height (pixels), maximum occlusion, maximum truncation."""
 
 
 class Labels(NamedTuple):
-    """The labelled objects of a frame which the sensor would see if each were alone; lidar frame."""
+    """Labelled objects of a frame that the sensor would see if each were alone; lidar frame."""
 
     boxes: FloatArray
-    """(M, 7): geometric centre x y z, length, width, height (m), yaw (rad, about +z, 0 = +x, in [-pi, pi))."""
+    """(M, 7), geometric centre x y z, length, width, height (m), yaw (rad, about +z, 0 = +x, in [-pi, pi))."""
     names: tuple[str, ...]
     """KITTI classes."""
     identities: IntArray
-    """(M,): the same for the same object in every frame."""
+    """(M,), the same for an object in every frame."""
     velocities: FloatArray
-    """(M, 2): over the ground, x y (m/s)."""
+    """(M, 2), velocity over ground, x y (m/s)."""
     points: IntArray
-    """(M,): number of points."""
+    """(M,), number of points."""
     visible: FloatArray
-    """(M,): share of the rays that reach the object, of those that would if there were nothing else."""
+    """(M,), ratio of the rays that reach the object to those that would if it were alone."""
     occlusion: IntArray
-    """(M,): 0 visible, 1 partly, 2 largely occluded, UNSEEN."""
+    """(M,), 0 visible, 1 partly, 2 largely occluded, UNSEEN."""
     truncation: FloatArray
-    """(M,): share of the object's image outside of the camera's, 0..1; 1 behind the camera."""
+    """(M,), ratio of the object's image outside the camera's, 0 to 1; 1 behind the camera."""
     image_boxes: FloatArray
-    """(M, 4): left, top, right, bottom (pixels), cut at the image's edges; 0 behind the camera."""
+    """(M, 4), left, top, right, bottom (pixels), cut at the edges of the image; 0 behind the camera."""
     difficulty: IntArray
-    """(M,): 0 easy, 1 moderate, 2 hard (the first of KITTI's that counts the object), or IGNORED."""
+    """(M,), 0 easy, 1 moderate, 2 hard (the first of KITTI's that counts the object), or IGNORED."""
 
 
 def make_labels(scene: Scene, hits: Hits, owners: IntArray) -> tuple[Labels, IntArray]:
     """Label the objects of `scene` that any ray of `hits` would meet.
 
-    `owners` (N,): index in `scene` of each point's object, -1 for none. Gives the labels, and the identity of each
-    point's object (N,), -1 for none.
+    `owners` (N,) is the index in `scene` of each point's object, -1 for none. Returns the labels, and the identity of
+    each point's object (N,), -1 for none.
     """
     count = len(scene.names)
     met = hits.primitive[hits.primitive >= 0]
@@ -78,13 +78,13 @@ def make_labels(scene: Scene, hits: Hits, owners: IntArray) -> tuple[Labels, Int
 
 
 def occlusion_levels(visible: DoubleArray) -> IntArray:
-    """Give KITTI's level of occlusion, (M,), of visible shares (M,)."""
+    """Return KITTI's occlusion levels (M,) of visible ratios (M,)."""
     levels = np.select([visible >= FULLY_VISIBLE, visible >= PARTLY_VISIBLE, visible > 0.0], [0, 1, 2], UNSEEN)
     return levels.astype(np.int32)
 
 
 def grade(image_boxes: DoubleArray, occlusion: IntArray, truncation: DoubleArray) -> IntArray:
-    """Give the difficulty (M,) of objects, from their boxes in the image (M, 4), occlusion and truncation (M,)."""
+    """Return the difficulty (M,) of objects from their image boxes (M, 4), occlusion and truncation (M,)."""
     heights = image_boxes[:, 3] - image_boxes[:, 1]
     difficulty = np.full(len(heights), IGNORED, np.int32)
     for level, (height, occluded, truncated) in reversed(list(enumerate(LIMITS))):

@@ -1,9 +1,9 @@
 # Copyright 2026 The pointpillars_ov_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Primitives of which everything but the ground is made, and shapes put together from them.
+"""Primitives that everything but the ground is made of, and shapes assembled from them.
 
-A primitive stands upright in the frame of its shape: x forward, y left, z up (m). Its own frame has the same
-axes and its origin in the centre of its bounding box. Shapes turn about z only, so this stays so in the scene.
+A primitive stands upright in the frame of its shape: x forward, y left, z up (m). Its own frame has the same axes and
+its origin in the centre of its bounding box. Shapes only rotate about z, so the axes stay aligned in the scene.
 """
 
 from __future__ import annotations
@@ -24,11 +24,11 @@ PrimitiveArray = npt.NDArray[np.void]
 Record = Any
 """One PRIMITIVE of a PrimitiveArray; mypy does not know the fields of numpy's records."""
 Part = tuple[float, ...]
-"""A primitive as it is put together: the fields of PRIMITIVE."""
+"""A primitive during assembly: the fields of PRIMITIVE."""
 
 
 class Kind(IntEnum):
-    """Form of a primitive, and what its parameters p0 … p7 are (m, its own frame)."""
+    """Form of a primitive, which determines its parameters p0 … p7 (m, its own frame)."""
 
     FRUSTUM = 0
     """A rectangle at the bottom joined to one at the top: x and y span of the bottom, x and y span of the top."""
@@ -39,27 +39,31 @@ class Kind(IntEnum):
 
 
 class Surface(IntEnum):
-    """What a ray meets at a primitive, and what `opening` is."""
+    """Interaction of rays with a primitive, which determines the meaning of `opening`."""
 
     SOLID = 0
     POROUS = 1
-    """Glass, spokes, mesh: a share `opening` of the rays passes."""
+    """Glass, spokes, mesh: the ratio `opening` of the rays passes."""
     VOLUME = 2
-    """Leaves: `opening` of them per metre of way, so that a ray ends somewhere inside or passes."""
+    """Leaves: `opening` of them per metre, so that a ray ends somewhere inside or passes."""
     GRID = 3
-    """Vertical faces with regular holes: `opening` of every `pitch` metres, over half of every `rise` metres of
-    height; all the height where `rise` is 0."""
+    """Vertical faces with regular holes: `opening` of every `pitch` metres, over half of every `rise` metres of height.
+
+    The holes cover the whole height if `rise` is 0.
+    """
     GLOSSY = 4
-    """Paint: a share 2 * `opening` * (1 - cosine) of the rays is reflected away, and nothing comes back; those that
-    meet it head-on do. Of the others a share `pitch` comes back so dim that a sensor which reports zeros at all
-    (`IntensityModel.zeros`) says 0."""
+    """Paint: the ratio 2 * `opening` * (1 - cosine) of the rays is reflected away and does not return.
+
+    Rays that hit it head-on return. Of those that return, the ratio `pitch` is so dim that a sensor with
+    `IntensityModel.zeros` reports 0.
+    """
 
 
 class Material(NamedTuple):
-    """What a primitive is made of."""
+    """Optical properties of a primitive."""
 
     reflectivity: float
-    """Share of light given back by a surface met head-on, 0..1."""
+    """Ratio of light returned by a surface met head-on, 0 to 1."""
     surface: Surface = Surface.SOLID
     opening: float = 0.0
     pitch: float = 1.0
@@ -74,23 +78,25 @@ PRIMITIVE = np.dtype(
         *((name, np.float64) for name in ("reflectivity", "opening", "pitch", "rise")),
     ]
 )
-"""Centre and yaw (as cosine and sine) of the own frame, half the bounding box, parameters, material; `object` is
-the index of the labelled object, -1 in the background."""
+"""Fields: centre and yaw (as cosine and sine) of the own frame, half the bounding box, parameters, material, object.
+
+`object` is the index of the labelled object, -1 in the background.
+"""
 
 
 class Shape(NamedTuple):
     """Primitives in a frame whose origin is the centre of their bounding box."""
 
     primitives: PrimitiveArray
-    """(K,) PRIMITIVE."""
+    """(K,), PRIMITIVE records."""
     size: Point
-    """Length, width, height of the bounding box, or of a wider one about the same centre (m)."""
+    """Length, width, height of the bounding box, or of a larger one about the same centre (m)."""
     centre: Point
-    """Of the bounding box, seen from the point on the ground by which the shape is placed (m)."""
+    """Centre of the bounding box relative to the point on the ground that the shape is placed by (m)."""
 
 
 def frustum(bottom: tuple[Span, Span], top: tuple[Span, Span], z: Span, material: Material) -> Part:
-    """Give a frustum: x and y span at z[0], x and y span at z[1]."""
+    """Return a frustum: x and y span at z[0], x and y span at z[1]."""
     x = (min(bottom[0][0], top[0][0]), max(bottom[0][1], top[0][1]))
     y = (min(bottom[1][0], top[1][0]), max(bottom[1][1], top[1][1]))
     centre = ((x[0] + x[1]) / 2, (y[0] + y[1]) / 2, (z[0] + z[1]) / 2)
@@ -100,17 +106,17 @@ def frustum(bottom: tuple[Span, Span], top: tuple[Span, Span], z: Span, material
 
 
 def box(x: Span, y: Span, z: Span, material: Material) -> Part:
-    """Give a box from its spans."""
+    """Return a box with the given spans."""
     return frustum((x, y), (x, y), z, material)
 
 
 def ellipsoid(centre: Point, radii: Point, material: Material) -> Part:
-    """Give an ellipsoid."""
+    """Return an ellipsoid."""
     return _part(Kind.ELLIPSOID, centre, radii, (), material)
 
 
 def cylinder(start: Point, end: Point, radius: float, material: Material) -> Part:
-    """Give a cylinder whose axis goes from `start` to `end`."""
+    """Return a cylinder whose axis goes from `start` to `end`."""
     length = math.dist(start, end)
     axis = [(b - a) / length for a, b in zip(start, end, strict=True)]
     half = [abs(a) * length / 2 + radius * math.sqrt(max(1.0 - a * a, 0.0)) for a in axis]
@@ -129,9 +135,9 @@ def _part(
 
 
 def assemble(parts: Sequence[Part], least: tuple[float, float] = (0.0, 0.0)) -> Shape:
-    """Put primitives together, and move the origin to the centre of their common bounding box.
+    """Assemble primitives, and move the origin to the centre of their common bounding box.
 
-    The box is widened to `least` (length, width, m) where it is smaller: labels of real clouds leave room for a stride.
+    The box is widened to at least `least` (length, width, m): labels of real clouds leave room for a stride.
     """
     primitives = np.array(parts, PRIMITIVE)
     middles = np.stack([primitives[axis] for axis in "xyz"], axis=1)
@@ -148,7 +154,7 @@ def _point(values: DoubleArray) -> Point:
 
 
 def place(primitives: PrimitiveArray, poses: DoubleArray) -> None:
-    """Move `primitives` (K,) in place from the frames of their shapes to that in which the poses are given.
+    """Move `primitives` (K,) in place from the frames of their shapes to the frame of the poses.
 
     `poses` (K, 4): x y z (m) and yaw (rad) of the shape of each.
     """

@@ -1,8 +1,8 @@
 # Copyright 2026 The pointpillars_ov_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Random numbers as a function of where they are used: (seed, place) gives the number, whoever asked for what before.
+"""Random numbers as a function of (seed, place), independent of the order in which they are requested.
 
-Two forms of the same hash (the finaliser of splitmix64): `RandomStream` deals them out one by one while a scene is laid
+Two forms of the same hash (the finalizer of splitmix64): `RandomStream` returns them one by one while a scene is laid
 out, the kernels compute them for a ray. Neither depends on the version of a random number library.
 """
 
@@ -19,13 +19,13 @@ T = TypeVar("T")
 _MASK = (1 << 64) - 1
 _STEP, _FIRST, _SECOND = 0x9E3779B97F4A7C15, 0xBF58476D1CE4E5B9, 0x94D049BB133111EB
 _IRWIN_HALL = 3.0**0.5
-"""Scales the sum of four uniform numbers to a deviation of 1."""
+"""Scales the sum of four uniform numbers to a standard deviation of 1."""
 MAX_NORMAL = 2 * _IRWIN_HALL
-"""No normal number of this module is farther than this from 0 (deviations)."""
+"""Limit of the normal numbers of this module, in standard deviations from 0."""
 
 
 def scramble(value: int) -> int:
-    """Give 64 bits in which every bit of `value` takes part."""
+    """Return 64 bits that depend on every bit of `value`."""
     value = (value + _STEP) & _MASK
     value = ((value ^ (value >> 30)) * _FIRST) & _MASK
     value = ((value ^ (value >> 27)) * _SECOND) & _MASK
@@ -33,7 +33,7 @@ def scramble(value: int) -> int:
 
 
 def make_key(*path: int) -> int:
-    """Give the 64-bit key of a place, such as (seed, stream, index); equal paths give equal keys."""
+    """Return the 64-bit key of a place, such as (seed, stream, index); equal paths have equal keys."""
     key = 0
     for part in path:
         key = scramble(key ^ (part & _MASK))
@@ -41,37 +41,37 @@ def make_key(*path: int) -> int:
 
 
 class RandomStream:
-    """A stream of random numbers that belongs to one place."""
+    """Stream of random numbers that belongs to one place."""
 
     def __init__(self, *path: int) -> None:
-        """Begin the stream of the place `path`."""
+        """Start the stream of the place `path`."""
         self._key = make_key(*path)
         self._drawn = 0
 
     def unit(self) -> float:
-        """Give a number in [0, 1)."""
+        """Return a number in [0, 1)."""
         self._drawn += 1
         return (scramble(self._key ^ self._drawn) >> 11) * 2.0**-53
 
     def between(self, low: float, high: float) -> float:
-        """Give a number in [low, high)."""
+        """Return a number in [low, high)."""
         return low + (high - low) * self.unit()
 
     def whole(self, low: int, high: int) -> int:
-        """Give one of low … high, both included."""
+        """Return an integer from low to high, both included."""
         return low + int((high - low + 1) * self.unit())
 
     def normal(self, mean: float, deviation: float) -> float:
-        """Give a bell-shaped number, never farther than `MAX_NORMAL` deviations from the mean."""
+        """Return a normally distributed number, at most `MAX_NORMAL` deviations from the mean."""
         total = self.unit() + self.unit() + self.unit() + self.unit()
         return mean + deviation * (total - 2.0) * _IRWIN_HALL
 
     def chance(self, probability: float) -> bool:
-        """Tell whether something of this probability happens."""
+        """Whether an event of this probability happens."""
         return self.unit() < probability
 
     def choose(self, options: Sequence[T], weights: Sequence[float] | None = None) -> T:
-        """Give one of `options`, each as likely as its weight says."""
+        """Return one of `options`, each as likely as its weight says."""
         if weights is None:
             return options[int(len(options) * self.unit())]
         left = sum(weights) * self.unit()
@@ -84,7 +84,7 @@ class RandomStream:
 
 @njit(nogil=True, cache=True, error_model="numpy")
 def ray_bits(key: np.uint64, ray: int, salt: int) -> np.uint64:
-    """Give 64 random bits for use number `salt` of ray `ray` in the frame of `key`."""
+    """Return 64 random bits for use number `salt` of ray `ray` in the frame of `key`."""
     value = key ^ (np.uint64(ray) * np.uint64(_STEP) + np.uint64(salt) * np.uint64(_SECOND))
     value = (value ^ (value >> np.uint64(30))) * np.uint64(_FIRST)
     value = (value ^ (value >> np.uint64(27))) * np.uint64(_SECOND)
@@ -93,13 +93,13 @@ def ray_bits(key: np.uint64, ray: int, salt: int) -> np.uint64:
 
 @njit(nogil=True, cache=True, error_model="numpy")
 def ray_unit(key: np.uint64, ray: int, salt: int) -> float:
-    """Give a number in [0, 1) of a ray."""
+    """Return a number in [0, 1) for a ray."""
     return np.float64(ray_bits(key, ray, salt) >> np.uint64(11)) * 2.0**-53
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
 def ray_normal(key: np.uint64, ray: int, salt: int) -> float:
-    """Give a normal number of a ray, mean 0 and deviation 1, within +-MAX_NORMAL: four uniform numbers of 16 bits."""
+    """Return a normal number for a ray, mean 0, deviation 1, within +-MAX_NORMAL, from four uniform 16-bit numbers."""
     bits = ray_bits(key, ray, salt)
     total = 2.0
     for k in range(4):

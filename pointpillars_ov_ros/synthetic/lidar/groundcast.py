@@ -1,9 +1,9 @@
 # Copyright 2026 The pointpillars_ov_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Where the rays of a sweep meet the ground.
+"""Intersection of the rays of a sweep with the ground.
 
-All beams of a column look along nearly the same line over the ground. Its heights are sampled once; the beams then
-walk out along it, lowest first, each from where the one below ended.
+All beams of a column follow nearly the same line over the ground. Its heights are sampled once; the beams then advance
+along it, lowest first, each from where the one below ended.
 """
 
 from __future__ import annotations
@@ -19,21 +19,21 @@ from pointpillars_ov_ros.synthetic.lidar.sweep import Sweep
 from pointpillars_ov_ros.synthetic.world.ground import Grid, Ground, View, height_at, inlined, to_world_xy
 
 BeamLine = tuple[float, float, float, float, float, float]
-"""Where a beam begins, x y and height (m); the level unit vector along which it goes, x y; its rise per metre."""
+"""Origin of a beam, x y and height (m); its horizontal unit vector, x y; its rise per metre."""
 _SAMPLES = 64
-"""Of the line; their distances grow geometrically, by 7 % for a range of 80 m."""
+"""Number of samples along the line; their distances grow geometrically, by 7 % for a range of 80 m."""
 _FIRST = 1.0
 """Distance of the first sample (m)."""
 _TURNS = 6
-"""Of the search between two samples, so that a kerb stays a step."""
+"""Iterations of the search between two samples, enough for a kerb to stay a step."""
 _CLOSE = 0.002
-"""It ends earlier where beam and ground are so near to each other (m)."""
+"""Gap between beam and ground at which the search ends early (m)."""
 
 
 def cast_ground(ground: Ground, view: View, sweep: Sweep, max_range: float, hits: Hits) -> None:
-    """Let the rays that meet the ground before anything else in `hits`, and within `max_range` (m), end there."""
+    """Update `hits` with the rays that meet the ground before anything else and within `max_range` (m)."""
     distances = np.geomspace(_FIRST, max_range, _SAMPLES)
-    # By height of the optical centre, and upwards: then no beam meets the ground before the previous one.
+    # By height of the optical centre, upwards: then no beam meets the ground before the previous one.
     order = np.lexsort((sweep.tangents, sweep.heights)).astype(np.int64)
     walk_columns(ground, view, sweep, max_range, order, distances, np.empty(_SAMPLES), hits)
 
@@ -96,7 +96,7 @@ def walk_columns(
 def height_in_view(
     by_x: DoubleArray, by_offset: DoubleArray, bumps: DoubleArray, grid: Grid, view: View, x: float, y: float
 ) -> float:
-    """Give the height (m) of the ground at (x, y) (m), lidar frame."""
+    """Return the height (m) of the ground at (x, y) (m), lidar frame."""
     world_x, world_y = to_world_xy(view, x, y)
     return height_at(by_x, by_offset, bumps, grid, world_x, world_y) - view.z - view.pitch * x - view.roll * y
 
@@ -111,11 +111,10 @@ def meet_ground(
     beam_line: BeamLine,
     span: tuple[float, float, float, float],
 ) -> tuple[float, float]:
-    """Give the horizontal distance (m) at which a beam goes below the ground, and the rise of the ground along it
-    there (m per m).
+    """Return the horizontal distance (m) at which a beam meets the ground, and the ground's rise along it there.
 
-    `span`: a distance at which the beam is above the ground and one at which it is not, and how far above (m) it is
-    there and there.
+    The rise is in m per m. `span` holds a distance at which the beam is above the ground and one at which it is not,
+    and its height above the ground (m) at each.
     """
     x, y, height, dx, dy, tangent = beam_line
     near, far, above, below = span

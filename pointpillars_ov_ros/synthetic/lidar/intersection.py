@@ -1,10 +1,10 @@
 # Copyright 2026 The pointpillars_ov_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Where a ray enters and leaves a primitive; all primitives are convex.
+"""Intersection of a ray with a primitive; all primitives are convex.
 
-Ray and primitive are in the primitive's own frame. A ray is origin (x y z, m) and unit direction. Every function
-gives the distances (m) at which the ray enters and leaves, and the cosine between it and the surface where it
-enters. A ray that misses enters at infinity; one that begins inside enters at a negative distance.
+Ray and primitive are in the primitive's own frame. A ray is an origin (x y z, m) and a unit direction. Every function
+returns the distances (m) at which the ray enters and leaves, and the cosine between the ray and the surface where it
+enters. A ray that misses enters at infinity; one that starts inside enters at a negative distance.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ MISS: Crossing = (math.inf, math.inf, 0.0)
 
 @njit(nogil=True, cache=True, error_model="numpy")
 def intersect(primitive: Record, x: float, y: float, z: float, dx: float, dy: float, dz: float) -> Crossing:
-    """Intersect the ray (x y z, dx dy dz) with a PRIMITIVE record; give (entry, exit, cosine)."""
+    """Intersect the ray (x y z, dx dy dz) with a PRIMITIVE record; return (entry, exit, cosine)."""
     if primitive.kind == _FRUSTUM:
         return intersect_frustum(primitive, x, y, z, dx, dy, dz)
     if primitive.kind == _ELLIPSOID:
@@ -32,8 +32,11 @@ def intersect(primitive: Record, x: float, y: float, z: float, dx: float, dy: fl
 
 @njit(nogil=True, cache=True, error_model="numpy")
 def clip(outside: float, approach: float, entry: float, leave: float, cosine: float) -> Crossing:
-    """Cut entry … leave to the inner side of a plane; `outside` is the origin's distance beyond it, `approach` the
-    cosine between direction and outward normal. Gives (entry, leave, cosine), entry infinite if nothing is left."""
+    """Clip the interval entry … leave to the inner side of a plane.
+
+    `outside` is the origin's distance beyond the plane, `approach` the cosine between direction and outward normal.
+    Returns (entry, leave, cosine), with an infinite entry if nothing is left.
+    """
     if approach < 0.0:
         t = -outside / approach
         if t > entry:
@@ -49,7 +52,7 @@ def clip(outside: float, approach: float, entry: float, leave: float, cosine: fl
 
 @njit(nogil=True, cache=True, error_model="numpy")
 def intersect_frustum(primitive: Record, x: float, y: float, z: float, dx: float, dy: float, dz: float) -> Crossing:
-    """Clip by the planes of top and bottom, then by the four sides, each of which leans by `lean` per metre up."""
+    """Clip the ray by the top and bottom planes, then by the four sides, each of which leans by `lean` per metre up."""
     half = primitive.half_z
     entry, leave, cosine = -math.inf, math.inf, 0.0
     entry, leave, cosine = clip(z - half, dz, entry, leave, cosine)
@@ -76,11 +79,11 @@ def intersect_frustum(primitive: Record, x: float, y: float, z: float, dx: float
 def intersect_ellipsoid(
     rx: float, ry: float, rz: float, x: float, y: float, z: float, dx: float, dy: float, dz: float
 ) -> Crossing:
-    """Intersect with the ellipsoid of radii rx ry rz: a unit sphere where lengths are divided by them."""
+    """Intersect the ray with the ellipsoid of radii rx ry rz, by scaling it to a unit sphere."""
     ox, oy, oz, ux, uy, uz = x / rx, y / ry, z / rz, dx / rx, dy / ry, dz / rz
     a = ux * ux + uy * uy + uz * uz
     b = ox * ux + oy * uy + oz * uz
-    # The distance of the line from the centre: b * b - a * c would lose it beside a far origin.
+    # The distance of the line from the centre: b * b - a * c would lose it for a distant origin.
     wx, wy, wz = ox - b / a * ux, oy - b / a * uy, oz - b / a * uz
     inside = 1.0 - (wx * wx + wy * wy + wz * wz)
     if inside <= 0.0:
@@ -94,7 +97,7 @@ def intersect_ellipsoid(
 
 @njit(nogil=True, cache=True, error_model="numpy")
 def intersect_cylinder(primitive: Record, x: float, y: float, z: float, dx: float, dy: float, dz: float) -> Crossing:
-    """Intersect with the endless cylinder around the axis, then clip by its two ends."""
+    """Intersect the ray with the infinite cylinder around the axis, then clip it by the two ends."""
     ax, ay, az, half, radius = primitive.p0, primitive.p1, primitive.p2, primitive.p3, primitive.p4
     height, rise = x * ax + y * ay + z * az, dx * ax + dy * ay + dz * az
     ox, oy, oz = x - height * ax, y - height * ay, z - height * az

@@ -1,6 +1,6 @@
 # Copyright 2026 The pointpillars_ov_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""What each ray of a sweep meets first among the primitives of a scene: a depth buffer over beams and columns."""
+"""First hit of each ray of a sweep among the primitives of a scene: a depth buffer over beams and columns."""
 
 from __future__ import annotations
 
@@ -18,30 +18,30 @@ from pointpillars_ov_ros.synthetic.primitives import PrimitiveArray, Record, Sur
 from pointpillars_ov_ros.synthetic.randomness import ray_unit
 
 NOTHING, GROUND = -1, -2
-"""What a ray meets when it is no primitive."""
+"""Values for rays that hit no primitive."""
 _POROUS, _VOLUME, _GRID, _GLOSSY = (int(s) for s in (Surface.POROUS, Surface.VOLUME, Surface.GRID, Surface.GLOSSY))
 _OPEN_FROM, _OPEN_TO = 0.3, 0.8
-"""Part of the rise in which a grid is open: the windows of a storey."""
+"""Interval of the rise in which a grid is open: the windows of a storey."""
 
 
 class Hits(NamedTuple):
-    """What the rays meet, by ray number."""
+    """First hits of the rays, by ray number."""
 
     depth: DoubleArray
-    """(rays,): distance (m), infinite where there is nothing."""
+    """(rays,), distance (m), infinite if there is no hit."""
     primitive: IntArray
-    """(rays,): index of the primitive, GROUND or NOTHING."""
+    """(rays,), index of the primitive, GROUND or NOTHING."""
     cosine: FloatArray
-    """(rays,): between ray and surface normal, 0..1."""
+    """(rays,), cosine between ray and surface normal, 0 to 1."""
     alone: IntArray
-    """(objects,): rays that would meet each labelled object if there were nothing else."""
+    """(objects,), number of rays that would hit each labelled object if it were alone."""
 
 
 def cast(primitives: PrimitiveArray, velocities: DoubleArray, sweep: Sweep, max_range: float, key: int) -> Hits:
     """Cast the rays of `sweep` at `primitives` (K,) in the lidar frame.
 
-    Those of one labelled object follow each other; `velocities` (objects, 2) m/s. Farther than `max_range` (m)
-    nothing is met. `key` decides which rays pass through what is porous.
+    Primitives of one labelled object are contiguous; `velocities` (objects, 2) m/s. Nothing beyond `max_range` (m) is
+    hit. `key` decides which rays pass through porous surfaces.
     """
     rays = sweep.directions.shape[0] * sweep.directions.shape[1]
     hits = Hits(
@@ -65,7 +65,7 @@ def cast_rays(
     hits: Hits,
     last_object: IntArray,
 ) -> None:
-    """Fill `hits`; `last_object` (rays,), -1 before, is the last labelled object that a ray was found to meet."""
+    """Fill `hits`; `last_object` (rays,), -1 at first, is the last labelled object that a ray was found to hit."""
     directions, shifts, times, heights = sweep.directions, sweep.shifts, sweep.times, sweep.heights
     tangents, depths, met, cosines, alone = sweep.tangents, hits.depth, hits.primitive, hits.cosine, hits.alone
     columns = directions.shape[1]
@@ -115,9 +115,9 @@ def meet(
     key: np.uint64,
     ray: int,
 ) -> tuple[float, float]:
-    """Give distance (m) and cosine at which a ray is stopped by a primitive, infinity where it passes.
+    """Return distance (m) and cosine at which a ray is stopped by a primitive, infinity if it passes.
 
-    Origin x y z is relative to the primitive's centre, axes are the lidar frame's.
+    The origin x y z is relative to the primitive's centre, the axes are those of the lidar frame.
     """
     x, y = primitive.cos * x + primitive.sin * y, primitive.cos * y - primitive.sin * x
     dx, dy = primitive.cos * dx + primitive.sin * dy, primitive.cos * dy - primitive.sin * dx
@@ -127,7 +127,7 @@ def meet(
     if primitive.surface == _VOLUME:
         way = -math.log(1.0 - ray_unit(key, ray, 2 * index)) / primitive.opening
         depth = max(entry, 0.0) + way
-        # A leaf stands any way.
+        # Leaves have any orientation.
         return (depth, 1.0 - 0.8 * ray_unit(key, ray, 2 * index + 1)) if depth < leave else (math.inf, 0.0)
     if entry <= 0.0:
         return math.inf, 0.0
@@ -142,7 +142,7 @@ def meet(
 
 @njit(nogil=True, cache=True, error_model="numpy")
 def in_opening(primitive: Record, x: float, y: float, z: float) -> bool:
-    """Tell whether a point of the surface (m, own frame) is in one of the holes of a GRID."""
+    """Whether a point of the surface (m, own frame) is in one of the holes of a GRID."""
     if abs(z) > primitive.half_z - 1e-6:
         return False
     along = y if abs(abs(x) - primitive.half_x) < 1e-6 else x

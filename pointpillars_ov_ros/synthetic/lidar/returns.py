@@ -1,6 +1,6 @@
 # Copyright 2026 The pointpillars_ov_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""From what the rays meet to what a sensor reports: edges, losses, range noise and intensity."""
+"""Conversion of hits to what a sensor reports: edges, losses, range noise and intensity."""
 
 from __future__ import annotations
 
@@ -20,19 +20,19 @@ from pointpillars_ov_ros.synthetic.world.ground import Ground, View, reflectivit
 
 _GLOSSY = int(Surface.GLOSSY)
 BACKGROUND = -1
-"""Object of a point that belongs to none."""
-# Uses of a ray's random numbers; those of primitives count from 0 up.
+"""Object index of a point that belongs to none."""
+# Streams of a ray's random numbers; those of primitives count up from 0.
 _LOST, _EDGE, _BETWEEN, _NOISE, _BRIGHT, _BEAM, _ZERO = (-k for k in range(1, 8))
 
 
 class Receiver(NamedTuple):
-    """The figures of a sensor that the loop below needs."""
+    """Parameters of a sensor for the kernel below."""
 
     min_range: float
     max_range: float
     range_noise: float
     detection: float
-    """Expected loss is 2^-(detection * reflectivity * cosine / range^2)."""
+    """The expected loss is 2^-(detection * reflectivity * cosine / range^2)."""
     loss: float
     exponent: float
     fading: float
@@ -48,11 +48,11 @@ class Receiver(NamedTuple):
     gains: DoubleArray
     """(beams,)."""
     lowest: DoubleArray
-    """(columns,): tangent below which a ray ends at the vehicle."""
+    """(columns,), tangent of the elevation below which a ray ends at the vehicle."""
 
 
 def make_receiver(sensor: Sensor, seed_key: int) -> Receiver:
-    """Prepare `sensor`; `seed_key` tells one device of the model from another (gain of its beams)."""
+    """Prepare the parameters of `sensor`; `seed_key` distinguishes devices of one model (gain of the beams)."""
     spread = [ray_normal(np.uint64(seed_key), beam, _BEAM) for beam in range(sensor.beams)]
     gains = sensor.intensity.gain * np.maximum(1.0 + sensor.intensity.beam_spread * np.array(spread), 0.05)
     return Receiver(
@@ -79,8 +79,10 @@ def make_receiver(sensor: Sensor, seed_key: int) -> Receiver:
 def collect(
     hits: Hits, primitives: PrimitiveArray, ground: Ground, view: View, sweep: Sweep, receiver: Receiver, key: int
 ) -> tuple[FloatArray, IntArray]:
-    """Give the points (N, 4) float32, x y z (m, lidar frame at the time of firing) and intensity, and of each the
-    index of its labelled object (N,), BACKGROUND for none; beam after beam."""
+    """Return the points (N, 4) float32 and the index of each point's labelled object (N,), beam after beam.
+
+    Points are x y z (m, lidar frame at the time of firing) and intensity; the index is BACKGROUND for none.
+    """
     rays = len(hits.depth)
     points, objects = np.empty((rays, 4), np.float32), np.empty(rays, np.int32)
     count = collect_points(hits, primitives, ground, view, sweep, receiver, np.uint64(key), points, objects)
@@ -99,7 +101,7 @@ def collect_points(
     points: FloatArray,
     objects: IntArray,
 ) -> int:
-    """Fill `points` and `objects`, both as long as there are rays; give how many there are."""
+    """Fill `points` and `objects`, each as long as the number of rays; return the number of points."""
     by_x, by_offset, bumps, marks = ground.by_x, ground.by_offset, ground.bumps, ground.marks
     directions, shifts, turns, heights = sweep.directions, sweep.shifts, sweep.turns, sweep.heights
     depths, met, cosines, gains, lowest = hits.depth, hits.primitive, hits.cosine, receiver.gains, receiver.lowest
@@ -130,7 +132,7 @@ def collect_points(
         if mixed and (met[neighbour] < 0 or primitives[met[neighbour]].object != owner):
             owner = BACKGROUND
         depth += receiver.range_noise * ray_normal(key, ray, _NOISE)
-        # Back into the frame of the sensor as it was turned when it fired.
+        # Back into the sensor frame as it was oriented when the beam fired.
         cos, sin = math.cos(turns[column]), math.sin(turns[column])
         x, y, z = depth * (cos * dx + sin * dy), depth * (cos * dy - sin * dx), heights[beam] + depth * dz
         distance = math.sqrt(x * x + y * y + z * z)
@@ -146,7 +148,7 @@ def collect_points(
 
 @njit(nogil=True, cache=True, error_model="numpy")
 def brightness(exponent: float, fading: float, reflectivity: float, cosine: float, depth: float) -> float:
-    """Give the intensity before gain and noise (see `IntensityModel`)."""
+    """Return the intensity before gain and noise (see `IntensityModel`)."""
     faded = depth * fading
     dimmed: float = cosine**exponent
     return reflectivity * dimmed / (1.0 + faded * faded)
@@ -156,9 +158,9 @@ def brightness(exponent: float, fading: float, reflectivity: float, cosine: floa
 def mix_at_edge(
     depth: float, other: float, max_gap: float, share: float, key: np.uint64, ray: int
 ) -> tuple[float, bool]:
-    """Give the range (m) of a ray, and whether it lies between `depth` and that of the next ray of its beam."""
+    """Return the range (m) of a ray, and whether it lies between `depth` and that of the next ray of its beam."""
     gap = abs(other - depth)
-    # Two rays side by side on one slanted surface are no edge.
+    # Two adjacent rays on one slanted surface are not an edge.
     if gap > max_gap or gap < 0.02 * depth or ray_unit(key, ray, _EDGE) >= share:
         return depth, False
     return depth + (other - depth) * ray_unit(key, ray, _BETWEEN), True

@@ -1,6 +1,6 @@
 # Copyright 2026 The pointpillars_ov_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Spinning LiDARs: what one is described by, and the descriptions in sensors/*.yaml."""
+"""Models of spinning LiDARs, and their descriptions in sensors/*.yaml."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from pointpillars_ov_ros.synthetic.world.mount import MountModel
 
 _FOLDER = Path(__file__).parents[1] / "sensors"
 SENSORS = tuple(sorted(path.stem for path in _FOLDER.glob("*.yaml")))
-"""Names of the sensors of this package."""
+"""Names of the sensors included in this package."""
 
 
 @dataclass(frozen=True)
@@ -27,9 +27,9 @@ class BeamBlock:
     """Lasers that share an optical centre."""
 
     elevations_deg: tuple[float, ...]
-    """Of each beam above the horizontal, highest first."""
+    """Elevation of each beam above the horizontal, highest first."""
     height: float = 0.0
-    """Of the optical centre above the origin of the lidar frame (m)."""
+    """Height of the optical centre above the origin of the lidar frame (m)."""
 
     def __post_init__(self) -> None:
         pairs = zip(self.elevations_deg, self.elevations_deg[1:], strict=False)
@@ -41,10 +41,10 @@ class BeamBlock:
 
 @dataclass(frozen=True)
 class BlindSector:
-    """Where the vehicle that carries the sensor is in the way."""
+    """Sector in which the vehicle that carries the sensor blocks the view."""
 
     azimuth_deg: tuple[float, float]
-    """From … counter-clockwise to, 0 = forward."""
+    """Start and end of the sector, counter-clockwise, 0 = forward."""
     below_deg: float
     """Beams below this elevation end at the vehicle."""
 
@@ -56,13 +56,15 @@ class BlindSector:
 
 @dataclass(frozen=True)
 class DropoutModel:
-    """Which rays do not come back."""
+    """Model of the rays that do not return."""
 
     dark_range: float = 220.0
-    """Half the rays return that meet a surface of reflectivity 0.1 head-on at this range (m); the light that comes
-    back is reflectivity * cos(incidence) / range^2."""
+    """Range (m) at which half of the rays return from a surface of reflectivity 0.1 met head-on.
+
+    The returned light is reflectivity * cos(incidence) / range^2.
+    """
     share: float = 0.02
-    """Share of rays lost anyway."""
+    """Ratio of rays that are lost regardless."""
 
     def __post_init__(self) -> None:
         require(0.0 < self.dark_range <= 1e4, "dropout.dark_range", self.dark_range, "in 0..10000 (m), 0 excluded")
@@ -71,27 +73,27 @@ class DropoutModel:
 
 @dataclass(frozen=True)
 class IntensityModel:
-    """What intensity is reported: gain * reflectivity * cos(incidence)^exponent / (1 + (range / fading)^2)."""
+    """Model of the reported intensity: gain * reflectivity * cos(incidence)^exponent / (1 + (range / fading)^2)."""
 
     gain: float = 1.0
     incidence_exponent: float = 0.3
-    """0 for a sensor that corrects for incidence, 1 for a dull surface as it is."""
+    """0 for a sensor that corrects for incidence, 1 for an uncorrected matt surface."""
     fading_range: float = 200.0
-    """Range at which half is left (m); far beyond max_range for a sensor that corrects for range."""
+    """Range at which half the intensity is left (m); far beyond max_range for a sensor that corrects for range."""
     noise: float = 0.15
-    """Deviation from one ray to the next, as a share of the value."""
+    """Deviation between rays, as a ratio of the value."""
     beam_spread: float = 0.0
-    """Deviation of the gain from one beam to another."""
+    """Deviation of the gain between beams."""
     step: float = 0.01
-    """Values are multiples of this."""
+    """Resolution of the reported values."""
     dark_from: float = 15.0
-    """Beyond this range (m) …"""
+    """Range (m) from which on `dark_per_metre` applies."""
     dark_per_metre: float = 0.0
-    """… so much is taken off the value for each metre: what comes back is too weak to be told from nothing."""
+    """Decrease of the value per metre beyond `dark_from`, where the returned light is almost lost in noise."""
     floor: float = 0.0
-    """What is below is reported as 0."""
+    """Values below this are reported as 0."""
     zeros: float = 0.0
-    """Share of the returns that are reported with 0 whatever they met."""
+    """Ratio of the returns that are reported as 0 regardless of what they hit."""
 
     def __post_init__(self) -> None:
         require(0.0 < self.gain <= 100.0, "intensity.gain", self.gain, "in 0..100, 0 excluded")
@@ -108,12 +110,12 @@ class IntensityModel:
 
 @dataclass(frozen=True)
 class EdgeModel:
-    """Beams that meet an edge with one half and what is behind it with the other."""
+    """Model of beams that hit an edge with one half and the background with the other."""
 
     share: float = 0.3
-    """Share of the rays next to an edge that report a range between the two."""
+    """Ratio of the rays next to an edge that report a range between the two."""
     max_gap: float = 2.0
-    """Farther apart than this (m), the two are told from each other."""
+    """Distance (m) above which the two are told apart."""
 
     def __post_init__(self) -> None:
         require(0.0 <= self.share <= 1.0, "edges.share", self.share, "in 0..1")
@@ -122,20 +124,20 @@ class EdgeModel:
 
 @dataclass(frozen=True)
 class Sensor:
-    """A spinning LiDAR, its axis upright; defaults are those of a sensor without faults worth mentioning."""
+    """A spinning LiDAR with a vertical axis; the defaults describe a sensor without notable faults."""
 
     name: str
     beams: int
     """Number of beams, which the tables of `blocks` must add up to."""
     blocks: tuple[BeamBlock, ...]
     azimuth_step_deg: float
-    """From one firing of a beam to its next."""
+    """Angle between two firings of a beam."""
     spin_rate_hz: float
     min_range: float
     max_range: float
-    """Returns are reported in this range (m)."""
+    """Upper limit of the ranges reported (m)."""
     mounting_height: float
-    """Of the origin of the lidar frame above the road (m)."""
+    """Height of the origin of the lidar frame above the road (m)."""
     mount: MountModel = field(default_factory=MountModel)
     range_noise: float = 0.02
     """Deviation of a range (m)."""
@@ -143,7 +145,7 @@ class Sensor:
     intensity: IntensityModel = field(default_factory=IntensityModel)
     edges: EdgeModel = field(default_factory=EdgeModel)
     rolling_shutter: bool = False
-    """Whether the vehicle moves during the sweep; the stamp then is the moment when the beams point forward."""
+    """Whether the vehicle moves during the sweep; the stamp is then the moment when the beams point forward."""
     blind: tuple[BlindSector, ...] = ()
 
     def __post_init__(self) -> None:
@@ -159,7 +161,7 @@ class Sensor:
 
     @cached_property
     def columns(self) -> int:
-        """Firings of a beam in one turn."""
+        """Number of firings of a beam per revolution."""
         return round(360.0 / self.azimuth_step_deg)
 
     @cached_property
@@ -174,14 +176,14 @@ class Sensor:
 
     @cached_property
     def stagger(self) -> DoubleArray:
-        """Azimuth of each beam's firings beyond the column's (rad), (beams,): lasers fire one after the other."""
+        """Azimuth of each beam's firings relative to the column's (rad), (beams,): lasers fire one after the other."""
         step = 2.0 * math.pi / self.columns
         order = np.arange(self.beams, dtype=np.float64) * ((math.sqrt(5.0) - 1.0) / 2.0) % 1.0
         return (order - 0.5) * step
 
     @cached_property
     def blind_below(self) -> DoubleArray:
-        """Elevation below which rays of a column end at the vehicle (rad), (columns,); -pi where none does."""
+        """Elevation below which rays of a column end at the vehicle (rad), (columns,); -pi if none does."""
         azimuths = np.arange(self.columns) * (360.0 / self.columns)
         below = np.full(self.columns, -math.pi)
         for sector in self.blind:
@@ -192,7 +194,7 @@ class Sensor:
 
 
 def load_sensor(name: str | Path) -> Sensor:
-    """Read one of the sensors of this package by its name, or the description in a YAML file by its path.
+    """Read a sensor of this package by its name, or the description in a YAML file by its path.
 
     Raises ConfigError naming the file, the field and the value.
     """
@@ -203,7 +205,7 @@ def load_sensor(name: str | Path) -> Sensor:
         values = parse_yaml(read_text(path, MOST_YAML_BYTES), str(path))
     except (OSError, UnicodeDecodeError) as error:
         known = ", ".join(SENSORS)
-        raise ConfigError(f"{name}: neither one of {known} nor a YAML file that can be read ({error})") from None
+        raise ConfigError(f"{name}: neither one of {known} nor a readable YAML file ({error})") from None
     try:
         return from_mapping(Sensor, values)
     except ConfigError as error:

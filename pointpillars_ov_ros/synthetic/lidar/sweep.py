@@ -1,6 +1,6 @@
 # Copyright 2026 The pointpillars_ov_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""The rays of one turn of a sensor: when, from where and whither each is sent."""
+"""Rays of one revolution of a sensor: time, origin and direction of each."""
 
 from __future__ import annotations
 
@@ -20,31 +20,31 @@ class Sweep(NamedTuple):
     directions: DoubleArray
     """(beams, columns, 3), unit vectors."""
     tangents: DoubleArray
-    """(beams,): tangent of the elevation."""
+    """(beams,), tangent of the elevation."""
     heights: DoubleArray
-    """(beams,): height of the optical centre above the origin (m)."""
+    """(beams,), height of the optical centre above the origin (m)."""
     times: DoubleArray
-    """(columns,): of firing, after the stamp (s); all 0 without rolling shutter."""
+    """(columns,), time of firing after the stamp (s); all 0 without rolling shutter."""
     shifts: DoubleArray
-    """(columns, 2): where the sensor is then, x y (m)."""
+    """(columns, 2), position of the sensor at that time, x y (m)."""
     turns: DoubleArray
-    """(columns,): and how far it has turned by then (rad)."""
+    """(columns,), rotation of the sensor by that time (rad)."""
     phase: float
-    """Azimuth of column 0 (rad), that of column c is phase + c * step."""
+    """Azimuth of column 0 (rad); that of column c is phase + c * step."""
     step: float
     """Azimuth from one column to the next (rad)."""
     slack: float
-    """No column sees anything farther than this (m) from where it is seen from the origin at the stamp."""
+    """Upper limit (m) of how far the motion during the sweep displaces anything in the sensor's view."""
 
 
 def make_sweep(
     sensor: Sensor, phase: float, velocity: tuple[float, float] = (0.0, 0.0), yaw_rate: float = 0.0, speed: float = 0.0
 ) -> Sweep:
-    """Send the rays of one turn, column 0 at azimuth `phase` (rad) and beams staggered within the step.
+    """Compute the rays of one revolution, column 0 at azimuth `phase` (rad) and beams staggered within the step.
 
-    With rolling shutter the sensor moves meanwhile with `velocity` (m/s, lidar frame) and `yaw_rate` (rad/s); no
-    object is faster than `speed` (m/s). It spins clockwise; azimuth 0 is fired at the stamp, what is behind half a
-    turn before or after.
+    With rolling shutter the sensor moves meanwhile with `velocity` (m/s, lidar frame) and `yaw_rate` (rad/s); no object
+    is faster than `speed` (m/s). It spins clockwise. Azimuth 0 is fired at the stamp, directions behind the sensor half
+    a revolution earlier or later.
     """
     step = 2.0 * math.pi / sensor.columns
     azimuths = phase + step * np.arange(sensor.columns, dtype=np.float64)
@@ -69,7 +69,7 @@ def make_sweep(
 
 
 def slack_of(times: DoubleArray, speed: float, turns: DoubleArray, max_range: float) -> float:
-    """Bound (m) what the motion during the sweep moves in the view of the sensor."""
+    """Return an upper limit (m) of how far the motion during the sweep displaces objects in the sensor's view."""
     return float(np.abs(times).max() * speed + np.abs(turns).max() * max_range)
 
 

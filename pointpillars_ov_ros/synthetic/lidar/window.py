@@ -1,6 +1,6 @@
 # Copyright 2026 The pointpillars_ov_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Broad phase: which columns of a sweep can meet a primitive at all, and between which distances."""
+"""Broad phase: the columns of a sweep that can hit a primitive at all, and between which distances."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ _AROUND = 2.0 * math.pi
 
 @njit(nogil=True, cache=True, error_model="numpy")
 def find_window(primitive: Record, slack: float, phase: float, step: float, columns: int) -> Window:
-    """Bound a PRIMITIVE record that is in the lidar frame.
+    """Bound a PRIMITIVE record in the lidar frame.
 
-    Gives the first column, the number of columns (they go on at 0 after the last one), and the least and the
-    greatest horizontal distance (m) of its bounding box. The box is taken larger by `slack` (m) on every side.
+    Returns the first column, the number of columns (wrapping at the last one), and the least and the greatest
+    horizontal distance (m) of its bounding box. The box is enlarged by `slack` (m) on every side.
     """
     half_x, half_y = primitive.half_x + slack, primitive.half_y + slack
     # The origin in the primitive's own frame.
@@ -37,7 +37,7 @@ def find_window(primitive: Record, slack: float, phase: float, step: float, colu
         angle = (math.atan2(corner_y, corner_x) - middle + math.pi) % _AROUND - math.pi
         low, high = min(low, angle), max(high, angle)
     azimuth = math.atan2(primitive.y, primitive.x)
-    # A column more on each side for beams that fire before or after it.
+    # One more column on each side for beams that fire before or after it.
     first = math.floor((azimuth + low - phase) / step)
     last = math.ceil((azimuth + high - phase) / step)
     return first % columns, min(last - first + 1, columns), near, far
@@ -45,7 +45,7 @@ def find_window(primitive: Record, slack: float, phase: float, step: float, colu
 
 @njit(nogil=True, cache=True, error_model="numpy")
 def may_meet(primitive: Record, near: float, far: float, height: float, tangent: float) -> bool:
-    """Tell whether a beam from `height` (m) rising by `tangent` passes between bottom and top at near … far (m)."""
+    """Whether a beam from `height` (m) rising by `tangent` passes between bottom and top at near … far (m)."""
     start, end = height + near * tangent, height + far * tangent
     low: float = primitive.z - primitive.half_z
     high: float = primitive.z + primitive.half_z

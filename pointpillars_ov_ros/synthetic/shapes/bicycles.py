@@ -23,7 +23,7 @@ from pointpillars_ov_ros.synthetic.randomness import RandomStream
 from pointpillars_ov_ros.synthetic.shapes.people import SKIN, Person, person
 
 PHASES = 8
-"""Poses of one turn of the pedals."""
+"""Poses per turn of the pedals."""
 _WHEEL = Material(0.15, Surface.POROUS, 0.45)
 _FRAME = Material(0.25)
 _RUBBER = Material(0.1)
@@ -32,7 +32,7 @@ _CRANK = (-0.12, 0.0, 0.29)
 
 
 class BicycleFrame(NamedTuple):
-    """Where a rider touches a bicycle; x forward from the middle between the ends of the wheels, z up (m)."""
+    """Contact points of a rider with a bicycle; x forward from the middle between the wheel ends, z up (m)."""
 
     saddle: tuple[float, float, float]
     grip: tuple[float, float]
@@ -43,7 +43,7 @@ USUAL = BicycleFrame((-0.34, 0.0, 0.95), (0.30, 1.05))
 
 
 def bicycle(length: float, frame: BicycleFrame = USUAL) -> list[Part]:
-    """Give the parts of a bicycle `length` (m) from wheel to wheel."""
+    """Return the parts of a bicycle of `length` (m) from wheel to wheel."""
     radius = 0.19 * length
     rear, front = -length / 2 + radius, length / 2 - radius
     parts = [cylinder((x, -0.025, radius), (x, 0.025, radius), radius, _WHEEL) for x in (rear, front)]
@@ -64,15 +64,15 @@ def bicycle(length: float, frame: BicycleFrame = USUAL) -> list[Part]:
 
 
 def parked_bicycle(dice: RandomStream) -> Shape:
-    """Draw a bicycle that nobody sits on."""
+    """Draw a bicycle without a rider."""
     return assemble(bicycle(dice.normal(1.75, 0.06)))
 
 
 class Rider:
-    """A cyclist, whose legs turn the pedals.
+    """A cyclist whose legs turn the pedals.
 
-    Real riders sit behind the middle of their bicycle, back, head and all: 0.1 to 0.3 m. Simulated ones who sat in the
-    middle taught a network to see the real ones the wrong way round.
+    Real riders, including back and head, sit 0.1 to 0.3 m behind the middle of their bicycle. Simulated ones who sat in
+    the middle taught a network to detect real ones facing backwards.
     """
 
     def __init__(self, dice: RandomStream) -> None:
@@ -88,7 +88,7 @@ class Rider:
         self._luggage = _draw_luggage(dice, self._frame)
 
     def pose(self, phase: int) -> Shape:
-        """Give the cyclist in one of the PHASES."""
+        """Return the cyclist in one of the PHASES."""
         rider = _rider(self._who, self._frame, self._lean, 2.0 * math.pi * phase / PHASES)
         return assemble([*bicycle(self._length, self._frame), *rider, *self._luggage], self._room)
 
@@ -111,7 +111,7 @@ def _draw_luggage(dice: RandomStream, frame: BicycleFrame) -> list[Part]:
 
 
 def _rider(who: Person, frame: BicycleFrame, lean: float, crank_angle: float) -> Sequence[Part]:
-    """Give someone on the saddle whose back leans forward by `lean` (rad), cranks at `crank_angle` (rad)."""
+    """Return the parts of a rider who leans forward by `lean` (rad), with the cranks at `crank_angle` (rad)."""
     height, grip = who.height, frame.grip
     hip = (frame.saddle[0] + 0.02, 0.0, frame.saddle[2] + 0.05)
     back = 0.27 * height
@@ -137,7 +137,7 @@ def _rider(who: Person, frame: BicycleFrame, lean: float, crank_angle: float) ->
 def _limbs(
     who: Person, grip: tuple[float, float], joints: tuple[Point, Point], half: float, sign: float, crank_angle: float
 ) -> list[Part]:
-    """Give arm and leg of one side; `joints` are hip and shoulder, `half` the half width of the shoulders (m)."""
+    """Return arm and leg of one side; `joints` are hip and shoulder, `half` the half width of the shoulders (m)."""
     hip, shoulder = joints
     elbow = ((shoulder[0] + grip[0]) / 2 - 0.08, sign * (half + 0.05), (shoulder[2] + grip[1]) / 2 - 0.05)
     pedal = (
@@ -157,7 +157,7 @@ def _limbs(
 def _knee(
     hip: tuple[float, float, float], pedal: tuple[float, float, float], bone: float
 ) -> tuple[float, float, float]:
-    """Give the joint, ahead of the line from hip to pedal, of two bones of the same length (m)."""
+    """Return the joint, ahead of the line from hip to pedal, of two bones of the same length (m)."""
     dx, dz = pedal[0] - hip[0], pedal[2] - hip[2]
     distance = math.hypot(dx, dz)
     bulge = math.sqrt(max(bone * bone - distance * distance / 4.0, 0.01))

@@ -1,6 +1,6 @@
 # Copyright 2026 The pointpillars_ov_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Buildings, walls and fences. Facades look along -y, towards the street in the frame of a property."""
+"""Buildings, walls and fences. Facades face -y, towards the street in the frame of a property."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from pointpillars_ov_ros.synthetic.randomness import RandomStream
 _STOREY = 3.0
 _PANE = Material(0.1)
 _BELOW = -0.6
-"""Foundations begin below the ground (m), which may slope."""
+"""Foundations start below the ground (m), which may slope."""
 
 
 def _plaster(dice: RandomStream) -> float:
@@ -47,7 +47,7 @@ def building(dice: RandomStream, length: float, depth: float) -> Shape:
 
 
 def _bays(dice: RandomStream, half: float, back: float, height: float, wall: Material) -> list[Part]:
-    """Give bays or balconies, which stand out towards the street."""
+    """Return bays or balconies, which stand out towards the street."""
     parts = []
     pitch, wide = dice.between(4.0, 7.0), dice.between(1.5, 2.5)
     is_bay, out = dice.chance(0.5), dice.between(0.4, 1.0)

@@ -1,6 +1,6 @@
 # Copyright 2026 The pointpillars_ov_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Cars and vans: body with wheel arches, sloped bonnet and screens, glass to look through, seats, plates, lamps."""
+"""Cars and vans: body with wheel arches, sloped bonnet and screens, transparent glass, seats, plates, lamps."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from pointpillars_ov_ros.synthetic.randomness import RandomStream
 
 GLASS = Material(0.05, Surface.POROUS, 0.85)
 SEAT = Material(0.15, Surface.POROUS, 0.7)
-"""Behind glass, which takes its share of the light twice."""
+"""Material of the seats; the glass in front attenuates the light twice."""
 TYRE = Material(0.04)
 TRIM = Material(0.08)
 PLATE = Material(1.0)
@@ -29,29 +29,33 @@ _PAINTS = (0.05, 0.12, 0.25, 0.4, 0.6)
 """Reflectivity of paints, black to white."""
 _PAINT_WEIGHTS = (3, 3, 4, 3, 3)
 _GLOSS = (0.1, 0.7)
-"""Share of the rays lost on paint at an incidence of 60 degrees: many of KITTI's cars have few points on a side that
-is seen at an angle, and many on a rear that is seen head-on."""
+"""Ratio of the rays lost on paint at an incidence of 60 degrees.
+
+Many of KITTI's cars have few points on a side seen at an angle, and many on a rear seen head-on.
+"""
 _DIM = (0.15, 0.7)
-"""Share of a car's paint of which the sensor reports intensity 0: half of all points on KITTI's cars."""
-# Where the surfaces are within the box, as those of KITTI's cars (m).
+"""Ratio of a car's paint for which the sensor reports intensity 0, as for half of all points on KITTI's cars."""
+# Positions of the surfaces within the box, as measured on KITTI's cars (m).
 _MIRROR = 0.04
-"""How far the mirrors reach beyond the sides."""
+"""Distance by which the mirrors extend beyond the sides."""
 _FIN = 0.05
-"""How far the aerial reaches above the roof."""
+"""Distance by which the aerial extends above the roof."""
 _CORNER = (0.16, 0.25)
-"""What the rounded corners of the bumpers cut off, along and across."""
+"""Size of the rounded corners of the bumpers, along and across."""
 _SET_BACK = {1: (0.06, 0.13, 0.22), -1: (0.05, 0.08, 0.14)}
-"""Of front (1) and rear (-1), from the foremost point of the bumper: above it, at the wheels' top, and on to the
-edge of the bonnet or the window."""
+"""Set-back of front (1) and rear (-1) from the foremost point of the bumper, at three heights.
+
+The heights are above the bumper, at the top of the wheels, and at the edge of the bonnet or the window.
+"""
 
 
 class Body(NamedTuple):
-    """Proportions of a kind of car, as shares of its length or height."""
+    """Proportions of a kind of car, as ratios of its length or height."""
 
     size: tuple[float, float, float]
     """Mean length, width, height (m)."""
     spread: tuple[float, float, float]
-    """Deviations of these (m)."""
+    """Standard deviations of length, width, height (m)."""
     bonnet: float
     """Length from the front to the foot of the windscreen."""
     boot: float
@@ -64,7 +68,7 @@ class Body(NamedTuple):
     nose: float
     """Height of the front edge of the bonnet."""
     glazed: float
-    """Share of the cabin, from the front, that has side windows."""
+    """Ratio of the cabin, from the front, that has side windows."""
 
 
 HATCHBACK = Body((3.75, 1.63, 1.48), (0.25, 0.05, 0.06), 0.24, 0.03, 0.15, 0.10, 0.60, 0.51, 1.0)
@@ -108,12 +112,12 @@ def _build(body: Body, dice: RandomStream) -> Shape:
 
 
 def _ahead(sign: int, near: float, far: float) -> tuple[float, float]:
-    """Give the x span near … far from the middle towards the front (1) or the rear (-1)."""
+    """Return the x span near … far from the middle towards the front (1) or the rear (-1)."""
     return (near, far) if sign > 0 else (-far, -near)
 
 
 def _lower_body(length: float, width: float, height: float, radius: float, axle: float, coat: Material) -> list[Part]:
-    """Give what is below the upper edge of the wheels: a tub between them, sills, bumpers with rounded corners."""
+    """Return the parts below the upper edge of the wheels: floor, sills, bumpers with rounded corners."""
     end, side, gap = length / 2, width / 2, 1.12 * radius
     low, top = 0.115 * height, 2.0 * radius
     ledge = min(0.32 * height, 0.8 * top)
@@ -138,7 +142,7 @@ def _wheels(width: float, radius: float, axle: float) -> list[Part]:
 
 
 def _upper_body(body: Body, length: float, width: float, height: float, bottom: float, coat: Material) -> list[Part]:
-    """Give the sides up to the windows, and the bonnet."""
+    """Return the sides up to the windows, and the bonnet."""
     side, belt = width / 2, body.belt * height
     foot = length / 2 - body.bonnet * length
     nose = max(body.nose * height, bottom + 0.02)
@@ -173,7 +177,7 @@ def _upper_body(body: Body, length: float, width: float, height: float, bottom: 
 
 
 def _cabin(body: Body, length: float, width: float, height: float, coat: Material) -> list[Part]:
-    """Give glass under a roof, its pillars, and the seats behind it; without side windows, sheet metal."""
+    """Return glass under a roof, pillars and seats behind the glass; sheet metal where there are no side windows."""
     foot, tail = length / 2 - body.bonnet * length, -length / 2 + max(body.boot * length, _SET_BACK[-1][2] + 0.02)
     brow, crown = foot - body.front_rake * length, tail + body.rear_rake * length
     low, high = width / 2 - 0.06, width / 2 - (0.2 if body.size[2] < 1.9 else 0.13)
@@ -201,7 +205,7 @@ def _cabin(body: Body, length: float, width: float, height: float, coat: Materia
 
 
 def _outermost(body: Body, length: float, width: float, height: float, coat: Material) -> list[Part]:
-    """Give plates and lamps, which throw light back, mirrors and aerial: what reaches the faces of the box."""
+    """Return the parts that reach the faces of the box: reflective plates and lamps, mirrors and aerial."""
     end, belt = length / 2, body.belt * (height - _FIN)
     mirror = end - body.bonnet * length - 0.5 * body.front_rake * length
     parts = [box((-end + 0.9, -end + 1.05), (-0.02, 0.02), (height - 2.0 * _FIN, height), coat)]

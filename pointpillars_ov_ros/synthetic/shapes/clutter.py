@@ -1,9 +1,9 @@
 # Copyright 2026 The pointpillars_ov_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""What nobody labels and a network may take for people: shrubs, young trees, boards on posts, rails, piles.
+"""Unlabelled objects that a network may take for people: shrubs, young trees, boards on posts, rails, piles.
 
-Real streets are full of narrow things as high as a person. They are drawn at random rather than true to any one of
-them, so that what is learnt is what a person looks like, not which few other things there are.
+Real streets are full of narrow objects as high as a person. They are drawn at random rather than modelled on particular
+ones, so that a network learns what a person looks like instead of a list of other objects.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ def shrub(dice: RandomStream) -> Shape:
 
 
 def young_tree(dice: RandomStream) -> Shape:
-    """Draw a tree with twigs and leaves from the height of a knee on; 2 to 5 m high."""
+    """Draw a tree with twigs and leaves from knee height up; 2 to 5 m high."""
     height, radius = dice.between(2.0, 5.0), dice.between(0.03, 0.15)
     lean = (dice.normal(0.0, 0.15), dice.normal(0.0, 0.15))
     parts = [cylinder((0.0, 0.0, _BELOW), (*lean, 0.8 * height), radius, Material(0.25))]
@@ -78,7 +78,7 @@ def rail(dice: RandomStream) -> Shape:
 
 
 def pile(dice: RandomStream) -> Shape:
-    """Draw what was put on or beside something else: planters, sacks, boxes, stumps, stones; up to 2.2 m high."""
+    """Draw objects that lie on or beside each other: planters, sacks, boxes, stumps, stones; up to 2.2 m high."""
     parts: list[Part] = []
     top = _BELOW
     for _ in range(dice.whole(1, 4)):
@@ -96,7 +96,7 @@ def pile(dice: RandomStream) -> Shape:
 
 
 def _lump(dice: RandomStream, low: float, high: float) -> Part:
-    """Give a solid from `low` to `high` (m) about the middle of a pile."""
+    """Return a solid from `low` to `high` (m) about the middle of a pile."""
     x, y = dice.normal(0.0, 0.12), dice.normal(0.0, 0.12)
     half_x, half_y = dice.between(0.08, 0.45), dice.between(0.08, 0.45)
     material = Material(dice.between(0.1, 0.6))
@@ -116,4 +116,4 @@ def _leaves(dice: RandomStream) -> Material:
 
 
 CLUTTER: tuple[Callable[[RandomStream], Shape], ...] = (shrub, young_tree, board, rail, pile)
-"""All of it."""
+"""All kinds of clutter."""

@@ -20,37 +20,37 @@ from pointpillars_ov_ros.synthetic.primitives import (
 from pointpillars_ov_ros.synthetic.randomness import RandomStream
 
 PHASES = 8
-"""Poses of one pair of steps."""
+"""Poses per pair of steps."""
 SKIN = Material(0.35)
 _CLOTH = (0.08, 0.15, 0.25, 0.35, 0.5)
 STANDING = None
-"""Phase of someone who does not walk."""
+"""Phase of a person who does not walk."""
 
 
 class Person(NamedTuple):
-    """Who it is; the pose is not part of it."""
+    """Build and clothing of a person, without the pose."""
 
     height: float
     """(m)"""
     shoulders: float
     """Width over the upper arms (m)."""
     depth: float
-    """Of the chest (m)."""
+    """Depth of the chest (m)."""
     stride: float
-    """How far a foot swings ahead of the hip (m)."""
+    """Distance by which a foot swings ahead of the hip (m)."""
     top: Material
     legs: Material
     apart: float
-    """From the side to the elbow (m)."""
+    """Distance from the side to the elbow (m)."""
     room: tuple[float, float]
-    """Length and width (m) that its box has at least: people are labelled with room for their stride and arms."""
+    """Minimum length and width of the box (m): labels of people leave room for their stride and arms."""
     coat: bool
     rucksack: bool
     bag: bool
 
 
 def person(dice: RandomStream) -> Person:
-    """Draw someone; one in ten is a child."""
+    """Draw a person; one in ten is a child."""
     height = dice.normal(1.25, 0.1) if dice.chance(0.1) else dice.normal(1.75, 0.08)
     return Person(
         height,
@@ -68,14 +68,14 @@ def person(dice: RandomStream) -> Person:
 
 
 def pose(who: Person, phase: int | None) -> Shape:
-    """Give `who` in one of the PHASES of walking, or STANDING."""
+    """Return `who` in one of the PHASES of walking, or STANDING."""
     swing = 0.25 if phase is STANDING else math.sin(2.0 * math.pi * (phase + 0.5) / PHASES)
     parts = [*_legs(who, swing), *_trunk(who), *_arms(who, swing)]
     return assemble([*parts, *_luggage(who)], who.room)
 
 
 def _legs(who: Person, swing: float) -> list[Part]:
-    """Give legs and shoes: one foot ahead by `swing` strides, the other one behind."""
+    """Return legs and shoes: one foot ahead by `swing` strides, the other one behind."""
     height, hip, apart = who.height, 0.49 * who.height, 0.055 * who.height
     parts = []
     for sign in (-1.0, 1.0):
@@ -90,7 +90,7 @@ def _legs(who: Person, swing: float) -> list[Part]:
 
 
 def _trunk(who: Person) -> list[Part]:
-    """Give hip, chest, neck and head."""
+    """Return hip, chest, neck and head."""
     height, half, waist = who.height, 0.38 * who.shoulders, 0.33 * who.shoulders
     depth, shoulder = who.depth / 2, 0.82 * height
     bottom = ((-depth, depth), (-waist, waist))
@@ -107,7 +107,7 @@ def _trunk(who: Person) -> list[Part]:
 
 
 def _arms(who: Person, swing: float) -> list[Part]:
-    """Give arms, which swing against the legs."""
+    """Return the arms, which swing against the legs."""
     height, radius = who.height, 0.034 * who.height
     shoulder = who.shoulders / 2 - 2.0 * radius
     parts = []

@@ -1,7 +1,9 @@
 # Copyright 2026 The pointpillars_ov_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Street furniture: lamps, signs, traffic lights, bins, bollards, benches, columns. x is along the street,
-the road is towards -y."""
+"""Street furniture: lamps, signs, traffic lights, bins, bollards, benches, columns.
+
+x is along the street, the road is towards -y.
+"""
 
 from __future__ import annotations
 
@@ -88,4 +90,4 @@ def column(dice: RandomStream) -> Shape:
 
 
 FURNITURE: tuple[Callable[[RandomStream], Shape], ...] = (lamp, sign, traffic_light, bin_, bollard, bench, column)
-"""What stands between kerb and pavement, any of it anywhere."""
+"""Kinds of objects between kerb and pavement."""

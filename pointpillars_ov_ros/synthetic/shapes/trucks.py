@@ -45,7 +45,7 @@ def truck(dice: RandomStream) -> Shape:
 
 
 def _cab(front: float, length: float, side: float, height: float, coat: Material) -> list[Part]:
-    """Give the driver's cab, whose front ends 1 cm behind `front` (m)."""
+    """Return the driver's cab, whose front ends 1 cm behind `front` (m)."""
     nose, back, sill, belt = front - 0.01, front - length, 0.45, 1.75
     y, inner = (-side, side), (-side + 0.12, side - 0.12)
     return [
@@ -58,7 +58,7 @@ def _cab(front: float, length: float, side: float, height: float, coat: Material
 
 
 def _load(dice: RandomStream, x: tuple[float, float], side: float, z: tuple[float, float]) -> list[Part]:
-    """Give what is carried: a box, or an open bed with walls and a heap."""
+    """Return the load: a box, or an open bed with walls and a heap."""
     skin = Material(dice.choose((0.2, 0.4, 0.55)))
     if dice.chance(0.7):
         return [box(x, (-side, side), z, skin), box((x[0] + 0.5, x[1] - 0.5), (-side, side), (0.5, z[0]), _FRAME)]
@@ -98,7 +98,7 @@ def tram(dice: RandomStream) -> Shape:
 
 
 def _saloon(dice: RandomStream, length: float, width: float, z: tuple[float, float]) -> list[Part]:
-    """Give the body of a bus or tram between the heights `z` (m): sheet below, windows, a roof, seats inside."""
+    """Return the body of a bus or tram between the heights `z` (m): sheet metal, windows, a roof, seats inside."""
     half, side, belt, eaves = length / 2, width / 2, z[0] + dice.between(0.8, 1.2), z[1] - 0.5
     coat, y = Material(dice.choose((0.15, 0.3, 0.45, 0.6))), (-side, side)
     return [

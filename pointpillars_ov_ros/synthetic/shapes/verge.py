@@ -1,6 +1,6 @@
 # Copyright 2026 The pointpillars_ov_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""What stands at the edge of a road and was taken for people and cars: weeds, mounds, posts, boards, rows of bikes.
+"""Objects at the edge of a road that were taken for people and cars: weeds, mounds, posts, boards, rows of bikes.
 
 x is along the street, the road is towards -y.
 """
@@ -63,7 +63,7 @@ def delineator(dice: RandomStream) -> Shape:
 
 
 def sign_post(dice: RandomStream) -> Shape:
-    """Draw a post with one to four boards, each at its own height and looking its own way along or across."""
+    """Draw a post with one to four boards, at different heights and facing along or across the street."""
     height, radius = dice.between(1.6, 3.2), dice.between(0.03, 0.08)
     parts = [cylinder((0.0, 0.0, _BELOW), (0.0, 0.0, height), radius, _STEEL)]
     for _ in range(dice.whole(1, 4)):
@@ -74,7 +74,7 @@ def sign_post(dice: RandomStream) -> Shape:
 
 
 def a_board(dice: RandomStream) -> Shape:
-    """Draw a board that stands on the pavement like a tent, 0.8 to 1.3 m high."""
+    """Draw an A-frame board on the pavement, 0.8 to 1.3 m high."""
     half, height, foot = dice.between(0.25, 0.4), dice.between(0.8, 1.3), dice.between(0.2, 0.35)
     paint = Material(dice.between(0.2, 0.7))
     return assemble(
@@ -102,7 +102,7 @@ def _shifted(part: Part, dx: float, dy: float) -> Part:
 
 
 def wall_end(dice: RandomStream) -> Shape:
-    """Draw the pier at which a wall, a fence or a hedge ends, and some of what ends there."""
+    """Draw the pier at which a wall, a fence or a hedge ends, and a piece of what ends there."""
     half, height = dice.between(0.15, 0.4), dice.between(0.8, 2.2)
     parts = [box((-half, half), (-half, half), (_BELOW, height), Material(dice.between(0.2, 0.45)))]
     length, depth = dice.between(0.5, 3.0), dice.between(0.05, 0.5)
@@ -139,4 +139,4 @@ POSTS: tuple[Callable[[RandomStream], Shape], ...] = (delineator, sign_post)
 VERGE: tuple[Callable[[RandomStream], Shape], ...] = (
     weeds, mound, delineator, sign_post, sign_post, a_board, bicycle_row, wall_end, hedge_piece
 )  # fmt: skip
-"""All of it but guard rails, whose length is given."""
+"""All kinds except guard rails, which need a length."""

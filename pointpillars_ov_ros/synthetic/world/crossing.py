@@ -1,6 +1,6 @@
 # Copyright 2026 The pointpillars_ov_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Side streets: vehicles that wait at the mouth, cars parked along them, people at the corners."""
+"""Side streets: vehicles waiting at the mouth, cars parked along them, people at the corners."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ from pointpillars_ov_ros.synthetic.world.site import Site
 
 
 def add_side_streets(site: Site) -> None:
-    """Let streets join from both sides in the middle of a chunk."""
+    """Add side streets on both sides in the middle of a chunk."""
     for side in SIDES:
         _queue(site, side)
         _gather(site, side)
 
 
 def _queue(site: Site, side: int) -> None:
-    """Put vehicles that wait behind each other in the lane towards the road, and some in the lane away from it."""
+    """Place vehicles that wait behind each other in the lane towards the road, and some in the lane away from it."""
     dice, middle = site.dice, site.low + CHUNK / 2
-    # Towards the road: on the left side southwards, the right-hand lane then being the one at lower x.
+    # Towards the road: on the left side southwards, where the right-hand lane is the one at lower x.
     for towards in (True, False):
         lane = MOUTH_WIDTH / 4 * (-side if towards else side)
         yaw = -side * math.pi / 2 if towards else side * math.pi / 2
@@ -37,7 +37,7 @@ def _queue(site: Site, side: int) -> None:
 
 
 def _gather(site: Site, side: int) -> None:
-    """Put people and cyclists at both corners."""
+    """Place people and cyclists at both corners."""
     dice, middle = site.dice, site.low + CHUNK / 2
     for corner in (-1.0, 1.0):
         for _ in range(round(dice.between(0.0, 6.0) * min(30.0 * site.road.style.standing, 1.0))):

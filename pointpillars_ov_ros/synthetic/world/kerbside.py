@@ -1,6 +1,6 @@
 # Copyright 2026 The pointpillars_ov_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""What stands along a street: parked cars, lamps, trees, bins, people who talk or wait."""
+"""Objects along a street: parked cars, lamps, trees, bins, people who talk or wait."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from pointpillars_ov_ros.synthetic.world.road import CHUNK, MOUTH_WIDTH, SIDES, 
 from pointpillars_ov_ros.synthetic.world.site import Site
 
 WIDE_PAVEMENT = 3.8
-"""From this width on (m) there is room for benches and for two people side by side."""
+"""Width (m) from which on there is room for benches and for two people side by side."""
 _VEHICLES: tuple[tuple[str, Callable[[RandomStream], Shape]], ...] = (
     ("Car", car),
     ("Van", van),
@@ -30,18 +30,18 @@ _VEHICLES: tuple[tuple[str, Callable[[RandomStream], Shape]], ...] = (
     ("Tram", tram),
 )
 TRUNK = (0.5, 0.5)
-"""Footprint of a tree, between and under whose branches there is room (m)."""
+"""Footprint of a tree (m); there is room under its branches."""
 
 
 def draw_vehicle(dice: RandomStream, vans: float = 0.1, trucks: float = 0.02, buses: float = 0.0) -> tuple[str, Shape]:
-    """Draw a vehicle, and give its class too; `vans`, `trucks` and `buses` (trams among them) are their shares."""
+    """Draw a vehicle and return its class too; `vans`, `trucks` and `buses` (including trams) are ratios."""
     shares = (1.0 - vans - trucks - buses, vans, trucks, 0.6 * buses, 0.4 * buses)
     name, draw = dice.choose(_VEHICLES, shares)
     return name, draw(dice)
 
 
 def stretches(site: Site, crossing: bool) -> list[tuple[float, float]]:
-    """Give the parts of a chunk (m, world x) that are not taken by a side street."""
+    """Return the intervals of a chunk (m, world x) that are not taken by a side street."""
     if not crossing:
         return [(site.low, site.high)]
     middle, half = site.low + CHUNK / 2, MOUTH_WIDTH / 2 + 1.5
@@ -60,7 +60,7 @@ def furnish(site: Site, crossing: bool) -> None:
 
 
 def strew(site: Site, crossing: bool) -> None:
-    """Put clutter where the land of a chunk is still free, more of it near the pavement than far from it."""
+    """Place clutter where the land of a chunk is still free, more of it near the pavement."""
     dice = site.dice
     for side in SIDES:
         for low, high in stretches(site, crossing):
@@ -76,7 +76,7 @@ def strew(site: Site, crossing: bool) -> None:
 
 
 def _overgrow(site: Site, side: int, low: float, high: float) -> None:
-    """Let weeds and grass grow along the edge of the pavement, and posts stand in them."""
+    """Place weeds and grass along the edge of the pavement, with posts in them."""
     dice, style = site.dice, site.road.style
     for _ in range(round((high - low) * style.weeds * dice.between(0.0, 2.0))):
         near = site.road.kerb_offset(side) if dice.chance(0.3) else site.road.edge_offset(side)
@@ -86,7 +86,7 @@ def _overgrow(site: Site, side: int, low: float, high: float) -> None:
 
 
 def strip_offset(road: Road, side: int) -> float:
-    """Give the distance from the centre line (m) of the strip where lamps and trees stand."""
+    """Return the distance from the centre line (m) of the strip where lamps and trees stand."""
     if road.kerb == 0.0:
         return road.edge_offset(side) + 1.2
     return road.kerb_offset(side) + (0.65 if road.pavement >= WIDE_PAVEMENT else 0.35)
@@ -108,7 +108,7 @@ def _park(site: Site, side: int, low: float, high: float) -> None:
 
 
 def _line_with(site: Site, side: int, low: float, high: float) -> None:
-    """Put trees, furniture and bicycles into their strip."""
+    """Place trees, furniture and bicycles in their strip."""
     dice, style, offset = site.dice, site.road.style, strip_offset(site.road, side)
     narrow = site.road.pavement < WIDE_PAVEMENT
     x = low
@@ -128,9 +128,9 @@ def _line_with(site: Site, side: int, low: float, high: float) -> None:
 
 
 def _stand(site: Site, side: int, low: float, high: float) -> None:
-    """Let people stand about in ones to fours, and a few with their bicycles, at the far edge of the pavement."""
+    """Place groups of one to four people, some with bicycles, at the far edge of the pavement."""
     dice = site.dice
-    # As far as they can stand without being in the way of a house.
+    # As far out as they can stand without overlapping a house.
     offset, room = site.road.edge_offset(side) - 0.5, site.road.setback - 0.1
     x = low
     while True:
@@ -147,7 +147,7 @@ def _stand(site: Site, side: int, low: float, high: float) -> None:
 
 
 def _cross(site: Site, side: int, low: float, high: float) -> None:
-    """Let people and cyclists go across the street: between parked cars, over the pavement, to and from the houses."""
+    """Place people and cyclists crossing: between parked cars, over the pavement, to and from the houses."""
     dice, road = site.dice, site.road
     near, far = road.kerb_offset(side) - 0.9 * road.parking[side < 0] + 0.3, road.edge_offset(side) + road.setback - 0.5
     for _ in range(round((high - low) * road.style.crossers * dice.between(0.0, 2.0))):

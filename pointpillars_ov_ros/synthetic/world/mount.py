@@ -1,6 +1,6 @@
 # Copyright 2026 The pointpillars_ov_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""How a sensor sits on its vehicle: not quite level, and not quite at its height."""
+"""Mounting errors of a sensor on its vehicle: not quite level, and not quite at its height."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from pointpillars_ov_ros.config.errors import require
 
 @dataclass(frozen=True)
 class MountModel:
-    """How far from level and from its height a sensor is mounted: drawn anew for each drive."""
+    """Deviation of the mounting from level and from the nominal height, drawn for each drive."""
 
     pitch_deg: float = 0.0
-    """Mean; positive where the front of the sensor looks up, so that the ground falls ahead."""
+    """Mean pitch; positive if the front of the sensor points up, so that the ground falls ahead."""
     pitch_spread_deg: float = 0.0
     """Deviation from drive to drive."""
     roll_deg: float = 0.0

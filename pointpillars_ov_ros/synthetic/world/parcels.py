@@ -17,7 +17,7 @@ from pointpillars_ov_ros.synthetic.world.styles import Use
 
 
 def build_up(site: Site, crossing: bool) -> None:
-    """Use the land on both sides of a chunk."""
+    """Fill the land on both sides of a chunk."""
     for side in SIDES:
         for low, high in stretches(site, crossing):
             uses = site.road.style.uses
@@ -26,12 +26,12 @@ def build_up(site: Site, crossing: bool) -> None:
 
 
 def _facing(side: int) -> float:
-    """Give the yaw (rad) with which the -y of a shape looks at the street."""
+    """Return the yaw (rad) at which the -y of a shape faces the street."""
     return 0.0 if side > 0 else math.pi
 
 
 def _front(site: Site, side: int) -> float:
-    """Give the distance from the centre line (m) where the land begins; people stand before it."""
+    """Return the distance from the centre line (m) where the land starts; people stand in front of it."""
     return site.road.edge_offset(side) + site.road.setback
 
 
@@ -99,7 +99,7 @@ def _park(site: Site, side: int, low: float, high: float) -> None:
 
 
 def _scatter_people(site: Site, side: int, low: float, high: float, density: float) -> None:
-    """Let people walk and ride here and there on the land; `density` per metre of street."""
+    """Place people who walk and ride on the land; `density` is per metre of street."""
     dice, front = site.dice, _front(site, side)
     for _ in range(round((high - low) * density * dice.between(0.3, 1.7))):
         x, out, yaw = dice.between(low, high), front + dice.between(1.0, 20.0), dice.between(-math.pi, math.pi)

@@ -1,8 +1,8 @@
 # Copyright 2026 The pointpillars_ov_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""The road: where it goes, its cross-section, its heights, where side streets join.
+"""The road: its course, cross-section, heights, and side streets.
 
-It goes on for ever along x of the world and bends a little. A place on it is (x, offset): the x at which its line
+The road is endless along x of the world and bends a little. A place on it is (x, offset): the x at which its line
 across the road meets the centre line, and the distance from there to the left (m).
 """
 
@@ -22,7 +22,7 @@ from pointpillars_ov_ros.synthetic.world.styles import Style
 CHUNK = 36.0
 """Length of the pieces in which the world is laid out (m, along x)."""
 MOUTH_WIDTH = 7.0
-"""Of side streets (m)."""
+"""Width of side streets (m)."""
 SIDES = (1, -1)
 """Left and right: signs of the offset."""
 _X_STEP, _OFFSET_STEP, _OFFSET_REACH = 0.5, 0.02, 60.0
@@ -34,18 +34,18 @@ Wave = tuple[float, float, float]
 
 @dataclass(frozen=True)
 class Road:
-    """One road; left and right are those of someone looking along x, traffic keeps to the right."""
+    """One road; left and right are as seen along x, traffic keeps to the right."""
 
     style: Style
     seed: int
     lanes: int
-    """Per direction."""
+    """Number of lanes per direction."""
     lane_width: float
     """(m)"""
     margin: float
     """Width of the strip for cyclists beside the lanes (m)."""
     parking: tuple[float, float]
-    """Width of the parking strips, left and right (m), 0 where there is none."""
+    """Width of the parking strips, left and right (m), 0 if there is none."""
     pavement: float
     """Width (m)."""
     kerb: float
@@ -55,46 +55,46 @@ class Road:
     crossfall: float
     """Fall of the road from its centre line to the kerbs (m per m)."""
     setback: float
-    """From the far edge of the pavement to walls and houses (m)."""
+    """Distance from the far edge of the pavement to walls and houses (m)."""
     rough: tuple[float, float]
     """Greatest height of bumps beyond the pavement, left and right (m)."""
     embankments: tuple[float, float]
-    """Rise of the land at a slope a few metres beyond the pavement, left and right (m), 0 where there is none."""
+    """Rise of the land at a slope a few metres beyond the pavement, left and right (m), 0 if there is none."""
     brightness: float
-    """Of its surface: what reflectivities of roadway and pavement are multiplied by."""
+    """Factor for the reflectivities of roadway and pavement."""
     bends: tuple[Wave, ...]
     hills: tuple[Wave, ...]
 
     def kerb_offset(self, side: int) -> float:
-        """Give the distance of the kerb from the centre line (m)."""
+        """Return the distance of the kerb from the centre line (m)."""
         return self.lanes * self.lane_width + self.margin + self.parking[side < 0]
 
     def edge_offset(self, side: int) -> float:
-        """Give the distance of the far edge of the pavement from the centre line (m)."""
+        """Return the distance of the far edge of the pavement from the centre line (m)."""
         return self.kerb_offset(side) + self.pavement
 
     def centre(self, x: DoubleArray) -> DoubleArray:
-        """Give y of the centre line (m)."""
+        """Return y of the centre line (m)."""
         return _wave(self.bends, x)
 
     def heading(self, x: DoubleArray) -> DoubleArray:
-        """Give the heading of the centre line (rad)."""
+        """Return the heading of the centre line (rad)."""
         return np.arctan(_slope(self.bends, x))
 
     def place(self, x: float, offset: float) -> tuple[float, float, float]:
-        """Give x y (m, world) of a place and the heading of the road there (rad)."""
+        """Return x y (m, world) of a place and the heading of the road there (rad)."""
         y = sum(a * math.sin(k * x + p) for a, k, p in self.bends)
         heading = math.atan(sum(a * k * math.cos(k * x + p) for a, k, p in self.bends))
         return x - offset * math.sin(heading), y + offset * math.cos(heading), heading
 
     def is_crossing(self, chunk: int) -> bool:
-        """Tell whether a side street joins in the middle of a chunk; never in two that follow each other."""
+        """Whether a side street joins in the middle of a chunk; never in two consecutive chunks."""
         if chunk % 2:
             return False
         return RandomStream(self.seed, 11, chunk).chance(min(2.0 * self.style.crossings, 1.0))
 
     def ground(self, low: float, high: float) -> Ground:
-        """Give the ground around the stretch low … high (m, world x)."""
+        """Return the ground around the interval low … high (m, world x)."""
         first, last = math.floor(low / _X_STEP), math.ceil(high / _X_STEP)
         x = np.arange(first, last + 1, dtype=np.float64) * _X_STEP
         by_x = np.stack([self.centre(x), np.cos(self.heading(x)), _wave(self.hills, x), self._mouths(x)], axis=1)
@@ -120,8 +120,7 @@ class Road:
         return np.stack(table, axis=1)
 
     def _profile(self, side: int) -> tuple[list[float], ...]:
-        """Give the cross-section of one side at distances from the centre line (m): those, then the columns of
-        `Ground.by_offset`."""
+        """Return the cross-section of one side: distances from the centre line (m), columns of `Ground.by_offset`."""
         kerb, edge, bank = self.kerb_offset(side), self.edge_offset(side), self.banks[side < 0]
         line, cross = self.lanes * self.lane_width, -self.crossfall
         fall, rough, rise = cross * kerb, self.rough[side < 0], self.embankments[side < 0]
@@ -184,7 +183,7 @@ def draw_road(seed: int, style: Style) -> Road:
 
 
 def _draw_embankment(dice: RandomStream, is_open: bool) -> float:
-    """Draw how far the land rises or falls (m) at a slope beside the road; seldom in a town."""
+    """Draw the rise or fall (m) of the land at a slope beside the road; rare in a town."""
     return dice.between(-1.0, 2.5) if dice.chance(0.5 if is_open else 0.15) else 0.0
 
 

@@ -1,6 +1,6 @@
 # Copyright 2026 The pointpillars_ov_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Shapes put into the world, and the part of it that one sweep sees, in the lidar frame."""
+"""Shapes placed in the world, and the part of it that one sweep sees, in the lidar frame."""
 
 from __future__ import annotations
 
@@ -15,25 +15,25 @@ from pointpillars_ov_ros.synthetic.primitives import PRIMITIVE, PrimitiveArray, 
 from pointpillars_ov_ros.synthetic.world.ground import Ground, View
 
 UNLABELLED = -1
-"""Identity of what is part of the background."""
+"""Identity of objects that are part of the background."""
 
 
 class Placement(NamedTuple):
-    """A shape somewhere in the world."""
+    """A shape placed in the world."""
 
     shape: Shape
     x: float
     y: float
     z: float
-    """Of the point by which it is placed, on the ground (m)."""
+    """Height of the point on the ground that it is placed by (m)."""
     yaw: float
-    """About +z, 0 = +x (rad)."""
+    """Rotation about +z, 0 = +x (rad)."""
     name: str = ""
     """KITTI class; empty for the background."""
     identity: int = UNLABELLED
-    """Of a labelled object, the same in every frame."""
+    """Identity of a labelled object, the same in every frame."""
     velocity: tuple[float, float] = (0.0, 0.0)
-    """x y (m/s)."""
+    """Velocity x y (m/s)."""
 
 
 class Group(NamedTuple):
@@ -42,37 +42,37 @@ class Group(NamedTuple):
     primitives: PrimitiveArray
     """(K,), in the frames of their shapes."""
     owners: IntArray
-    """(K,): index of the placement of each."""
+    """(K,), index of the placement of each primitive."""
     poses: DoubleArray
-    """(M, 4): centre x y z (m), yaw (rad)."""
+    """(M, 4), centre x y z (m), yaw (rad)."""
     sizes: DoubleArray
-    """(M, 3): length, width, height (m)."""
+    """(M, 3), length, width, height (m)."""
     names: tuple[str, ...]
     identities: IntArray
     """(M,)."""
     velocities: DoubleArray
-    """(M, 2): x y (m/s)."""
+    """(M, 2), x y (m/s)."""
 
 
 class Scene(NamedTuple):
-    """What is around the sensor at one moment; lidar frame."""
+    """Everything around the sensor at one moment; lidar frame."""
 
     primitives: PrimitiveArray
-    """(K,): those of labelled objects first, object by object; then the background, nearest first."""
+    """(K,), those of labelled objects first, object by object; then the background, nearest first."""
     boxes: DoubleArray
-    """(M, 7): of the labelled objects, geometric centre x y z, l, w, h (m), yaw (rad, in [-pi, pi))."""
+    """(M, 7), boxes of the labelled objects: geometric centre x y z, l, w, h (m), yaw (rad, in [-pi, pi))."""
     names: tuple[str, ...]
     identities: IntArray
     """(M,)."""
     velocities: DoubleArray
-    """(M, 2): x y (m/s)."""
+    """(M, 2), x y (m/s)."""
     ground: Ground
-    """World frame."""
+    """Ground in the world frame."""
     view: View
 
 
 def make_group(placements: Sequence[Placement]) -> Group:
-    """Put `placements` into arrays."""
+    """Convert `placements` to arrays."""
     sizes = np.array([p.shape.size for p in placements], np.float64).reshape(-1, 3)
     poses = np.array([_centre_pose(p) for p in placements], np.float64).reshape(-1, 4)
     counts = [len(p.shape.primitives) for p in placements]
@@ -88,14 +88,14 @@ def make_group(placements: Sequence[Placement]) -> Group:
 
 
 def _centre_pose(placement: Placement) -> tuple[float, float, float, float]:
-    """Give centre x y z (m) and yaw (rad) of the bounding box."""
+    """Return centre x y z (m) and yaw (rad) of the bounding box."""
     x, y, z = placement.shape.centre
     cos, sin = math.cos(placement.yaw), math.sin(placement.yaw)
     return placement.x + cos * x - sin * y, placement.y + sin * x + cos * y, placement.z + z, placement.yaw
 
 
 def join(groups: Sequence[Group]) -> Group:
-    """Give one group of all placements."""
+    """Return one group of all placements."""
     starts = np.concatenate([[0], np.cumsum([len(group.poses) for group in groups])])
     return Group(
         np.concatenate([group.primitives for group in groups]),
@@ -109,9 +109,9 @@ def join(groups: Sequence[Group]) -> Group:
 
 
 def make_scene(group: Group, ground: Ground, view: View, reach: float) -> Scene:
-    """Look at `group` and `ground` from `view`; what is farther away than `reach` (m) is left out.
+    """Transform `group` and `ground` to `view`, without anything farther away than `reach` (m).
 
-    Shapes stay upright in the lidar frame where it slopes; their places follow the slope.
+    Shapes stay upright in the lidar frame where it slopes; their positions follow the slope.
     """
     poses = to_view(group.poses, view)
     radii = np.hypot(group.sizes[:, 0], group.sizes[:, 1]) / 2
@@ -139,7 +139,7 @@ def make_scene(group: Group, ground: Ground, view: View, reach: float) -> Scene:
 
 
 def to_view(poses: DoubleArray, view: View) -> DoubleArray:
-    """Bring `poses` (M, 4), x y z (m) and yaw (rad), from the world to the lidar frame."""
+    """Transform `poses` (M, 4), x y z (m) and yaw (rad), from the world to the lidar frame."""
     dx, dy = poses[:, 0] - view.x, poses[:, 1] - view.y
     x, y = view.cos * dx + view.sin * dy, view.cos * dy - view.sin * dx
     z = poses[:, 2] - view.z - view.pitch * x - view.roll * y

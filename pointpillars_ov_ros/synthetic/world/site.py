@@ -1,6 +1,6 @@
 # Copyright 2026 The pointpillars_ov_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""A piece of the world under construction: what is put down keeps clear of what is there already."""
+"""A piece of the world under construction: new objects keep clear of existing ones."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ from pointpillars_ov_ros.synthetic.world.road import CHUNK, Road
 from pointpillars_ov_ros.synthetic.world.scene import UNLABELLED, Group, Placement, make_group
 
 _CLEARANCE = 0.1
-"""Between labelled objects and anything else (m)."""
+"""Minimum distance between labelled objects and anything else (m)."""
 
 
 class Site:
-    """One chunk of the world; places are x and offset as on `Road`."""
+    """One chunk of the world; places are x and offset as in `Road`."""
 
     def __init__(self, road: Road, chunk: int, first_identity: int) -> None:
-        """Begin with nothing on it; labelled objects are numbered from `first_identity`."""
+        """Start with an empty site; labelled objects are numbered from `first_identity`."""
         self.road = road
         self.low, self.high = chunk * CHUNK, (chunk + 1) * CHUNK
-        """Where it begins and ends (m, world x)."""
+        """Start and end (m, world x)."""
         self.dice = RandomStream(road.seed, 20, chunk)
         self._next_identity = first_identity
         self._placements: list[Placement] = []
@@ -41,10 +41,10 @@ class Site:
         name: str = "",
         footprint: tuple[float, float] | None = None,
     ) -> bool:
-        """Put `shape` at a place unless something is there; tell whether it was put.
+        """Place `shape` unless the place is taken; return whether it was placed.
 
-        `yaw` (rad) is relative to the road. `name` is the class of what is labelled. `footprint` (length, width, m)
-        replaces that of the bounding box, of trees, say, under whose crown one walks.
+        `yaw` (rad) is relative to the road. `name` is the class of a labelled object. `footprint` (length, width, m)
+        replaces that of the bounding box, for example for trees, whose crown leaves room below.
         """
         world_x, world_y, heading = self.road.place(x, offset)
         turned = yaw + heading
@@ -68,7 +68,7 @@ class Site:
         return True
 
     def finish(self) -> Group:
-        """Stand everything on the ground, and give it."""
+        """Set everything on the ground, and return it."""
         ground = self.road.ground(self.low - CHUNK, self.high + CHUNK)
         places = np.array([(p.x, p.y) for p in self._placements]).reshape(-1, 2)
         heights = heights_at(ground, np.ascontiguousarray(places[:, 0]), np.ascontiguousarray(places[:, 1]))

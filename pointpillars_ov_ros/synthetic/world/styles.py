@@ -1,6 +1,6 @@
 # Copyright 2026 The pointpillars_ov_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Kinds of streets: how wide they are, what is beside them, and who is on them."""
+"""Kinds of streets: their widths, surroundings and road users."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pointpillars_ov_ros.synthetic.randomness import RandomStream
 
 
 class Use(Enum):
-    """What a piece of land beside the street is used for."""
+    """Use of a piece of land beside the street."""
 
     BUILDING = "building"
     """Blocks along the pavement."""
@@ -28,7 +28,7 @@ class Use(Enum):
 
 @dataclass(frozen=True)
 class Style:
-    """A kind of street; spans are (least, greatest), densities objects per metre of street and side."""
+    """A kind of street; spans are (minimum, maximum), densities are objects per metre of street and side."""
 
     name: str
     lanes: tuple[int, ...]
@@ -40,19 +40,19 @@ class Style:
     pavement: tuple[float, float]
     """Width of the pavement (m); below 1.5 there is only a verge without kerb."""
     speed: tuple[float, float]
-    """Of the ego vehicle (m/s)."""
+    """Speed of the ego vehicle (m/s)."""
     uses: dict[Use, float]
-    """Weights of what is beside the street."""
+    """Weights of the uses of land beside the street."""
     parked: float
-    """Share of the parking places taken."""
+    """Ratio of the parking places taken."""
     traffic: float
-    """Share of the places in the lanes taken."""
+    """Ratio of the places in the lanes taken."""
     walkers: float
-    """Share of the places on the pavement taken."""
+    """Ratio of the places on the pavement taken."""
     riders: float
-    """Share of the places beside the lanes taken by cyclists."""
+    """Ratio of the places beside the lanes taken by cyclists."""
     standing: float
-    """People and cyclists who stand (density)."""
+    """Density of standing people and cyclists."""
     trees: float
     """Density."""
     furniture: float
@@ -60,17 +60,17 @@ class Style:
     crossings: float
     """Probability of a side street per chunk."""
     clutter: float
-    """Shrubs, boards, rails and the like, on the land as far as 15 m behind the pavement (density)."""
+    """Density of shrubs, boards, rails and other clutter, on the land up to 15 m behind the pavement."""
     weeds: float = 0.3
-    """Tufts, and posts among them, at the edges of the pavement (density)."""
+    """Density of tufts, and of posts among them, at the edges of the pavement."""
     rails: float = 0.0
     """Probability of a guard rail on a side of a chunk."""
     margin: tuple[float, float] = (1.0, 1.7)
-    """Width of the strip for cyclists beside the lanes (m); there is none to ride on below 0.9."""
+    """Width of the strip for cyclists beside the lanes (m); too narrow to ride on below 0.9."""
     setback: tuple[float, float] = (0.6, 2.2)
-    """From the far edge of the pavement to walls and houses (m)."""
+    """Distance from the far edge of the pavement to walls and houses (m)."""
     crossers: float = 0.07
-    """People and cyclists who go across the street rather than along it (density)."""
+    """Density of people and cyclists who cross the street."""
 
 
 CITY = Style(

@@ -1,9 +1,9 @@
 # Copyright 2026 The pointpillars_ov_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""What moves: vehicles in the lanes, cyclists beside them, people on the pavement.
+"""Moving objects: vehicles in the lanes, cyclists beside them, people on the pavement.
 
-All in one lane go at the same speed, whatever it is at a moment, in places that are kept for ever: nobody runs into
-another one, and where anybody is at a time follows from the seed alone.
+All users of a lane have the same speed at any moment and keep their places for ever, so nobody collides, and positions
+at any time follow from the seed alone.
 """
 
 from __future__ import annotations
@@ -21,13 +21,13 @@ from pointpillars_ov_ros.synthetic.world.road import SIDES, Road
 from pointpillars_ov_ros.synthetic.world.scene import Placement
 
 IDENTITIES_PER_LANE = 1 << 16
-"""Places of a lane are told apart up to this many; beyond, identities come again."""
+"""Number of places of a lane with distinct identities; beyond it identities repeat."""
 _STRIDE, _TURN = 1.4, 4.0
-"""Way of a pair of steps, and of a turn of the pedals (m)."""
+"""Distance covered by a pair of steps, and by a turn of the pedals (m)."""
 
 
 class Mover(IntEnum):
-    """Who uses a lane."""
+    """Kind of user of a lane."""
 
     VEHICLE = 0
     RIDER = 1
@@ -35,28 +35,28 @@ class Mover(IntEnum):
 
 
 SPACING = {Mover.VEHICLE: (26.0, 4.0), Mover.RIDER: (12.0, 3.5), Mover.WALKER: (4.5, 1.5)}
-"""From place to place of a lane, and how far one is away from its own at most (m)."""
+"""Distance between the places of a lane, and maximum distance of a user from its place (m)."""
 
 
 @dataclass(frozen=True)
 class Pace:
-    """How far one has come by a time: steady but for a swing, never backwards."""
+    """Distance covered as a function of time: steady except for a swing, never backwards."""
 
     speed: float
-    """Mean (m/s)."""
+    """Mean speed (m/s)."""
     swing: float = 0.0
-    """Greatest departure from the mean (m/s), less than it."""
+    """Maximum deviation from the mean (m/s), less than it."""
     rate: float = 1.0
-    """Of the swing (rad/s)."""
+    """Angular frequency of the swing (rad/s)."""
     phase: float = 0.0
 
     def way(self, time: float) -> float:
-        """Give the way along x since time 0 (m)."""
+        """Return the distance covered along x since time 0 (m)."""
         swung = math.sin(self.rate * time + self.phase) - math.sin(self.phase)
         return self.speed * time + self.swing / self.rate * swung
 
     def velocity(self, time: float) -> float:
-        """Give the speed along x (m/s)."""
+        """Return the speed along x (m/s)."""
         return self.speed + self.swing * math.cos(self.rate * time + self.phase)
 
 
@@ -68,25 +68,25 @@ def draw_pace(dice: RandomStream, low: float, high: float) -> Pace:
 
 @dataclass
 class Lane:
-    """A line along the road on which all move alike."""
+    """A line along the road whose users all move alike."""
 
     mover: Mover
     number: int
-    """Tells it from the other lanes of its world."""
+    """Number of the lane in its world."""
     offset: float
-    """To the left of the centre line (m)."""
+    """Offset to the left of the centre line (m)."""
     direction: int
     """1 along x, -1 against it."""
     share: float
-    """Of the places taken."""
+    """Ratio of the places taken."""
     pace: Pace
     seed: int
     without: int | None = None
-    """Index of a place that is left free: the ego vehicle's."""
+    """Index of a place that is left free: that of the ego vehicle."""
     _shapes: dict[tuple[int, int], tuple[str, Shape]] = field(default_factory=dict)
 
     def users(self, time: float, low: float, high: float, road: Road, first_identity: int) -> Iterator[Placement]:
-        """Give those who are at low … high (m, world x) at `time` (s); z is left 0."""
+        """Yield the users at low … high (m, world x) at `time` (s); z is left at 0."""
         spacing, departure = SPACING[self.mover]
         ends = sorted((self.direction * low - self.pace.way(time), self.direction * high - self.pace.way(time)))
         for index in range(math.ceil((ends[0] - departure) / spacing), math.floor((ends[1] + departure) / spacing) + 1):
@@ -100,7 +100,7 @@ class Lane:
             x, y, heading = road.place(self.direction * way, offset)
             name, shape = self._shape(index, way)
             yaw = heading if self.direction > 0 else heading + math.pi
-            # The way runs along the centre line: beside it, in a bend, one is faster or slower.
+            # The distance is measured along the centre line: beside it, in a bend, a user is faster or slower.
             (x_before, y_before, _), (x_after, y_after, _) = (
                 road.place(self.direction * (way + step), offset) for step in (-0.5, 0.5)
             )
@@ -110,7 +110,7 @@ class Lane:
             yield Placement(shape, x, y, 0.0, yaw, name, identity, velocity)
 
     def _shape(self, index: int, way: float) -> tuple[str, Shape]:
-        """Give class and shape of the user of a place, in its pose after `way` (m)."""
+        """Return class and shape of the user of a place, in its pose after `way` (m)."""
         phase = 0
         if self.mover is Mover.WALKER:
             phase = math.floor(way / _STRIDE * people.PHASES) % people.PHASES
@@ -132,7 +132,7 @@ class Lane:
 
 
 def lay_lanes(road: Road, ego: int) -> tuple[list[Lane], Lane]:
-    """Give all lanes of `road`, and the one of the ego vehicle, the `ego`-th from the centre line."""
+    """Return all lanes of `road`, and the one of the ego vehicle, the `ego`-th from the centre line."""
     style, seed = road.style, road.seed
     lanes: list[Lane] = []
 
@@ -158,11 +158,11 @@ def lay_lanes(road: Road, ego: int) -> tuple[list[Lane], Lane]:
 
 
 def _tracks(road: Road, side: int, dice: RandomStream) -> list[tuple[float, int, float]]:
-    """Give the tracks on which people walk: distance from the centre line (m), direction, speed (m/s)."""
+    """Return the tracks on which people walk: distance from the centre line (m), direction, speed (m/s)."""
     kerb, way, speed = road.kerb_offset(side), dice.choose((-1, 1)), dice.between(0.8, 1.7)
     if road.pavement < WIDE_PAVEMENT:
         return [(kerb + max(road.pavement / 2 + 0.4, 1.2), way, speed)]
-    # Two side by side, and those who come towards them.
+    # Two people side by side, and those who come towards them.
     tracks = [(kerb + 1.7, way, speed), (kerb + 2.5, way, speed)]
     if road.pavement >= 4.6:
         tracks.append((kerb + 3.4, -way, dice.between(0.8, 1.7)))

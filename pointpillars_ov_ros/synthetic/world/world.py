@@ -1,6 +1,6 @@
 # Copyright 2026 The pointpillars_ov_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""The world of a seed: a road without end, what stands beside it, and what moves on it, at any time."""
+"""The world of a seed: an endless road, its surroundings, and its traffic, at any time."""
 
 from __future__ import annotations
 
@@ -23,21 +23,23 @@ from pointpillars_ov_ros.synthetic.world.traffic import IDENTITIES_PER_LANE, lay
 
 LEVEL = MountModel()
 _KEPT = 64
-"""Chunks kept after use."""
+"""Number of chunks kept after use."""
 _PER_CHUNK = 512
-"""Identities of a chunk."""
+"""Number of identities per chunk."""
 _FIRST_MOVING = 1 << 24
-"""Identities of what stands are below, of what moves from here on."""
+"""First identity of moving objects; those of standing objects are below."""
 _AXLES = 1.35
-"""Of the ego vehicle, ahead of and behind the sensor (m)."""
+"""Distance of the axles of the ego vehicle from the sensor, ahead and behind (m)."""
 
 
 class World:
-    """Everything but the sensor; world frame: x along the road, y left, z up (m). Standing objects beyond 590 km from
-    the start would have identities of others."""
+    """Everything but the sensor; world frame: x along the road, y left, z up (m).
+
+    Identities of standing objects repeat beyond 590 km from the start.
+    """
 
     def __init__(self, seed: int, style: Style | None = None) -> None:
-        """Draw the world of `seed`; `style` instead of a drawn one."""
+        """Draw the world of `seed`; `style` replaces the drawn one."""
         dice = RandomStream(seed, 1)
         drawn = draw_style(dice)
         self.road = draw_road(seed, style or drawn)
@@ -49,22 +51,24 @@ class World:
         self._chunks: OrderedDict[int, Group] = OrderedDict()
 
     def ego_x(self, time: float) -> float:
-        """Give x of the ego vehicle (m) at `time` (s)."""
+        """Return x of the ego vehicle (m) at `time` (s)."""
         return self._own.pace.way(time)
 
     def ego_motion(self, time: float) -> tuple[float, float]:
-        """Give speed (m/s) and yaw rate (rad/s) of the ego vehicle."""
+        """Return speed (m/s) and yaw rate (rad/s) of the ego vehicle."""
         step = 0.05
         before, after = (self.road.place(self.ego_x(t), self._own_offset) for t in (time - step, time + step))
         distance = math.hypot(after[0] - before[0], after[1] - before[1])
         return distance / (2 * step), (after[2] - before[2]) / (2 * step)
 
     def view(self, time: float, mounting_height: float, mount: MountModel = LEVEL) -> View:
-        """Give the lidar frame at `time` (s): on the ego vehicle, `mounting_height` (m) above the road; how far from
-        that and from level, `mount` says, and is the same at all times."""
+        """Return the lidar frame at `time` (s): on the ego vehicle, `mounting_height` (m) above the road.
+
+        `mount` determines the constant deviation from that height and from level.
+        """
         x, y, heading = self.road.place(self.ego_x(time), self._own_offset)
         cos, sin = math.cos(heading), math.sin(heading)
-        # The four wheels, as axle ahead, axle behind, left, right.
+        # The four contact points: front axle, rear axle, left, right.
         xs = np.array([x + _AXLES * cos, x - _AXLES * cos, x - 0.75 * sin, x + 0.75 * sin])
         ys = np.array([y + _AXLES * sin, y - _AXLES * sin, y + 0.75 * cos, y - 0.75 * cos])
         ahead, behind, left, right = heights_at(self.road.ground(x - 5.0, x + 5.0), xs, ys)
@@ -76,7 +80,7 @@ class World:
         return View(x, y, height, cos, sin, float(pitch), float(roll))
 
     def scene(self, time: float, view: View, reach: float) -> Scene:
-        """Give what is within `reach` (m) of `view` at `time` (s)."""
+        """Return everything within `reach` (m) of `view` at `time` (s)."""
         low, high = view.x - reach, view.x + reach
         ground = self.road.ground(low - 5.0, high + 5.0)
         movers = [
@@ -91,7 +95,7 @@ class World:
         return make_scene(join([*standing, moving]), ground, view, reach)
 
     def _chunk(self, chunk: int) -> Group:
-        """Give what stands in a chunk, laid out anew if it is not kept."""
+        """Return the standing objects of a chunk, laid out anew if it is not kept."""
         if chunk not in self._chunks:
             self._chunks[chunk] = self._lay_out(chunk)
             if len(self._chunks) > _KEPT:
