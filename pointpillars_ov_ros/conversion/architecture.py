@@ -1,6 +1,6 @@
 # Copyright 2026 The pointpillars_ov_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""The sizes of a PointPillars network with maximum pooling, and the tensors that a checkpoint of it must have."""
+"""Sizes of a PointPillars network with maximum pooling, and the tensors that its checkpoint must have."""
 
 from __future__ import annotations
 
@@ -27,17 +27,17 @@ class Architecture:
     """Sizes of the layers (PointPillars, section 2.2: S, L and F of each block)."""
 
     point_features: int
-    """Values of a decorated point: 9, or 10 with the height over the middle of the pillar (OpenPCDet)."""
+    """Values of a decorated point: 9, or 10 with the height above the middle of the pillar (OpenPCDet)."""
     channels: int
-    """Of a pillar."""
+    """Number of channels of a pillar."""
     convolutions: tuple[int, ...]
-    """3 x 3 convolutions in each block of the backbone, with the one that has the stride."""
+    """Number of 3 x 3 convolutions in each block of the backbone, including the one with the stride."""
     filters: tuple[int, ...]
     strides: tuple[int, ...]
     upsample_filters: tuple[int, ...]
     upsample_strides: tuple[int, ...]
     anchors: int
-    """In an output cell, of all classes."""
+    """Number of anchors per output cell, over all classes."""
     classes: int
 
 
@@ -47,19 +47,19 @@ class Layer(NamedTuple):
     weight: str
     shape: Shape
     norm: str
-    """The batch norm that follows, empty where none does."""
+    """The batch norm that follows; empty if there is none."""
     bias: str
-    """Empty where a batch norm follows."""
+    """Empty if a batch norm follows."""
     stride: int = 1
     transposed: bool = False
 
     @property
     def channels(self) -> int:
-        """Channels that come out."""
+        """Number of output channels."""
         return self.shape[1 if self.transposed else 0]
 
     def shapes(self) -> Iterator[tuple[str, Shape]]:
-        """Give name and shape of each of its tensors."""
+        """Yield name and shape of each of its tensors."""
         yield self.weight, self.shape
         if self.norm:
             yield from ((f"{self.norm}.{part}", (self.channels,)) for part in _NORM_PARTS)
@@ -77,7 +77,7 @@ class Layers(NamedTuple):
     """Boxes, scores, directions."""
 
     def all(self) -> Iterator[Layer]:
-        """Give one after the other."""
+        """Yield the layers one after the other."""
         yield self.pillar
         for block in self.blocks:
             yield from block
@@ -86,7 +86,7 @@ class Layers(NamedTuple):
 
 
 def lay_out(architecture: Architecture, layout: Layout, state: State) -> Layers:
-    """Name the layers as `layout` does; a linear layer may come as a 1d convolution, as `state` has it."""
+    """Name the layers as `layout` does; a linear layer may be stored as a 1d convolution, as found in `state`."""
     sizes = architecture
     linear: Shape = (sizes.channels, sizes.point_features)
     if layout.pillar.weight in state and len(state[layout.pillar.weight].shape) == 3:
@@ -111,10 +111,10 @@ def lay_out(architecture: Architecture, layout: Layout, state: State) -> Layers:
 
 
 def infer_architecture(path: Path, state: State, layout: Layout, config: ModelConfig) -> Architecture:
-    """Read the sizes off the tensors; those that no tensor has follow from `config`.
+    """Infer the sizes from the tensors; sizes that no tensor has follow from `config`.
 
-    BundleError where a tensor that this looks at is missing or has another rank. The strides of the blocks are those
-    that make all upsampled blocks as large as the output.
+    Raises BundleError if a tensor it needs is missing or has another rank. The strides of the blocks are those that
+    make all upsampled blocks as large as the output.
     """
     blocks = 1 + max(_numbers(layout.block, "b", state), default=-1)
     if not blocks:
@@ -137,13 +137,13 @@ def infer_architecture(path: Path, state: State, layout: Layout, config: ModelCo
 
 
 def count_point_features(state: State, layout: Layout) -> int:
-    """Read off the first layer how many values a point has; where that is no number known, its usual one."""
+    """Return the number of values per point, from the first layer; the usual one if that number is unknown."""
     shape = state[layout.pillar.weight].shape if layout.pillar.weight in state else ()
     return shape[1] if len(shape) > 1 and shape[1] in layout.point_features else layout.point_features[0]
 
 
 def block_strides(path: Path, output_stride: int, upsample_strides: tuple[int, ...]) -> tuple[int, ...]:
-    """Give the strides of the blocks with which every block, upsampled, has the size of the output."""
+    """Return the strides of the blocks with which every block, upsampled, has the size of the output."""
     totals = [1, *(output_stride * stride for stride in upsample_strides)]
     if any(after == 0 or after % before for before, after in pairwise(totals)):
         raise BundleError(
@@ -153,14 +153,14 @@ def block_strides(path: Path, output_stride: int, upsample_strides: tuple[int, .
 
 
 def check_fit(path: Path, architecture: Architecture, config: ModelConfig) -> None:
-    """Raise BundleError where a network of these sizes cannot be what `config` describes."""
+    """Raise BundleError if a network of these sizes cannot be what `config` describes."""
     totals = list(accumulate(architecture.strides, mul))
     for total, stride in zip(totals, architecture.upsample_strides, strict=True):
         if total != config.rpn.stride * stride:
             raise BundleError(f"{path}: a block of stride {total}, upsampled by {stride}, is not rpn.stride")
     for cells in (config.grid.nx, config.grid.ny):
         if cells % totals[-1]:
-            raise BundleError(f"{path}: {cells} cells of the canvas are no multiple of {totals[-1]}, the last stride")
+            raise BundleError(f"{path}: {cells} cells of the canvas are not a multiple of {totals[-1]}")
 
 
 def check_state(path: Path, layers: Layers, layout: Layout, state: State) -> None:
@@ -169,18 +169,18 @@ def check_state(path: Path, layers: Layers, layout: Layout, state: State) -> Non
     missing = [name for name in wanted if name not in state]
     if missing:
         more = f", and {len(missing) - 1} more are" if len(missing) > 1 else ""
-        raise BundleError(f"{path}: key {missing[0]!r} is missing{more}; a {layout.title} network of this size has it")
+        raise BundleError(f"{path}: key {missing[0]!r} is missing{more}; a {layout.title} network needs it")
     for name, shape in wanted.items():
         if state[name].shape != shape:
-            raise BundleError(f"{path}: key {name!r} has shape {state[name].shape}, the architecture needs {shape}")
+            raise BundleError(f"{path}: key {name!r} has shape {state[name].shape}, but the architecture needs {shape}")
     left = [name for name in state if name not in wanted and name not in layout.extra and not name.endswith(_COUNTER)]
     if left:
         more = f" ({len(left)} such keys)" if len(left) > 1 else ""
-        raise BundleError(f"{path}: key {left[0]!r} is not of the architecture and would be left over{more}")
+        raise BundleError(f"{path}: key {left[0]!r} does not belong to the architecture{more}")
 
 
 def _numbers(template: str, field: str, state: State) -> list[int]:
-    """List what stands in the place of `{field}` in the names of `state`; other fields may be any number."""
+    """Return the numbers that stand for `{field}` in the names of `state`; other fields may be any number."""
     parts = re.split(r"(\{\w\})", template)
     known = {"{b}": r"\d+", "{i}": r"\d+", f"{{{field}}}": r"(\d{1,4})"}
     pattern = re.compile("".join(known.get(part, re.escape(part)) for part in parts) + r"\.")
@@ -188,10 +188,10 @@ def _numbers(template: str, field: str, state: State) -> list[int]:
 
 
 def _shape(path: Path, state: State, name: str, rank: int) -> Shape:
-    """Give the shape of a tensor that must be there with so many axes."""
+    """Return the shape of a tensor that must exist with this number of axes."""
     if name not in state:
         raise BundleError(f"{path}: key {name!r} is missing")
     shape = state[name].shape
     if len(shape) != rank:
-        raise BundleError(f"{path}: key {name!r} has shape {shape}, {rank} axes are needed")
+        raise BundleError(f"{path}: key {name!r} has shape {shape}, but {rank} axes are needed")
     return shape

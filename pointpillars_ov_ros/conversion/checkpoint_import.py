@@ -1,6 +1,6 @@
 # Copyright 2026 The pointpillars_ov_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Bundles of torch checkpoints: OpenPCDet's, zhulf0804/PointPillars' and our own, without those projects or torch."""
+"""Bundles from torch checkpoints of OpenPCDet, zhulf0804/PointPillars and this package, without needing any of them."""
 
 from __future__ import annotations
 
@@ -45,10 +45,10 @@ _STRIDES = (2, 2, 2)
 def import_checkpoint(
     path: Path, folder: Path, description: Description | None = None, fp16: bool = False
 ) -> tuple[ModelBundle, Notes]:
-    """Make a bundle in `folder` of the checkpoint at `path`; give it and what was assumed.
+    """Make a bundle in `folder` from the checkpoint at `path`; return it and what was assumed.
 
-    Without a `description` our own checkpoints are what they say of themselves, others what their project publishes.
-    Raises BundleError where the file, a key, a shape or a value is not that.
+    Without a `description`, our own checkpoints describe themselves, and others are taken to be what their project
+    publishes. Raises BundleError if the file, a key, a shape or a value does not match.
     """
     file = open_torch_file(path)
     state, notes = find_state(file)
@@ -58,13 +58,13 @@ def import_checkpoint(
     if description is None:
         description = describe_checkpoint(file, layout)
         if description.config.provenance:
-            # How it was trained, which our own say of themselves.
+            # How it was trained, as recorded in our own checkpoints.
             origin = f"{description.config.provenance}; checkpoint {path.name}"
     config, sizes, more = description if is_described else fit_description(description, layout, state)
     if sizes is None:
         sizes = infer_architecture(path, state, layout, config)
     else:
-        # The one size that no description says.
+        # The one size that no description contains.
         sizes = dataclasses.replace(sizes, point_features=count_point_features(state, layout))
     layers = lay_out(sizes, layout, state)
     check_state(path, layers, layout, state)
@@ -77,23 +77,23 @@ def import_checkpoint(
 
 
 def describe_checkpoint(file: TorchFile, layout: Layout) -> Description:
-    """Say what a checkpoint is that comes without a description."""
+    """Describe a checkpoint that comes without a description."""
     text = own_config_text(file)
     if text is not None:
-        note = f"the configuration is {OWN_CONFIG_KEY} in the file"
+        note = f"configuration: {OWN_CONFIG_KEY} in the file"
         return Description(parse_config(file.path, text), None, (note,))
     version = mmdet3d_version(file) if layout is MMDET3D else ""
     if version.startswith("0."):
-        note = f"preset {MMDET.preset}: the boxes of mmdet3d {version}, which are as there, were others than since 1.0"
+        note = f"preset {MMDET.preset}: boxes are coded as in mmdet3d {version}, unlike in 1.0 and later"
         return Description(read_preset(MMDET.preset), None, (note,))
-    note = f"preset {layout.preset}: no configuration was given, this is what {layout.title} publishes"
+    note = f"preset {layout.preset}: no configuration was given, so the one that {layout.title} publishes is assumed"
     return describe_preset(layout.preset, (note,))
 
 
 def fit_description(description: Description, layout: Layout, state: State) -> Description:
-    """Return what a checkpoint is whose pillars have other channels than the published network's.
+    """Return the description of a checkpoint whose pillars have another number of channels than the published network.
 
-    It is a network of other sizes then, which its tensors tell; what no tensor tells is as published.
+    The network then has other sizes, which follow from its tensors; everything else is as published.
     """
     config, sizes, notes = description
     tensor = state.get(layout.pillar.weight)
@@ -101,15 +101,15 @@ def fit_description(description: Description, layout: Layout, state: State) -> D
         return description
     channels = tensor.shape[0]
     note = (
-        f"sizes: pillars of {channels} channels are not the {config.rpn.channels} of {layout.title}'s; all sizes are "
-        "those of the tensors, range, pillars and anchors those of the preset: give --config where they are others"
+        f"sizes: pillars have {channels} channels, not {config.rpn.channels} as published; all sizes are "
+        "those of the tensors; range, pillars and anchors are those of the preset (set --config if they differ)"
     )
     config = dataclasses.replace(config, rpn=dataclasses.replace(config.rpn, channels=channels))
     return Description(config, None, (*notes, note))
 
 
 def describe_preset(name: str, notes: Notes = ()) -> Description:
-    """Describe the network of a preset; that of a checkpoint with the sizes of its layers."""
+    """Describe the network of a preset, including the sizes of its layers if it is for checkpoints."""
     config = read_preset(name)
     layout = next((layout for layout in LAYOUTS if layout.preset == name), None)
     if layout is None:
@@ -129,25 +129,25 @@ def describe_preset(name: str, notes: Notes = ()) -> Description:
 
 
 def check_preset(name: str, path: Path) -> None:
-    """Raise BundleError where the preset describes checkpoints of another project than the one at `path` is of."""
+    """Raise BundleError if the preset describes checkpoints of another project than the one at `path`."""
     layout = find_layout(path, find_state(open_torch_file(path))[0])
     others = [other for other in LAYOUTS if other.preset == name and other is not layout]
     if others:
         raise BundleError(
-            f"{path} is a checkpoint of {layout.title}, {name} describes those of {others[0].title}; "
-            "where that is meant, give a bundle.yaml with --config"
+            f"{path} is a checkpoint of {layout.title}, but {name} describes those of {others[0].title}; "
+            "if that is intended, pass a bundle.yaml with --config"
         )
 
 
 def describe_file(path: Path) -> Description:
-    """Read a description: a bundle.yaml, or a YAML of OpenPCDet; BundleError where it is neither."""
+    """Read a description: a bundle.yaml, or a YAML of OpenPCDet; BundleError if it is neither."""
     tree = read_tree(path)
     if is_openpcdet(tree):
         return describe_openpcdet(path)
     if "format" not in tree:
-        raise BundleError(f"{path} is neither a bundle.yaml nor OpenPCDet's YAML of a model; no other is known here")
+        raise BundleError(f"{path} is neither a bundle.yaml nor a model YAML of OpenPCDet")
     config = dataclasses.replace(read_config(path), sha256={})
-    return Description(config, None, (f"the configuration is {path}",))
+    return Description(config, None, (f"configuration: {path}",))
 
 
 def parse_config(path: Path, text: str) -> ModelConfig:
@@ -162,11 +162,11 @@ def parse_config(path: Path, text: str) -> ModelConfig:
 
 
 def describe_weights(sizes: Architecture, layout: Layout) -> Notes:
-    """List how the weights were read, as far as the project's code says it and the checkpoint does not."""
+    """List how the weights were read, where the project's code determines it and the checkpoint does not."""
     notes = [f"batch norm: epsilon 0.001, as in the code of {layout.title}"]
     if layout.is_centered:
         axes = "x, y and z" if sizes.point_features > DECORATED else "x and y"
-        notes.append(f"points: {axes} are replaced by the distance from the pillar's centre, as its code does")
+        notes.append(f"points: {axes} are replaced by the distance from the pillar's centre, as in its code")
     if sizes.point_features > DECORATED:
-        notes.append("points: the tenth value is the height over the middle of z_range, as its code has it")
+        notes.append("points: the tenth value is the height above the middle of z_range, as in its code")
     return tuple(notes)

@@ -1,6 +1,6 @@
 # Copyright 2026 The pointpillars_ov_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Whose checkpoint it is: how each project names the weights of the same network, and what it means by them."""
+"""Checkpoint layouts: how each project names the weights of the same network, and what it means by them."""
 
 from __future__ import annotations
 
@@ -17,22 +17,24 @@ State = dict[str, TensorRef]
 
 OWN_FORMAT_KEY, OWN_FORMAT = "format", "pointpillars_ov_ros.checkpoint/1"
 OWN_CONFIG_KEY = "bundle_config"
-"""Our own checkpoints are a dict with these two (the second holds the text of a bundle.yaml, its sha256 left out), the
-state dict under `model_state` in OpenPCDet's key layout, and whatever the training needs beside it."""
+"""Keys of our own checkpoints: the format, and the text of a bundle.yaml without its sha256.
+
+The state dict is under `model_state` in OpenPCDet's key layout, beside whatever else the training needs.
+"""
 
 _STATE_KEYS = ("model_state", "state_dict", "model")
 _AVERAGED_KEYS = ("ema_state_dict", "state_dict_ema", "model_ema", "ema_model", "ema", "averaged_model")
-"""Where trainings keep the averaged copy (EMA) of the weights."""
+"""Keys under which trainings store the averaged copy (EMA) of the weights."""
 _WRAPPERS = {"module.": "DataParallel's", "_orig_mod.": "torch.compile's", "model.": "Lightning's"}
-"""Names that a wrapper puts before every key."""
+"""Prefixes that wrappers add to every key."""
 _AVERAGED = ("ema", "averag", "swa", "teacher")
-"""In the names that such copies have within a state dict."""
+"""Parts of the names that such copies have within a state dict."""
 _MMCV_COPY = "ema_"
-"""Begins the names of mmcv's copies, in which dots are underscores."""
+"""Prefix of the names of mmcv's copies, in which dots are underscores."""
 
 
 class Member(NamedTuple):
-    """Where a layer is in the state dict."""
+    """Names of a layer's tensors in the state dict."""
 
     weight: str
     norm: str
@@ -41,7 +43,7 @@ class Member(NamedTuple):
 
 @dataclass(frozen=True)
 class Layout:
-    """The key names of one project. `{b}` is a block of the backbone, `{i}` a place in its torch.nn.Sequential."""
+    """Key names of one project. `{b}` is a block of the backbone, `{i}` an index in its torch.nn.Sequential."""
 
     title: str
     preset: str
@@ -49,27 +51,29 @@ class Layout:
     pillar: Member
     block: str
     first_place: int
-    """Of the first convolution in a block; its batch norm is in the next place, the next convolution 3 further."""
+    """Index of the first convolution in a block; its batch norm is next, the next convolution 3 further."""
     upsample: str
     boxes: str
     scores: str
     directions: str
     extra: tuple[str, ...] = ()
-    """Keys without a meaning for inference."""
+    """Keys that do not matter for inference."""
     point_features: tuple[int, ...] = (9,)
-    """Values of a decorated point that it is known to use, the usual number first."""
+    """Known numbers of values per decorated point, the usual one first."""
     is_centered: bool = False
-    """The coordinates of a point are replaced by their distance from the centre of the pillar: those of nine values
-    x and y, those of ten z, too."""
+    """Whether coordinates of a point are replaced by their distance from the centre of the pillar.
+
+    With nine values per point this concerns x and y, with ten also z.
+    """
 
     def convolution(self, block: int, index: int) -> Member:
-        """Name a convolution of the backbone."""
+        """Return the names of a convolution of the backbone."""
         place = self.first_place + 3 * index
         names = [self.block.format(b=block, i=i) for i in (place, place + 1)]
         return Member(f"{names[0]}.weight", names[1])
 
     def upsampling(self, block: int) -> Member:
-        """Name the layer that brings a block to the size of the output."""
+        """Return the names of the layer that brings a block to the size of the output."""
         names = [self.upsample.format(b=block, i=i) for i in (0, 1)]
         return Member(f"{names[0]}.weight", names[1])
 
@@ -79,7 +83,7 @@ OPENPCDET = Layout(
     preset="openpcdet_kitti_3class",
     pillar=Member("vfe.pfn_layers.0.linear.weight", "vfe.pfn_layers.0.norm"),
     block="backbone_2d.blocks.{b}.{i}",
-    # Place 0 is a layer that pads, and has no weights.
+    # Index 0 is a padding layer without weights.
     first_place=1,
     upsample="backbone_2d.deblocks.{b}.{i}",
     boxes="dense_head.conv_box",
@@ -117,7 +121,7 @@ LAYOUTS = (OPENPCDET, MMDET, MMDET3D)
 
 
 def find_layout(path: Path, keys: Iterable[str]) -> Layout:
-    """Tell which project's names these are; BundleError where they are nobody's."""
+    """Return the layout whose names these are; BundleError if there is none."""
     names = list(keys)
     for layout in LAYOUTS:
         begins = tuple({name.split(".")[0] + "." for name in (layout.pillar.weight, layout.block, layout.boxes)})
@@ -127,34 +131,35 @@ def find_layout(path: Path, keys: Iterable[str]) -> Layout:
     telling = [name for name in names if all(name not in layout.extra for layout in LAYOUTS)] or names
     raise BundleError(
         f"{path} is a checkpoint of another network: its first key is {shown(telling[0])}; "
-        f"known are networks with {known}"
+        f"supported are networks with {known}"
     )
 
 
 def find_state(file: TorchFile) -> tuple[State, tuple[str, ...]]:
-    """Give the tensors of the network by key, and what had to be assumed; BundleError where there are none."""
+    """Return the tensors of the network by key, and what had to be assumed; BundleError if there are none."""
     content = file.content
     if not isinstance(content, dict):
-        raise BundleError(f"{file.path} holds a {type(content).__name__}, a dict of weights is needed")
+        raise BundleError(f"{file.path} holds a {type(content).__name__}, but a dict of weights is needed")
     inner = next((name for name in (*_STATE_KEYS, *_AVERAGED_KEYS) if isinstance(content.get(name), dict)), None)
     state = tensors_of(content if inner is None else content[inner])
     if not state:
         found = ", ".join(shown(key) for key in list(content)[:5]) or "nothing"
-        raise BundleError(f"{file.path} holds no weights, neither by itself nor in {_STATE_KEYS[0]!r}; it has {found}")
+        raise BundleError(f"{file.path} holds no weights at the top level or in {_STATE_KEYS[0]!r}; it has {found}")
     notes = []
     copies = [name for name in _AVERAGED_KEYS if isinstance(content.get(name), dict) and name != inner]
     if inner in _AVERAGED_KEYS:
-        notes.append(f"weights: the averaged ones in {inner!r}, for there are no others")
+        notes.append(f"weights: the averaged ones in {inner!r}, as there are no others")
     elif copies:
-        notes.append(f"weights: those in {inner!r}; the averaged copy in {copies[0]!r} is left out")
+        notes.append(f"weights: those in {inner!r}; the averaged copy in {copies[0]!r} is ignored")
     state, more = unwrap(state)
     return state, (*notes, *more)
 
 
 def unwrap(state: State) -> tuple[State, list[str]]:
-    """Return the tensors under the names that their project gave them, and what was left out for it.
+    """Return the tensors under their project's names, and notes on what was left out.
 
-    What stands before the name of the pillar's layer is a wrapper's; of several copies the one that is no average.
+    Anything before the name of the pillar's layer is the prefix of a wrapper; of several copies, the one that is not an
+    average is used.
     """
     known = [layout.pillar.weight for layout in LAYOUTS]
     prefixes = {key.removesuffix(name) for key in state for name in known if key == name or key.endswith(f".{name}")}
@@ -162,34 +167,34 @@ def unwrap(state: State) -> tuple[State, list[str]]:
         return state, []
     prefix = min(prefixes, key=lambda one: (any(word in one.lower() for word in _AVERAGED), len(one), one))
     bare = {key.removeprefix(prefix): tensor for key, tensor in state.items() if key.startswith(prefix)}
-    # Of one without a prefix, the copies begin with theirs.
+    # If one copy has no prefix, the other copies start with theirs.
     others = [one for one in prefixes if one != prefix]
     bare = {key: tensor for key, tensor in bare.items() if not key.startswith((*others, _MMCV_COPY))}
     notes = []
     if prefix:
         part = next((part for part in _WRAPPERS if prefix.endswith(part)), "")
         whose = _WRAPPERS.get(part, "a wrapper's") if "n_averaged" not in state else "an averaged model's"
-        notes.append(f"keys: {prefix!r} before every one is taken as {whose}, and left out")
+        notes.append(f"keys: the prefix {prefix!r} is taken to be {whose} and removed")
     if len(bare) < len(state):
         rest = next(key for key in state if key.removeprefix(prefix) not in bare or not key.startswith(prefix))
-        notes.append(f"keys: {len(state) - len(bare)} are no part of the network, and left out, such as {shown(rest)}")
+        notes.append(f"keys: {len(state) - len(bare)} are not part of the network and ignored, such as {shown(rest)}")
     return bare, notes
 
 
 def tensors_of(content: Mapping[Any, Any]) -> State:
-    """Give those entries that are tensors under a name."""
+    """Return the entries that are tensors under a name."""
     return {key: item for key, item in content.items() if isinstance(key, str) and isinstance(item, TensorRef)}
 
 
 def mmdet3d_version(file: TorchFile) -> str:
-    """Return the version of mmdet3d that wrote a checkpoint, empty where it does not say."""
+    """Return the version of mmdet3d that wrote a checkpoint; empty if it is not recorded."""
     meta = file.content.get("meta") if isinstance(file.content, dict) else None
     version = meta.get("mmdet3d_version", "") if isinstance(meta, dict) else ""
     return version if isinstance(version, str) else ""
 
 
 def own_config_text(file: TorchFile) -> str | None:
-    """Give the text of the bundle.yaml in a checkpoint of our own, None where it is another's."""
+    """Return the text of the bundle.yaml in a checkpoint of our own, None for another's."""
     content = file.content
     if not isinstance(content, dict) or OWN_CONFIG_KEY not in content:
         return None

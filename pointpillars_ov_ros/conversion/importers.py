@@ -1,6 +1,6 @@
 # Copyright 2026 The pointpillars_ov_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Bundles of networks that come as graphs: pairs of IR files, and of ONNX files in SmallMunich's split."""
+"""Bundles from networks stored as graphs: pairs of IR files, and of ONNX files in SmallMunich's split."""
 
 from __future__ import annotations
 
@@ -25,30 +25,30 @@ NO_NETWORKS = (
     Content.EMPTY, Content.ZEROS, Content.GIT_LFS, Content.WEB_PAGE, Content.ZSTD, Content.GZIP, Content.BZIP2,
     Content.XZ, Content.LZ4, Content.ZIP,
 )  # fmt: skip
-"""What a file that is called .onnx or .xml may be instead."""
+"""Kinds of content that a file named .onnx or .xml may have by mistake."""
 
 
 class Graphs(NamedTuple):
-    """The files of the two networks."""
+    """Files of the two networks."""
 
     pfe: Path
     rpn: Path
 
 
 def preset_names() -> tuple[str, ...]:
-    """Name the architectures this package describes."""
+    """Return the names of the architectures that this package describes."""
     return tuple(sorted(path.stem for path in _preset_folder().glob("*.yaml")))
 
 
 def read_preset(name: str) -> ModelConfig:
     """Read the description of a known architecture."""
     if name not in preset_names():
-        raise BundleError(f"{name!r} is no known architecture; known are {', '.join(preset_names())}")
+        raise BundleError(f"{name!r} is not a known architecture; available: {', '.join(preset_names())}")
     return read_config(_preset_folder() / f"{name}.yaml")
 
 
 def find_preset(source: Path) -> str:
-    """Name the one known architecture that the IR pair in `source` has; BundleError where none or several fit."""
+    """Return the name of the one known architecture of the IR pair in `source`; BundleError if none or several fit."""
     reasons, fitting = [], []
     for name in preset_names():
         config = read_preset(name)
@@ -62,15 +62,15 @@ def find_preset(source: Path) -> str:
 
 
 def only_one(source: Path, fitting: list[str], reasons: list[str]) -> str:
-    """Give the one preset that fits; BundleError where none or several do."""
+    """Return the one preset that fits; BundleError if none or several do."""
     if len(fitting) != 1:
         found = f"{' and '.join(fitting)} fit" if fitting else "; ".join(reasons)
-        raise BundleError(f"{source} has no one known architecture ({found})")
+        raise BundleError(f"{source} does not match exactly one known architecture ({found})")
     return fitting[0]
 
 
 def check_networks(config: ModelConfig, graphs: Graphs) -> tuple[ov.Model, ov.Model]:
-    """Read both networks; BundleError where they lack a tensor of `config`, or have it in another shape."""
+    """Read both networks; BundleError if they lack a tensor of `config` or have it in another shape."""
     import openvino as ov
 
     from pointpillars_ov_ros.model.ports import read_model
@@ -81,9 +81,9 @@ def check_networks(config: ModelConfig, graphs: Graphs) -> tuple[ov.Model, ov.Mo
 
 
 def import_ir(source: Path, preset: str | ModelConfig, folder: Path, fp16: bool = False) -> ModelBundle:
-    """Make a bundle in `folder` of the IR pair in `source`, which must be what `preset` (its name, or itself) says.
+    """Make a bundle in `folder` from the IR pair in `source`, which must match `preset` (a name or a config).
 
-    The files are copied unchanged, or with `fp16` written anew with weights in f16.
+    The files are copied unchanged, or, with `fp16`, rewritten with weights in f16.
     """
     config = read_preset(preset) if isinstance(preset, str) else preset
     files = ir_files(config)
@@ -98,7 +98,7 @@ def import_ir(source: Path, preset: str | ModelConfig, folder: Path, fp16: bool 
 
 
 def import_onnx(graphs: Graphs, config: ModelConfig, folder: Path, fp16: bool = False) -> tuple[ModelBundle, Notes]:
-    """Make a bundle in `folder` of two ONNX files that `config` describes, but for names that it cannot know."""
+    """Make a bundle in `folder` from two ONNX files that `config` describes, except for names that it cannot know."""
     pfe, rpn = read_onnx(graphs.pfe), read_onnx(graphs.rpn)
     fitted, notes = fit_names(config, pfe, rpn, graphs)
     fitted = dataclasses.replace(
@@ -108,7 +108,7 @@ def import_onnx(graphs: Graphs, config: ModelConfig, folder: Path, fp16: bool = 
 
 
 def find_onnx_preset(graphs: Graphs) -> str:
-    """Name the one known architecture that two ONNX files have; BundleError where none or several fit."""
+    """Return the name of the one known architecture of two ONNX files; BundleError if none or several fit."""
     pfe, rpn = read_onnx(graphs.pfe), read_onnx(graphs.rpn)
     reasons, fitting = [], []
     for name in preset_names():
@@ -122,7 +122,7 @@ def find_onnx_preset(graphs: Graphs) -> str:
 
 
 def read_onnx(path: Path) -> ov.Model:
-    """Read an ONNX file; BundleError says in a sentence why it cannot be."""
+    """Read an ONNX file; BundleError says in one sentence why it cannot be read."""
     from openvino import frontend
     from openvino.passes import ConstantFolding, Manager
 
@@ -131,16 +131,16 @@ def read_onnx(path: Path) -> ov.Model:
     content = identify(path)
     if content in NO_NETWORKS:
         raise BundleError(f"{path} is {content.value}")
-    # Asked for by name: read_model tries all others on a damaged file, and those complain on stderr.
+    # Requested by name: on a damaged file read_model tries all other frontends, which complain on stderr.
     reader = frontend.FrontEndManager().load_by_framework("onnx")
     try:
         model = reader.convert(reader.load(str(path)))
     except _frontend_errors() as error:
         reason = str(error).strip().splitlines()[-1].rstrip(".")
-        raise BundleError(f"{path} is truncated or no ONNX that OpenVINO reads ({reason})") from None
+        raise BundleError(f"{path} is truncated or not an ONNX file that OpenVINO can read ({reason})") from None
     if not any(node.get_type_name() == "FakeQuantize" for node in model.get_ops()):
-        # The reader leaves biases as constants reshaped, which neither the host encoder nor `make_lean` looks through.
-        # In quantized networks it would fold the weights to float, too.
+        # The reader leaves biases as reshaped constants, which neither the host encoder nor `make_lean` looks through.\
+        # In quantized networks folding would also convert the weights to float.
         folding = Manager()
         folding.register_pass(ConstantFolding())
         folding.run_passes(model)
@@ -148,9 +148,9 @@ def read_onnx(path: Path) -> ov.Model:
 
 
 def fit_names(config: ModelConfig, pfe: ov.Model, rpn: ov.Model, graphs: Graphs) -> tuple[ModelConfig, Notes]:
-    """Replace those names of outputs and of the canvas in `config` that the exporter made up, by shape.
+    """Replace the names of outputs and of the canvas in `config` by those of the exporter, matched by shape.
 
-    BundleError where a tensor has no match, or several. The names of the PFE's inputs must be those of `config`.
+    Raises BundleError if a tensor has no match or several. The names of the PFE's inputs must be those of `config`.
     """
     from pointpillars_ov_ros.model.ports import check_ports
 
@@ -178,7 +178,7 @@ def fit_names(config: ModelConfig, pfe: ov.Model, rpn: ov.Model, graphs: Graphs)
 
 
 def match_ports(path: Path, kind: str, ports: list[Any], wanted: Mapping[str, Shape]) -> dict[str, str]:
-    """Give the network's own name for each `wanted` tensor: the same where it exists, else that of its shape."""
+    """Return the network's own name for each `wanted` tensor: the same if it exists, else that of its shape."""
     from pointpillars_ov_ros.model.ports import check_ports
 
     names = {name for port in ports for name in port.get_names()}
@@ -200,7 +200,7 @@ def match_ports(path: Path, kind: str, ports: list[Any], wanted: Mapping[str, Sh
 
 
 def save_bundle(config: ModelConfig, pfe: ov.Model, rpn: ov.Model, folder: Path, fp16: bool) -> ModelBundle:
-    """Write two graphs as IR, check what was written against `config`, and make a bundle of it."""
+    """Write two graphs as IR, check the written files against `config`, and make a bundle from them."""
     import openvino as ov
 
     with tempfile.TemporaryDirectory(prefix="pointpillars_ov_") as scratch:
@@ -212,7 +212,7 @@ def save_bundle(config: ModelConfig, pfe: ov.Model, rpn: ov.Model, folder: Path,
 
 
 def _frontend_errors() -> tuple[type[Exception], ...]:
-    """List what a frontend raises: kinds of its own, and not RuntimeError like the rest of OpenVINO."""
+    """Return the exceptions of frontends: their own types, unlike RuntimeError in the rest of OpenVINO."""
     from openvino import frontend
 
     return (

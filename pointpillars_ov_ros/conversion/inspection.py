@@ -1,6 +1,6 @@
 # Copyright 2026 The pointpillars_ov_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""What the networks of a bundle are: tensors, layers with weights, their precision, their arithmetic, their bytes."""
+"""Summary of the networks of a bundle: tensors, layers with weights, their precision, operations and bytes."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ WEIGHTED = (
     "GroupConvolutionBackpropData",
     "MatMul",
 )
-"""Layers whose multiply-adds are counted; all others together take next to none of a PointPillars."""
+"""Layers whose multiply-adds are counted; all others together take next to nothing in a PointPillars network."""
 _ON_WEIGHTS = {"Convert", "Subtract", "Multiply", "FakeQuantize", "Reshape", "Transpose", "Unsqueeze", "Squeeze"}
-"""What may lie between a layer and the constant that its weights are made of."""
+"""Operations that may lie between a layer and the constant that its weights come from."""
 _VALUE_KEEPING = {"Convert", "Reshape", "Transpose", "MaxPool", "DepthToSpace", "VariadicSplit", "Split", "Pad"}
-"""What passes quantized values on as they are."""
+"""Operations that pass quantized values on unchanged."""
 _FLOATS = {"f32", "f16", "bf16", "f64"}
 
 
@@ -49,13 +49,13 @@ class LayerSummary:
     name: str
     kind: str
     precision: str
-    """INT8 where the weights and what comes in are quantized; else the float type of the weights in the file."""
+    """INT8 if the weights and the input are quantized; else the float type of the weights in the file."""
     stored: str
-    """Element type of the weights in the file; empty where they are computed."""
+    """Element type of the weights in the file; empty if they are computed."""
     weights: int
     weight_bytes: int
     macs: int | None
-    """Multiply-adds of one inference; None where a shape is not fixed. FLOPs are twice as many."""
+    """Multiply-adds per inference; None if a shape is dynamic. FLOPs are twice as many."""
 
 
 @dataclass(frozen=True)
@@ -75,13 +75,13 @@ class NetworkSummary:
     file: str
     graph_bytes: int
     weight_bytes: int
-    """Of the .bin file."""
+    """Size of the .bin file."""
     inputs: tuple[TensorSummary, ...]
     outputs: tuple[TensorSummary, ...]
     layers: tuple[LayerSummary, ...]
     constants: tuple[ConstantSummary, ...]
     is_quantized: bool
-    """Whether anything in it is."""
+    """Whether any part of the network is quantized."""
 
     @property
     def bytes(self) -> int:
@@ -90,28 +90,28 @@ class NetworkSummary:
 
     @property
     def macs(self) -> int | None:
-        """Multiply-adds of one inference; None where a shape is not fixed."""
+        """Multiply-adds per inference; None if a shape is dynamic."""
         counts = [layer.macs for layer in self.layers if layer.macs is not None]
         return sum(counts) if len(counts) == len(self.layers) else None
 
     @property
     def precision(self) -> str:
-        """Count the layers by precision, as in '21 INT8, 1 f32'."""
+        """Number of layers by precision, as in '21 INT8, 1 f32'."""
         counts = Counter(layer.precision for layer in self.layers)
         return ", ".join(f"{count} {kind}" for kind, count in counts.most_common())
 
 
 @dataclass(frozen=True)
 class BundleSummary:
-    """A bundle."""
+    """Summary of a bundle."""
 
     config: ModelConfig
     networks: dict[str, NetworkSummary]
-    """PFE and RPN."""
+    """Summaries of PFE and RPN."""
 
 
 def inspect_bundle(bundle: ModelBundle) -> BundleSummary:
-    """Look into both networks; BundleError where one is not what the bundle says."""
+    """Inspect both networks; BundleError if one is not what the bundle says."""
     config, core = bundle.config, ov.Core()
     networks = {}
     for name, file, ports in (
@@ -142,16 +142,16 @@ def find_layers(model: ov.Model) -> tuple[LayerSummary, ...]:
 
 
 def is_quantized(model: ov.Model) -> bool:
-    """Tell whether a graph holds quantized tensors or weights."""
+    """Whether a graph holds quantized tensors or weights."""
     fake = any(node.get_type_name() == "FakeQuantize" for node in model.get_ordered_ops())
     return fake or any(layer.stored and layer.stored not in _FLOATS for layer in find_layers(model))
 
 
 def count_macs(node: ov.Node) -> int | None:
-    """Give the multiply-adds of a layer, those with padding counted like others; None where a shape is not fixed.
+    """Return the multiply-adds of a layer, including those on padding; None if a shape is dynamic.
 
     Every value of a convolution's output is a sum over its inputs' channels and the kernel; every value of a
-    deconvolution's input goes into all output channels and the kernel.
+    deconvolution's input contributes to all output channels and the kernel.
     """
     shapes = [node.get_input_partial_shape(0), node.get_input_partial_shape(1), node.get_output_partial_shape(0)]
     if any(shape.is_dynamic for shape in shapes):
@@ -192,7 +192,7 @@ def _float_type(node: ov.Node, stored: str) -> str:
 
 
 def _origin(node: ov.Node) -> tuple[ov.Node | None, bool]:
-    """Give the constant that weights are made of, None where they are computed; and whether a FakeQuantize is on it."""
+    """Return the constant that weights come from, None if they are computed; and whether a FakeQuantize follows it."""
     has_quantizer = False
     while node.get_type_name() in _ON_WEIGHTS:
         has_quantizer = has_quantizer or node.get_type_name() == "FakeQuantize"
@@ -201,7 +201,7 @@ def _origin(node: ov.Node) -> tuple[ov.Node | None, bool]:
 
 
 def _is_quantized_value(node: ov.Node) -> bool:
-    """Tell whether a value comes straight from FakeQuantizes."""
+    """Whether a value comes directly from FakeQuantizes."""
     while node.get_type_name() in _VALUE_KEEPING:
         node = source(node)
     if node.get_type_name() == "Concat":

@@ -24,10 +24,10 @@ from pointpillars_ov_ros.core.dense_pfe import DensePfeInputs
 from pointpillars_ov_ros.model.ports import pfe_ports
 
 BATCH_NORM_EPSILON = 1e-3
-"""Of every batch norm in OpenPCDet, mmdet3d and zhulf0804/PointPillars; no checkpoint says it."""
+"""Epsilon of every batch norm in OpenPCDet, mmdet3d and zhulf0804/PointPillars; checkpoints do not contain it."""
 
 DECORATED = 9
-"""Values of a point that every PFE has; a tenth is 1 for a point and 0 in an empty slot."""
+"""Values per point that every PFE has; a tenth is 1 for a point and 0 in an empty slot."""
 _AXIS_CHANNELS, _AXIS_SLOTS = 1, 3
 
 
@@ -39,15 +39,15 @@ class Linear(NamedTuple):
 
 
 class WeightReader:
-    """Reads layers of a checkpoint."""
+    """Reader for the layers of a checkpoint."""
 
     def __init__(self, file: TorchFile, state: State) -> None:
-        """Take the tensors of `state`, which are in `file`."""
+        """Read from the tensors of `state`, which are in `file`."""
         self._file = file
         self._state = state
 
     def read(self, layer: Layer) -> Linear:
-        """Read a layer, its batch norm folded in; BundleError where a value is not finite."""
+        """Read a layer with its batch norm folded in; BundleError if a value is not finite."""
         weight = self._tensor(layer.weight)
         if not layer.norm:
             return Linear(weight.astype(np.float32), self._tensor(layer.bias).astype(np.float32))
@@ -69,10 +69,10 @@ class WeightReader:
 
 
 def decorate_weights(linear: Linear, layout: Layout, config: ModelConfig) -> Linear:
-    """Bring the weights of a PFE's layer to the decoration of this package.
+    """Convert the weights of a PFE's layer to the decoration of this package.
 
-    That is x, y, z, intensity, x y z from the mean of the pillar, x y from its centre, and for OpenPCDet's height over
-    the middle of the pillar one more, which is 1 for every point (and 0 in empty slots).
+    That is x, y, z, intensity, x y z from the mean of the pillar, x y from its centre. OpenPCDet's height above the
+    middle of the pillar needs one more value, which is 1 for every point (and 0 in empty slots).
     """
     weight = linear.weight.reshape(len(linear.weight), -1).astype(np.float64)
     if layout.is_centered:
@@ -129,7 +129,7 @@ def build_rpn(config: ModelConfig, layers: Layers, reader: WeightReader) -> ov.M
 
 
 def parameter(name: str, shape: tuple[int, ...]) -> ov.Node:
-    """Make a float32 input called `name`."""
+    """Return a float32 input named `name`."""
     node = ops.parameter(list(shape), np.float32, name=name)
     node.output(0).set_names({name})
     return node
@@ -152,7 +152,7 @@ def add_bias(node: ov.Node, linear: Linear) -> ov.Node:
 
 
 def finish(results: dict[str, ov.Node], inputs: list[ov.Node], name: str) -> ov.Model:
-    """Make the model of these results, each under its name."""
+    """Return the model with these results, each under its name."""
     for output, node in results.items():
         node.output(0).set_names({output})
     return ov.Model(list(results.values()), inputs, name)

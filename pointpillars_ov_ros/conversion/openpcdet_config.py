@@ -1,8 +1,9 @@
 # Copyright 2026 The pointpillars_ov_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""OpenPCDet's YAML files (tools/cfgs/.../pointpillar.yaml) as a `ModelConfig`.
+"""Conversion of OpenPCDet's YAML files (tools/cfgs/.../pointpillar.yaml) to a `ModelConfig`.
 
-What such a file leaves to OpenPCDet's code is taken from there, and what neither says is assumed; both are listed.
+Values that such a file leaves to OpenPCDet's code are taken from there; values that neither contains are assumed. Both
+are listed.
 """
 
 from __future__ import annotations
@@ -39,22 +40,22 @@ _OWN_INPUTS = PfeInputs("x", "y", "z", "intensity", "num_points", "center_x", "c
 
 
 class Description(NamedTuple):
-    """What a network is."""
+    """Description of a network."""
 
     config: ModelConfig
     architecture: Architecture | None
-    """None where the description does not say it."""
+    """None if the description does not contain it."""
     notes: tuple[str, ...] = ()
-    """What was assumed, and from where."""
+    """Assumptions, and their sources."""
 
 
 def is_openpcdet(tree: Tree) -> bool:
-    """Tell whether a document is of OpenPCDet."""
+    """Whether a document is a configuration of OpenPCDet."""
     return "MODEL" in tree and "DATA_CONFIG" in tree
 
 
 def describe_openpcdet(path: Path) -> Description:
-    """Read such a file; BundleError names file, field and value where a setting is missing or not of this network."""
+    """Read such a file; BundleError names file, field and value if a setting is missing or not supported."""
     notes: list[str] = []
     root = Settings(path, _with_base(path, read_tree(path), notes))
     model, data = root.section("MODEL"), root.section("DATA_CONFIG")
@@ -86,16 +87,16 @@ def describe_openpcdet(path: Path) -> Description:
 
 
 def _with_base(path: Path, tree: Tree, notes: list[str]) -> Tree:
-    """Give the document over the dataset file that it names, which lies beside it or in a folder above."""
+    """Return the document merged over the dataset file that it names, which is beside it or in a folder above."""
     data = tree.get("DATA_CONFIG")
     base = data.get(_BASE) if isinstance(data, dict) else None
     if not isinstance(base, str):
         return tree
     found = next((folder / base for folder in path.resolve().parents if (folder / base).is_file()), None)
     if found is None:
-        notes.append(f"DATA_CONFIG: {base} is not in a folder above {path}; what only it says is assumed")
+        notes.append(f"DATA_CONFIG: {base} is not in a folder above {path}; its values are assumed")
         return tree
-    notes.append(f"DATA_CONFIG: what {path.name} does not say is from {found}")
+    notes.append(f"DATA_CONFIG: values missing from {path.name} are from {found}")
     return merge({"DATA_CONFIG": read_tree(found)}, tree)
 
 
@@ -103,7 +104,7 @@ def _check_kind(model: Settings, data: Settings) -> None:
     """Raise BundleError unless it is the network that this package builds."""
     foreign = sorted(set(model.tree) - _MODEL_PARTS)
     if foreign:
-        raise model.refuse(foreign[0], "is not of a PointPillar network")
+        raise model.refuse(foreign[0], "does not belong to a PointPillar network")
     model.expect("NAME", "PointPillar")
     vfe, head = model.section("VFE"), model.section("DENSE_HEAD")
     vfe.expect("NAME", "PillarVFE")
@@ -129,10 +130,10 @@ def _grid(data: Settings) -> GridConfig:
     low_x, low_y, low_z, high_x, high_y, high_z = data.numbers("POINT_CLOUD_RANGE", 6)
     steps = [step for step in data.sections("DATA_PROCESSOR") if step.tree.get("NAME") == "transform_points_to_voxels"]
     if len(steps) != 1:
-        raise data.refuse("DATA_PROCESSOR", f"{len(steps)} steps are transform_points_to_voxels, 1 is needed")
+        raise data.refuse("DATA_PROCESSOR", f"{len(steps)} steps are transform_points_to_voxels, but 1 is needed")
     size_x, size_y, size_z = steps[0].numbers("VOXEL_SIZE", 3)
     if abs(size_z - (high_z - low_z)) > 1e-6:
-        raise steps[0].refuse("VOXEL_SIZE", f"{size_z:g} m are not the height of the range, {high_z - low_z:g} m")
+        raise steps[0].refuse("VOXEL_SIZE", f"{size_z:g} m is not the height of the range, {high_z - low_z:g} m")
     limits = steps[0].section("MAX_NUMBER_OF_VOXELS")
     return GridConfig(
         x_range=(low_x, high_x),
@@ -166,7 +167,7 @@ def _anchor_grid(sets: list[Settings], grid: GridConfig, stride: int) -> AnchorG
 
 
 def _same(sets: list[Settings], name: str, default: int | None = None) -> int:
-    """Give a whole number or truth value that all classes must share."""
+    """Return an integer or boolean that all classes must share."""
     values = {int(settings.integer(name)) if default is None else int(settings.tree.get(name, 0)) for settings in sets}
     if len(values) != 1:
         raise sets[0].refuse(name, f"the classes differ: {sorted(values)}")
@@ -175,7 +176,7 @@ def _same(sets: list[Settings], name: str, default: int | None = None) -> int:
 
 def _direction(head: Settings) -> DirectionConfig:
     if head.number("DIR_LIMIT_OFFSET") != 0.0:
-        raise head.refuse("DIR_LIMIT_OFFSET", f"{head.number('DIR_LIMIT_OFFSET')} is not 0, the only one converted")
+        raise head.refuse("DIR_LIMIT_OFFSET", f"{head.number('DIR_LIMIT_OFFSET')} is not 0, the only value supported")
     return DirectionConfig(head.number("DIR_OFFSET"))
 
 
@@ -183,7 +184,7 @@ def _postprocess(settings: Settings, notes: list[str]) -> PostprocessConfig:
     nms = settings.section("NMS_CONFIG")
     per_class = bool(nms.get("MULTI_CLASSES_NMS"))
     if per_class:
-        notes.append("MULTI_CLASSES_NMS: each box has its best class only, where OpenPCDet keeps one for every class")
+        notes.append("MULTI_CLASSES_NMS: each box has only its best class, whereas OpenPCDet keeps one box per class")
     return PostprocessConfig(
         score_threshold=settings.number("SCORE_THRESH"),
         nms_threshold=nms.number("NMS_THRESH"),
@@ -224,7 +225,7 @@ def _architecture(model: Settings, config: ModelConfig) -> Architecture:
 
 
 def _assumed(data: Settings) -> list[str]:
-    """List what the file does not say."""
+    """List what the file does not specify."""
     notes = [
         "box_coder: yaw, length width height, z of the centre, as OpenPCDet's ResidualCoder has it",
         "anchor_mask: none, as OpenPCDet has none",
@@ -232,7 +233,7 @@ def _assumed(data: Settings) -> list[str]:
         "another sensor",
     ]
     if not data.has("POINT_FEATURE_ENCODING"):
-        notes.append(f"points: {', '.join(_POINT_VALUES)}, as OpenPCDet's KITTI dataset has them")
+        notes.append(f"points: {', '.join(_POINT_VALUES)}, as in OpenPCDet's KITTI dataset")
     if data.tree.get("FOV_POINTS_ONLY"):
-        notes.append("FOV_POINTS_ONLY: trained on clouds cropped to what the camera sees")
+        notes.append("FOV_POINTS_ONLY: trained on clouds cropped to the camera's view")
     return notes

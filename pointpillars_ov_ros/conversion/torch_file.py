@@ -1,9 +1,9 @@
 # Copyright 2026 The pointpillars_ov_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Files of torch.save, read without torch: the zip of torch 1.6 and later, and the stream of those before.
+"""Files of torch.save, read without torch: the zip of torch 1.6 and later, and the stream of earlier versions.
 
-Both hold a pickle of everything but the elements of the tensors, which follow apart. Tensors are read one by one as
-they are asked for, so that the state of an optimizer costs nothing.
+Both hold a pickle of everything but the elements of the tensors, which are stored separately. Tensors are read one by
+one on request, so that the state of an optimizer costs nothing.
 """
 
 from __future__ import annotations
@@ -32,10 +32,10 @@ _TAR_MAGIC, _TAR_MAGIC_AT = b"ustar", 257
 
 
 _DAMAGED = (zipfile.BadZipFile, EOFError, OSError, RuntimeError, ValueError, OverflowError, struct.error)
-"""What `zipfile` raises for files that are no zip, lie about places and lengths, or are encrypted."""
+"""Exceptions of `zipfile` for files that are not zips, have wrong offsets or lengths, or are encrypted."""
 
 
-_PAIR = ", which needs the folder that holds both networks, {}, and not one of them"
+_PAIR = "; pass the folder that holds both networks, {}, instead of one of them"
 _CURES = {
     Content.ONNX: _PAIR.format("*pfe*.onnx and *rpn*.onnx"),
     Content.XML: _PAIR.format("pfe.xml and rpn.xml"),
@@ -46,24 +46,24 @@ _CURES = {
         "",
     ),
 }  # fmt: skip
-"""Files that are no checkpoints, and what is to be said beside what they are."""
+"""Advice for files that are not checkpoints."""
 
 
 class TorchFile(ABC):
     """An open checkpoint."""
 
     def __init__(self, path: Path) -> None:
-        """Know the file's name for messages."""
+        """Remember the path for messages."""
         self.path = path
         self.content: Any = None
-        """What was saved, with a TensorRef in the place of every tensor."""
+        """The saved object, with a TensorRef in place of every tensor."""
 
     def array(self, tensor: TensorRef) -> Array:
-        """Read a tensor, in its own shape and C order; bfloat16 becomes float32. BundleError where it is cut short."""
+        """Read a tensor, in its own shape and C order; bfloat16 becomes float32. BundleError if it is truncated."""
         storage = tensor.storage
         dtype = np.dtype(storage.type.dtype)
         size = storage.size * dtype.itemsize
-        # Before reading: where a damaged file claims more than it has, so much memory would be asked for.
+        # Before reading: if a damaged file claims more than it has, that much memory would be allocated.
         data = self._read(storage, size) if size <= self.path.stat().st_size else b""
         if len(data) != size:
             raise BundleError(f"{self.path} is truncated: storage {shown(storage.key)} does not have its {size} bytes")
@@ -77,7 +77,7 @@ class TorchFile(ABC):
 
     @abstractmethod
     def _read(self, storage: Storage, size: int) -> bytes:
-        """Give the `size` bytes of a storage, or fewer where there are no more."""
+        """Return the `size` bytes of a storage, or fewer if the file ends."""
 
 
 def open_torch_file(path: Path) -> TorchFile:
@@ -91,14 +91,14 @@ def open_torch_file(path: Path) -> TorchFile:
         raise BundleError(f"{path} is {content.value}{_CURES[content]}")
     if head[_TAR_MAGIC_AT:] == _TAR_MAGIC:
         raise BundleError(
-            f"{path} is a tar, as torch before 0.2 wrote; load it in torch and save it again: "
+            f"{path} is a tar file, as written by torch before 0.2; load it in torch and save it again: "
             "torch.save(torch.load(OLD), NEW)"
         )
     return _StreamFile(path)
 
 
 class _ZipFile(TorchFile):
-    """A zip with `data.pkl`, and a member in `data/` for each storage."""
+    """A zip with `data.pkl` and a member in `data/` per storage."""
 
     def __init__(self, path: Path) -> None:
         super().__init__(path)
@@ -107,7 +107,7 @@ class _ZipFile(TorchFile):
                 self._members = {info.filename: info for info in archive.infolist()}
                 pickles = [name for name in self._members if name == "data.pkl" or name.endswith("/data.pkl")]
                 if len(pickles) != 1:
-                    raise BundleError(f"{path} is a zip with {len(pickles)} data.pkl, and no torch checkpoint")
+                    raise BundleError(f"{path} is a zip with {len(pickles)} data.pkl, not a torch checkpoint")
                 self._root = pickles[0].removesuffix("data.pkl")
                 self._check_byte_order(archive)
                 with archive.open(self._member("data.pkl")) as stream:
@@ -126,9 +126,9 @@ class _ZipFile(TorchFile):
         info = self._members.get(self._root + name)
         if info is None:
             raise BundleError(f"{self.path} is damaged: it lacks {shown(self._root + name)}")
-        # torch compresses nothing, and what is compressed may grow without bounds.
+        # torch compresses nothing, and compressed data may expand without bounds.
         if info.compress_type != zipfile.ZIP_STORED:
-            raise BundleError(f"{self.path}: {shown(info.filename)} is compressed, as torch.save never does")
+            raise BundleError(f"{self.path}: {shown(info.filename)} is compressed, which torch.save never does")
         return info
 
     def _check_byte_order(self, archive: zipfile.ZipFile) -> None:
@@ -136,7 +136,7 @@ class _ZipFile(TorchFile):
             with archive.open(self._member("byteorder")) as stream:
                 order = stream.read(_SIZE_BYTES)
             if order != b"little":
-                raise BundleError(f"{self.path}: byteorder is {shown(order)}, b'little' is needed")
+                raise BundleError(f"{self.path}: byteorder is {shown(order)}, expected b'little'")
 
     def _damaged(self, error: Exception) -> BundleError:
         return BundleError(f"{self.path} is truncated or damaged ({one_line(error)})")
@@ -150,11 +150,11 @@ class _StreamFile(TorchFile):
         with path.open("rb") as stream:
             magic, _ = load_pickle(stream, path)
             if not isinstance(magic, int) or magic != _STREAM_MAGIC:
-                raise BundleError(f"{path} is a pickle, and no torch checkpoint")
+                raise BundleError(f"{path} is a pickle, but not a torch checkpoint")
             protocol, machine = load_pickle(stream, path)[0], load_pickle(stream, path)[0]
             if protocol != _STREAM_PROTOCOL or not isinstance(machine, dict) or not machine.get("little_endian"):
                 raise BundleError(
-                    f"{path}: protocol {shown(protocol)} of {shown(machine)} is not read; save it again in torch"
+                    f"{path}: protocol {shown(protocol)} of {shown(machine)} is not supported; save it again in torch"
                 )
             self.content, self._storages = load_pickle(stream, path)
             keys, _ = load_pickle(stream, path)
@@ -175,7 +175,7 @@ class _StreamFile(TorchFile):
             return stream.read(size)
 
     def _find_storages(self, stream: BinaryIO) -> None:
-        """Note where each storage begins; how long it is follows from the types that the pickle gave them."""
+        """Record where each storage starts; its length follows from the types in the pickle."""
         at = self._begin
         for key in self._keys:
             stream.seek(at)

@@ -113,7 +113,7 @@ def test_a_negative_variance_is_named(tmp_path: Path, project: str) -> None:
 def test_a_key_that_is_left_over_is_named(tmp_path: Path, project: str, key: str) -> None:
     state = {**state_of(project), key: np.zeros(3, np.float32)}
     message = refusal(save_checkpoint(project, tmp_path / "a.pth", state=state))
-    assert f"key {key!r} is not of the architecture" in message
+    assert f"key {key!r} does not belong to the architecture" in message
 
 
 @pytest.mark.parametrize("name", [layout.preset for layout in LAYOUTS])
@@ -160,7 +160,7 @@ def test_the_preset_of_another_project_is_refused(tmp_path: Path) -> None:
     path = save_checkpoint("mmdet", tmp_path / "a.pth")
     check_preset("mmdet_kitti_3class", path)
     check_preset("smallmunich_car", path)
-    with pytest.raises(BundleError, match="openpcdet_kitti_3class describes those of OpenPCDet"):
+    with pytest.raises(BundleError, match="but openpcdet_kitti_3class describes those of OpenPCDet"):
         check_preset("openpcdet_kitti_3class", path)
 
 
@@ -172,9 +172,9 @@ def changed(part: str, **changes: Any) -> ModelConfig:
 @pytest.mark.parametrize(
     ("config", "words"),
     [
-        (changed("rpn", channels=7), "has shape (6, 10), the architecture needs (7, 10)"),
-        (changed("rpn", stride=4), "24 cells of the canvas are no multiple of 16"),
-        (changed("grid", y_range=(-2.0, 2.0)), "20 cells of the canvas are no multiple of 8"),
+        (changed("rpn", channels=7), "has shape (6, 10), but the architecture needs (7, 10)"),
+        (changed("rpn", stride=4), "24 cells of the canvas are not a multiple of 16"),
+        (changed("grid", y_range=(-2.0, 2.0)), "20 cells of the canvas are not a multiple of 8"),
         (dataclasses.replace(small_config(), anchors=small_config().anchors[:2]), "has shape"),
     ],
     ids=["channels", "stride", "cells", "anchors"],
@@ -214,4 +214,4 @@ def test_pillars_of_other_channels_make_a_network_of_other_sizes_and_that_is_sai
     path = save_zip({"model_state": openpcdet_state(sizes)}, tmp_path / "a.pth")
     bundle, notes = import_checkpoint(path, tmp_path / "bundle")
     assert bundle.config.rpn.channels == sizes.channels
-    assert any(note.startswith("sizes: pillars of 6 channels are not the 64 of OpenPCDet's") for note in notes)
+    assert any(note.startswith("sizes: pillars have 6 channels, not 64 as published") for note in notes)

@@ -161,7 +161,7 @@ WRAPPED: dict[str, tuple[Any, tuple[str, ...]]] = {
     "both": (lambda s: {f"module._orig_mod.{k}": v for k, v in s.items()}, ("'module._orig_mod.'",)),
     "Lightning": (
         lambda s: {"state_dict": {**{f"model.{k}": v for k, v in s.items()}, "loss.weight": np.ones(3, np.float32)}},
-        ("'model.'", "Lightning", "1 are no part", "'loss.weight'"),
+        ("'model.'", "Lightning", "1 are not part", "'loss.weight'"),
     ),
     "an averaged model": (
         lambda s: {"n_averaged": np.array(7), **{f"module.{k}": v for k, v in s.items()}},
@@ -174,14 +174,14 @@ WRAPPED: dict[str, tuple[Any, tuple[str, ...]]] = {
         ("'model.'", "'ema_model.module."),
     ),
     "a copy beside bare names": (
-        lambda s: {**{f"ema.{k}": v * 0 for k, v in s.items()}, **s}, ("are no part of the network", "'ema."),
+        lambda s: {**{f"ema.{k}": v * 0 for k, v in s.items()}, **s}, ("are not part of the network", "'ema."),
     ),
     "mmcv's copy": (
-        lambda s: {**{"ema_" + k.replace(".", "_"): v * 0 for k, v in s.items()}, **s}, ("are no part", "'ema_"),
+        lambda s: {**{"ema_" + k.replace(".", "_"): v * 0 for k, v in s.items()}, **s}, ("are not part", "'ema_"),
     ),
     "a copy apart": (
         lambda s: {"state_dict": s, "ema_state_dict": {f"module.{k}": v * 0 for k, v in s.items()}},
-        ("'ema_state_dict' is left out",),
+        ("'ema_state_dict' is ignored",),
     ),
     "only a copy": (lambda s: {"epoch": 3, "model_ema": s}, ("averaged ones in 'model_ema'",)),
 }  # fmt: skip
@@ -245,7 +245,7 @@ def test_our_own_checkpoints_say_what_they_are(tmp_path: Path) -> None:
     [
         ({"format": "pointpillars_ov_ros.checkpoint/9"}, "format: 'pointpillars_ov_ros.checkpoint/9'"),
         ({OWN_CONFIG_KEY: 5}, "a int is not the text"),
-        ({OWN_CONFIG_KEY: "a: [1"}, "no valid YAML"),
+        ({OWN_CONFIG_KEY: "a: [1"}, "invalid YAML"),
         ({OWN_CONFIG_KEY: "format: 1"}, "missing"),
         ({OWN_CONFIG_KEY: "format: 1\nname: x\nwings: 2"}, "wings"),
     ],

@@ -49,7 +49,7 @@ def test_the_presets_are_named_in_order() -> None:
 def test_an_unknown_preset_raises_naming_those_known(name: str) -> None:
     with pytest.raises(BundleError) as raised:
         read_preset(name)
-    assert str(raised.value) == f"{name!r} is no known architecture; known are {', '.join(preset_names())}"
+    assert str(raised.value) == f"{name!r} is not a known architecture; available: {', '.join(preset_names())}"
 
 
 @every_preset
@@ -125,7 +125,7 @@ def test_files_that_no_architecture_fits_raise_in_one_line_that_says_why(tmp_pat
     with pytest.raises(BundleError) as raised:
         find_preset(source)
     message = str(raised.value)
-    assert message.startswith(f"{source} has no one known architecture (")
+    assert message.startswith(f"{source} does not match exactly one known architecture (")
     assert "\n" not in message
     assert all(name in message for name in preset_names())
 

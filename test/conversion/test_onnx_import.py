@@ -97,7 +97,9 @@ def test_the_published_architecture_is_found(tmp_path: Path) -> None:
 
 
 def test_an_architecture_that_is_not_known_says_why(tmp_path: Path) -> None:
-    with pytest.raises(BundleError, match=r"no one known architecture .*smallmunich_car: .*pillar_x"):
+    with pytest.raises(
+        BundleError, match=r"does not match exactly one known architecture .*smallmunich_car: .*pillar_x"
+    ):
         find_onnx_preset(save_graphs(tmp_path, tiny_config()))
 
 
@@ -137,4 +139,4 @@ def test_a_missing_file_is_named(tmp_path: Path) -> None:
 def test_a_network_of_another_shape_is_named(tmp_path: Path) -> None:
     graphs = save_graphs(tmp_path, one_class())
     message = refusal(graphs, tiny_config())
-    assert "input tensor 'px' has shape (1, 1, 60, 7), the bundle says (1, 1, 60, 5)" in message
+    assert "input tensor 'px' has shape (1, 1, 60, 7), but the bundle says (1, 1, 60, 5)" in message

@@ -244,13 +244,13 @@ def test_a_file_that_is_not_there_is_an_error_of_the_system(tmp_path: Path) -> N
 )
 def test_shapes_that_no_array_has_are_refused(tmp_path: Path, form: str, shape: tuple[int, ...]) -> None:
     path = SAVERS[form]({"a": Tensor(np.zeros(4, np.float32), 0, shape, [1] * len(shape))}, tmp_path / "a.pth")
-    assert "is truncated, damaged or no torch checkpoint" in refusal(path, "a")
+    assert "is truncated, damaged or not a torch checkpoint" in refusal(path, "a")
 
 
 @every_format
 def test_a_step_that_no_memory_has_is_refused(tmp_path: Path, form: str) -> None:
     path = SAVERS[form]({"a": Tensor(np.zeros(4, np.float32), 0, (1, 4), (10**400, 1))}, tmp_path / "a.pth")
-    assert "is truncated, damaged or no torch checkpoint" in refusal(path, "a")
+    assert "is truncated, damaged or not a torch checkpoint" in refusal(path, "a")
 
 
 @pytest.mark.parametrize("form", ["zip", "stream"])
@@ -263,7 +263,7 @@ def test_a_pickle_cannot_make_its_reader_keep_room_for_what_it_does_not_have(tmp
         with zipfile.ZipFile(path, "w") as archive:
             archive.writestr("a/data.pkl", code)
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    assert "keeps an object in place 268435455" in refusal(path)
+    assert "stores an object at index 268435455" in refusal(path)
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss < before + 200_000
 
 
