@@ -1,6 +1,6 @@
 # Copyright 2026 The pointpillars_ov_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Detections of a network before and after it was quantized, on the same clouds."""
+"""Comparison of a network's detections before and after quantization, on the same clouds."""
 
 from __future__ import annotations
 
@@ -18,45 +18,45 @@ from pointpillars_ov_ros.model.bundle import ModelBundle
 from pointpillars_ov_ros.quantization.data import CanvasMaker, Cloud
 
 SCORE_MARGIN = 0.1
-"""How far below the threshold the partner of a detection above it may score: that it fell there is no loss."""
+"""How far below the threshold the partner of a detection above it may score without counting as a loss."""
 
 
 @dataclass(frozen=True)
 class Change:
-    """What became of the detections of all clouds."""
+    """Changes of the detections over all clouds."""
 
     before: int
     after: int
     shifts: FloatArray
-    """Distances between the centres of those matched (m, in space)."""
+    """Distances between the centres of matched detections (m, in space)."""
     score_changes: FloatArray
-    """Score after less score before of those matched."""
+    """Score after minus score before, of matched detections."""
     lost_scores: FloatArray
-    """Scores of those before that have no partner after."""
+    """Scores of detections before that have no partner after."""
     new_scores: FloatArray
-    """Scores of those after that have no partner before."""
+    """Scores of detections after that have no partner before."""
 
     @property
     def matched(self) -> int:
-        """Pairs of which at least one reaches the threshold."""
+        """Number of pairs of which at least one reaches the threshold."""
         return len(self.shifts)
 
     @property
     def drop(self) -> float:
-        """Part of all detections that has no partner: (lost + new) / (before + after)."""
+        """Ratio of all detections without a partner: (lost + new) / (before + after)."""
         unmatched = len(self.lost_scores) + len(self.new_scores)
         return unmatched / (self.before + self.after) if self.before + self.after else 0.0
 
 
 def margin_below(threshold: float) -> float:
-    """Give the score from which detections are to be compared for those that reach `threshold`."""
+    """Return the minimum score of detections to compare with those that reach `threshold`."""
     return max(threshold - SCORE_MARGIN, threshold / 2)
 
 
 def compare(before: Sequence[Detections], after: Sequence[Detections], threshold: float) -> Change:
     """Match the detections of each cloud.
 
-    Those that reach `threshold` count; partners may be those that do not.
+    Detections that reach `threshold` count; their partners may score lower.
     """
     pairs = []
     lost: list[float] = []
@@ -83,10 +83,10 @@ def compare(before: Sequence[Detections], after: Sequence[Detections], threshold
 
 
 class Agreement:
-    """The measure that accuracy control keeps: how far detections agree with those of the untouched RPN."""
+    """Measure for accuracy control: how far detections agree with those of the original RPN."""
 
     def __init__(self, bundle: ModelBundle, untouched: ov.Model, clouds: Sequence[Cloud]) -> None:
-        """Detect in every cloud with the untouched RPN."""
+        """Run the original RPN on every cloud."""
         self._names, settings = bundle.config.rpn, bundle.config.postprocess
         self._threshold = settings.score_threshold
         self._settings = replace(settings, score_threshold=margin_below(self._threshold), publish=())
@@ -95,7 +95,7 @@ class Agreement:
         self._wanted = [self._detect(compiled, cloud) for cloud in clouds]
 
     def measure(self, compiled: ov.CompiledModel, numbers: Iterable[int]) -> tuple[float, list[float]]:
-        """Give 1 - drop over the clouds with these `numbers`, and of each alone (what NNCF asks for)."""
+        """Return 1 - drop over the clouds with these `numbers`, and for each cloud alone, as NNCF expects."""
         wanted, given = [], []
         for number in numbers:
             wanted.append(self._wanted[number])

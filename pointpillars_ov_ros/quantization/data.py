@@ -1,8 +1,8 @@
 # Copyright 2026 The pointpillars_ov_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""What networks are calibrated with: the tensors that real clouds become on the host's own road.
+"""Calibration data: the tensors that the host makes from real clouds.
 
-A canvas is 55 MB, so there is only ever one: each is made when it is asked for, over the one before.
+A canvas is 55 MB, so there is only ever one: each is made on request and overwrites the previous one.
 """
 
 from __future__ import annotations
@@ -25,26 +25,26 @@ from pointpillars_ov_ros.model.bundle import ModelBundle
 from pointpillars_ov_ros.model.ports import pfe_ports
 
 Cloud = Callable[[], FloatArray]
-"""Reads a cloud: (N, 4) float32, x y z (m, lidar frame), intensity 0..1."""
+"""Function that reads a cloud: (N, 4) float32, x y z (m, lidar frame), intensity 0..1."""
 
 _PROPERTIES = {"INFERENCE_PRECISION_HINT": "f32"}
 
 
 class CanvasMaker:
-    """Makes the canvas of a cloud, NCHW float32; `pillars` are those of the last one."""
+    """Maker of canvases, NCHW float32; `pillars` are those of the last cloud."""
 
     def __init__(self, bundle: ModelBundle) -> None:
-        """Take the host's encoder, or the PFE network in float32 where that is one that the host does not know."""
+        """Use the host encoder, or the PFE network in float32 if the host encoder does not support it."""
         config = bundle.config
         self._encoder = _make_encoders(bundle).make()
         self.pillars = Pillars(config.grid)
         self._tensor = np.empty(config.canvas_shape, np.float32)
         self._canvas = Canvas(self._tensor, config.grid.max_pillars)
         self.pillars_seen = 0
-        """Of all clouds so far."""
+        """Number of pillars of all clouds so far."""
 
     def make(self, cloud: Cloud) -> FloatArray:
-        """Give the canvas [1, C, ny, nx] of a cloud, in memory that the next one is written to."""
+        """Return the canvas [1, C, ny, nx] of a cloud; the next call overwrites it."""
         self.pillars.group(cloud())
         self._canvas.scatter(encode(self._encoder, self.pillars), self.pillars)
         self.pillars_seen += self.pillars.size
@@ -52,10 +52,10 @@ class CanvasMaker:
 
 
 class PfeInputMaker:
-    """Makes the dense PFE inputs of some pillars of a cloud, evenly spread over all of it."""
+    """Maker of dense PFE inputs from some pillars of a cloud, spread evenly over all of it."""
 
     def __init__(self, config: ModelConfig, block: int) -> None:
-        """Allocate for `block` pillars a cloud."""
+        """Allocate for `block` pillars per cloud."""
         self._all, self._some = Pillars(config.grid), Pillars(config.grid)
         self._block = block
         shapes = pfe_ports(config, block).inputs
@@ -63,10 +63,10 @@ class PfeInputMaker:
         self._tensors = {name: np.empty(shapes[name], np.float32) for name in names}
         self._dense = DensePfe(config.grid, DensePfeInputs(*self._tensors.values()))
         self.pillars_seen = 0
-        """Of all clouds so far."""
+        """Number of pillars of all clouds so far."""
 
     def make(self, cloud: Cloud) -> dict[str, FloatArray]:
-        """Give the input tensors by name, in memory that the next ones are written to."""
+        """Return the input tensors by name; the next call overwrites them."""
         self._all.group(cloud())
         count = min(self._all.size, self._block)
         take_pillars(self._all, np.linspace(0, self._all.size - 1, count).astype(np.intp), self._some)
@@ -76,7 +76,7 @@ class PfeInputMaker:
 
 
 def take_pillars(pillars: Pillars, chosen: npt.NDArray[np.intp], into: Pillars) -> None:
-    """Put the `chosen` of `pillars`, in their order, into other buffers."""
+    """Copy the `chosen` of `pillars`, in their order, into other buffers."""
     starts, ends = pillars.starts[chosen], pillars.starts[chosen + 1]
     into.size = len(chosen)
     into.coords[: into.size] = pillars.coords[chosen]
@@ -86,7 +86,7 @@ def take_pillars(pillars: Pillars, chosen: npt.NDArray[np.intp], into: Pillars) 
 
 
 def spread(count: int, wanted: int) -> list[int]:
-    """Give `wanted` of the numbers below `count`, evenly spread: neighbours in a drive are nearly the same."""
+    """Return `wanted` of the numbers below `count`, evenly spread: neighbours in a drive are nearly the same."""
     return [index * count // wanted for index in range(wanted)] if wanted < count else list(range(count))
 
 

@@ -1,6 +1,6 @@
 # Copyright 2026 The pointpillars_ov_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Which layers of a network stay float when the others are quantized."""
+"""Selection of the layers that stay float when the others are quantized."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ Key = TypeVar("Key", bound=str)
 
 
 def find_ignored(models: Mapping[Key, ov.Model], names: Sequence[str]) -> dict[Key, list[str]]:
-    """Give the layers that `names` mean, for each model: a layer, or the layer that makes an output of that name.
+    """Return the layers that `names` stand for, per model: a layer, or the layer that makes an output of that name.
 
-    PointPillarsError where none of the models has it.
+    Raises PointPillarsError if none of the models has it.
     """
     found: dict[Key, list[str]] = {model: [] for model in models}
     for name in names:
@@ -34,10 +34,10 @@ def find_ignored(models: Mapping[Key, ov.Model], names: Sequence[str]) -> dict[K
 
 
 def find_front(model: ov.Model) -> list[str]:
-    """Name the first layer with weights and all that it takes its values from, inputs and constants left out.
+    """Return the names of the first layer with weights and of all nodes it depends on, without inputs and constants.
 
-    In a PFE that is what decorates the points, and the linear layer over it: there one scale would have to serve
-    metres of range and centimetres within a pillar (of 69 m, one of 127 steps is half a metre).
+    In a PFE these decorate the points and apply the linear layer. There one scale would have to serve metres of range
+    and centimetres within a pillar (of 69 m, one of 127 steps is half a metre).
     """
     layers = find_layers(model)
     nodes = [node for node in model.get_ordered_ops() if layers and node.get_friendly_name() == layers[0].name]
@@ -51,7 +51,7 @@ def find_front(model: ov.Model) -> list[str]:
 
 
 def _find_layer(model: ov.Model, name: str) -> str | None:
-    """Name the layer called `name`, or that makes the output `name`; None where there is none."""
+    """Return the name of the layer called `name`, or of the one that makes the output `name`; None if there is none."""
     if name in {layer.name for layer in find_layers(model)}:
         return name
     for port in model.outputs:

@@ -26,7 +26,7 @@ from pointpillars_ov_ros.quantization.data import CanvasMaker, Cloud, PfeInputMa
 from pointpillars_ov_ros.quantization.layers import find_front, find_ignored
 
 _PFE_BLOCK = 1000
-"""Pillars of a cloud that the PFE is calibrated with: all 12000 would take 307 MB for one layer."""
+"""Number of pillars per cloud that the PFE is calibrated with: all 12000 would take 307 MB for one layer."""
 
 
 class Preset(str, Enum):
@@ -35,16 +35,16 @@ class Preset(str, Enum):
     PERFORMANCE = "performance"
     """Symmetric around 0, or from 0 up."""
     MIXED = "mixed"
-    """From the least to the greatest value: finer, and slower on some devices."""
+    """From the minimum to the maximum: finer, but slower on some devices."""
 
 
 class Ranges(str, Enum):
-    """What of the clouds of calibration the ranges of activations come from."""
+    """How the ranges of activations follow from the calibration clouds."""
 
     WIDEST = "widest"
-    """The greatest value of all clouds. On real clouds cars keep their heights better by it."""
+    """The maximum over all clouds, which preserves the heights of cars better on real clouds."""
     MEAN = "mean"
-    """The mean over the clouds of the greatest value of each, as NNCF does unless told otherwise."""
+    """The mean over the clouds of the maximum of each, NNCF's default."""
 
 
 class Part(str, Enum):
@@ -54,42 +54,42 @@ class Part(str, Enum):
     RPN = "rpn"
 
     def file(self, config: ModelConfig) -> str:
-        """Name its IR file."""
+        """Return the name of its IR file."""
         return config.pfe.file if self is Part.PFE else config.rpn.file
 
 
 @dataclass(frozen=True)
 class QuantizationSettings:
-    """What is asked for."""
+    """What to quantize, and how."""
 
     parts: tuple[Part, ...] = (Part.RPN,)
     preset: Preset = Preset.PERFORMANCE
     ranges: Ranges = Ranges.WIDEST
     ignored: tuple[str, ...] = ()
-    """Layers that stay float, by name, or by the name of the output that they make."""
+    """Layers that stay float, by their name or by the name of an output that they make."""
     max_drop: float | None = None
-    """Of the agreement with the detections before; layers of the RPN return to float until it is kept."""
+    """Maximum loss of agreement with the detections before; layers of the RPN return to float until it is met."""
 
     def __post_init__(self) -> None:
-        """Check; ConfigError names field and value."""
+        """Check the values; ConfigError names field and value."""
         fits = self.max_drop is None or 0.0 <= self.max_drop < 1.0
-        require(fits, "max_drop", self.max_drop, "in [0, 1), a part of all detections")
+        require(fits, "max_drop", self.max_drop, "in [0, 1), a ratio of all detections")
         require(len(self.parts) > 0, "parts", self.parts, "at least one network")
 
 
 class Clouds(NamedTuple):
-    """What networks are quantized with."""
+    """Clouds that networks are quantized with."""
 
     calibration: Sequence[Cloud]
     checks: Sequence[Cloud]
-    """What `QuantizationSettings.max_drop` is measured with."""
+    """Clouds that `QuantizationSettings.max_drop` is measured on."""
     origin: str
-    """Where they are from, for the bundle's provenance."""
+    """Where the clouds are from, for the bundle's provenance."""
 
 
 def load_nncf() -> Any:
-    """Import NNCF; PointPillarsError where it is not installed."""
-    # Else it reports every use to its makers, unasked: the only switch that is no file in the user's home.
+    """Import NNCF; PointPillarsError if it is not installed."""
+    # Otherwise it reports every use to its makers: the only switch that is not a file in the user's home.
     os.environ.setdefault("NNCF_CI", "1")
     try:
         import nncf
@@ -97,7 +97,7 @@ def load_nncf() -> Any:
         if error.name != "nncf":
             raise
         raise PointPillarsError(
-            "the Python module nncf is missing, which quantize alone needs: `pip install nncf` "
+            "the Python module nncf is missing, which only quantize needs: `pip install nncf` "
             "into the environment of pointpillars_ov_ros"
         ) from None
     nncf.set_log_level(logging.ERROR)
@@ -105,15 +105,15 @@ def load_nncf() -> Any:
 
 
 def read_float_model(bundle: ModelBundle, part: Part) -> ov.Model:
-    """Read a network that is yet to be quantized; BundleError where it is already."""
+    """Read a network that is to be quantized; BundleError if it already is."""
     config, path = bundle.config, bundle.path(part.file(bundle.config))
     ports = pfe_ports(config, config.grid.max_pillars) if part is Part.PFE else rpn_ports(config)
     model = read_model(ov.Core(), path, ports)
     if is_quantized(model):
         layers = len(find(model, "FakeQuantize"))
         raise BundleError(
-            f"{path.name} of {config.name} is quantized already (it has {layers} FakeQuantize layers): "
-            "give the float network that it was made of"
+            f"{path.name} of {config.name} is already quantized (it has {layers} FakeQuantize layers): "
+            "pass the float network that it was made from"
         )
     return model
 
@@ -121,7 +121,7 @@ def read_float_model(bundle: ModelBundle, part: Part) -> ov.Model:
 def quantize_bundle(bundle: ModelBundle, settings: QuantizationSettings, clouds: Clouds, scratch: Path) -> ModelBundle:
     """Quantize networks of `bundle`, and write the new bundle to `scratch`/bundle.
 
-    BundleError, DatasetError or PointPillarsError where that cannot be.
+    Raises BundleError, DatasetError or PointPillarsError if that is not possible.
     """
     nncf = load_nncf()
     models = {part: read_float_model(bundle, part) for part in settings.parts}
@@ -137,7 +137,7 @@ def quantize_bundle(bundle: ModelBundle, settings: QuantizationSettings, clouds:
         if not is_quantized(made):
             limit = "" if settings.max_drop is None else f" within a drop of {settings.max_drop:g}"
             raise BundleError(f"{bundle.path(file)} has no layer left to quantize{limit}")
-        # As it is: in f16, the limits of FakeQuantize would hide behind a conversion.
+        # Uncompressed: in f16, the limits of FakeQuantize would be hidden behind a conversion.
         ov.save_model(made, scratch / file, compress_to_fp16=False)
         for path in (scratch / file, (scratch / file).with_suffix(".bin")):
             files[path.name] = path
@@ -157,7 +157,7 @@ def _quantize_rpn(
     ignored: list[str],
     clouds: Clouds,
 ) -> ov.Model:
-    """Quantize the RPN, with accuracy control where a drop is given."""
+    """Quantize the RPN, with accuracy control if a maximum drop is set."""
     maker = CanvasMaker(bundle)
     arguments = _arguments(nncf, settings, ignored, clouds)
     calibration = nncf.Dataset(clouds.calibration, maker.make)
@@ -172,7 +172,7 @@ def _quantize_rpn(
             Agreement(bundle, model, clouds.checks).measure,
             max_drop=settings.max_drop,
             advanced_quantization_parameters=advanced,
-            # There is one canvas for all of them.
+            # All clouds share one canvas.
             advanced_accuracy_restorer_parameters=nncf.AdvancedAccuracyRestorerParameters(num_ranking_workers=1),
             **arguments,
         )
@@ -188,12 +188,12 @@ def _quantize_pfe(
     ignored: list[str],
     clouds: Clouds,
 ) -> ov.Model:
-    """Quantize what lies behind the PFE's linear layer."""
+    """Quantize what follows the PFE's linear layer."""
     config, layers = bundle.config, find_layers(model)
     if len(layers) < 2:
         raise BundleError(
-            f"{bundle.path(config.pfe.file)} has {len(layers)} layer with weights, which reads metres and "
-            "centimetres alike and stays float, so there is nothing in it to quantize"
+            f"{bundle.path(config.pfe.file)} has {len(layers)} layer with weights, which takes both metres and "
+            "centimetres and stays float, so there is nothing to quantize"
         )
     block = min(_PFE_BLOCK, config.grid.max_pillars)
     model.reshape(pfe_ports(config, block).inputs)
@@ -219,14 +219,14 @@ def _arguments(nncf: Any, settings: QuantizationSettings, ignored: list[str], cl
 
 
 def _check_seen(maker: CanvasMaker | PfeInputMaker, bundle: ModelBundle, clouds: Clouds) -> None:
-    """Raise DatasetError where nothing was seen to calibrate with."""
+    """Raise DatasetError if there was nothing to calibrate with."""
     if not maker.pillars_seen:
         count, name = count_of(len(clouds.calibration), "cloud"), bundle.config.name
         raise DatasetError(f"{clouds.origin}: none of {count} has a point in the range of {name}")
 
 
 def _provenance(version: str, config: ModelConfig, settings: QuantizationSettings, clouds: Clouds) -> str:
-    """Say what was done to which file; what the bundle said of itself comes first."""
+    """Describe what was done to which file, after what the bundle says about itself."""
     weights = [str(Path(part.file(config)).with_suffix(".bin")) for part in settings.parts]
     sources = " and ".join(f"{name} (sha256 {config.sha256[name]})" for name in weights)
     details = [f"preset {settings.preset.value}, ranges {settings.ranges.value}"]

@@ -173,7 +173,7 @@ def test_a_pfe_of_one_layer_has_nothing_to_quantize(tmp_path: Path) -> None:
 
 def test_what_is_quantized_is_not_quantized_again(pair: Pair) -> None:
     _, made = pair
-    with pytest.raises(BundleError, match=r"rpn\.xml of \w+ is quantized already \(it has \d+ FakeQ\w+ layers\)"):
+    with pytest.raises(BundleError, match=r"rpn\.xml of \w+ is already quantized \(it has \d+ FakeQ\w+ layers\)"):
         read_float_model(made, Part.RPN)
     read_float_model(made, Part.PFE)
 
@@ -209,7 +209,7 @@ def test_a_drop_that_is_no_part_is_refused(drop: float) -> None:
 
 def test_without_nncf_one_sentence_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "nncf", None)
-    with pytest.raises(PointPillarsError, match="nncf is missing, which quantize alone needs: `pip install nncf`"):
+    with pytest.raises(PointPillarsError, match="nncf is missing, which only quantize needs: `pip install nncf`"):
         load_nncf()
 
 

@@ -242,7 +242,7 @@ def test_what_is_quantized_already_is_one_sentence(tmp_path: Path, capsys: Captu
         save_float_bundle(tmp_path / "model"), QuantizationSettings(), Clouds(clouds, clouds, "a toy"), tmp_path
     )
     message = error_of(capsys, "--model", model.folder, "--data", data, "--out", tmp_path / "again")
-    assert message.startswith(f"rpn.xml of {model.config.name} is quantized already (")
+    assert message.startswith(f"rpn.xml of {model.config.name} is already quantized (")
     assert not (tmp_path / "again").exists()
 
 
