@@ -1,8 +1,8 @@
 # Copyright 2026 The pointpillars_ov_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Augmentation: objects of other scenes pasted in, then the scene mirrored, turned and scaled (PointPillars, 3.4).
+"""Augmentation: objects of other scenes pasted in, then the scene mirrored, rotated and scaled (PointPillars, 3.4).
 
-Beyond the paper: scenes are tilted and raised, since no sensor is mounted exactly level and no road is; and points are
+Beyond the paper, scenes are tilted and raised, since no sensor is mounted exactly level and no road is; and points are
 dropped, since real sensors lose more of them than simulated ones.
 """
 
@@ -22,50 +22,52 @@ from pointpillars_ov_ros.training.geometry import find_owners, wrap_angle
 from pointpillars_ov_ros.training.scenes import LabelledScene
 
 MIN_POINTS = 5
-"""Objects with fewer are neither pasted nor trained with: nobody could tell them from noise."""
+"""Minimum number of points of objects that are pasted or trained with; fewer cannot be told from noise."""
 _AROUND, _ENOUGH, _FLAT = 2.5, 8, 0.25
-"""The ground that an object is pasted on: half the edge of the square where it is looked for (m), fewest points, and
-how much its lowest points may lie below the others (m)."""
+"""Search for the ground that an object is pasted on: half the edge of a square (m), minimum points, maximum drop (m).
+
+The drop is how far the lowest points may lie below the others.
+"""
 _MARGIN = 0.1
-"""Around a pasted object (m): what stood there before is taken away this far, as it would show through."""
+"""Margin around a pasted object (m) in which existing points are removed, as they would show through."""
 
 
 @dataclass(frozen=True)
 class Augmentation:
-    """How much is changed; `NO_AUGMENTATION` changes nothing."""
+    """Amounts of augmentation; `NO_AUGMENTATION` changes nothing."""
 
     flip: float = 0.5
-    """Share of scenes that are mirrored about the x axis."""
+    """Ratio of scenes that are mirrored about the x axis."""
     rotation: float = math.pi / 4
-    """Largest turn about the sensor (rad)."""
+    """Maximum rotation about the sensor (rad)."""
     scale: float = 0.05
-    """Largest change of scale, as a share."""
+    """Maximum relative change of scale."""
     tilt: float = math.radians(1.5)
-    """Largest rise along x, and along y (m per m)."""
+    """Maximum slope along x, and along y (m per m)."""
     height: float = 0.1
-    """Largest change of height (m)."""
+    """Maximum change of height (m)."""
     dropout: float = 0.4
-    """Largest share of the points that are dropped, in half of the scenes."""
+    """Maximum ratio of points dropped, in half of the scenes."""
     paste: tuple[int, ...] = (6, 6, 12)
-    """Most objects pasted of each class, more of those that streets have few of; those that would collide are not."""
+    """Maximum number of objects pasted per class, more for rare classes; objects that would collide are skipped."""
 
 
 NO_AUGMENTATION = Augmentation(flip=0.0, rotation=0.0, scale=0.0, tilt=0.0, height=0.0, dropout=0.0, paste=())
 AS_SEEN = dataclasses.replace(NO_AUGMENTATION, flip=0.5, rotation=0.3)
-"""Changes nothing but where things are."""
+"""Changes only the positions of objects."""
 
 
 class BankObject(NamedTuple):
-    """An object cut out of its scene, where it stood: its points thin out with range as they should."""
+    """An object cut out of its scene, in its original place, so that its points thin out with range as they should."""
 
     points: FloatArray
-    """(K, 4)."""
+    """(K, 4), points of the object."""
     box: FloatArray
     """(7,)."""
 
 
 def stand(one: BankObject, ground: float) -> BankObject:
-    """Give an object raised or lowered so that it stands at the height `ground` (m)."""
+    """Return the object moved up or down so that it stands at the height `ground` (m)."""
     rise = np.float32(ground) - (one.box[2] - one.box[5] / 2)
     points, box = one.points.copy(), one.box.copy()
     points[:, 2] += rise
@@ -74,11 +76,11 @@ def stand(one: BankObject, ground: float) -> BankObject:
 
 
 Bank = tuple[tuple[BankObject, ...], ...]
-"""Objects of each class."""
+"""Objects by class."""
 
 
 def make_bank(scenes: Iterable[LabelledScene], classes: int) -> Bank:
-    """Cut out the objects of `scenes` that have points enough."""
+    """Cut out the objects of `scenes` that have enough points."""
     bank: list[list[BankObject]] = [[] for _ in range(classes)]
     for points, boxes, labels in scenes:
         owners = find_owners(points, boxes, 0.0)
@@ -90,7 +92,7 @@ def make_bank(scenes: Iterable[LabelledScene], classes: int) -> Bank:
 
 
 def augment(scene: LabelledScene, settings: Augmentation, bank: Bank, random: np.random.Generator) -> LabelledScene:
-    """Change a scene as `settings` say; the one given is left as it is."""
+    """Return the scene augmented according to `settings`; the given scene stays unchanged."""
     scene = paste(scene, settings.paste, bank, random)
     if random.random() < settings.flip:
         scene = flip(scene)
@@ -111,7 +113,7 @@ def flip(scene: LabelledScene) -> LabelledScene:
 
 
 def rotate(scene: LabelledScene, angle: float) -> LabelledScene:
-    """Turn about the z axis by `angle` (rad), counter-clockwise."""
+    """Rotate about the z axis by `angle` (rad), counter-clockwise."""
     points, boxes = scene.points.copy(), scene.boxes.copy()
     cos, sin = math.cos(angle), math.sin(angle)
     T_turned_lidar = np.array([[cos, -sin], [sin, cos]], np.float32)
@@ -138,14 +140,14 @@ def tilt(scene: LabelledScene, pitch: float, roll: float, rise: float) -> Labell
 
 
 def drop(scene: LabelledScene, share: float, random: np.random.Generator) -> LabelledScene:
-    """Leave out a share of the points."""
+    """Drop the ratio `share` of the points."""
     return LabelledScene(scene.points[random.random(len(scene.points)) >= share], scene.boxes, scene.labels)
 
 
 def find_ground(points: FloatArray, x: float, y: float) -> float | None:
-    """Return the height (m) of the ground around a place, from `points` (N, 4) on no object.
+    """Return the height (m) of the ground around a place, from `points` (N, 4) outside all objects.
 
-    None where it is not seen, or not flat.
+    Returns None if the ground is not seen or not flat.
     """
     near = points[(np.abs(points[:, 0] - x) < _AROUND) & (np.abs(points[:, 1] - y) < _AROUND), 2]
     if len(near) < _ENOUGH:
@@ -155,9 +157,9 @@ def find_ground(points: FloatArray, x: float, y: float) -> float | None:
 
 
 def paste(scene: LabelledScene, counts: tuple[int, ...], bank: Bank, random: np.random.Generator) -> LabelledScene:
-    """Add up to `counts` objects of each class, where they stand free of all others seen from above.
+    """Add up to `counts` objects of each class where they overlap no other in bird's-eye view.
 
-    Each is stood on the ground that the scene has there; where none is seen, nothing is pasted.
+    Each is placed on the scene's ground; where no ground is seen, nothing is pasted.
     """
     points, boxes, labels = scene
     added: list[BankObject] = []

@@ -1,6 +1,6 @@
 # Copyright 2026 The pointpillars_ov_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Checkpoints: what `convert` takes, and beside it all that a run needs to go on as if it had never stopped."""
+"""Checkpoints: the input of `convert`, plus everything a run needs to continue as if it had never stopped."""
 
 from __future__ import annotations
 
@@ -29,23 +29,23 @@ _NEEDED = (OWN_CONFIG_KEY, _WEIGHTS, _OPTIMIZER, "architecture", "settings", "so
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """A run at one of its steps."""
+    """State of a run after one of its steps."""
 
     config: ModelConfig
     architecture: Architecture
     settings: TrainingSettings
     source: Mapping[str, str]
-    """Where the scenes come from, as the command line says it."""
+    """Command-line options that say where the scenes come from."""
     step: int
     elapsed_s: float
     weights: Mapping[str, Tensor]
     optimizer: Mapping[str, Any]
     records: list[list[float]]
-    """Of each step so far, see `Record`."""
+    """Records of the steps so far, see `Record`."""
 
 
 def save_checkpoint(path: Path, checkpoint: Checkpoint) -> None:
-    """Write `path`, whole or not at all: where that fails (OSError), what was there is still there."""
+    """Write `path`, completely or not at all: if that fails (OSError), the old file is kept."""
     content = {
         OWN_FORMAT_KEY: OWN_FORMAT,
         OWN_CONFIG_KEY: yaml.safe_dump(to_mapping(checkpoint.config), sort_keys=False, allow_unicode=True),
@@ -65,22 +65,22 @@ def save_checkpoint(path: Path, checkpoint: Checkpoint) -> None:
 
 
 def load_checkpoint(path: Path) -> Checkpoint:
-    """Read a checkpoint of our own, to the CPU.
+    """Read a checkpoint of our own to the CPU.
 
-    TrainingError where it is damaged or another's, OSError where it cannot be opened.
+    Raises TrainingError if it is damaged or another's, OSError if it cannot be opened.
     """
-    # Before torch has it, whose errors in reading a damaged file are those of opening one, too.
+    # Opened before torch does: torch raises the same errors for a damaged file as for one that cannot be opened.
     data = io.BytesIO(path.read_bytes())
     try:
         content = torch.load(data, map_location="cpu", weights_only=True)
     except (RuntimeError, EOFError, OSError, ValueError, KeyError, pickle.UnpicklingError) as error:
         reason = " ".join(str(error).split())[:150]
-        raise TrainingError(f"{path} is damaged, or no checkpoint of this package ({reason})") from None
+        raise TrainingError(f"{path} is damaged or not a checkpoint of this package ({reason})") from None
     if not isinstance(content, dict) or content.get(OWN_FORMAT_KEY) != OWN_FORMAT:
-        raise TrainingError(f"{path} is no checkpoint of this package: it lacks {OWN_FORMAT_KEY!r}: {OWN_FORMAT!r}")
+        raise TrainingError(f"{path} is not a checkpoint of this package: it lacks {OWN_FORMAT_KEY!r}: {OWN_FORMAT!r}")
     missing = [name for name in _NEEDED if name not in content]
     if missing:
-        raise TrainingError(f"{path}: {missing[0]!r} is missing, so this checkpoint cannot be trained on")
+        raise TrainingError(f"{path}: {missing[0]!r} is missing, so training cannot continue from this checkpoint")
     try:
         return Checkpoint(
             config=from_mapping(ModelConfig, yaml.safe_load(content[OWN_CONFIG_KEY])),
@@ -98,15 +98,15 @@ def load_checkpoint(path: Path) -> Checkpoint:
 
 
 def load_weights(network: nn.Module, weights: Mapping[str, Tensor], path: Path) -> None:
-    """Give a network the weights found in `path`; TrainingError names the first that does not fit."""
+    """Load the weights found in `path` into a network; TrainingError names the first that does not fit."""
     wanted = network.state_dict()
     for name, tensor in wanted.items():
         if name not in weights:
-            raise TrainingError(f"{path}: key {name!r} is missing; it is of another architecture")
+            raise TrainingError(f"{path}: key {name!r} is missing; it belongs to another architecture")
         if weights[name].shape != tensor.shape:
-            shapes = f"shape {tuple(weights[name].shape)}, the architecture needs {tuple(tensor.shape)}"
+            shapes = f"shape {tuple(weights[name].shape)}, but the architecture needs {tuple(tensor.shape)}"
             raise TrainingError(f"{path}: key {name!r} has {shapes}")
     left = [name for name in weights if name not in wanted]
     if left:
-        raise TrainingError(f"{path}: key {left[0]!r} is not of the architecture")
+        raise TrainingError(f"{path}: key {left[0]!r} does not belong to the architecture")
     network.load_state_dict(dict(weights))

@@ -1,6 +1,6 @@
 # Copyright 2026 The pointpillars_ov_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""The picture of a training run: losses and learning rate over its steps."""
+"""Plot of a training run: losses and learning rate over its steps."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ if TYPE_CHECKING:
 _LOSSES = {"loss": "#2b3138", "classes": "#c65a63", "boxes": "#4f8fd0", "directions": "#38a394"}
 _RATE, _GRID = "#e8983a", "#d7dbe0"
 _WINDOW = 50
-"""Steps that a mean is over; single ones scatter too much to see anything."""
+"""Number of steps of the running mean; single steps scatter too much to see anything."""
 
 
 def draw_curves(path: Path, records: Sequence[Record], title: str) -> None:
-    """Draw to a PNG: each loss, faint as it is and strong as a running mean, and below them the learning rate."""
+    """Plot to a PNG: each loss, faint as measured and strong as a running mean, and below the learning rate."""
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(10, 6.5), layout="constrained")
@@ -33,7 +33,7 @@ def draw_curves(path: Path, records: Sequence[Record], title: str) -> None:
         losses.plot(steps, values, color=color, alpha=0.2, linewidth=0.6)
         losses.plot(steps, running_mean(values), color=color, label="weighted sum" if name == "loss" else name)
     losses.set_yscale("log")
-    losses.set_ylabel("loss for each anchor with an object")
+    losses.set_ylabel("loss per anchor with an object")
     losses.set_title(title, fontsize=10, loc="left")
     losses.legend(frameon=False, ncol=len(_LOSSES))
     rates.plot(steps, [record.learning_rate for record in records], color=_RATE)
@@ -46,7 +46,7 @@ def draw_curves(path: Path, records: Sequence[Record], title: str) -> None:
 
 
 def running_mean(values: np.ndarray) -> np.ndarray:
-    """Give the mean over the last `_WINDOW` values up to each, over fewer at the beginning."""
+    """Return the mean over the last `_WINDOW` values up to each, over fewer at the start."""
     sums = np.concatenate([[0.0], np.cumsum(values)])
     ends = np.arange(1, len(values) + 1)
     begins = np.maximum(0, ends - _WINDOW)

@@ -1,6 +1,6 @@
 # Copyright 2026 The pointpillars_ov_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""The samples of a run, step after step, made by worker processes while the network trains."""
+"""Samples of a run, step by step, made by worker processes while the network trains."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ from pointpillars_ov_ros.training.settings import TrainingSettings
 T = TypeVar("T")
 
 _make: Callable[[int], object]
-"""What a worker process does with a number."""
+"""Function that a worker process applies to a number."""
 
 
 def feed_samples(maker: SampleMaker, first_step: int, workers: int) -> Generator[list[Sample], None, None]:
-    """Give the batches from `first_step` on, without end; the same whatever the number of `workers`.
+    """Yield the batches from `first_step` on, endlessly; they do not depend on the number of `workers`.
 
-    `batch` scenes are used together, for `samples_per_scene` batches with one sample of each. Without workers,
-    samples are made when they are asked for. TrainingError where a worker dies.
+    `batch` scenes are used together, for `samples_per_scene` batches with one sample of each. Without workers, samples
+    are made on demand. Raises TrainingError if a worker dies.
     """
     batch, uses = maker.settings.batch, maker.settings.samples_per_scene
     block = first_step // uses
@@ -43,7 +43,7 @@ def feed_samples(maker: SampleMaker, first_step: int, workers: int) -> Generator
 
 
 def fill_bank(source: SceneSource, settings: TrainingSettings, classes: int, workers: int) -> Bank:
-    """Make the bank of objects to paste; none where nothing is pasted."""
+    """Make the bank of objects to paste; empty if nothing is pasted."""
     if not any(settings.augmentation.paste):
         return ()
     scenes: Iterator[LabelledScene] = _map(source.scene, iter(bank_seeds(settings)), workers, 2 * workers)
@@ -51,7 +51,7 @@ def fill_bank(source: SceneSource, settings: TrainingSettings, classes: int, wor
 
 
 def _map(make: Callable[[int], T], numbers: Iterator[int], workers: int, ahead: int) -> Iterator[T]:
-    """Give what `make` makes of `numbers`, in order; in worker processes, if any, which are `ahead` by so many."""
+    """Yield what `make` makes of `numbers`, in order; with workers, up to `ahead` items in advance."""
     if not workers:
         yield from map(make, numbers)
         return
@@ -74,20 +74,20 @@ def _result(future: Future[Any]) -> Any:
     try:
         return future.result()
     except BrokenProcessPool as error:
-        raise TrainingError(f"a process that makes samples died ({error}); with --workers 0 it would say why") from None
+        raise TrainingError(f"a process that makes samples died ({error}); --workers 0 shows the cause") from None
 
 
 def _start(make: Callable[[int], object]) -> None:
-    """Make ready a worker process."""
+    """Initialize a worker process."""
     global _make
     _make = make
-    # It is ended by its parent, which saves first. Where that was killed, nobody would end it.
+    # The parent, which saves first, ends the worker. If the parent is killed, nobody would end it.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_leave_with_parent, daemon=True).start()
 
 
 def _leave_with_parent() -> None:
-    """Wait for the end of the parent process, then leave at once."""
+    """Wait for the end of the parent process, then exit at once."""
     parent = multiprocessing.parent_process()
     if parent is not None:
         parent.join()

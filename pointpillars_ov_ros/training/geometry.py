@@ -17,9 +17,9 @@ BoolArray = npt.NDArray[np.bool_]
 
 @njit(nogil=True, cache=True)
 def find_owners(points: FloatArray, boxes: FloatArray, margin: float) -> IntArray:
-    """Give (N,) int32: the first of `boxes` (M, 7), each larger by `margin` (m) on every side, that a point is in.
+    """Return (N,) int32: the first of `boxes` (M, 7), each enlarged by `margin` (m), that contains a point.
 
-    -1 where it is in none. Points (N, 4) and boxes are in one frame; borders belong to the box.
+    The value is -1 if there is none. Points (N, 4) and boxes are in one frame; borders belong to the box.
     """
     owners = np.full(points.shape[0], -1, np.int32)
     for k in range(boxes.shape[0]):
@@ -38,12 +38,12 @@ def find_owners(points: FloatArray, boxes: FloatArray, margin: float) -> IntArra
 
 
 def count_points(points: FloatArray, boxes: FloatArray) -> IntArray:
-    """Give the number of `points` (N, 4) in each of `boxes` (M, 7), (M,) int32."""
+    """Return the number of `points` (N, 4) in each of `boxes` (M, 7), (M,) int32."""
     owners = find_owners(points, boxes, 0.0)
     return np.bincount(owners + 1, minlength=len(boxes) + 1)[1:].astype(np.int32)
 
 
 def wrap_angle(angle: FloatArray) -> FloatArray:
-    """Give angles (rad) in [-pi, pi)."""
+    """Wrap angles (rad) to [-pi, pi)."""
     wrapped: FloatArray = ((angle + math.pi) % (2 * math.pi) - math.pi).astype(np.float32)
     return wrapped

@@ -1,6 +1,6 @@
 # Copyright 2026 The pointpillars_ov_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""PointPillars in PyTorch, its weights under OpenPCDet's names."""
+"""PointPillars in PyTorch, with its weights under OpenPCDet's names."""
 
 from __future__ import annotations
 
@@ -15,53 +15,53 @@ from pointpillars_ov_ros.conversion.architecture import Architecture
 from pointpillars_ov_ros.conversion.network_graph import BATCH_NORM_EPSILON
 
 _MOMENTUM = 0.03
-"""Of batch norms. OpenPCDet's 0.01 would leave runs of a few hundred steps with the statistics they began with."""
+"""Momentum of batch norms. OpenPCDet's 0.01 would leave short runs with their initial statistics."""
 _PRIOR = 0.01
-"""Score that every anchor begins with, or the background would drown all else (RetinaNet, 4.1)."""
+"""Initial score of every anchor; with a higher one the background would dominate the loss (RetinaNet, 4.1)."""
 
 
 class Cloud(NamedTuple):
-    """The input: B crops, their P pillars and K points one after the other."""
+    """Input of the network: B crops, with their P pillars and K points concatenated."""
 
     decorated: Tensor
-    """(K, 9) float32."""
+    """(K, 9) float32, decorated points."""
     owners: Tensor
-    """(K,) int64: pillar of each point."""
+    """(K,) int64, pillar of each point."""
     cells: Tensor
-    """(P,) int64: (crop * rows + row) * columns + column."""
+    """(P,) int64, (crop * rows + row) * columns + column."""
     is_full: Tensor
-    """(P,) bool: no empty slot."""
+    """(P,) bool, whether there is no empty slot."""
     shape: tuple[int, int, int]
     """B, rows, columns of the canvases."""
 
 
 class Outputs(NamedTuple):
-    """The answer, as the exported networks give it."""
+    """Output of the network, as the exported networks return it."""
 
     boxes: Tensor
     """(B, rows, columns, anchors * 7)."""
     scores: Tensor
-    """(B, rows, columns, anchors * classes): logits."""
+    """(B, rows, columns, anchors * classes), logits."""
     directions: Tensor
-    """(B, rows, columns, anchors * 2): logits."""
+    """(B, rows, columns, anchors * 2), logits."""
 
 
 class PointPillars(nn.Module):
     """The network of the paper."""
 
     def __init__(self, sizes: Architecture) -> None:
-        """Draw the weights from torch's generator."""
+        """Initialize the weights from torch's random generator."""
         super().__init__()
         self.vfe = PillarEncoder(sizes.point_features, sizes.channels)
         self.backbone_2d = Backbone(sizes)
         self.dense_head = Head(sum(sizes.upsample_filters), sizes.anchors, sizes.classes)
-        # Any: the types of torch do not know this argument.
+        # Any: the types of torch lack this argument.
         whole: Any = self
         whole.to(memory_format=torch.channels_last)
 
     def forward(self, cloud: Cloud) -> Outputs:
-        """Answer for every anchor."""
-        # In float32 even where convolutions are not: bf16 would move a point 70 m away by up to a quarter of a metre.
+        """Return the outputs for every anchor."""
+        # float32 even where convolutions are not: bf16 would move a point at 70 m by up to a quarter of a metre.
         with torch.autocast(cloud.decorated.device.type, enabled=False):
             features = self.vfe(cloud)
         outputs: Outputs = self.dense_head(self.backbone_2d(scatter(features, cloud)))
@@ -77,22 +77,22 @@ class PointLayer(nn.Module):
         self.norm = nn.BatchNorm1d(channels, eps=BATCH_NORM_EPSILON, momentum=_MOMENTUM)
 
     def forward(self, points: Tensor) -> Tensor:
-        """Give (K, C) of decorated points (K, 9)."""
+        """Return the features (K, C) of decorated points (K, 9)."""
         return torch.relu(self.norm(self.linear(points)))
 
 
 class PillarEncoder(nn.Module):
-    """The pillar feature encoder: a layer on points, and the maximum over a pillar."""
+    """Pillar feature encoder: a layer on points, and the maximum over a pillar."""
 
     def __init__(self, point_features: int, channels: int) -> None:
         super().__init__()
-        # A list of one, for the sake of its name.
+        # A list of one, to get OpenPCDet's name.
         self.pfn_layers = nn.ModuleList([PointLayer(point_features, channels)])
 
     def forward(self, cloud: Cloud) -> Tensor:
-        """Give the features of pillars, (P, C).
+        """Return the features of pillars, (P, C).
 
-        The slots without a point hold zeros and count as points do; one row of zeros stands for all of them.
+        Slots without a point hold zeros and count like points; one row of zeros stands for all of them.
         """
         empty = cloud.decorated.new_zeros(1, cloud.decorated.shape[1])
         hidden = self.pfn_layers[0](torch.cat([cloud.decorated, empty]))
@@ -102,7 +102,7 @@ class PillarEncoder(nn.Module):
 
 
 def scatter(features: Tensor, cloud: Cloud) -> Tensor:
-    """Give the canvases (B, C, rows, columns) of pillar features (P, C), channels last in memory."""
+    """Return the canvases (B, C, rows, columns) of pillar features (P, C), channels last in memory."""
     count, rows, columns = cloud.shape
     canvas = features.new_zeros(count * rows * columns, features.shape[1])
     canvas = canvas.index_copy(0, cloud.cells, features)
@@ -129,7 +129,7 @@ class Backbone(nn.Module):
         )
 
     def forward(self, data: Tensor) -> Tensor:
-        """Give (B, sum of upsample_filters, rows, columns)."""
+        """Return features (B, sum of upsample_filters, rows, columns)."""
         upsampled = []
         for block, deblock in zip(self.blocks, self.deblocks, strict=True):
             data = block(data)
@@ -138,7 +138,7 @@ class Backbone(nn.Module):
 
 
 def make_block(inputs: int, filters: int, count: int, stride: int) -> nn.Sequential:
-    """Make `count` convolutions, the first with the stride. A layer that pads has the first place, as OpenPCDet's."""
+    """Return `count` convolutions, the first with the stride. As in OpenPCDet, index 0 is a padding layer."""
     layers: list[nn.Module] = [nn.ZeroPad2d(1)]
     for k in range(count):
         convolution = nn.Conv2d(filters if k else inputs, filters, 3, 1 if k else stride, 1 if k else 0, bias=False)
@@ -147,7 +147,7 @@ def make_block(inputs: int, filters: int, count: int, stride: int) -> nn.Sequent
 
 
 def make_norm(channels: int) -> nn.BatchNorm2d:
-    """Make a batch norm."""
+    """Return a batch norm."""
     return nn.BatchNorm2d(channels, eps=BATCH_NORM_EPSILON, momentum=_MOMENTUM)
 
 
@@ -164,11 +164,11 @@ class Head(nn.Module):
         self.conv_cls.bias = nn.Parameter(prior)
 
     def forward(self, data: Tensor) -> Outputs:
-        """Give float32, whatever comes in."""
+        """Return the outputs in float32, whatever the type of the input."""
         heads = (self.conv_box, self.conv_cls, self.conv_dir_cls)
         return Outputs(*(head(data).permute(0, 2, 3, 1).float() for head in heads))
 
 
 def as_tensor(array: np.ndarray, device: torch.device) -> Tensor:
-    """Bring an array to a device."""
+    """Move an array to a device."""
     return torch.from_numpy(array).to(device, non_blocking=True)

@@ -1,6 +1,6 @@
 # Copyright 2026 The pointpillars_ov_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Samples: crops of augmented scenes as the network takes them, and what it is to answer."""
+"""Samples: crops of augmented scenes as inputs of the network, with their targets."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ from pointpillars_ov_ros.training.targets import Assigner, LabelArray, direction
 
 _DECORATED = 9
 _NEAR_OBJECT = 0.9
-"""Share of crops that show an object for certain; the others are anywhere, and most of them all but empty."""
+"""Ratio of crops that are guaranteed to show an object; the others are anywhere, and mostly almost empty."""
 _SCENES, _CROPS, _BANK = 1, 2, 3
-"""Streams of random numbers that must not be each other's."""
+"""Independent streams of random numbers."""
 
 
 class Window(NamedTuple):
-    """A part of the canvas, in cells."""
+    """A rectangle of the canvas, in cells."""
 
     column: int
     row: int
@@ -39,36 +39,36 @@ class Window(NamedTuple):
 
 
 class Sample(NamedTuple):
-    """What the network is given and what it is to answer, for one crop with P pillars of K points together."""
+    """Input and targets of the network for one crop with P pillars and K points in total."""
 
     decorated: FloatArray
-    """(K, 9) float32: as the PFE takes points, pillar after pillar."""
+    """(K, 9) float32, points as the PFE takes them, pillar after pillar."""
     owners: IndexArray
-    """(K,) int64: pillar of each point."""
+    """(K,) int64, pillar of each point."""
     cells: IndexArray
-    """(P,) int64: row * columns + column of the crop's canvas."""
+    """(P,) int64, row * columns + column of the crop's canvas."""
     is_full: BoolArray
-    """(P,): pillars without an empty slot."""
+    """(P,), whether a pillar has no empty slot."""
     labels: LabelArray
-    """(A,) int8, of each anchor in the order of the outputs: class, BACKGROUND or IGNORED."""
+    """(A,) int8, for each anchor in the order of the outputs: class, BACKGROUND or IGNORED."""
     positives: IndexArray
-    """(F,) int64: anchors with an object."""
+    """(F,) int64, anchors with an object."""
     residuals: FloatArray
-    """(F, 7) float32: of their boxes."""
+    """(F, 7) float32, residuals of their boxes."""
     directions: IndexArray
-    """(F,) int64: their direction bins."""
+    """(F,) int64, their direction bins."""
 
 
 @dataclass
 class SampleMaker:
-    """Makes the samples of a run; all it has can be copied to other processes."""
+    """Maker of the samples of a run; all its data can be copied to other processes."""
 
     config: ModelConfig
     source: SceneSource
     settings: TrainingSettings
     bank: Bank
     alignment: int
-    """Cells that the last block of the backbone takes together: crops begin and end at multiples of it."""
+    """Number of cells that the last block of the backbone combines: crops start and end at multiples of it."""
 
     def __post_init__(self) -> None:
         """Check the crop; ConfigError names it."""
@@ -85,12 +85,12 @@ class SampleMaker:
         return columns or self.config.grid.nx, rows or self.config.grid.ny
 
     def make(self, number: int) -> list[Sample]:
-        """Make the samples of scene `number` of the run: as many as `samples_per_scene` says."""
+        """Return the samples of scene `number` of the run: `samples_per_scene` of them."""
         scene = self.source.scene(scene_seed(self.settings, number))
         return [self.cut(scene, number, use) for use in range(self.settings.samples_per_scene)]
 
     def cut(self, scene: LabelledScene, number: int, use: int) -> Sample:
-        """Make a sample of a scene; `use` says which."""
+        """Return sample number `use` of a scene."""
         random = np.random.default_rng([self.settings.seed, _CROPS, number, use])
         points, boxes, labels = augment(scene, self.settings.augmentation, self.bank, random)
         inside = is_in_range(boxes, self.config.grid)
@@ -102,7 +102,7 @@ class SampleMaker:
 
 
 def is_in_range(boxes: FloatArray, grid: GridConfig) -> BoolArray:
-    """Tell which of `boxes` (M, 7) have their centre over the canvas: the others have no anchor to be found by."""
+    """Return which of `boxes` (M, 7) have their centre over the canvas; no anchor can find the others."""
     (x_low, x_high), (y_low, y_high) = grid.x_range, grid.y_range
     x, y = boxes[:, 0], boxes[:, 1]
     inside: BoolArray = (x >= x_low) & (x < x_high) & (y >= y_low) & (y < y_high)
@@ -110,24 +110,24 @@ def is_in_range(boxes: FloatArray, grid: GridConfig) -> BoolArray:
 
 
 def draw_seed(seed: int, stream: int, number: int) -> int:
-    """Give the seed of a scene."""
+    """Return the seed of a scene."""
     return int(np.random.default_rng([seed, stream, number]).integers(2**31))
 
 
 def scene_seed(settings: TrainingSettings, number: int) -> int:
-    """Give the seed of scene `number` of a run."""
+    """Return the seed of scene `number` of a run."""
     return draw_seed(settings.seed, _SCENES, number)
 
 
 def bank_seeds(settings: TrainingSettings) -> list[int]:
-    """Give the seeds of the scenes that the bank is made of."""
+    """Return the seeds of the scenes that the bank is made from."""
     return [draw_seed(settings.seed, _BANK, number) for number in range(settings.bank_scenes)]
 
 
 def choose_window(
     grid: GridConfig, crop: tuple[int, int], boxes: FloatArray, alignment: int, random: np.random.Generator
 ) -> Window:
-    """Choose where to cut `crop` columns and rows out of the canvas, mostly so that one of `boxes` (M, 7) is in."""
+    """Choose where to crop `crop` columns and rows, mostly so that one of `boxes` (M, 7) is inside."""
     places = (random.uniform(grid.x_range[0], grid.x_range[1]), random.uniform(grid.y_range[0], grid.y_range[1]))
     if len(boxes) and random.random() < _NEAR_OBJECT:
         chosen = boxes[random.integers(len(boxes))]
@@ -135,14 +135,14 @@ def choose_window(
     firsts = []
     ranges, cells = (grid.x_range, grid.y_range), (grid.nx, grid.ny)
     for place, (low, _), size, side, whole in zip(places, ranges, grid.pillar_size, crop, cells, strict=True):
-        # The place may be anywhere in the crop but at its very border.
+        # The object may be anywhere in the crop except at its very border.
         cell = (place - low) / size - random.uniform(0.1, 0.9) * side
         firsts.append(alignment * round(min(max(cell, 0.0), float(whole - side)) / alignment))
     return Window(firsts[0], firsts[1], *crop)
 
 
 def crop_grid(grid: GridConfig, window: Window) -> GridConfig:
-    """Give the grid of a part of the canvas, where it is in the lidar frame."""
+    """Return the grid of a part of the canvas, in its place in the lidar frame."""
     origin = (grid.x_range[0], grid.y_range[0])
     firsts, sides = (window.column, window.row), (window.columns, window.rows)
     starts = [low + cell * size for low, cell, size in zip(origin, firsts, grid.pillar_size, strict=True)]
@@ -163,7 +163,7 @@ def crop_grid(grid: GridConfig, window: Window) -> GridConfig:
 def make_sample(
     points: FloatArray, boxes: FloatArray, labels: IntArray, config: ModelConfig, assigner: Assigner, window: Window
 ) -> Sample:
-    """Cut `window` out of a scene of `points` (N, 4) and `boxes` (M, 7) of classes `labels` (M,)."""
+    """Crop `window` out of a scene of `points` (N, 4) and `boxes` (M, 7) of classes `labels` (M,)."""
     grid = crop_grid(config.grid, window)
     pillars = Pillars(grid)
     pillars.group(np.ascontiguousarray(points, np.float32))
@@ -193,7 +193,7 @@ def make_sample(
 
 
 def decorate_pillars(pillars: Pillars, grid: GridConfig) -> tuple[FloatArray, IndexArray]:
-    """Give the points of `pillars` as the PFE takes them, (K, 9), and the pillar of each, (K,)."""
+    """Return the points of `pillars` as the PFE takes them, (K, 9), and the pillar of each, (K,)."""
     count = int(pillars.starts[pillars.size])
     decorated, owners = np.empty((count, _DECORATED + 1), np.float32), np.empty(count, np.int64)
     offset, size = np.array(grid.pillar_center_offset, np.float32), np.array(grid.pillar_size, np.float32)

@@ -1,6 +1,6 @@
 # Copyright 2026 The pointpillars_ov_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Where scenes to train on come from: clouds with labelled boxes, each found by a number."""
+"""Sources of training scenes: clouds with labelled boxes, each addressed by a number."""
 
 from __future__ import annotations
 
@@ -22,30 +22,30 @@ class LabelledScene(NamedTuple):
     """A labelled cloud; lidar frame (x forward, y left, z up)."""
 
     points: FloatArray
-    """(N, 4) float32: x y z (m), intensity 0..1."""
+    """(N, 4) float32, x y z (m), intensity 0..1."""
     boxes: FloatArray
-    """(M, 7) float32: geometric centre x y z, length, width, height (m), yaw (rad, about +z, 0 = +x)."""
+    """(M, 7) float32, geometric centre x y z, length, width, height (m), yaw (rad, about +z, 0 = +x)."""
     labels: IntArray
-    """(M,) int32: index of the class."""
+    """(M,) int32, index of the class."""
 
 
 class SceneSource(Protocol):
-    """Gives scenes; it is copied to the processes that make samples."""
+    """Source of scenes; it is copied to the processes that make samples."""
 
     name: str
-    """Says in a few words where the scenes come from."""
+    """Short description of where the scenes come from."""
 
     def scene(self, seed: int) -> LabelledScene:
-        """Give the scene of a number in 0..2^31 - 1, always the same for the same number."""
+        """Return the scene of a number in 0..2^31 - 1, always the same for the same number."""
 
 
 class KittiScenes:
-    """Frames of a KITTI folder, cut to what the camera sees: only there they are labelled."""
+    """Frames of a KITTI folder, cropped to the camera's view, where alone they are labelled."""
 
     def __init__(self, folder: Path, classes: Sequence[str], split: Path | None = None) -> None:
         """List the frames that have labels and a calibration; with a `split`, those that this file names.
 
-        DatasetError where there are none, or one that is named is not there.
+        Raises DatasetError if there are none, or if a named one is missing.
         """
         self._frames = [frame for frame in find_frames(folder) if frame.labels and frame.calibration]
         if split is not None:
@@ -53,15 +53,15 @@ class KittiScenes:
             names = read_split(split)
             missing = [name for name in names if name not in found]
             if missing:
-                raise DatasetError(f"{folder}: frame {missing[0]} of {split} lacks cloud, labels or calibration there")
+                raise DatasetError(f"{folder}: frame {missing[0]} of {split} lacks its cloud, labels or calibration")
             self._frames = [found[name] for name in names]
         if not self._frames:
-            raise DatasetError(f"{folder}: no frame there has labels (label_2) and a calibration (calib) to train with")
+            raise DatasetError(f"{folder}: no frame has both labels (label_2) and a calibration (calib)")
         self._classes = tuple(classes)
         self.name = f"{count_of(len(self._frames), 'frame')} of {folder}"
 
     def scene(self, seed: int) -> LabelledScene:
-        """Give frame seed modulo their number; DatasetError names a file that cannot be read."""
+        """Return frame `seed` modulo the number of frames; DatasetError names a file that cannot be read."""
         frame = self._frames[seed % len(self._frames)]
         calibration = frame.read_calibration()
         # Neither is None for the frames in the list.
@@ -75,11 +75,11 @@ class KittiScenes:
 
 
 class SimulatedScenes:
-    """Simulated scenes around a sensor on a car's roof."""
+    """Simulated scenes around a sensor on the roof of a car."""
 
     def __init__(self, sensor: str, classes: Sequence[str]) -> None:
-        """Take a sensor of the package by its name, or the YAML of another; ConfigError where it is neither."""
-        # Here, so that training on KITTI does without the simulator.
+        """Use a sensor of the package by its name, or that of a YAML file; ConfigError if it is neither."""
+        # Imported here, so that training on KITTI does not need the simulator.
         from pointpillars_ov_ros.synthetic import load_sensor
 
         self._sensor = load_sensor(sensor)
@@ -90,7 +90,7 @@ class SimulatedScenes:
         self.name = f"scenes simulated for {self._sensor.name}"
 
     def scene(self, seed: int) -> LabelledScene:
-        """Simulate one frame, with its objects of the classes."""
+        """Simulate one frame, with its objects of the requested classes."""
         from pointpillars_ov_ros.synthetic import simulate
 
         frame = simulate(self._sensor, seed)

@@ -1,6 +1,6 @@
 # Copyright 2026 The pointpillars_ov_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""The one-cycle schedule: the learning rate rises, then falls to nothing, and momentum does the opposite."""
+"""One-cycle schedule: the learning rate rises, then falls to almost 0, and momentum does the opposite."""
 
 from __future__ import annotations
 
@@ -8,15 +8,15 @@ import math
 from typing import NamedTuple
 
 _RISE = 0.4
-"""Share of the run in which the learning rate rises."""
+"""Ratio of the run in which the learning rate rises."""
 _FIRST, _LAST = 0.1, 1e-4
-"""Learning rates at the ends, as a share of the highest."""
+"""Learning rates at the start and the end, relative to the highest."""
 _HIGH, _LOW = 0.95, 0.85
 """Momentum."""
 
 
 class AdamWSettings(NamedTuple):
-    """What AdamW is set to."""
+    """Settings of AdamW."""
 
     learning_rate: float
     momentum: float
@@ -25,7 +25,7 @@ class AdamWSettings(NamedTuple):
 def one_cycle(progress: float, highest: float) -> AdamWSettings:
     """Return the settings at `progress` of the run, 0..1; `highest` is the highest learning rate.
 
-    A function of progress rather than of steps, so that a run may be as long as some minutes.
+    A function of progress rather than of steps, so that the length of a run can be set in minutes.
     """
     if progress < _RISE:
         share = _ease(progress / _RISE)
@@ -35,5 +35,5 @@ def one_cycle(progress: float, highest: float) -> AdamWSettings:
 
 
 def _ease(share: float) -> float:
-    """Go from 0 to 1 as half a cosine does."""
+    """Go from 0 to 1 along half a cosine."""
     return (1.0 - math.cos(math.pi * share)) / 2.0

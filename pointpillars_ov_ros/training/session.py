@@ -1,6 +1,6 @@
 # Copyright 2026 The pointpillars_ov_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""What `pointpillars_ov train` does: begin, resume or fine-tune a run; leave checkpoint, bundle, log and picture."""
+"""Command `pointpillars_ov train`: start, resume or fine-tune a run; save checkpoint, bundle, log and plot."""
 
 from __future__ import annotations
 
@@ -47,16 +47,16 @@ PRESET = "openpcdet_kitti_3class"
 CHECKPOINT, WEIGHTS, BUNDLE, LOG, CURVES = "checkpoint.pth", "weights.pth", "bundle", "log.json", "curves.png"
 _STEPS = TrainingSettings.steps
 _SETTLING, _SETTLING_SHARE = 45, 0.1
-"""Batches that norms are settled on, and the greatest part of a run of some minutes that this may take."""
+"""Batches that batch norms are settled on, and the maximum ratio of a timed run that this may take."""
 _FEWEST = 8
-"""Of them, where a run of some minutes has no time for all."""
+"""Minimum number of these batches, if a timed run has no time for all."""
 _STREAM_SHOWN = 20
 """Steps whose mean loss the progress bar shows."""
 
 
 @dataclasses.dataclass
 class Run:
-    """A run under way."""
+    """A run in progress."""
 
     config: ModelConfig
     architecture: Architecture
@@ -66,7 +66,7 @@ class Run:
     records: list[Record]
 
     def checkpoint(self) -> Checkpoint:
-        """Give what is saved of it."""
+        """Return the checkpoint of the run."""
         trainer = self.trainer
         return Checkpoint(
             self.config, self.architecture, trainer.settings, self.source, trainer.step, trainer.elapsed_s,
@@ -75,11 +75,12 @@ class Run:
 
 
 def run_training(options: argparse.Namespace, command: str) -> int:
-    """Train as the command line says; `command` is that line, which becomes part of what is made."""
+    """Train as the command line says; `command` is that line, which is recorded in the provenance."""
     run = resume(options.resume, options) if options.resume else begin(options, command)
     folder = options.out or (options.resume.parent if options.resume else Path("training"))
     if not options.resume and (folder / CHECKPOINT).exists():
-        raise TrainingError(f"{folder / CHECKPOINT} exists; go on with --resume {folder / CHECKPOINT}, or choose --out")
+        path = folder / CHECKPOINT
+        raise TrainingError(f"{path} exists; continue with --resume {path}, or choose another --out")
     settings = run.trainer.settings
     bank = fill_bank(run.scenes, settings, len(run.config.classes), options.workers)
     alignment = run.config.rpn.stride * max(run.architecture.upsample_strides)
@@ -90,13 +91,13 @@ def run_training(options: argparse.Namespace, command: str) -> int:
         train(run, batches, maker, folder, options)
     except KeyboardInterrupt:
         save(run, folder)
-        print(f"stopped in step {run.trainer.step}; go on with --resume {folder / CHECKPOINT}")
+        print(f"stopped in step {run.trainer.step}; continue with --resume {folder / CHECKPOINT}")
         raise
     finally:
         # Ends the worker processes.
         batches.close()
     save(run, folder)
-    # All that --from needs, at a third of the size.
+    # Everything that --from needs, at a third of the size.
     save_checkpoint(folder / WEIGHTS, dataclasses.replace(run.checkpoint(), optimizer={}, records=[]))
     bundle, _ = import_checkpoint(folder / CHECKPOINT, folder / BUNDLE)
     last = run.records[-_STREAM_SHOWN:]
@@ -107,7 +108,7 @@ def run_training(options: argparse.Namespace, command: str) -> int:
 
 
 def begin(options: argparse.Namespace, command: str) -> Run:
-    """Begin a run, with random weights or those of --from."""
+    """Start a run, with random weights or those of --from."""
     settings = read_settings(options)
     base = load_checkpoint(options.weights) if options.weights else None
     preset = base.config if base else read_preset(PRESET)
@@ -127,7 +128,7 @@ def begin(options: argparse.Namespace, command: str) -> Run:
 
 
 def resume(path: Path, options: argparse.Namespace) -> Run:
-    """Go on where the run was whose checkpoint is at `path`; its length is another where the flags say so."""
+    """Continue the run whose checkpoint is at `path`; the flags may change its length."""
     saved = load_checkpoint(path)
     if options.steps or options.minutes:
         length = {"steps": options.steps or saved.settings.steps, "minutes": options.minutes}
@@ -147,7 +148,7 @@ def resume(path: Path, options: argparse.Namespace) -> Run:
 
 
 def train(run: Run, batches: Batches, maker: SampleMaker, folder: Path, options: argparse.Namespace) -> None:
-    """Train to the end, with a progress bar, saving now and then; settle the batch norms on the way."""
+    """Train to the end, with a progress bar, saving regularly, and settle the batch norms on the way."""
     trainer, (columns, rows) = run.trainer, maker.crop
     minutes = trainer.settings.minutes
     total, unit = (round(60 * minutes), "s") if minutes else (trainer.settings.steps, "step")
@@ -157,7 +158,7 @@ def train(run: Run, batches: Batches, maker: SampleMaker, folder: Path, options:
             bar.update(min(total, round(trainer.elapsed_s) if minutes else trainer.step) - bar.n)
             shown = run.records[-_STREAM_SHOWN:]
             bar.set_postfix(step=trainer.step, loss=f"{sum(one.loss for one in shown) / len(shown):.3f}")
-            # Before it is saved: whoever goes on from there need not know whether this was done.
+            # Before saving: whoever resumes from there need not know whether this was done.
             if not trainer.frozen and trainer.progress >= FREEZE_AT:
                 settle(run, maker, options.workers)
             if trainer.step % options.save_every == 0:
@@ -165,7 +166,7 @@ def train(run: Run, batches: Batches, maker: SampleMaker, folder: Path, options:
 
 
 def settle(run: Run, maker: SampleMaker, workers: int) -> None:
-    """Settle the batch norms of a run: on one crop each of many scenes, as a detector will see such."""
+    """Settle the batch norms of a run on one crop each of many scenes, as a detector will see them."""
     columns, rows = maker.crop
     settings = dataclasses.replace(run.trainer.settings, samples_per_scene=1, augmentation=AS_SEEN)
     batches = feed_samples(dataclasses.replace(maker, settings=settings, bank=()), 0, workers)
@@ -179,7 +180,7 @@ def settle(run: Run, maker: SampleMaker, workers: int) -> None:
 
 
 def until(batches: Iterable[T], seconds: float) -> Iterator[T]:
-    """Give what comes within so many seconds, and a few in any case."""
+    """Yield the items that come within `seconds`, and a few in any case."""
     end = time.monotonic() + seconds
     for number, batch in enumerate(batches):
         if number >= _FEWEST and time.monotonic() > end:
@@ -188,7 +189,7 @@ def until(batches: Iterable[T], seconds: float) -> Iterator[T]:
 
 
 def save(run: Run, folder: Path) -> None:
-    """Write checkpoint, log and picture."""
+    """Write checkpoint, log and plot."""
     save_checkpoint(folder / CHECKPOINT, run.checkpoint())
     log = {
         "provenance": run.config.provenance,
@@ -202,7 +203,7 @@ def save(run: Run, folder: Path) -> None:
 
 
 def read_settings(options: argparse.Namespace) -> TrainingSettings:
-    """Give the settings that the flags say; ConfigError names what is out of bounds."""
+    """Return the settings of the flags; ConfigError names what is out of bounds."""
     return TrainingSettings(
         steps=options.steps or _STEPS,
         minutes=options.minutes,
@@ -216,20 +217,20 @@ def read_settings(options: argparse.Namespace) -> TrainingSettings:
 
 
 def open_scenes(source: Mapping[str, str], classes: tuple[str, ...]) -> SceneSource:
-    """Open the KITTI folder where one is given, else the simulated world."""
+    """Open the KITTI folder if one is given, else the simulated world."""
     if source["data"]:
         return KittiScenes(Path(source["data"]), classes, Path(source["split"]) if source["split"] else None)
     return SimulatedScenes(source["sensor"], classes)
 
 
 def make_trainer(network: PointPillars, settings: TrainingSettings) -> Trainer:
-    """Make the trainer on this machine's best device."""
+    """Return a trainer on this machine's best device."""
     device = choose_device()
     return Trainer(network, settings, device, helps_half(device))
 
 
 def describe(run: Run) -> str:
-    """Say in a line what is trained."""
+    """Describe in one line what is trained."""
     weights = sum(parameter.numel() for parameter in run.trainer.network.parameters())
     settings = run.trainer.settings
     length = f"{settings.minutes:g} minutes" if settings.minutes else f"{settings.steps} steps"
@@ -237,7 +238,7 @@ def describe(run: Run) -> str:
 
 
 def git_commit() -> str:
-    """Name the commit that this package is of, and whether anything is changed since; 'unknown' without git."""
+    """Return the git commit of this package, and whether anything has changed since; 'unknown' without git."""
     here = Path(__file__).parent
     try:
         answers = [

@@ -1,6 +1,6 @@
 # Copyright 2026 The pointpillars_ov_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""What a training run is: its settings, and the configuration of the network that it makes."""
+"""Settings of a training run, and the configuration of the network that it makes."""
 
 from __future__ import annotations
 
@@ -14,19 +14,19 @@ from pointpillars_ov_ros.conversion.architecture import Architecture
 from pointpillars_ov_ros.training.augmentation import Augmentation
 
 _LANES = 8
-"""Numbers of channels are multiples of this, as processors like them."""
+"""Numbers of channels are multiples of this, which suits vector units."""
 
 
 @dataclass(frozen=True)
 class TrainingSettings:
-    """All that decides what comes out: on one CPU the same settings give the same network, unless they say `minutes`.
+    """Everything that determines the result: on one CPU equal settings give equal networks, unless `minutes` is set.
 
-    It is stored in checkpoints, so that a run is taken up again as it was begun.
+    They are stored in checkpoints, so that a run resumes as it was started.
     """
 
     steps: int = 20000
     minutes: float = 0.0
-    """Above 0: train for so long instead of for `steps`."""
+    """Above 0: train for this long instead of for `steps`."""
     batch: int = 4
     seed: int = 0
     learning_rate: float = 3e-3
@@ -35,13 +35,14 @@ class TrainingSettings:
     crop: tuple[int, int] = (216, 248)
     """Columns and rows of the canvas that a sample shows; (0, 0): all."""
     samples_per_scene: int = 4
-    """How often a scene is used, each time changed and cut out otherwise: to simulate one takes as long as a step."""
+    """How often a scene is used, each time augmented and cropped differently: simulating one takes as long as a step.
+    """
     bank_scenes: int = 24
-    """Scenes whose objects are pasted into others."""
+    """Number of scenes whose objects are pasted into others."""
     augmentation: Augmentation = field(default_factory=Augmentation)
 
     def __post_init__(self) -> None:
-        """Check; ConfigError names field and value."""
+        """Check the values; ConfigError names field and value."""
         for name in ("steps", "batch", "samples_per_scene"):
             require(getattr(self, name) >= 1, name, getattr(self, name), "at least 1")
         for name in ("minutes", "seed", "bank_scenes", "weight_decay"):
@@ -82,7 +83,7 @@ def configure(
 
 
 def choose_architecture(config: ModelConfig, width: float) -> Architecture:
-    """Give the sizes of the layers: those of the paper, channels times `width`."""
+    """Return the sizes of the layers: those of the paper, with channels times `width`."""
     return Architecture(
         point_features=9,
         channels=config.rpn.channels,
@@ -97,5 +98,5 @@ def choose_architecture(config: ModelConfig, width: float) -> Architecture:
 
 
 def scale_channels(channels: int, width: float) -> int:
-    """Give `width` times as many channels."""
+    """Return the number of channels times `width`, as a multiple of _LANES."""
     return channels if width == 1.0 else max(1, round(channels * width / _LANES)) * _LANES

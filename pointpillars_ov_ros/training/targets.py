@@ -1,9 +1,9 @@
 # Copyright 2026 The pointpillars_ov_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Targets: which anchors are to find which object, and with which residuals (SECOND's assigner, as OpenPCDet has it).
+"""Targets: the object of each anchor, and its residuals (SECOND's assigner, as in OpenPCDet).
 
-An anchor is compared with the objects of its own class alone, by the overlap of axis-aligned rectangles: box and
-anchor are each laid along the axis that they are nearer to.
+An anchor is compared only with objects of its own class, by the overlap of axis-aligned rectangles: box and anchor are
+each aligned with the axis that they are nearer to.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from pointpillars_ov_ros.core.anchors import make_anchors
 from pointpillars_ov_ros.core.arrays import DoubleArray, FloatArray, IndexArray, IntArray
 
 BACKGROUND, IGNORED = -1, -2
-"""Of anchors without an object: those that must say so, and those that may say what they like."""
+"""Labels of anchors without an object: those trained as background, and those left out of the loss."""
 
 LabelArray = npt.NDArray[np.int8]
 
@@ -30,36 +30,36 @@ class Thresholds(NamedTuple):
     """Overlaps that decide about an anchor."""
 
     matched: float
-    """From here on it finds the object."""
+    """At or above this overlap an anchor is positive."""
     unmatched: float
-    """Below it is background; between the two it is ignored."""
+    """Below this overlap it is background; in between it is ignored."""
 
 
 THRESHOLDS = {"Car": Thresholds(0.6, 0.45)}
 SMALL = Thresholds(0.5, 0.35)
-"""Of every class without an entry in `THRESHOLDS`."""
+"""Thresholds of every class without an entry in `THRESHOLDS`."""
 
 
 class Targets(NamedTuple):
-    """What each anchor of a grid is to find."""
+    """Target of each anchor of a grid."""
 
     labels: LabelArray
-    """(rows, columns, anchors per cell): the class, BACKGROUND or IGNORED."""
+    """(rows, columns, anchors per cell), the class, BACKGROUND or IGNORED."""
     owners: IntArray
-    """The same shape: index of the box, -1 where there is none."""
+    """(rows, columns, anchors per cell), index of the box, -1 if there is none."""
 
 
 class Assigner:
-    """Assigns boxes to the anchors of a network."""
+    """Assigner of boxes to the anchors of a network."""
 
     def __init__(self, config: ModelConfig) -> None:
-        """Generate the anchors; ConfigError where the box coder is another than that of our own networks."""
+        """Generate the anchors; ConfigError if the box coder is not that of our own networks."""
         coder = config.box_coder
         require(coder.angle is AngleConvention.YAW, "box_coder.angle", coder.angle.value, "'yaw'")
         require(coder.z_origin is BoxOrigin.CENTER, "box_coder.z_origin", coder.z_origin.value, "'center'")
         require(coder.size_order is SizeOrder.LENGTH_FIRST, "box_coder.size_order", coder.size_order.value, "'lwh'")
         self.anchors = make_anchors(config).reshape(*config.output_shape, config.anchors_per_cell, 7)
-        """(rows, columns, anchors per cell, 7): x, y, bottom z, length, width, height, angle."""
+        """(rows, columns, anchors per cell, 7), x, y, bottom z, length, width, height, angle."""
         classes = [k for k, anchor in enumerate(config.anchors) for _ in anchor.angles]
         self._class_of_anchor = np.array(classes, np.int32)
         self._thresholds = np.array([THRESHOLDS.get(name, SMALL) for name in config.classes])
@@ -71,8 +71,8 @@ class Assigner:
     def assign(self, boxes: FloatArray, labels: IntArray) -> Targets:
         """Assign `boxes` (M, 7; m, rad, lidar frame) of classes `labels` (M,).
 
-        Every box gets its best anchor, however little they overlap, unless they do not at all; where two have the
-        same best one, the box that comes first.
+        Every box gets its best anchor, however small the overlap, unless there is none; if two boxes have the same best
+        anchor, the first box gets it.
         """
         wide = boxes.astype(np.float64)
         extents = nearest_extents(wide[:, 3], wide[:, 4], wide[:, 6])
@@ -86,7 +86,7 @@ class Assigner:
 
 
 def nearest_extents(lengths: DoubleArray, widths: DoubleArray, angles: DoubleArray) -> DoubleArray:
-    """Give the sides along x and y, (M, 2), of rectangles laid along the axis that they are nearer to."""
+    """Return the sides along x and y, (M, 2), of rectangles aligned with the axis that they are nearer to."""
     along_x = np.abs((angles + math.pi / 2) % math.pi - math.pi / 2) < math.pi / 4
     return np.stack([np.where(along_x, lengths, widths), np.where(along_x, widths, lengths)], axis=1)
 
@@ -104,9 +104,9 @@ def assign_boxes(
     out_labels: LabelArray,
     out_owners: IntArray,
 ) -> None:
-    """Write class and box of each anchor, BACKGROUND and -1 before; see `Assigner.assign`.
+    """Write class and box of each anchor, BACKGROUND and -1 at first; see `Assigner.assign`.
 
-    Only the anchors that a box can overlap are looked at: they are a few hundred of three hundred thousand.
+    Only anchors that a box can overlap are visited: a few hundred of three hundred thousand.
     """
     rows, columns, kinds = out_labels.shape
     best = np.zeros((rows, columns, kinds), np.float64)
@@ -155,7 +155,7 @@ def find_window(
     rows: int,
     columns: int,
 ) -> tuple[IndexArray, IndexArray]:
-    """Give first and one past the last column and row, each (2,), of the anchors that can overlap a rectangle."""
+    """Return first and one past last column and row, each (2,), of the anchors that can overlap a rectangle."""
     first, last = np.empty(2, np.int64), np.empty(2, np.int64)
     for axis in range(2):
         reach = (extent[axis] + other[axis]) / 2
@@ -175,7 +175,7 @@ def overlap_at(
     row: int,
     column: int,
 ) -> float:
-    """Give the intersection over union of a rectangle with the anchor of a cell."""
+    """Return the intersection over union of a rectangle with the anchor of a cell."""
     common = 1.0
     for axis in range(2):
         distance = abs(offset[axis] + step[axis] * (column if axis == 0 else row) - center[axis])
@@ -185,7 +185,7 @@ def overlap_at(
 
 
 def encode_boxes(boxes: FloatArray, anchors: FloatArray) -> FloatArray:
-    """Give the residuals (K, 7) of `boxes` (K, 7) over `anchors` (K, 7) (SECOND, 3.2.2): x y z, l w h, angle."""
+    """Return the residuals (K, 7) of `boxes` (K, 7) over `anchors` (K, 7) (SECOND, 3.2.2): x y z, l w h, angle."""
     residuals = np.empty((len(boxes), 7), np.float32)
     diagonals = np.hypot(anchors[:, 3], anchors[:, 4])
     residuals[:, :2] = (boxes[:, :2] - anchors[:, :2]) / diagonals[:, None]
@@ -196,6 +196,6 @@ def encode_boxes(boxes: FloatArray, anchors: FloatArray) -> FloatArray:
 
 
 def direction_bins(yaws: FloatArray, offset: float, first_bin: int) -> IndexArray:
-    """Give the direction bin of each yaw (rad), (K,) int64, by `DirectionConfig`."""
+    """Return the direction bin of each yaw (rad), (K,) int64, according to `DirectionConfig`."""
     bins = np.floor((yaws.astype(np.float64) - offset) % (2 * math.pi) / math.pi).astype(np.int64)
     return np.minimum(bins, 1) ^ first_bin

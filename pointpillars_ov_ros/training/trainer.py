@@ -1,6 +1,6 @@
 # Copyright 2026 The pointpillars_ov_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""The training loop: batches in, a network that is better and a record of each step out."""
+"""Training loop: takes batches, trains the network and yields a record per step."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ from pointpillars_ov_ros.training.settings import TrainingSettings
 
 _SECOND_BETA = 0.99
 FREEZE_AT = 0.85
-"""Progress at which the batch norms are settled and kept as they are: the rest of the run fits the weights to them."""
+"""Progress at which the batch norms are settled and frozen: the rest of the run adapts the weights to them."""
 _CLIP = 10.0
-"""Largest norm of a step's gradients."""
+"""Maximum norm of a step's gradients."""
 
 
 class Record(NamedTuple):
-    """What a step was like."""
+    """Measurements of one step."""
 
     step: int
     elapsed_s: float
@@ -39,7 +39,7 @@ class Record(NamedTuple):
     boxes: float
     directions: float
     positives: int
-    """Anchors with an object."""
+    """Number of anchors with an object."""
 
 
 class Trainer:
@@ -63,13 +63,13 @@ class Trainer:
 
     @property
     def progress(self) -> float:
-        """The part of the run that is done, 0..1."""
+        """Progress of the run, 0 to 1."""
         if self.settings.minutes:
             return min(1.0, self.elapsed_s / (60.0 * self.settings.minutes))
         return min(1.0, self.step / self.settings.steps)
 
     def run(self, batches: Iterator[Sequence[Sample]], shape: tuple[int, int]) -> Iterator[Record]:
-        """Train to the end of the run, a record for each step; `shape` are rows and columns of the canvases."""
+        """Train to the end of the run and yield a record per step; `shape` are rows and columns of the canvases."""
         begin = time.monotonic() - self.elapsed_s
         while self.progress < 1.0:
             batch = next(batches)
@@ -79,7 +79,7 @@ class Trainer:
             yield record._replace(elapsed_s=round(self.elapsed_s, 3))
 
     def advance(self, samples: Sequence[Sample], shape: tuple[int, int]) -> Record:
-        """Take one step; TrainingError where the loss is no number any more, the network then being as before."""
+        """Take one step; TrainingError if the loss is not finite, in which case the network is unchanged."""
         pace = one_cycle(self.progress, self.settings.learning_rate)
         for group in self.optimizer.param_groups:
             group["lr"], group["betas"] = pace.learning_rate, (pace.momentum, _SECOND_BETA)
@@ -106,17 +106,17 @@ class Trainer:
         )
 
     def settle(self, batches: Iterable[Sequence[Sample]], shape: tuple[int, int]) -> None:
-        """Take the statistics of the batch norms anew, their means over `batches`, and freeze them.
+        """Recompute the statistics of the batch norms as means over `batches`, and freeze them.
 
-        Those gathered while training trail behind the weights. Where the canvas is empty, which is most of it, that was
-        seen to be enough for hundreds of cars that nobody else sees. Means over few scenes were seen to move all boxes
-        up or down by 0.1 m, which weights that are trained on with the norms frozen make good.
+        Those gathered during training lag behind the weights. On empty canvas, which is most of it, that was seen to
+        cause hundreds of false cars. Means over few scenes were seen to move all boxes up or down by 0.1 m, which
+        training on with frozen norms corrects.
         """
         norms = self._norms()
         momenta = [norm.momentum for norm in norms]
         for norm in norms:
             norm.reset_running_stats()
-            # The plain mean of all that comes.
+            # The plain mean of all batches.
             norm.momentum = None
         self.network.train()
         with torch.no_grad():
@@ -131,7 +131,7 @@ class Trainer:
 
 
 def collate(samples: Sequence[Sample], shape: tuple[int, int], device: torch.device) -> tuple[Cloud, Answers]:
-    """Join samples, whose crops have `shape` rows and columns; pillars, cells and anchors are numbered on."""
+    """Concatenate samples whose crops have `shape` rows and columns; pillars, cells and anchors are renumbered."""
     rows, columns = shape
     anchors = len(samples[0].labels)
     first_pillars = np.cumsum([0, *(len(sample.cells) for sample in samples)])
@@ -159,7 +159,7 @@ def collate(samples: Sequence[Sample], shape: tuple[int, int], device: torch.dev
 
 
 def choose_device() -> torch.device:
-    """Take the GPU where there is one."""
+    """Return the GPU if there is one, else the CPU."""
     return torch.device("cuda" if torch.cuda.is_available() else "cpu")
 
 

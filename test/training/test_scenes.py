@@ -53,7 +53,7 @@ def test_a_split_chooses_frames_and_names_one_that_is_missing(tmp_path: Path) ->
 def test_a_folder_without_labels_is_told_so(tmp_path: Path) -> None:
     (tmp_path / "velodyne").mkdir()
     np.zeros((1, 4), np.float32).tofile(tmp_path / "velodyne" / "000000.bin")
-    with pytest.raises(DatasetError, match="no frame there has labels"):
+    with pytest.raises(DatasetError, match="no frame has both labels"):
         KittiScenes(tmp_path, CLASSES)
 
 

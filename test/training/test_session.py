@@ -145,7 +145,7 @@ class TestRuns:
     def test_a_run_is_not_overwritten(self, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
         assert self.begin(tmp_path, "--steps", "1") == 0
         assert self.begin(tmp_path, "--steps", "1") == 1
-        assert "exists; go on with --resume" in capsys.readouterr().err
+        assert "exists; continue with --resume" in capsys.readouterr().err
 
     def test_bad_checkpoints_and_settings_are_one_line(
         self, tmp_path: Path, capsys: pytest.CaptureFixture[str]

@@ -203,5 +203,7 @@ def test_another_architecture_is_told_by_its_first_key(tmp_path: Path) -> None:
     with pytest.raises(TrainingError, match=r"key 'backbone_2d\.blocks\.1\.7\.weight' is missing"):
         load_weights(deep, weights, tmp_path / "a.pth")
     flat = PointPillars(dataclasses.replace(small_architecture(CONFIG), convolutions=(2, 1)))
-    with pytest.raises(TrainingError, match=r"key 'backbone_2d\.blocks\.1\.4\.weight' is not of the architecture"):
+    with pytest.raises(
+        TrainingError, match=r"key 'backbone_2d\.blocks\.1\.4\.weight' does not belong to the architecture"
+    ):
         load_weights(flat, weights, tmp_path / "a.pth")
