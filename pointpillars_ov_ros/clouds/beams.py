@@ -1,6 +1,6 @@
 # Copyright 2026 The pointpillars_ov_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""The beams of a spinning LiDAR, found in its clouds: each one's points lie on a cone around the sensor's z axis.
+"""Beams of a spinning LiDAR, found in its clouds: the points of each lie on a cone around the sensor's z axis.
 
 A cone is z = height + r tan(elevation), r = hypot(x, y). With the right height of the optical centre the elevations of
 all points gather in a few narrow peaks, with a wrong one they smear. Some sensors (HDL-64E) have two such centres, one
@@ -19,41 +19,41 @@ from pointpillars_ov_ros.core.arrays import DoubleArray, FloatArray, IntArray
 
 MAX_BEAMS = 256
 _MIN_RANGE_M = 2.0
-"""From nearer points the elevation cannot be told: the height of the optical centre counts too much."""
+"""Minimum range; closer points depend too much on the height of the optical centre to tell the elevation."""
 _MAX_POINTS = 400_000
 _LOW_DEG, _HIGH_DEG = -89.0, 89.0
 _BIN_DEG = 0.02
 _BAND_BINS = 25
-"""Bins of a band: half a degree, in which the sharpness of the peaks is measured."""
+"""Number of bins in a band of half a degree, in which the sharpness of the peaks is measured."""
 _HEIGHTS_M = np.round(np.arange(-0.3, 0.301, 0.01), 2)
-"""Of optical centres, that are tried."""
+"""Heights of optical centres that are tried."""
 _MIN_GAIN = 1.15
-"""Times as sharp must be what needs a height other than 0, and so must two heights against one."""
+"""Gain in sharpness required of a height other than 0, and of two heights over one."""
 _MIN_PEAK_RATIO = 0.08
-"""Of the middle one of the ten highest peaks: lower ones are chance."""
+"""Ratio to the middle one of the ten highest peaks below which a peak is due to chance."""
 _MAX_VALLEY_RATIO = 0.7
-"""Of the lower of two peaks: they are one where no deeper valley is between them."""
+"""Ratio to the lower of two peaks; they count as one unless there is a deeper valley between them."""
 _MIN_PEAK_POINTS = 50
 _PEAK_HALF_WIDTH_DEG = 0.06
 _MIN_ON_PEAKS = 0.6
-"""Share of the points that must lie on the peaks, after what would lie there by chance."""
+"""Minimum ratio of points on the peaks, minus those that would lie there by chance."""
 
 
 class Beams(NamedTuple):
     """Beams of a sensor, highest elevation first."""
 
     elevations_deg: DoubleArray
-    """(B,): above the xy plane of the sensor's frame."""
+    """(B,), elevation above the xy plane of the sensor's frame."""
     heights: DoubleArray
-    """(B,): of their optical centres above the frame's origin (m)."""
+    """(B,), height of their optical centres above the frame's origin (m)."""
     points: IntArray
-    """(B,): how many points the elevation was found from."""
+    """(B,), number of points that the elevation was found from."""
 
 
 def find_beams(points: FloatArray, rings: IntArray | None = None) -> Beams | None:
-    """Return the beams that `points` (N, 4) were taken by, all in the sensor's frame; None where they are of no beams.
+    """Return the beams of `points` (N, 4), all in the sensor's frame; None if the points are not on beams.
 
-    `rings` (N,): beam of each point, as some sensors report it; it need not be in any order.
+    `rings` (N,) is the beam of each point, if the sensor reports it, in any order.
     """
     ranges, z, rings = _sample(points, rings)
     if len(ranges) < _MIN_PEAK_POINTS:
@@ -88,7 +88,7 @@ def assign_beams(points: FloatArray, beams: Beams, tolerance_deg: float = 0.1) -
 
 
 def _sample(points: FloatArray, rings: IntArray | None) -> tuple[DoubleArray, DoubleArray, IntArray | None]:
-    """Return horizontal range (m), z (m) and ring of some of the points, evenly taken."""
+    """Return horizontal range (m), z (m) and ring of a sample of the points, spread evenly."""
     ranges = np.hypot(points[:, 0], points[:, 1])
     chosen = np.flatnonzero((ranges > _MIN_RANGE_M) & np.isfinite(points[:, :3]).all(axis=1))
     chosen = chosen[:: max(1, len(chosen) // _MAX_POINTS)]
@@ -106,7 +106,7 @@ def _bins() -> int:
 def _find_heights(ranges: DoubleArray, z: DoubleArray) -> tuple[float, float, float]:
     """Return the elevation (deg) above which beams have the first height (m), below which the second.
 
-    Without a second one the elevation is the lowest there is.
+    With a single height the elevation is the lowest possible.
     """
     bands = _bins() // _BAND_BINS
     sharpness = np.zeros((len(_HEIGHTS_M), bands))
@@ -132,7 +132,7 @@ def _find_heights(ranges: DoubleArray, z: DoubleArray) -> tuple[float, float, fl
 def count_elevations(
     ranges: DoubleArray, z: DoubleArray, height: float, low_deg: float, high_deg: float, counts: IntArray
 ) -> None:
-    """Add to `counts` (bins,) the elevations, seen from `height` (m), that lie between two (deg)."""
+    """Add to `counts` (bins,) the elevations seen from `height` (m), if between `low_deg` and `high_deg`."""
     for i in range(ranges.shape[0]):
         elevation = math.degrees(math.atan2(z[i] - height, ranges[i]))
         if low_deg <= elevation < high_deg:
@@ -142,7 +142,7 @@ def count_elevations(
 
 
 def _peak_beams(counts: IntArray, split_deg: float, upper: float, lower: float) -> Beams | None:
-    """Return the beams that a histogram of elevations shows; None where its points are spread out."""
+    """Return the beams in a histogram of elevations; None if its points are spread out."""
     smooth = np.convolve(counts, [0.25, 0.5, 0.25], mode="same")
     tops = np.flatnonzero((smooth[1:-1] > smooth[:-2]) & (smooth[1:-1] >= smooth[2:])) + 1
     if not len(tops):
@@ -176,7 +176,7 @@ def _peak_beams(counts: IntArray, split_deg: float, upper: float, lower: float) 
 def _ring_beams(
     ranges: DoubleArray, z: DoubleArray, rings: IntArray, split_deg: float, upper: float, lower: float
 ) -> Beams | None:
-    """Return the middle elevation of each ring."""
+    """Return the median elevation of each ring."""
     rows = []
     for ring in np.unique(rings):
         mine = rings == ring

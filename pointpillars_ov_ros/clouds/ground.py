@@ -66,13 +66,13 @@ class GroundWatch:
 
 
 class GroundPlane(NamedTuple):
-    """The ground, z = rise_x x + rise_y y + z, in the frame of the points it was found in."""
+    """Ground plane, z = rise_x x + rise_y y + z, in the frame of the points it was found in."""
 
     rise_x: float
-    """Of the ground along x (m per m)."""
+    """Slope of the ground along x (m per m)."""
     rise_y: float
     z: float
-    """Of the ground under the origin (m)."""
+    """Height of the ground under the origin (m)."""
 
     @property
     def tilt(self) -> float:
@@ -81,15 +81,15 @@ class GroundPlane(NamedTuple):
 
 
 def find_ground(points: FloatArray) -> float | None:
-    """Give z of the ground under the origin (m) in the frame of `points` (N, 4), z up; None where it is not clear."""
+    """Return z of the ground below the origin (m) in the frame of `points` (N, 4), z up; None if it is unclear."""
     plane = fit_ground(points)
     return None if plane is None else plane.z
 
 
 def fit_ground(points: FloatArray, max_tilt: float = _MOST_TILT, behind: float = 0.0) -> GroundPlane | None:
-    """Return the ground in `points` (N, 4), z up; None where it is not clear, or tilted by more than `max_tilt` (rad).
+    """Return the ground in `points` (N, 4), z up; None if it is unclear or tilted by more than `max_tilt` (rad).
 
-    It is looked for ahead of the sensor, and so far (m) `behind` it.
+    The ground is searched ahead of the sensor, and up to `behind` (m) behind it.
     """
     low = low_points(points, behind)
     if len(low) < _FEWEST_CELLS:
@@ -112,7 +112,7 @@ def fit_ground(points: FloatArray, max_tilt: float = _MOST_TILT, behind: float =
 
 
 def low_points(points: FloatArray, behind: float = 0.0) -> DoubleArray:
-    """Give a low point of each cell in front of the sensor, and `behind` it (m), that has some, (cells, 3)."""
+    """Return a low point of each cell, ahead of the sensor and up to `behind` (m) behind it, (cells, 3)."""
     points = points[:: max(1, len(points) // _POINTS)]
     x, y = points[:, 0], points[:, 1]
     near = (x > -behind) & (x < _AHEAD) & (np.abs(y) < _ASIDE)
@@ -126,7 +126,7 @@ def low_points(points: FloatArray, behind: float = 0.0) -> DoubleArray:
 
 
 def _best_plane(low: DoubleArray, max_tilt: float) -> npt.NDArray[np.bool_]:
-    """Tell which of `low` are on the plane through three of them that has the most on it (RANSAC, always the same)."""
+    """Return which of `low` lie on the plane through three of them that holds the most (RANSAC, fixed seed)."""
     rng = np.random.default_rng(0)
     a, b, c = (low[rng.integers(len(low), size=_TRIALS)] for _ in range(3))
     normals = np.cross(b - a, c - a)

@@ -1,11 +1,11 @@
 # Copyright 2026 The pointpillars_ov_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""What clouds tell of the spinning LiDAR that took them: beams, azimuth step, mounting, intensity, losses.
+"""Estimation of a spinning LiDAR from its clouds: beams, azimuth step, mounting, intensity, losses.
 
 >>> estimate = estimate_sensor(clouds)  # doctest: +SKIP
 >>> estimate.beams, estimate.height, estimate.troubles  # doctest: +SKIP
 
-Nothing here raises for a cloud that tells too little: what cannot be told is None, and `troubles` says why.
+Clouds with too little information raise no exception: what cannot be estimated is None, and `troubles` says why.
 """
 
 from __future__ import annotations
@@ -22,94 +22,94 @@ from pointpillars_ov_ros.clouds.ground import GroundPlane, fit_ground
 from pointpillars_ov_ros.core.arrays import DoubleArray, FloatArray, IntArray
 
 MAX_TILT_DEG = 10.0
-"""Of the ground in the sensor's frame, that is taken for the sensor's tilt."""
+"""Maximum tilt of the ground in the sensor's frame that is attributed to the sensor."""
 _BEHIND_M, _BLIND_M = 25.0, 2.2
-"""The ground is looked for so far behind the sensor, too; what is nearer than the second may be the vehicle."""
+"""Distance behind the sensor that is searched for ground, too; points closer than the second may be the vehicle."""
 _LANE_AHEAD_M, _LANE_ASIDE_M, _LANE_THICKNESS_M = 15.0, 1.9, 0.15
-"""The ground that the vehicle stands on: so far ahead and behind, to either side, and off the ground of all around.
+"""Region of the ground that the vehicle stands on: ahead and behind, to either side, and off the plane of all around.
 
-Roads are higher in the middle. A vehicle leans with its lane, against which the sensor's tilt is told, and not with the
-ground of all lanes together.
+Roads are higher in the middle. A vehicle leans with its lane, relative to which the sensor's tilt is measured, and not
+with the ground of all lanes together.
 """
 _MIN_LANE_POINTS = 60
 _INDOOR_RANGE_M = 15.0
-"""Where next to no point is farther away than this, the sensor is indoors, or covered."""
+"""If hardly any point is farther away than this, the sensor is indoors or covered."""
 _BEAM_POINTS = 400_000
 _STEP_BIN_DEG, _MIN_STEP_DEG, _MAX_STEP_DEG = 0.01, 0.03, 3.0
 _SECTORS = 180
-"""Of a turn, in each of which a beam's returns are counted."""
+"""Number of sectors of a revolution in which a beam's returns are counted."""
 _RANGE_EDGES_M = np.arange(5.0, 85.1, 5.0)
 _MIN_RAYS = 2000
-"""That a share of returns is found from."""
+"""Minimum number of rays for a ratio of returns."""
 _REACHED = 0.85
-"""Returns at less than this share of the range to the ground are of something before it."""
+"""Returns at less than this ratio of the range to the ground come from an object in front of it."""
 _MAX_STEP_VALUES = 1024
 
 
 class IntensityEstimate(NamedTuple):
-    """What intensities (0..1) a sensor reports."""
+    """Statistics of a sensor's intensities (0..1)."""
 
     low: float
-    """1st percentile of those above 0."""
+    """1st percentile of the intensities above 0."""
     median: float
     high: float
     """99th percentile."""
     zeros: float
-    """Share of the points with intensity 0."""
+    """Ratio of points with intensity 0."""
     step: float
     """Values are multiples of this."""
 
 
 class RangeShare(NamedTuple):
-    """How many rays come back that would meet the ground in a range bin."""
+    """Ratio of rays in a range bin that would meet the ground and return."""
 
     range_m: float
     """Middle of the bin."""
     share: float
-    """Of the rays, 0..1."""
+    """Ratio of the rays, 0 to 1."""
     rays: int
 
 
 class SensorEstimate(NamedTuple):
-    """A spinning LiDAR as its clouds show it, in its own frame (x forward, y left, z up)."""
+    """Estimate of a spinning LiDAR in its own frame (x forward, y left, z up)."""
 
     clouds: int
-    """How many were looked at."""
+    """Number of clouds used."""
     beams: Beams | None
-    """None: the points lie on no cones, so this is no spinning LiDAR, or the points were moved."""
+    """None: the points are not on cones, so this is not a spinning LiDAR, or the points were moved."""
     azimuth_step_deg: float | None
-    """From one firing of a beam to its next."""
+    """Angle between two firings of a beam."""
     height: float | None
-    """Of the frame's origin above the ground (m); None with the four below: no ground was found."""
+    """Height of the frame's origin above the ground (m); None, like the next four, if no ground was found."""
     pitch_deg: float | None
-    """Positive where the sensor's front looks up, so that the ground falls ahead; ROS counts it the other way."""
+    """Positive if the sensor's front points up, so that the ground falls ahead; ROS uses the opposite sign."""
     roll_deg: float | None
-    """Positive where its left side is higher."""
+    """Positive if its left side is higher."""
     height_spread: float | None
-    """Standard deviation from cloud to cloud (m)."""
+    """Standard deviation between clouds (m)."""
     tilt_spread_deg: tuple[float, float] | None
-    """Standard deviation of pitch and roll from cloud to cloud, (2,)."""
+    """Standard deviation of pitch and roll between clouds, (2,)."""
     min_range: float
     """0.1st percentile of the ranges (m)."""
     max_range: float
-    """Greatest range but for one point in 2000 (m)."""
+    """Greatest range, except for one point in 2000 (m)."""
     intensity: IntensityEstimate
     returns: tuple[RangeShare, ...]
-    """Loss with range, nearest first; empty where beams or ground are not known."""
+    """Loss by range, nearest first; empty if beams or ground are unknown."""
     troubles: tuple[str, ...]
-    """One sentence for each thing that could not be told."""
+    """One sentence for each value that could not be estimated."""
 
     @property
     def elevations_deg(self) -> tuple[float, ...]:
-        """Of the beams, highest first; empty where they are not known."""
+        """Elevations of the beams, highest first; empty if they are unknown."""
         return () if self.beams is None else tuple(float(value) for value in self.beams.elevations_deg)
 
 
 def estimate_sensor(clouds: Sequence[FloatArray], rings: Sequence[IntArray] | None = None) -> SensorEstimate:
-    """Return what `clouds`, arrays (N, 4) float32 of x y z (m) and intensity 0..1 in the sensor's frame, tell of it.
+    """Estimate the sensor from `clouds`, arrays (N, 4) float32 of x y z (m) and intensity 0..1 in its frame.
 
-    `rings`: of each cloud the beam of each point (N,), where the sensor reports it. Points at 0 0 0 and such that are
-    not finite are left out. Ten clouds or so of a drive suffice; that of a standing vehicle shows one ground only.
+    `rings` has for each cloud the beam of each point (N,), if the sensor reports it. Points at 0 0 0 and points that
+    are not finite are ignored. About ten clouds of a drive suffice; those of a parked vehicle show only one ground.
     """
     kept = [_is_echo(cloud) for cloud in clouds]
     parts = [cloud[mask] for cloud, mask in zip(clouds, kept, strict=True)]
@@ -151,12 +151,12 @@ def _is_echo(cloud: FloatArray) -> np.ndarray:
 def _nothing(clouds: int) -> SensorEstimate:
     return SensorEstimate(
         clouds, None, None, None, None, None, None, None, 0.0, 0.0, IntensityEstimate(0.0, 0.0, 0.0, 1.0, 1.0), (),
-        ("there is no point with an echo",),
+        ("the clouds contain no valid point",),
     )  # fmt: skip
 
 
 def _fit_lane(points: FloatArray) -> GroundPlane | None:
-    """Return the plane of the lane that the vehicle is in; None where the ground is not clear."""
+    """Return the plane of the lane that the vehicle is in; None if the ground is unclear."""
     around = fit_ground(points, math.radians(MAX_TILT_DEG), _BEHIND_M)
     if around is None:
         return None
@@ -167,7 +167,7 @@ def _fit_lane(points: FloatArray) -> GroundPlane | None:
     lane = part[np.abs(off) < _LANE_THICKNESS_M]
     if len(lane) < _MIN_LANE_POINTS:
         return around
-    # Every range counts alike, though points are dense near by.
+    # All ranges have equal weight, although points are denser nearby.
     weights = np.abs(lane[:, 0])[:, None]
     terms = np.column_stack([lane[:, :2], np.ones(len(lane))])
     found = np.linalg.lstsq(terms * weights, lane[:, 2] * weights[:, 0], rcond=None)[0]
@@ -175,7 +175,7 @@ def _fit_lane(points: FloatArray) -> GroundPlane | None:
 
 
 def _middle_plane(planes: Sequence[GroundPlane], clouds: int) -> GroundPlane | None:
-    """Return the median of `planes`; None where fewer than half of the clouds showed one."""
+    """Return the median of `planes`; None if fewer than half of the clouds showed one."""
     if not planes or 2 * len(planes) < clouds:
         return None
     return GroundPlane(*(float(value) for value in np.median([tuple(plane) for plane in planes], axis=0)))
@@ -187,26 +187,26 @@ def _find_troubles(
     troubles = []
     if reach < _INDOOR_RANGE_M:
         troubles.append(
-            f"next to no point is farther away than {reach:.0f} m: these clouds are from indoors, or the sensor was "
-            "covered; take clouds of a street"
+            f"hardly any point is farther away than {reach:.0f} m: these clouds were taken indoors, or the sensor was "
+            "covered; use clouds of a street"
         )
     if beams is None:
         troubles.append(
-            "the points lie on no cones around the sensor's z axis: this is no spinning LiDAR, or its clouds were "
-            "moved, joined or filtered; take them as the driver publishes them"
+            "the points are not on cones around the sensor's z axis: this is not a spinning LiDAR, or its clouds were "
+            "moved, merged or filtered; use clouds as the driver publishes them"
         )
     elif step is None:
-        troubles.append("the azimuth step cannot be told: the beams have too few points side by side")
+        troubles.append("the azimuth step is unknown: the beams have too few adjacent points")
     if ground is None:
         troubles.append(
-            f"no ground was found in most of {clouds} clouds: it must be seen around the sensor, with z up in metres "
-            f"and tilted by {MAX_TILT_DEG:g} degrees at most; sensor_pose turns clouds of another frame"
+            f"no ground was found in most of {clouds} clouds: it must be visible around the sensor, with z up in m "
+            f"and tilted by at most {MAX_TILT_DEG:g} degrees; set sensor_pose for clouds in another frame"
         )
     return tuple(troubles)
 
 
 def _find_step(parts: Sequence[FloatArray], beams: Beams) -> float | None:
-    """Return the azimuth from one firing of a beam to its next (deg); None where too few points are side by side."""
+    """Return the angle between two firings of a beam (deg); None if too few points are adjacent."""
     gaps: list[DoubleArray] = []
     for part in parts[:5]:
         owners = assign_beams(part, beams)
@@ -224,7 +224,7 @@ def _find_step(parts: Sequence[FloatArray], beams: Beams) -> float | None:
 
 
 def _describe_intensity(values: FloatArray) -> IntensityEstimate:
-    """Return what `values` (N,), 0..1, look like."""
+    """Return statistics of `values` (N,), 0 to 1."""
     bright = values[values > 0.0].astype(np.float64)
     zeros = 1.0 - len(bright) / len(values)
     if not len(bright):
@@ -239,9 +239,9 @@ def _describe_intensity(values: FloatArray) -> IntensityEstimate:
 def _count_returns(
     parts: Sequence[FloatArray], beams: Beams, step_deg: float, ground: GroundPlane
 ) -> tuple[RangeShare, ...]:
-    """Return which share of the rays comes back that would meet the ground, by its range.
+    """Return the ratio of rays that return among those that would meet the ground, by range.
 
-    Where something stands before the ground, rays are left out.
+    Rays that meet an object in front of the ground are ignored.
     """
     expected = _ground_ranges(beams, ground)
     rays = 360.0 / step_deg / _SECTORS
@@ -270,7 +270,7 @@ def _count_returns(
 
 
 def _ground_ranges(beams: Beams, ground: GroundPlane) -> DoubleArray:
-    """Return how far the ground is along each beam in the middle of each sector (m), (B, sectors); inf: nowhere."""
+    """Return the distance of the ground along each beam in the middle of each sector (m), (B, sectors); inf: none."""
     azimuths = (np.arange(_SECTORS) + 0.5) / _SECTORS * 2 * math.pi - math.pi
     elevations = np.radians(beams.elevations_deg)[:, None]
     rise = ground.rise_x * np.cos(azimuths) + ground.rise_y * np.sin(azimuths)

@@ -269,13 +269,13 @@ class SensorConfig:
     """Height of the sensor above the ground."""
     intensity_max: float = 1.0
     beams: int = 0
-    """Of a spinning LiDAR; 0: not stated."""
+    """Number of beams of a spinning LiDAR; 0: not stated."""
 
     def __post_init__(self) -> None:
         """Check the values; ConfigError names field and value."""
         require(abs(self.height) <= FARTHEST, "sensor.height", self.height, f"finite and within {FARTHEST:g} m")
         require(0 < self.intensity_max <= FARTHEST, "sensor.intensity_max", self.intensity_max, "positive")
-        require(0 <= self.beams <= MOST_BEAMS, "sensor.beams", self.beams, f"within 0 and {MOST_BEAMS}")
+        require(0 <= self.beams <= MOST_BEAMS, "sensor.beams", self.beams, f"between 0 and {MOST_BEAMS}")
 
 
 @dataclass(frozen=True)

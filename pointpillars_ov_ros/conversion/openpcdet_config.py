@@ -227,10 +227,10 @@ def _architecture(model: Settings, config: ModelConfig) -> Architecture:
 def _assumed(data: Settings) -> list[str]:
     """List what the file does not specify."""
     notes = [
-        "box_coder: yaw, length width height, z of the centre, as OpenPCDet's ResidualCoder has it",
-        "anchor_mask: none, as OpenPCDet has none",
-        f"sensor.height: {_KITTI_HEIGHT} m, {_KITTI_BEAMS} beams, intensity 0 to 1: KITTI's; correct bundle.yaml for "
-        "another sensor",
+        "box_coder: yaw, length width height, z of the centre, as in OpenPCDet's ResidualCoder",
+        "anchor_mask: none, as in OpenPCDet",
+        f"sensor.height: {_KITTI_HEIGHT} m, {_KITTI_BEAMS} beams, intensity 0 to 1, as in KITTI; "
+        "correct bundle.yaml for another sensor",
     ]
     if not data.has("POINT_FEATURE_ENCODING"):
         notes.append(f"points: {', '.join(_POINT_VALUES)}, as in OpenPCDet's KITTI dataset")

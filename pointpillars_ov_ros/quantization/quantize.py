@@ -233,7 +233,7 @@ def _provenance(version: str, config: ModelConfig, settings: QuantizationSetting
     if settings.ignored:
         details.append(f"left float: {', '.join(settings.ignored)}")
     if settings.max_drop is not None:
-        details.append(f"greatest drop allowed {settings.max_drop:g}")
+        details.append(f"maximum drop {settings.max_drop:g}")
     details.append(f"calibrated with {count_of(len(clouds.calibration), 'cloud')} of {clouds.origin}")
     done = f"{sources} quantized to INT8 by NNCF {version} ({'; '.join(details)})"
     return "; ".join(filter(None, [config.provenance, done]))

@@ -85,7 +85,7 @@ class SimulatedScenes:
         self._sensor = load_sensor(sensor)
         self._classes = tuple(classes)
         self.height = self._sensor.mounting_height
-        """Of the sensor above the ground (m)."""
+        """Height of the sensor above the ground (m)."""
         self.beams = self._sensor.beams
         self.name = f"scenes simulated for {self._sensor.name}"
 

@@ -54,11 +54,11 @@ class TrainingSettings:
 def configure(
     preset: ModelConfig, width: float, sensor_height: float | None, provenance: str, beams: int = 0
 ) -> ModelConfig:
-    """Describe the network that is trained: that of `preset`, with `width` times its channels.
+    """Describe the network to train: that of `preset`, with `width` times its channels.
 
-    `sensor_height` (m): of the sensor above the ground; heights of the preset are shifted to it. `beams` of the sensor;
-    0: as the preset. Anchors stand in the middle of their cells, so that a cell of a crop learns the same wherever it
-    is.
+    `sensor_height` is that of the sensor above the ground (m); heights of the preset are shifted to it. `beams` is the
+    number of beams of the sensor; 0: as in the preset. Anchors are in the middle of their cells, so that a cell of a
+    crop learns the same wherever it is.
     """
     require(0.1 <= width <= 4.0, "width", width, "in 0.1..4")
     height = preset.sensor.height if sensor_height is None else sensor_height

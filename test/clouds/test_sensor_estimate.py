@@ -85,10 +85,10 @@ def test_a_drive_without_any_ground_has_no_height() -> None:
 def test_noise_is_no_spinning_sensor() -> None:
     rng = np.random.default_rng(0)
     found = estimate_sensor([rng.normal(0.0, 10.0, (20_000, 4)).astype(np.float32)])
-    assert found.beams is None and found.elevations_deg == () and "no spinning LiDAR" in troubles_of(found)
+    assert found.beams is None and found.elevations_deg == () and "not a spinning LiDAR" in troubles_of(found)
 
 
 @pytest.mark.filterwarnings("error")
 @pytest.mark.parametrize("clouds", [[], [np.zeros((0, 4), np.float32)], [np.full((9, 4), np.nan, np.float32)]])
 def test_nothing_tells_nothing(clouds: list[np.ndarray]) -> None:
-    assert estimate_sensor(clouds).troubles == ("there is no point with an echo",)
+    assert estimate_sensor(clouds).troubles == ("the clouds contain no valid point",)

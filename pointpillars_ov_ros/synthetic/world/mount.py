@@ -18,7 +18,7 @@ class MountModel:
     pitch_spread_deg: float = 0.0
     """Deviation from drive to drive."""
     roll_deg: float = 0.0
-    """Mean; positive where the left side of the sensor is higher, so that the ground falls to the left."""
+    """Mean roll; positive if the left side of the sensor is higher, so that the ground falls to the left."""
     roll_spread_deg: float = 0.0
     height_spread: float = 0.0
     """(m)"""
