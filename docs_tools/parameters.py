@@ -17,15 +17,13 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from pointpillars_ov_ros.config.runtime_config import RuntimeConfig
-from pointpillars_ov_ros.nodes.detector import node as detector_node
+from pointpillars_ov_ros.nodes.detector.effects import LIVE, LIVE_IN_NODE
 from pointpillars_ov_ros.ros.launching import Argument
 from pointpillars_ov_ros.ros.settings import DetectorNodeConfig, DiagnosticsConfig, PlayerConfig
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGE = ROOT / "docs" / "parameters.md"
 _AT_ONCE, _ACTIVATE, _CONFIGURE, _START = "at once", "activate", "configure", "start"
-# Which the node itself reads again at every change, beside those of `_LIVE`.
-_NODE_LIVE = ("input_reliability", "input_depth", "classes")
 _INTRODUCTION = """\
 # Parameters
 
@@ -97,13 +95,13 @@ def launch_arguments(path: Path) -> dict[str, Argument]:
 
 
 def _effect_of_runtime(field: Any) -> str:
-    return _AT_ONCE if field.name in detector_node._LIVE else _CONFIGURE
+    return _AT_ONCE if field.name in LIVE else _CONFIGURE
 
 
 def _effect_of_node(field: Any) -> str:
     if field.metadata["is_fixed"] or field.name == "autostart":
         return _START
-    return _AT_ONCE if field.name in _NODE_LIVE else _ACTIVATE
+    return _AT_ONCE if field.name in LIVE_IN_NODE else _ACTIVATE
 
 
 def _default(value: object) -> str:

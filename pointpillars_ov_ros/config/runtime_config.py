@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+import os.path
 import typing
 from dataclasses import dataclass
 from enum import Enum
@@ -103,11 +104,29 @@ class PerformanceHint(str, Enum):
     """All devices in the list of AUTO or MULTI work at the same time; a network on another kind gets THROUGHPUT."""
 
 
+class TextKind(Enum):
+    """What a setting that is a text names."""
+
+    PATH = "path"
+    """A file or folder: a leading ~ is the user's home, which a shell does not expand within name:=value."""
+    FRAME = "frame"
+    """A frame of TF, which has no leading slash."""
+
+
 def setting(
-    default: Any, description: str, *, low: float | None = None, high: float | None = None, is_fixed: bool = False
+    default: Any,
+    description: str,
+    *,
+    low: float | None = None,
+    high: float | None = None,
+    is_fixed: bool = False,
+    kind: TextKind | None = None,
 ) -> Any:  # Any: the declared type of the field is what counts
-    """Declare a field: default, description (with unit), inclusive bounds, and whether it is fixed after the start."""
-    metadata = {"description": description, "low": low, "high": high, "is_fixed": is_fixed}
+    """Declare a field: default, description (with unit), inclusive bounds, and whether it is fixed after the start.
+
+    `kind` is what a text names.
+    """
+    metadata = {"description": description, "low": low, "high": high, "is_fixed": is_fixed, "kind": kind}
     return dataclasses.field(default=default, metadata=metadata)
 
 
@@ -124,15 +143,24 @@ def validate(settings: object) -> None:
 def from_plain(cls: type[T], values: dict[str, Any]) -> T:
     """Build a dataclass of `setting`s from plain values (ROS parameters, flags); enums are given as their strings."""
     hints = typing.get_type_hints(cls)
-    names = [field.name for field in dataclasses.fields(cls) if field.name in values]  # type: ignore[arg-type]
-    return cls(**{name: convert(hints[name], values[name], name) for name in names})
+    given = [field for field in dataclasses.fields(cls) if field.name in values]  # type: ignore[arg-type]
+    return cls(**{f.name: _tidy(convert(hints[f.name], values[f.name], f.name), f.metadata["kind"]) for f in given})
+
+
+def _tidy(value: Any, kind: TextKind | None) -> Any:
+    """Return a value as it is meant, where it is a text that names something."""
+    if kind is TextKind.PATH:
+        return os.path.expanduser(value)
+    return value.lstrip("/") if kind is TextKind.FRAME else value
 
 
 @dataclass(frozen=True)
 class RuntimeConfig:
     """Settings of the detector."""
 
-    model_dir: str = setting("", "Folder of the model bundle (with bundle.yaml); empty: the bundled model")
+    model_dir: str = setting(
+        "", "Folder of the model bundle (with bundle.yaml); empty: the bundled model", kind=TextKind.PATH
+    )
     pfe_device: str = setting("CPU", "OpenVINO device of the pillar feature encoder (PFE); see rpn_device")
     rpn_device: str = setting(
         "CPU", "OpenVINO device of the backbone and head (RPN), e.g. CPU, GPU, AUTO, AUTO:GPU,CPU, BATCH:GPU(4)"
@@ -178,7 +206,9 @@ class RuntimeConfig:
     performance_hint: PerformanceHint = setting(
         PerformanceHint.AUTO, "OpenVINO performance hint for both networks; AUTO: chosen by the mode at configure"
     )
-    cache_dir: str = setting("", "Folder for compiled networks (OpenVINO CACHE_DIR); empty: no cache")
+    cache_dir: str = setting(
+        "", "Folder for compiled networks (OpenVINO CACHE_DIR); empty: no cache", kind=TextKind.PATH
+    )
     drop_policy: DropPolicy = setting(
         DropPolicy.LIVE,
         "live: the newest cloud replaces the one that waits; replay: the sender waits, no cloud is dropped",

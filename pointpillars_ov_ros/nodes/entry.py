@@ -35,6 +35,8 @@ def _run(module: str, node: str, prepare: Callable[[], None] = lambda: None) -> 
         prepare()
         runner = importlib.import_module("pointpillars_ov_ros.ros.runner")
         create = getattr(importlib.import_module(f"pointpillars_ov_ros.nodes.{module}"), node)
+        # Also by `ros2 run`: without it, Fast DDS loses large clouds and tells nobody.
+        importlib.import_module("pointpillars_ov_ros.ros.dds").set_profile()
     except ModuleNotFoundError as error:
         print(f"error: {missing_module(error)}", file=sys.stderr)
         return 1

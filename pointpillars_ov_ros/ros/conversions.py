@@ -7,6 +7,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from operator import attrgetter
 from typing import NamedTuple
 
 import numpy as np
@@ -19,7 +20,7 @@ from vision_msgs.msg import Detection3D, Detection3DArray, LabelInfo, ObjectHypo
 from pointpillars_ov_ros.clouds.intensity import BRIGHT, BYTE, find_scale
 from pointpillars_ov_ros.clouds.points import PointBuffers, clean_points
 from pointpillars_ov_ros.clouds.transform import Transform, multiply
-from pointpillars_ov_ros.config.errors import CloudError, list_names
+from pointpillars_ov_ros.config.errors import CloudError, count_of, list_names
 from pointpillars_ov_ros.config.runtime_config import RuntimeConfig, SensorKind
 from pointpillars_ov_ros.core.arrays import FloatArray
 from pointpillars_ov_ros.core.detections import Detections
@@ -182,6 +183,14 @@ class CloudReader:
         self.reading = Reading((), "", "", 1.0)
         """How the last cloud was read."""
 
+    def change(self, runtime: RuntimeConfig) -> bool:
+        """Read as `runtime` says from now on; return whether that is another way than before."""
+        before, self._runtime = self._runtime, runtime
+        if _reading_settings(before) == _reading_settings(runtime):
+            return False
+        self.reading, self._is_by_value = Reading((), "", "", 1.0), False
+        return True
+
     def is_new(self, message: PointCloud2) -> bool:
         """Whether a cloud is of another layout than the last one read, or may tell more of its intensities."""
         return not is_empty(message) and (self._is_by_value or self.reading.names != field_names(message))
@@ -190,7 +199,9 @@ class CloudReader:
         """Read a cloud; CloudError where it has more than `max_points`, and as `read_cloud` raises it."""
         count = message.height * message.width
         if count > self._runtime.max_points:
-            raise CloudError(f"width x height: {count} points, more than max_points, {self._runtime.max_points}")
+            raise CloudError(
+                f"width x height: {count_of(count, 'point')}, more than max_points, {self._runtime.max_points}"
+            )
         if is_empty(message) or self.reading.names == field_names(message):
             cloud = read_cloud(message, self.reading.intensity_field, self.reading.intensity_scale, self._buffers)
             return self._look_again(cloud) if self._is_by_value and cloud.brightest > BRIGHT else cloud
@@ -228,6 +239,9 @@ class CloudReader:
         return cloud._replace(brightest=clean_points(cloud.points, scale)[1])
 
 
+_reading_settings = attrgetter("sensor", "intensity_field", "intensity_scale")
+
+
 def _scale_of_type(message: PointCloud2, field: str) -> float:
     """Return 1/255 for an intensity that is a byte, else BY_VALUE."""
     datatype = next((one.datatype for one in message.fields if one.name == field), None)
@@ -246,9 +260,9 @@ def field_names(message: PointCloud2) -> tuple[str, ...]:
 
 
 def to_detection_array(
-    detections: Detections, classes: tuple[str, ...], header: Header, T_header_boxes: Transform | None = None
+    detections: Detections, class_ids: tuple[str, ...], header: Header, T_header_boxes: Transform | None = None
 ) -> Detection3DArray:
-    """Build the message; boxes are in the frame of `header` unless a transform takes them there."""
+    """Build the message, with the `class_ids` of the labels; boxes are in the frame of `header` unless moved there."""
     array = Detection3DArray(header=header)
     for box, score, label in zip(
         detections.boxes.tolist(), detections.scores.tolist(), detections.labels.tolist(), strict=True
@@ -257,7 +271,7 @@ def to_detection_array(
         detection.bbox.center = to_pose(box, T_header_boxes)
         detection.bbox.size = Vector3(x=box[3], y=box[4], z=box[5])
         result = ObjectHypothesisWithPose()
-        result.hypothesis.class_id = classes[label]
+        result.hypothesis.class_id = class_ids[label]
         result.hypothesis.score = score
         result.pose.pose = detection.bbox.center
         detection.results = [result]
@@ -300,7 +314,7 @@ def from_detection_array(array: Detection3DArray, classes: tuple[str, ...]) -> D
 
 
 def to_label_info(classes: tuple[str, ...], score_threshold: float) -> LabelInfo:
-    """Name the classes, and the least score that is published."""
+    """Name the classes by their indices, which are the class_id of detections with `ClassIds.INDEX`."""
     return LabelInfo(
         class_map=[VisionClass(class_id=i, class_name=name) for i, name in enumerate(classes)],
         threshold=score_threshold,

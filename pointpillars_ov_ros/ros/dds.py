@@ -13,12 +13,14 @@ import os
 import re
 import time
 import xml.etree.ElementTree as ElementTree
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, MutableMapping
 from pathlib import Path
 from typing import Any
 
+from ament_index_python.packages import PackageNotFoundError, get_package_share_directory
 from rclpy.subscription import Subscription
 
+PACKAGE = __name__.partition(".")[0]
 PROFILE_VARIABLES = ("FASTRTPS_DEFAULT_PROFILES_FILE", "FASTDDS_DEFAULT_PROFILES_FILE")
 """The first is read by Humble and Jazzy, the second by Kilted and later."""
 
@@ -36,6 +38,39 @@ def profile_path(share: Path) -> Path:
     return share / "config" / "fastdds_clouds.xml"
 
 
+def profile_line(environment: Mapping[str, str] = os.environ) -> str:
+    """Return what a shell has to set so that a process uses the profile that this one does, or the one shipped."""
+    name = readable_variables(environment)[0]
+    return f"{name}={environment.get(name) or _shipped_profile() or 'config/fastdds_clouds.xml of this package'}"
+
+
+def set_profile(environment: MutableMapping[str, str] = os.environ, rmem_max: Path = _RMEM_MAX) -> None:
+    """Have this process use the shipped profile before its first ROS context.
+
+    Another one that is set already stays. Where the kernel does not allow what the profile asks for, it is not set:
+    nodes would not find each other.
+    """
+    shipped = _shipped_profile()
+    if shipped is None or not shipped.is_file():
+        return
+    changed = with_profile(environment, shipped)
+    if transport_warning(changed, rmem_max) is None:
+        environment.update(changed)
+
+
+def _shipped_profile() -> Path | None:
+    """Return the path of the installed profile; None where this package is not installed for ROS."""
+    try:
+        return profile_path(Path(get_package_share_directory(PACKAGE)))
+    except (PackageNotFoundError, OSError):
+        return None
+
+
+def readable_variables(environment: Mapping[str, str]) -> tuple[str, ...]:
+    """Return those of `PROFILE_VARIABLES` that Fast DDS reads: where it reads the older one, it reads no other."""
+    return PROFILE_VARIABLES[:1] if environment.get("ROS_DISTRO") in _OLDER else PROFILE_VARIABLES
+
+
 def with_profile(environment: Mapping[str, str], profile: Path) -> dict[str, str]:
     """Return `environment` with the profile set for every distribution; what is set already stays, for all of them."""
     own = {name: environment[name] for name in PROFILE_VARIABLES if environment.get(name)}
@@ -48,13 +83,13 @@ def transport_warning(environment: Mapping[str, str] = os.environ, rmem_max: Pat
     implementation = environment.get("RMW_IMPLEMENTATION") or "rmw_fastrtps_cpp"
     if "fastrtps" not in implementation:
         return None
-    # Those that read the older variable read no other.
-    readable = PROFILE_VARIABLES[:1] if environment.get("ROS_DISTRO") in _OLDER else PROFILE_VARIABLES
+    readable = readable_variables(environment)
     profile = next((environment[name] for name in readable if environment.get(name)), None)
     if profile is None:
         return (
             f"{readable[0]} is not set: Fast DDS with its default transports loses most large clouds; "
-            "the launch files set it to config/fastdds_clouds.xml of this package"
+            f"before you start this and whoever sends clouds: export {profile_line(environment)}"
+            f"{_sysctl_hint(rmem_max)}"
         )
     try:
         wanted = socket_buffer_size(Path(profile))
@@ -68,6 +103,16 @@ def transport_warning(environment: Mapping[str, str] = os.environ, rmem_max: Pat
             f"not find each other: run `sudo sysctl -w net.core.rmem_max={wanted}`"
         )
     return None
+
+
+def _sysctl_hint(rmem_max: Path) -> str:
+    """Return what else the shipped profile needs here; empty where nothing."""
+    shipped = _shipped_profile()
+    wanted = socket_buffer_size(shipped) if shipped is not None and shipped.is_file() else None
+    allowed = _read_int(rmem_max)
+    if wanted is None or allowed is None or allowed >= wanted:
+        return ""
+    return f", after `sudo sysctl -w net.core.rmem_max={wanted}`"
 
 
 def socket_buffer_size(profile: Path) -> int | None:

@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from enum import Enum
 from typing import Any, TypeVar
 
@@ -20,12 +20,15 @@ from pointpillars_ov_ros.config.runtime_config import from_plain
 T = TypeVar("T")
 
 
-def declare_parameters(node: Node, settings: type[Any]) -> None:
-    """Declare a parameter for each field of `settings`, a dataclass made of `setting`s."""
+def declare_parameters(node: Node, settings: type[Any], find_effect: Callable[[str], str] = lambda name: "") -> None:
+    """Declare a parameter for each field of `settings`, a dataclass made of `setting`s.
+
+    `find_effect` returns when a parameter that is set takes effect, for its descriptor.
+    """
     for field in dataclasses.fields(settings):
         default = field.default.value if isinstance(field.default, Enum) else field.default
         try:
-            node.declare_parameter(field.name, default, _descriptor(field))
+            node.declare_parameter(field.name, default, _descriptor(field, find_effect(field.name)))
         except (InvalidParameterTypeException, InvalidParameterValueException) as error:
             raise ConfigError(f"{field.name}: {_reason(error, default)}") from None
 
@@ -46,15 +49,17 @@ def _reason(error: Exception, default: object) -> str:
     return " ".join(str(error).split())
 
 
-def _descriptor(field: dataclasses.Field[Any]) -> ParameterDescriptor:
+def _descriptor(field: dataclasses.Field[Any], effect: str) -> ParameterDescriptor:
     descriptor = ParameterDescriptor(description=field.metadata["description"], read_only=field.metadata["is_fixed"])
+    constraints = [effect] if effect else []
     low, high = field.metadata["low"], field.metadata["high"]
     if isinstance(field.default, Enum):
         choices = ", ".join(str(member.value) for member in type(field.default))
-        descriptor.additional_constraints = f"one of {choices}"
+        constraints.append(f"one of {choices}")
     elif low is not None and high is not None:
         if isinstance(field.default, float):
             descriptor.floating_point_range = [FloatingPointRange(from_value=low, to_value=high)]
         else:
             descriptor.integer_range = [IntegerRange(from_value=int(low), to_value=int(high))]
+    descriptor.additional_constraints = "; ".join(constraints)
     return descriptor

@@ -4,6 +4,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from rclpy.qos import DurabilityPolicy, HistoryPolicy, QoSProfile, ReliabilityPolicy
 
 from pointpillars_ov_ros.config.runtime_config import DropPolicy
@@ -34,12 +36,23 @@ LATCHED = latched(1)
 """For what a late subscriber must still get: static transforms, class names."""
 
 
-def cloud_input(policy: DropPolicy, reliability: InputReliability, depth: int) -> QoSProfile:
+def cloud_input(
+    policy: DropPolicy, reliability: InputReliability, depth: int, offered: Iterable[QoSProfile] = ()
+) -> QoSProfile:
     """Return the profile of the cloud subscription; `depth` 0 follows the policy.
 
     Live it is SensorDataQoS with a depth of 1: with a deeper queue and a detector slower than the sensor,
-    every cloud would be as old as the queue is long.
+    every cloud would be as old as the queue is long. In replay, auto asks for what all publishers offer (`offered`):
+    who asks for reliable hears nothing of one that is best effort, as most drivers and the bags of them are.
     """
     replay = policy is DropPolicy.REPLAY
-    reliable = replay if reliability is InputReliability.AUTO else reliability is InputReliability.RELIABLE
-    return keep_last(depth or (_REPLAY_DEPTH if replay else 1), reliable=reliable)
+    if reliability is InputReliability.AUTO:
+        is_reliable = replay and not any(is_best_effort(profile) for profile in offered)
+    else:
+        is_reliable = reliability is InputReliability.RELIABLE
+    return keep_last(depth or (_REPLAY_DEPTH if replay else 1), reliable=is_reliable)
+
+
+def is_best_effort(profile: QoSProfile) -> bool:
+    """Whether what is lost on the way is not sent again."""
+    return bool(profile.reliability == ReliabilityPolicy.BEST_EFFORT)

@@ -20,6 +20,7 @@ from rclpy.node import Node
 from rclpy.signals import SignalHandlerOptions
 
 from pointpillars_ov_ros.config.errors import PointPillarsError
+from pointpillars_ov_ros.ros.parameter_sources import unused_parameters
 from pointpillars_ov_ros.ros.ros_errors import ros_refusals, security_warning
 from pointpillars_ov_ros.ros.stop_signals import StopSignals
 
@@ -102,6 +103,8 @@ def run_node(create: Callable[[], Node], stop: StopSignals, arguments: list[str]
         logs = RosHandler(node.get_logger())
         if warning := security_warning():
             node.get_logger().warning(warning)
+        for sentence in unused_parameters(node, sys.argv if arguments is None else arguments):
+            node.get_logger().warning(sentence)
         with ros_refusals():
             node.start()
         executor = SingleThreadedExecutor()

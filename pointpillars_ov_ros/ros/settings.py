@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from enum import Enum
 
 from pointpillars_ov_ros.config.errors import require
-from pointpillars_ov_ros.config.runtime_config import setting, validate
+from pointpillars_ov_ros.config.runtime_config import TextKind, setting, validate
 
 Pose = tuple[float, float, float, float, float, float]
 """x y z (m), roll pitch yaw (rad)."""
@@ -19,9 +19,18 @@ class InputReliability(str, Enum):
     """Reliability asked of the cloud's publisher."""
 
     AUTO = "auto"
-    """Best effort in live mode, reliable in replay mode."""
+    """Best effort in live mode; in replay mode reliable, unless a publisher offers best effort only."""
     BEST_EFFORT = "best_effort"
     RELIABLE = "reliable"
+
+
+class ClassIds(str, Enum):
+    """What the class_id of a detection is, which vision_msgs leaves open."""
+
+    NAME = "name"
+    """The name of the class, as RViz and Foxglove show it."""
+    INDEX = "index"
+    """Its class_id in label_info, in digits: for whoever looks the name up there."""
 
 
 @dataclass(frozen=True)
@@ -30,7 +39,7 @@ class DetectorNodeConfig:
 
     input_reliability: InputReliability = setting(
         InputReliability.AUTO,
-        "Reliability of the cloud subscription; auto: best effort live, reliable in replay",
+        "Reliability of the cloud subscription; auto: best effort live, in replay reliable where publishers offer it",
     )
     input_depth: int = setting(0, "Queue depth of the cloud subscription; 0: 1 live, 32 in replay", low=0, high=1000)
     model_public_key: str = setting(
@@ -38,15 +47,21 @@ class DetectorNodeConfig:
         "File of the Ed25519 key (PEM) whose owner must have signed the model bundle; empty: it need not be signed",
         # Or whoever can set parameters would do without.
         is_fixed=True,
+        kind=TextKind.PATH,
     )
     classes: str = setting("", "Classes to publish, separated by commas; empty: all that the network knows")
+    class_ids: ClassIds = setting(
+        ClassIds.NAME, "The class_id of a detection: the name of its class, or the index that label_info has for it"
+    )
     sensor_pose: Pose = setting(
         (0.0, 0.0, 0.0, 0.0, 0.0, 0.0),
         "Pose of the sensor (of target_frame, where there is one) in the frame that the network was trained in: "
         "x y z (m) roll pitch yaw (rad)",
     )
     target_frame: str = setting(
-        "", "Frame that TF takes clouds to, at their stamps, and detections are published in; empty: the cloud's own"
+        "",
+        "Frame that TF takes clouds to, at their stamps, and detections are published in; empty: the cloud's own",
+        kind=TextKind.FRAME,
     )
     tf_timeout_ms: int = setting(
         200, "How long a cloud waits for its transform before it is refused (ms)", low=0, high=60_000
@@ -57,9 +72,13 @@ class DetectorNodeConfig:
     sweep_age: float = setting(
         0.5, "Clouds older than the newest by more than this are not joined with it (s)", low=0.0, high=10.0
     )
-    odom_frame: str = setting("odom", "Frame that stands still, in which TF says where each sweep was taken")
+    odom_frame: str = setting(
+        "odom", "Frame that stands still, in which TF says where each sweep was taken", kind=TextKind.FRAME
+    )
     record_trace: str = setting(
-        "", "File to record every frame's stages to, as a trace for Perfetto, from the next activate on; empty: none"
+        "",
+        "File to record every frame's stages to, as a trace for Perfetto, from the next activate on; empty: none",
+        kind=TextKind.PATH,
     )
     autostart: bool = setting(True, "Configure and activate at start; false leaves that to a lifecycle manager")
 
@@ -99,7 +118,9 @@ class DiagnosticsConfig:
 class PlayerConfig:
     """Settings of `kitti_player`."""
 
-    data_dir: str = setting("", "KITTI folder: the object set, a split, a raw drive or any folder of .bin clouds")
+    data_dir: str = setting(
+        "", "KITTI folder: the object set, a split, a raw drive or any folder of .bin clouds", kind=TextKind.PATH
+    )
     frames: str = setting("", "Names of the frames to play, separated by commas; empty: all of them")
     rate: float = setting(10.0, "Clouds a second", low=0.01, high=1000.0)
     loop: bool = setting(False, "Begin again after the last frame")
@@ -107,8 +128,8 @@ class PlayerConfig:
     crop_to_image: bool = setting(
         False, "Publish only what the camera sees, for networks trained on such clouds; needs calibration"
     )
-    frame_id: str = setting("velodyne", "Frame of the clouds")
-    base_frame_id: str = setting("base_link", "Parent of frame_id in the static transform")
+    frame_id: str = setting("velodyne", "Frame of the clouds", kind=TextKind.FRAME)
+    base_frame_id: str = setting("base_link", "Parent of frame_id in the static transform", kind=TextKind.FRAME)
     sensor_height: float = setting(
         1.73, "Of the sensor above base_frame_id (m), for the static transform", low=-100.0, high=100.0
     )

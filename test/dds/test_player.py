@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -15,11 +16,17 @@ from rclpy.node import Node
 from rclpy.parameter import Parameter
 from sensor_msgs.msg import PointCloud2
 
+from pointpillars_ov_ros.cli.processes import NodeProcesses
 from pointpillars_ov_ros.nodes.kitti_player import node as kitti_player_node
 from pointpillars_ov_ros.nodes.kitti_player.node import KittiPlayerNode
 from pointpillars_ov_ros.ros import qos
+from pointpillars_ov_ros.ros.dds import PROFILE_VARIABLES
 from pointpillars_ov_ros.ros.timing_message import FrameTiming, to_message
+from test.dds.peers import peer
+from test.dds.test_start import shared_memory
 
+SEGMENT_BYTES = 32 * 1024 * 1024
+"""What config/fastdds_clouds.xml asks for; Fast DDS's own is half a megabyte."""
 pytestmark = pytest.mark.usefixtures("ros")
 
 FRAMES, OUTSTANDING, TURNS = 6, 2, 4000
@@ -76,3 +83,15 @@ def test_where_nobody_reports_it_goes_on_after_a_while(tmp_path: Path, monkeypat
     monkeypatch.setattr(kitti_player_node, "_PATIENCE_S", 0.1)
     heard, finished = play(tmp_path, lambda number: False)
     assert finished and len(heard) == FRAMES
+
+
+def test_without_a_profile_in_the_environment_the_player_takes_the_shipped_one(tmp_path: Path) -> None:
+    """As `ros2 run` starts it: with Fast DDS's defaults, half of its clouds would be lost."""
+    for number in range(FRAMES):
+        np.full((5, 4), number, np.float32).tofile(tmp_path / f"{number:06}.bin")
+    bare = {name: value for name, value in os.environ.items() if name not in PROFILE_VARIABLES}
+    with peer() as listener, NodeProcesses(tmp_path / "logs", bare) as processes:
+        processes.start("kitti_player", {"data_dir": str(tmp_path), "wait_for_subscribers": 9})
+        listener.wait_until(lambda: listener.count_publishers("points") == 2, "the player", processes)
+        sizes = [path.stat().st_size for path in shared_memory(processes.pid("kitti_player"))]
+    assert max(sizes) >= SEGMENT_BYTES

@@ -115,6 +115,24 @@ def assert_fails_in_one_sentence(ended: subprocess.CompletedProcess[str], named:
     assert len(failures) == 1, said
 
 
+@pytest.mark.parametrize(
+    ("parameter", "named"),
+    [
+        ("score_treshold:=0.4", "no parameter 'score_treshold', so it is ignored; the nearest is score_threshold"),
+        ("detector:score_threshold:=0.4", "the section detector is not for this node, /pointpillars_detector"),
+    ],
+)
+def test_a_parameter_that_is_not_taken_is_said_at_the_start(parameter: str, named: str) -> None:
+    ended = run_detector("model_dir:=/nowhere", parameter)
+    assert ended.returncode == 1
+    assert (ended.stdout + ended.stderr).count(named) == 1, ended.stderr
+
+
+def test_the_home_folder_is_found_in_a_path() -> None:
+    ended = run_detector("model_dir:=~/nowhere")
+    assert f"{Path.home()}/nowhere" in ended.stdout + ended.stderr
+
+
 def state(sender: Peer) -> int:
     return call(sender, GetState, "get_state", GetState.Request()).current_state.id  # type: ignore[attr-defined]
 

@@ -12,7 +12,9 @@ from ament_index_python.packages import get_package_share_directory
 
 from pointpillars_ov_ros.ros.dds import (
     PROFILE_VARIABLES,
+    profile_line,
     profile_path,
+    set_profile,
     socket_buffer_size,
     transport_warning,
     with_profile,
@@ -162,3 +164,26 @@ def test_a_size_that_is_none_is_passed_over(tmp_path: Path, size: str) -> None:
     profile = tmp_path / "profile.xml"
     profile.write_text(f"<a><receiveBufferSize>{size}</receiveBufferSize></a>", encoding="utf-8")
     assert socket_buffer_size(profile) is None
+
+
+def test_a_process_sets_the_shipped_profile_for_itself_where_the_kernel_allows_it(rmem_max: Path) -> None:
+    environment: dict[str, str] = {}
+    set_profile(environment, rmem_max)
+    assert sorted(environment) == sorted(PROFILE_VARIABLES)
+    assert all(Path(path).read_bytes() == SHIPPED.read_bytes() for path in environment.values())
+    own = {FIRST: str(SHIPPED)}
+    set_profile(own, rmem_max)
+    assert own[FIRST] == str(SHIPPED)
+    rmem_max.write_text("212992")
+    nothing: dict[str, str] = {}
+    set_profile(nothing, rmem_max)
+    assert nothing == {}
+    warning = transport_warning(nothing, rmem_max)
+    assert warning is not None
+    assert f"export {FIRST}=" in warning and f"sudo sysctl -w net.core.rmem_max={ENOUGH}" in warning
+
+
+@pytest.mark.parametrize("distro", ["jazzy", "humble"])
+def test_the_line_to_export_names_the_variable_and_the_profile_in_use(distro: str) -> None:
+    assert profile_line({"ROS_DISTRO": distro, FIRST: "/home/me/own.xml"}) == f"{FIRST}=/home/me/own.xml"
+    assert Path(profile_line({"ROS_DISTRO": distro}).removeprefix(f"{FIRST}=")).is_file()

@@ -192,3 +192,37 @@ def test_a_value_of_another_type_is_refused_by_name(bare: Any, name: str, value:
     assert str(refusal.value).startswith(f"{name}: ")
     assert str(value) in str(refusal.value)
     assert "\n" not in str(refusal.value)
+
+
+@pytest.mark.parametrize(("given", "read"), [("/base_link", "base_link"), ("base_link", "base_link"), ("", "")])
+def test_a_frame_loses_the_slash_that_tf2_does_not_know(bare: Any, given: str, read: str) -> None:
+    node = bare(target_frame=given)
+    declare_parameters(node, DetectorNodeConfig)
+    assert read_parameters(node, DetectorNodeConfig).target_frame == read
+
+
+@pytest.mark.parametrize(
+    ("settings", "name"),
+    [
+        (RuntimeConfig, "model_dir"),
+        (RuntimeConfig, "cache_dir"),
+        (DetectorNodeConfig, "model_public_key"),
+        (DetectorNodeConfig, "record_trace"),
+        (PlayerConfig, "data_dir"),
+    ],
+)
+def test_the_home_folder_is_expanded_in_paths(
+    bare: Any, monkeypatch: pytest.MonkeyPatch, settings: type[Any], name: str
+) -> None:
+    monkeypatch.setenv("HOME", "/home/somebody")
+    node = bare(**{name: "~/a/b"})
+    declare_parameters(node, settings)
+    assert getattr(read_parameters(node, settings), name) == "/home/somebody/a/b"
+
+
+@pytest.mark.parametrize("field", dataclasses.fields(RuntimeConfig), ids=lambda field: field.name)
+def test_every_parameter_of_the_detector_says_when_it_takes_effect(
+    nodes: dict[type[Node], Node], field: dataclasses.Field[Any]
+) -> None:
+    said = describe(nodes[DetectorNode], field.name).additional_constraints
+    assert "takes effect at once" in said or "takes effect by ~/reload" in said

@@ -34,6 +34,18 @@ def test_reliability_follows_the_policy_unless_it_is_asked_for(
     assert qos.cloud_input(policy, asked, 0).reliability == expected
 
 
+@pytest.mark.parametrize(
+    ("offered", "expected"),
+    [([], RELIABLE), ([qos.OUTPUT], RELIABLE), ([sensor_data], BEST_EFFORT), ([qos.OUTPUT, sensor_data], BEST_EFFORT)],
+)
+def test_in_replay_auto_asks_for_what_all_publishers_offer(
+    offered: list[QoSProfile], expected: ReliabilityPolicy
+) -> None:
+    assert qos.cloud_input(REPLAY, InputReliability.AUTO, 0, offered).reliability == expected
+    assert qos.cloud_input(REPLAY, InputReliability.RELIABLE, 0, offered).reliability == RELIABLE
+    assert qos.cloud_input(LIVE, InputReliability.AUTO, 0, offered).reliability == BEST_EFFORT
+
+
 @pytest.mark.parametrize("asked", InputReliability)
 def test_live_keeps_one_cloud_and_replay_more(asked: InputReliability) -> None:
     assert qos.cloud_input(LIVE, asked, 0).depth == 1

@@ -14,9 +14,10 @@ from typing import Any, NamedTuple
 
 from rclpy.event_handler import SubscriptionEventCallbacks
 from rclpy.node import Node
-from rclpy.qos import QoSCompatibility, QoSProfile, qos_check_compatible
+from rclpy.qos import QoSProfile
 from rclpy.subscription import Subscription
 from sensor_msgs.msg import PointCloud2
+from std_msgs.msg import Header
 
 from pointpillars_ov_ros.clouds.ground import GroundWatch
 from pointpillars_ov_ros.clouds.intensity import BRIGHT
@@ -25,6 +26,7 @@ from pointpillars_ov_ros.config.errors import list_names, shown
 from pointpillars_ov_ros.config.model_config import ModelConfig
 from pointpillars_ov_ros.core.arrays import FloatArray
 from pointpillars_ov_ros.nodes.detector.outputs import DetectorOutputs
+from pointpillars_ov_ros.ros.cloud_sources import explain_refusal, find_publishers, is_refused
 from pointpillars_ov_ros.ros.conversions import Reading, SensorCloud
 from pointpillars_ov_ros.ros.dds import waiting_messages
 from pointpillars_ov_ros.ros.settings import DetectorNodeConfig, Pose
@@ -35,7 +37,13 @@ _LOOKED_AT = 5
 _MANY_EMPTY = 10
 """Clouds without a point in a row: fewer are those of a sensor that starts."""
 _THROTTLE_S = 5.0
-_TYPE = "sensor_msgs/msg/PointCloud2"
+_OF_INTENSITY = ("missing", "bright", "dim")
+"""What warnings are about that end where intensities are read in another way."""
+_NO_FRAME = "detections have none either, so neither TF nor RViz can place them; set the frame_id of the driver"
+_NO_STAMP = (
+    "detections have the same, so they fit no time of TF and nothing tells them apart, and ages mean nothing; let the "
+    "driver stamp them, or set use_sim_time where they are simulated"
+)
 _MAX_HEIGHT_ERROR_M = 0.25
 """Of the sensor, without a word. KITTI's own frames swing by 0.1 m about theirs."""
 
@@ -61,7 +69,9 @@ class CloudSubscription:
         self, node: Node, profile: QoSProfile, on_cloud: Callable[[PointCloud2], None], on_lost: Callable[[int], None]
     ) -> None:
         """Subscribe to `points`; `on_lost` is told how many more clouds were sent and cannot be heard any more."""
-        self._node, self._profile = node, profile
+        self._node, self.profile = node, profile
+        self.on_refused: Callable[[], None] = lambda: None
+        """Called when a publisher is found that is not heard, since it offers less than is asked for."""
         self._on_cloud, self._on_lost = on_cloud, on_lost
         self._leaving: list[Subscription] = []
         self._heard_twice: deque[int] = deque(maxlen=_REMEMBERED)
@@ -78,20 +88,16 @@ class CloudSubscription:
 
     def refusal(self, profile: QoSProfile) -> str:
         """Return which publisher would not be heard any more with `profile`; empty where none."""
-        if profile == self._profile:
+        if profile == self.profile:
             return ""
-        for publisher in self._node.get_publishers_info_by_topic(self.topic):
-            compatibility, reason = qos_check_compatible(publisher.qos_profile, profile)
-            if compatibility == QoSCompatibility.ERROR:
-                why = reason.removeprefix("ERROR:").strip(" ;")
-                return f"{publisher.node_name} would not be heard on {self.topic} any more ({why})"
-        return ""
+        refused = [info for info in find_publishers(self._node, self.topic) if is_refused(info.qos_profile, profile)]
+        return explain_refusal(self.topic, refused, profile)
 
     def change(self, profile: QoSProfile) -> None:
         """Hear clouds with another quality of service from now on."""
-        if profile == self._profile:
+        if profile == self.profile:
             return
-        self._profile = profile
+        self.profile = profile
         self._changes += 1
         self._leaving.append(self._subscription)
         self._subscription = self._subscribe()
@@ -108,8 +114,10 @@ class CloudSubscription:
             PointCloud2,
             "points",
             lambda message, info: self._receive(change, to_received(message, info)),
-            self._profile,
-            event_callbacks=SubscriptionEventCallbacks(message_lost=self._count_lost),
+            self.profile,
+            event_callbacks=SubscriptionEventCallbacks(
+                message_lost=self._count_lost, incompatible_qos=lambda event: self.on_refused()
+            ),
         )
 
     def _receive(self, change: int, heard: ReceivedMessage) -> None:
@@ -156,8 +164,7 @@ class CloudSubscription:
 
     def _publishers(self) -> frozenset[bytes]:
         """Return the ids of all that publish clouds here."""
-        infos = self._node.get_publishers_info_by_topic(self.topic)
-        return frozenset(bytes(info.endpoint_gid) for info in infos if info.topic_type == _TYPE)
+        return frozenset(bytes(info.endpoint_gid) for info in find_publishers(self._node, self.topic))
 
 
 class SequenceGaps:
@@ -210,13 +217,22 @@ class CloudWatch:
         self._is_looking = True
         self._empty = 0
         """Clouds without a point, up to the last one."""
+        self._unstamped = 0
+        """Clouds with a stamp of 0, up to the last one."""
         self._frame = ""
         self._reading = Reading((), "", "", 1.0)
         self._warnings: dict[str, str] = {}
         outputs.sensor = ""
 
-    def look(self, cloud: SensorCloud, frame: str) -> None:
-        """Look at a cloud as it was read, in `frame`."""
+    def look(self, cloud: SensorCloud, header: Header) -> None:
+        """Look at a cloud as it was read, with the header of its message."""
+        frame = header.frame_id
+        if not frame:
+            self._warn("frame_id", f"frame_id is empty in the header of clouds: {_NO_FRAME}")
+        self._unstamped = 0 if header.stamp.sec or header.stamp.nanosec else self._unstamped + 1
+        # The first cloud of a simulation may well be of time 0.
+        if self._unstamped > 1:
+            self._warn("stamp", f"the stamp in the header of clouds is 0: {_NO_STAMP}")
         if self._frame != frame and not self._target:
             self._say_frame(frame)
         if not cloud.has_intensity or cloud.brightest > BRIGHT:
@@ -272,6 +288,11 @@ class CloudWatch:
                 f"no intensity of the first cloud reaches 0.01 after that: {reading.intensity_field!r} seems to be "
                 "of 0 to 1 already; if so, set intensity_scale to 1.0",
             )
+
+    def forget_intensity(self) -> None:
+        """Warn anew of intensities, which are read in another way from now on."""
+        self._warnings = {about: text for about, text in self._warnings.items() if about not in _OF_INTENSITY}
+        self._outputs.sensor = "; ".join(self._warnings.values())
 
     def _warn(self, about: str, text: str) -> None:
         """Warn once, in the log, and in diagnostics as long as the detector is active."""

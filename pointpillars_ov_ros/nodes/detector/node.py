@@ -26,6 +26,7 @@ from pointpillars_ov_ros.config.errors import (
     ConfigError,
     InferenceError,
     PointPillarsError,
+    count_of,
     describe_unforeseen,
 )
 from pointpillars_ov_ros.config.model_config import ModelConfig
@@ -41,21 +42,21 @@ from pointpillars_ov_ros.inference.pipeline.frames import FrameResult, Stage, St
 from pointpillars_ov_ros.model.bundle import load_bundle
 from pointpillars_ov_ros.model.shipped import shipped_model
 from pointpillars_ov_ros.nodes.detector.background_service import BackgroundTrigger
+from pointpillars_ov_ros.nodes.detector.effects import LIVE, describe_delays, find_effect
 from pointpillars_ov_ros.nodes.detector.input import CloudSubscription, CloudWatch
 from pointpillars_ov_ros.nodes.detector.outputs import DetectorOutputs, describe_start, describe_times
 from pointpillars_ov_ros.nodes.detector.placement import CloudPlacement, IncomingCloud
+from pointpillars_ov_ros.nodes.detector.sources import SourceWatch
 from pointpillars_ov_ros.ros import qos
+from pointpillars_ov_ros.ros.cloud_sources import find_publishers, publisher_names
 from pointpillars_ov_ros.ros.conversions import CloudReader
-from pointpillars_ov_ros.ros.dds import transport_warning
+from pointpillars_ov_ros.ros.dds import profile_line, transport_warning
 from pointpillars_ov_ros.ros.parameters import declare_parameters, read_parameters
 from pointpillars_ov_ros.ros.ros_errors import ros_refusals
 from pointpillars_ov_ros.ros.settings import DetectorNodeConfig
+from pointpillars_ov_ros.ros.throttle import SentenceThrottle
 
 _THROTTLE_S = 5.0
-_LIVE = ("mode", "drop_policy", "score_threshold", "class_score_thresholds", "nms_threshold")
-"""Settings of `RuntimeConfig` that take effect at once; so do those of the subscription, and `classes`."""
-
-
 _FIXED_WITH_KEY = ("cache_dir", "device_properties")
 """Settings that networks can be taken in by, past the signature of the bundle."""
 
@@ -66,15 +67,18 @@ class DetectorNode(LifecycleNode):
     def __init__(self, **options: Any) -> None:
         """Declare the parameters; nothing is loaded before `configure`. `options` are `rclpy.node.Node`'s."""
         super().__init__("pointpillars_detector", **options)
-        declare_parameters(self, RuntimeConfig)
-        declare_parameters(self, DetectorNodeConfig)
+        declare_parameters(self, RuntimeConfig, find_effect)
+        declare_parameters(self, DetectorNodeConfig, find_effect)
         self._detector: ReloadableDetector | None = None
         """None: not configured."""
         self._subscription: CloudSubscription | None = None
+        self._sources: SourceWatch | None = None
         self._placement: CloudPlacement | None = None
         """None: clouds are in the network's frame as they come."""
         self._starting = False
         self._failure = ""
+        # Two, since refusals are found on the executor's thread and failures on the pipeline's.
+        self._throttle, self._failure_throttle = SentenceThrottle(_THROTTLE_S), SentenceThrottle(_THROTTLE_S)
         BackgroundTrigger(self, "~/reload", self._reload, self._switch_over)
         BackgroundTrigger(self, "~/warm_up", self._warm_up, describe_times)
         self.add_on_set_parameters_callback(self._on_set_parameters)
@@ -124,7 +128,7 @@ class DetectorNode(LifecycleNode):
         with ExitStack() as undo:
             try:
                 self._apply(read_parameters(self, RuntimeConfig), read_parameters(self, DetectorNodeConfig))
-                profile = input_profile(self._runtime, self._node_config)
+                profile = self._input_profile(self._runtime, self._node_config)
                 self._detector.open(self._runtime, self._node_config.record_trace)
                 undo.callback(self.stop)
                 with ros_refusals():
@@ -240,15 +244,24 @@ class DetectorNode(LifecycleNode):
         if CloudPlacement.is_needed(config):
             self._placement = CloudPlacement(self, config, buffers, self._submit, self._on_missing_transform)
         self._subscription = CloudSubscription(self, profile, self._on_cloud, self._on_lost)
+        self._sources = SourceWatch(
+            self, self._subscription, lambda offered: input_profile(self._runtime, self._node_config, offered)
+        )
         return self._subscription.topic
+
+    def _input_profile(self, runtime: RuntimeConfig, config: DetectorNodeConfig) -> QoSProfile:
+        """Return what is to be asked of those who publish clouds now."""
+        return input_profile(runtime, config, [info.qos_profile for info in find_publishers(self, "points")])
 
     def _close_input(self) -> None:
         """Unsubscribe, and refuse the clouds that wait for TF."""
+        if self._sources is not None:
+            self._sources.destroy()
         if self._subscription is not None:
             self._subscription.destroy()
         if self._placement is not None:
             self._placement.destroy()
-        self._subscription = self._placement = None
+        self._sources = self._subscription = self._placement = None
 
     def _on_cloud(self, message: PointCloud2) -> None:
         """Read, refuse or go on, look for what is odd, place, submit; docs/architecture.md has the road from here."""
@@ -261,7 +274,7 @@ class DetectorNode(LifecycleNode):
         except CloudError as error:
             self._refuse(message.header, str(error))  # outputs.py
             return
-        self._watch.look(cloud, message.header.frame_id)  # input.py
+        self._watch.look(cloud, message.header)  # input.py
         self._place(IncomingCloud(message.header, cloud.points, times))  # placement.py, and then `_submit`
 
     def _place(self, cloud: IncomingCloud) -> None:
@@ -282,7 +295,8 @@ class DetectorNode(LifecycleNode):
 
     def _refuse(self, header: Header, reason: str) -> None:
         assert self._detector is not None
-        self.get_logger().warning(f"cloud refused: {reason}", throttle_duration_sec=_THROTTLE_S)
+        if self._throttle.passes(reason):
+            self.get_logger().warning(f"cloud refused: {reason}")
         self._outputs.publish_refusal(header, reason, self._detector.counts)
 
     def _on_missing_transform(self, cloud: IncomingCloud, reason: str) -> None:
@@ -291,8 +305,9 @@ class DetectorNode(LifecycleNode):
     def _on_lost(self, more: int) -> None:
         self._outputs.lost += more
         self.get_logger().warning(
-            f"{self._outputs.lost} clouds so far were sent and not taken: lost on the way, overwritten by newer ones, "
-            "or not to be decoded as PointCloud2",
+            f"{count_of(self._outputs.lost, 'cloud')} so far of {publisher_names(find_publishers(self, 'points'))} "
+            "never arrived: overwritten by newer ones, not to be decoded as PointCloud2, or lost on the way (start "
+            f"the sender, too, with {profile_line()})",
             throttle_duration_sec=_THROTTLE_S,
         )
 
@@ -301,12 +316,23 @@ class DetectorNode(LifecycleNode):
         failing = self._outputs.failing
         self._outputs.publish_result(result)
         if result.error:
-            self.get_logger().error(f"cloud not processed: {result.error}", throttle_duration_sec=_THROTTLE_S)
+            if self._failure_throttle.passes(result.error):
+                self.get_logger().error(f"cloud not processed: {result.error}")
         elif failing:
-            self.get_logger().info(f"recovered after {failing} failed clouds", throttle_duration_sec=_THROTTLE_S)
+            self.get_logger().info(
+                f"recovered after {count_of(failing, 'failed cloud')}", throttle_duration_sec=_THROTTLE_S
+            )
+
+    def set_parameters_atomically(self, parameter_list: list[Parameter]) -> SetParametersResult:
+        """Set parameters; the reason says which of them take effect later. rclpy drops that of a callback's success."""
+        result = super().set_parameters_atomically(parameter_list)
+        if result.successful and self._detector is not None:
+            names = [parameter.name for parameter in parameter_list]
+            result.reason = describe_delays(names, self.get_fully_qualified_name())
+        return result
 
     def _on_set_parameters(self, parameters: Sequence[Parameter]) -> SetParametersResult:
-        """Check values; those of `_LIVE` and of the subscription take effect at once, others at the next configure."""
+        """Check values, and apply those that take effect at once; see effects.py."""
         detector = self._detector
         try:
             runtime = read_parameters(self, RuntimeConfig, parameters)
@@ -316,14 +342,15 @@ class DetectorNode(LifecycleNode):
             if detector is not None:
                 check_fit(detector.engine.config, runtime, node_config)
             subscription = self._subscription
-            refusal = "" if subscription is None else subscription.refusal(input_profile(runtime, node_config))
+            profile = self._input_profile(runtime, node_config)
+            refusal = "" if subscription is None else subscription.refusal(profile)
             if refusal:
-                raise ConfigError(f"{', '.join(p.name for p in parameters)}: {refusal}; see input_reliability")
+                raise ConfigError(f"{', '.join(p.name for p in parameters)}: {refusal}")
         except PointPillarsError as error:
             return SetParametersResult(successful=False, reason=str(error))
         if subscription is not None:
             self._apply(runtime, node_config)
-            subscription.change(input_profile(self._runtime, self._node_config))
+            subscription.change(profile)
         return SetParametersResult(successful=True)
 
     def _refuse_other_caches(self, parameters: Sequence[Parameter]) -> None:
@@ -336,10 +363,13 @@ class DetectorNode(LifecycleNode):
     def _apply(self, runtime: RuntimeConfig, node_config: DetectorNodeConfig) -> None:
         """Apply the settings that may change between two configures."""
         assert self._detector is not None
-        self._runtime = replace(self._runtime, **{name: getattr(runtime, name) for name in _LIVE})
+        self._runtime = replace(self._runtime, **{name: getattr(runtime, name) for name in LIVE})
         self._node_config = node_config
         self._outputs.select_classes(node_config.classes)
+        self._outputs.class_ids = node_config.class_ids
         self._detector.change(self._runtime)
+        if self._subscription is not None and self._reader.change(self._runtime):
+            self._watch.forget_intensity()
 
 
 def check_fit(model: ModelConfig, runtime: RuntimeConfig, config: DetectorNodeConfig) -> None:
@@ -348,6 +378,6 @@ def check_fit(model: ModelConfig, runtime: RuntimeConfig, config: DetectorNodeCo
     override_thresholds(model, runtime)
 
 
-def input_profile(runtime: RuntimeConfig, config: DetectorNodeConfig) -> QoSProfile:
-    """Return the quality of service of the cloud subscription."""
-    return qos.cloud_input(runtime.drop_policy, config.input_reliability, config.input_depth)
+def input_profile(runtime: RuntimeConfig, config: DetectorNodeConfig, offered: Sequence[QoSProfile] = ()) -> QoSProfile:
+    """Return the quality of service of the cloud subscription, of publishers that have the profiles `offered`."""
+    return qos.cloud_input(runtime.drop_policy, config.input_reliability, config.input_depth, offered)

@@ -15,6 +15,7 @@ from vision_msgs.msg import Detection3DArray, LabelInfo
 from visualization_msgs.msg import MarkerArray
 
 from pointpillars_ov_ros.clouds.transform import Transform
+from pointpillars_ov_ros.config.errors import count_of
 from pointpillars_ov_ros.core.detections import choose_classes
 from pointpillars_ov_ros.inference.engine import Engine
 from pointpillars_ov_ros.inference.pipeline.frames import Counts, FrameResult
@@ -22,6 +23,7 @@ from pointpillars_ov_ros.ros import qos
 from pointpillars_ov_ros.ros.conversions import stamp_to_ns, to_detection_array, to_label_info
 from pointpillars_ov_ros.ros.frame_window import DURATIONS, FrameWindow
 from pointpillars_ov_ros.ros.markers import to_marker_array
+from pointpillars_ov_ros.ros.settings import ClassIds
 from pointpillars_ov_ros.ros.timing_message import AMISS, REFUSED, FrameTiming, stage_durations, to_message
 
 _LOOK_EVERY_S = 1.0
@@ -57,6 +59,7 @@ class DetectorOutputs:
         self._timing = node.create_lifecycle_publisher(DiagnosticArray, "timing", qos.TIMING)
         self.T_header_model: Transform | None = None
         """Where boxes are published in another frame than they were found in."""
+        self.class_ids = ClassIds.NAME
         self.sensor = ""
         """What the user should know of the clouds."""
         self.received = self.refused = self.lost = 0
@@ -107,7 +110,9 @@ class DetectorOutputs:
         if self._chosen:
             detections = detections.of(choose_classes(self._chosen, self._classes))
         if not result.error:
-            self._detections.publish(to_detection_array(detections, self._classes, header, self.T_header_model))
+            names = self._classes
+            ids = names if self.class_ids is ClassIds.NAME else tuple(map(str, range(len(names))))
+            self._detections.publish(to_detection_array(detections, ids, header, self.T_header_model))
         timing = self._publish_timing(
             header,
             result.counts,
@@ -219,4 +224,4 @@ def describe_start(engine: Engine) -> list[str]:
 
 def describe_times(times_s: Sequence[float]) -> str:
     """Return how long each slot took to warm up."""
-    return f"{len(times_s)} slots took {', '.join(f'{time_s * 1e3:.1f}' for time_s in times_s)} ms"
+    return f"{count_of(len(times_s), 'slot')} took {', '.join(f'{time_s * 1e3:.1f}' for time_s in times_s)} ms"

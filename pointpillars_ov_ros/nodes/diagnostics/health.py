@@ -9,6 +9,7 @@ from functools import partial
 
 from diagnostic_msgs.msg import DiagnosticStatus, KeyValue
 
+from pointpillars_ov_ros.config.errors import count_of
 from pointpillars_ov_ros.core.verdict import has_failed
 from pointpillars_ov_ros.nodes.diagnostics.events import DetectorEvents, EventKind
 from pointpillars_ov_ros.nodes.diagnostics.hysteresis import HeldLevel
@@ -51,11 +52,14 @@ class DetectorHealth:
         """Whether there is no frame, or none for too long."""
         return bool(self._window.silence(now_s))
 
-    def statuses(self, now_s: float) -> list[DiagnosticStatus]:
-        """Sum up; called once for each message, since WARN is about clouds lost since the last."""
+    def statuses(self, now_s: float, explain: Callable[[], str] = str) -> list[DiagnosticStatus]:
+        """Sum up; called once for each message, since WARN is about clouds lost since the last.
+
+        `explain` is asked where there is a silence, and returns why, or nothing.
+        """
         latest, silence = self._latest, self._window.silence(now_s)
         if latest is None or silence:
-            return self._silent(latest, silence)
+            return self._silent(latest, silence, explain())
         found = {"latency": self._latency(), "clouds": self._clouds(latest), "device": self._device(latest)}
         for task, status in found.items():
             held = self._held[task]
@@ -65,8 +69,10 @@ class DetectorHealth:
         self._reported = latest
         return [*found.values(), self._happened(OK)]
 
-    def _silent(self, latest: FrameTiming | None, silence: str) -> list[DiagnosticStatus]:
+    def _silent(self, latest: FrameTiming | None, silence: str, reason: str) -> list[DiagnosticStatus]:
         statuses = [_status(task, STALE, silence) for task in self._held]
+        if reason:
+            statuses[list(self._held).index("clouds")].message += f": {reason}"
         if latest is not None and latest.hung:
             # Which may well be why nothing is heard any more.
             statuses[-1] = _status("device", ERROR, f"{_hanging(latest)}, {silence}")
@@ -124,7 +130,7 @@ class DetectorHealth:
         status = _status("device", OK, "")
         troubles = [_hanging(latest)] if latest.hung else []
         if latest.failing >= self._config.error_failures:
-            troubles.append(f"failing for {latest.failing} frames: {self._last_failure}")
+            troubles.append(f"failing for {count_of(latest.failing, 'frame')}: {self._last_failure}")
         if troubles:
             status.level = ERROR
         if has_failed(latest.parity):

@@ -6,6 +6,8 @@ from __future__ import annotations
 
 from collections import deque
 
+from pointpillars_ov_ros.config.errors import count_of
+
 
 class HeldLevel:
     """One status's level, a byte of `DiagnosticStatus`: the worst of the last few. STALE is none, but `forget`s it."""
@@ -29,4 +31,4 @@ class HeldLevel:
         if not self._found or self._found[-1] == max(self._found):
             return ""
         better = list(reversed(self._found)).index(max(self._found))
-        return f"better in {better} of {self._found.maxlen} messages"
+        return f"better in {better} of {count_of(self._found.maxlen or 0)}"

@@ -10,13 +10,14 @@ from typing import Any
 from diagnostic_msgs.msg import DiagnosticArray
 from rclpy.callback_groups import CallbackGroup
 from rclpy.clock import Clock, ClockType
-from rclpy.node import Node
+from rclpy.node import Node, NodeNameNonExistentError
 from std_srvs.srv import Trigger
 
 from pointpillars_ov_ros.config.errors import CloudError
 from pointpillars_ov_ros.nodes.diagnostics.health import DetectorHealth
 from pointpillars_ov_ros.nodes.diagnostics.snapshot import to_json
 from pointpillars_ov_ros.ros import qos
+from pointpillars_ov_ros.ros.cloud_sources import CLOUD_TYPE, explain_silence
 from pointpillars_ov_ros.ros.dds import waiting_messages
 from pointpillars_ov_ros.ros.parameters import declare_parameters, read_parameters
 from pointpillars_ov_ros.ros.settings import DiagnosticsConfig
@@ -84,11 +85,29 @@ class DiagnosticsNode(Node):
         now_s = self._now_s()
         self._collect_frames(now_s)
         self._was_silent = self._health.is_silent(now_s)
-        self._message = DiagnosticArray(status=self._health.statuses(now_s))
+        self._message = DiagnosticArray(status=self._health.statuses(now_s, self._explain_silence))
         for status in self._message.status:
             status.name = self._prefix + status.name
         self._message.header.stamp = self.get_clock().now().to_msg()
         self._publisher.publish(self._message)
+
+    def _explain_silence(self) -> str:
+        """Say why the detector gets no cloud, as far as the ROS graph knows; empty where it does not."""
+        senders = self.get_publishers_info_by_topic("timing")
+        if not senders:
+            topic = self.resolve_topic_name("timing")
+            return f"nobody publishes {topic}, so no detector runs here, or it is not configured: see its log"
+        name, namespace = str(senders[0].node_name), str(senders[0].node_namespace)
+        try:
+            heard = self.get_subscriber_names_and_types_by_node(name, namespace)
+        except NodeNameNonExistentError:
+            return ""
+        topic = next((topic for topic, types in heard if CLOUD_TYPE in types), "")
+        if not topic:
+            return f"{name} is not active, so it hears no clouds: `ros2 lifecycle set {name} activate`, or see its log"
+        infos = self.get_subscriptions_info_by_topic(topic)
+        profiles = [info.qos_profile for info in infos if (info.node_name, info.node_namespace) == (name, namespace)]
+        return explain_silence(self, topic, profiles[0], name) if profiles else ""
 
     def _snapshot(self, _request: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
         response.success, response.message = True, to_json(self._message)

@@ -17,7 +17,7 @@ from std_msgs.msg import Header
 from tf2_msgs.msg import TFMessage
 from vision_msgs.msg import Detection3DArray
 
-from pointpillars_ov_ros.config.errors import ConfigError, DatasetError
+from pointpillars_ov_ros.config.errors import ConfigError, DatasetError, count_of
 from pointpillars_ov_ros.kitti.frames import Frame, can_crop, find_frames
 from pointpillars_ov_ros.ros import qos
 from pointpillars_ov_ros.ros.conversions import stamp_to_ns
@@ -57,7 +57,7 @@ class KittiPlayerNode(Node):
         self._transforms.publish(TFMessage(transforms=[lidar_transform(base, config.frame_id, config.sensor_height)]))
         self._reports = self.create_subscription(DiagnosticArray, "timing", self._on_report, qos.TIMING)
         self._timer = self.create_timer(1.0 / config.rate, self._tick)
-        self.get_logger().info(f"{len(self._frames)} frames of {config.data_dir} at {config.rate:g} Hz")
+        self.get_logger().info(f"{count_of(len(self._frames), 'frame')} of {config.data_dir} at {config.rate:g} Hz")
 
     def is_finished(self) -> bool:
         """Whether the last cloud has reached its subscribers."""
@@ -93,7 +93,7 @@ class KittiPlayerNode(Node):
     def _finish(self) -> None:
         if not self._finished:
             self._timer.cancel()
-            self.get_logger().info(f"{self._sent} clouds played")
+            self.get_logger().info(f"{count_of(self._sent, 'cloud')} played")
             self._finished = True
 
     def _on_report(self, message: DiagnosticArray) -> None:
@@ -108,8 +108,8 @@ class KittiPlayerNode(Node):
         if time.monotonic() - self._progress_s < _PATIENCE_S:
             return False
         self.get_logger().warning(
-            f"nothing on timing for {_PATIENCE_S:.0f} s of {len(self._outstanding)} clouds: dropped or lost, or no "
-            "detector runs; going on",
+            f"nothing on timing for {_PATIENCE_S:.0f} s of {count_of(len(self._outstanding), 'cloud')}: dropped or "
+            "lost, or no detector runs; going on",
             throttle_duration_sec=_THROTTLE_S,
         )
         self._outstanding.clear()

@@ -10,7 +10,9 @@ from typing import Any
 
 import numpy as np
 import pytest
+from builtin_interfaces.msg import Time
 from rclpy.lifecycle import LifecycleNode
+from std_msgs.msg import Header
 
 from pointpillars_ov_ros.clouds.transform import Transform
 from pointpillars_ov_ros.config.model_config import ModelConfig
@@ -21,6 +23,7 @@ from pointpillars_ov_ros.ros.conversions import SensorCloud
 from pointpillars_ov_ros.ros.settings import DetectorNodeConfig
 from test.clouds.cloud_files import street
 
+HEADER = Header(stamp=Time(sec=1), frame_id="lidar")
 EMPTY = SensorCloud(np.zeros((0, 4), np.float32), has_intensity=True, brightest=0.0)
 
 
@@ -94,8 +97,19 @@ def test_clouds_that_stay_empty_are_said_and_single_ones_are_not(
     watch, _ = watch_of(node)
     full = SensorCloud(street(100), has_intensity=True, brightest=1.0)
     for cloud in [*[EMPTY] * (_MANY_EMPTY - 1), full] * 3:
-        watch.look(cloud, "lidar")
+        watch.look(cloud, HEADER)
     assert "no point with an echo" not in capfd.readouterr().err
     for _ in range(_MANY_EMPTY):
-        watch.look(EMPTY, "lidar")
+        watch.look(EMPTY, HEADER)
     assert f"the last {_MANY_EMPTY} clouds have no point with an echo" in capfd.readouterr().err
+
+
+def test_headers_without_frame_or_stamp_are_said_once_and_a_first_stamp_of_zero_is_not(node: LifecycleNode) -> None:
+    watch, outputs = watch_of(node)
+    full = SensorCloud(street(100), has_intensity=True, brightest=1.0)
+    for stamp in (Time(), Time(sec=1), Time(sec=2), Time()):
+        watch.look(full, Header(stamp=stamp, frame_id="lidar"))
+    assert outputs.sensor == ""
+    for _ in range(3):
+        watch.look(full, Header())
+    assert outputs.sensor.count("frame_id is empty") == outputs.sensor.count("stamp in the header of clouds is 0") == 1

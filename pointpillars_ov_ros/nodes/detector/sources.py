@@ -1,0 +1,78 @@
+# Copyright 2026 The pointpillars_ov_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""Follows who publishes clouds: asks of them what they offer, and says why none is heard."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+
+from rclpy.clock import Clock, ClockType
+from rclpy.node import Node
+from rclpy.qos import QoSProfile
+
+from pointpillars_ov_ros.nodes.detector.input import CloudSubscription
+from pointpillars_ov_ros.ros.cloud_sources import (
+    explain_refusal,
+    explain_silence,
+    find_publishers,
+    is_refused,
+    publisher_names,
+)
+from pointpillars_ov_ros.ros.qos import is_best_effort
+
+_LOOK_EVERY_S = 1.0
+_PATIENCE_S = 3.0
+"""For publishers to be found, and for a driver that starts together with the detector."""
+
+
+class SourceWatch:
+    """Looks once a second who publishes, and at once where one cannot be heard. For the executor's thread only."""
+
+    def __init__(
+        self, node: Node, subscription: CloudSubscription, make_profile: Callable[[Sequence[QoSProfile]], QoSProfile]
+    ) -> None:
+        """Begin; `make_profile` returns what to ask for, of publishers with the profiles that it is given."""
+        self._node, self._subscription, self._make_profile = node, subscription, make_profile
+        self._heard_s = time.monotonic()
+        """When somebody published last, or looking began."""
+        self._had_any = False
+        self._said = ""
+        # On a clock that goes on where a bag is paused.
+        self._timer = node.create_timer(_LOOK_EVERY_S, self.look, clock=Clock(clock_type=ClockType.STEADY_TIME))
+        subscription.on_refused = self.look
+
+    def destroy(self) -> None:
+        """Stop looking."""
+        self._node.destroy_timer(self._timer)
+        self._subscription.on_refused = lambda: None
+
+    def look(self) -> None:
+        """Ask for what the publishers of now offer, and say once what keeps their clouds away."""
+        node, topic = self._node, self._subscription.topic
+        infos = find_publishers(node, topic)
+        if infos:
+            self._heard_s, self._had_any = time.monotonic(), True
+            self._follow([info.qos_profile for info in infos], publisher_names(infos))
+            refused = [info for info in infos if is_refused(info.qos_profile, self._subscription.profile)]
+            self._say(explain_refusal(topic, refused, self._subscription.profile))
+        elif time.monotonic() - self._heard_s > _PATIENCE_S:
+            silence = explain_silence(node, topic, self._subscription.profile, node.get_name())
+            self._say(f"{silence} (it was published before)" if self._had_any else silence)
+
+    def _say(self, trouble: str) -> None:
+        """Say once what keeps clouds away, and once that it is over."""
+        if trouble and trouble != self._said:
+            self._node.get_logger().warning(trouble)
+        elif self._said and not trouble:
+            self._node.get_logger().info(f"{self._subscription.topic} is published, and heard")
+        self._said = trouble
+
+    def _follow(self, offered: Sequence[QoSProfile], names: str) -> None:
+        profile = self._make_profile(offered)
+        if profile == self._subscription.profile:
+            return
+        self._subscription.change(profile)
+        kind = "best effort" if is_best_effort(profile) else "reliable"
+        lossy = ": what is lost on the way is not sent again" if is_best_effort(profile) else ""
+        self._node.get_logger().info(f"{names} offers clouds {kind}, and so they are asked for{lossy}")

@@ -1,0 +1,212 @@
+# Copyright 2026 The pointpillars_ov_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""Who publishes clouds: what they offer is asked of them, and where nothing can arrive, log and diagnostics say why."""
+
+from __future__ import annotations
+
+import array
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pytest
+from rclpy.qos import ReliabilityPolicy
+from sensor_msgs.msg import LaserScan, PointCloud2
+from vision_msgs.msg import LabelInfo
+
+from pointpillars_ov_ros.cli.processes import NodeProcesses
+from pointpillars_ov_ros.nodes.diagnostics.health import DETECTOR
+from pointpillars_ov_ros.ros import qos
+from test.dds.peers import Peer, nodes, peer, set_parameter, stamp_of
+from test.inference.toy_bundle import save_toy_bundle, toy_cloud
+
+pytestmark = pytest.mark.usefixtures("ros")
+
+BEST_EFFORT = qos.keep_last(100, reliable=False)
+CLOUDS = 40
+
+
+class Running(NamedTuple):
+    """A detector of toy networks, and somebody who publishes nothing yet."""
+
+    sender: Peer
+    processes: NodeProcesses
+    logs: Path
+
+    @property
+    def log(self) -> str:
+        return (self.logs / f"{DETECTOR}.log").read_text()
+
+    def await_log(self, sentence: str) -> None:
+        self.sender.wait_until(lambda: sentence in self.log, f"{sentence!r} in the log", self.processes)
+
+    def await_diagnostics(self, sentence: str) -> None:
+        def is_said() -> bool:
+            found = [status for message in self.sender.diagnostics[-1:] for status in message.status]
+            return any(status.name == f"{DETECTOR}: clouds" and sentence in status.message for status in found)
+
+        self.sender.wait_until(is_said, f"{sentence!r} in diagnostics", self.processes)
+
+    def publish_clouds(self, topic: str, profile: Any) -> None:
+        self.sender.clouds = self.sender.create_publisher(PointCloud2, topic, profile)
+
+
+@contextmanager
+def running(folder: Path, **parameters: object) -> Iterator[Running]:
+    model = save_toy_bundle(folder / "model").folder
+    with peer() as sender, nodes(folder / "logs") as processes:
+        sender.destroy_publisher(sender.clouds)
+        given = {"model_dir": str(model), "encoder": "openvino", "lean_rpn": False, "parity_check": False}
+        processes.start(DETECTOR, {**given, **parameters})
+        processes.start("pointpillars_diagnostics", {"period": 0.2})
+        scene = Running(sender, processes, folder / "logs")
+        scene.await_log("waiting for clouds")
+        yield scene
+
+
+def reliabilities(sender: Peer) -> list[ReliabilityPolicy]:
+    found = sender.get_subscriptions_info_by_topic("points")
+    return [info.qos_profile.reliability for info in found if info.node_name == DETECTOR]
+
+
+def test_a_replay_hears_every_cloud_of_a_best_effort_publisher(tmp_path: Path) -> None:
+    with running(tmp_path, drop_policy="replay") as scene:
+        sender = scene.sender
+        scene.publish_clouds("points", BEST_EFFORT)
+        before = sender.connect(toy_cloud(0), scene.processes)
+        sent = []
+        for number in range(CLOUDS):
+            cloud = sender.make_cloud(toy_cloud(number % 20))
+            sent.append(stamp_of(cloud))
+            sender.clouds.publish(cloud)
+            sender.wait_until(lambda: sent[-1] in sender.timing_of, "a cloud", scene.processes)
+        last = sender.timing_of[sent[-1]]
+        assert last.completed == before.completed + CLOUDS
+        assert last.lost == last.dropped == 0
+        assert scene.log.count("peer offers clouds best effort, and so they are asked for") == 1
+        # As soon as nobody offers less, nothing may be lost again.
+        sender.destroy_publisher(sender.clouds)
+        scene.publish_clouds("points", qos.keep_last(100))
+        while reliabilities(sender) != [ReliabilityPolicy.RELIABLE]:
+            sender.connect(toy_cloud(1), scene.processes)
+
+
+def test_a_publisher_that_offers_too_little_is_said_with_the_way_out(tmp_path: Path) -> None:
+    sentence = (
+        "peer offers /points best effort and is not heard, since reliable is asked for: "
+        "set input_reliability to auto or best_effort"
+    )
+    with running(tmp_path, drop_policy="replay", input_reliability="reliable") as scene:
+        scene.publish_clouds("points", BEST_EFFORT)
+        scene.await_log(sentence)
+        scene.await_diagnostics(sentence)
+        assert "incompatible QoS" not in scene.log
+        assert set_parameter(scene.sender, "input_reliability", "auto") == (True, "")
+        scene.sender.connect(toy_cloud(0), scene.processes)
+        assert scene.log.count(sentence) == 1
+
+
+def test_clouds_on_another_topic_are_said_in_log_and_diagnostics(tmp_path: Path) -> None:
+    with running(tmp_path) as scene:
+        scene.await_log("nobody publishes /points, nor PointCloud2 on any topic")
+        scene.publish_clouds("/lidar/points", BEST_EFFORT)
+        sentence = "nobody publishes /points; PointCloud2 is on /lidar/points"
+        scene.await_log(sentence)
+        scene.await_diagnostics(sentence)
+        assert "points:=/lidar/points" in scene.log
+        scans = scene.sender.create_publisher(LaserScan, "points", 1)
+        scene.await_log("peer publishes /points as sensor_msgs/msg/LaserScan, and the detector takes")
+        scene.sender.destroy_publisher(scans)
+        scene.publish_clouds("points", BEST_EFFORT)
+        scene.await_log("/points is published, and heard")
+        assert scene.log.count(sentence) == 1
+
+
+def test_a_second_reason_of_a_refusal_is_said_beside_the_first(tmp_path: Path) -> None:
+    with running(tmp_path) as scene:
+        scene.publish_clouds("points", qos.keep_last(100))
+        scene.sender.connect(toy_cloud(0), scene.processes)
+        refused = scene.sender.timings[-1].refused
+        for number in range(6):
+            cloud = scene.sender.make_cloud(toy_cloud(0))
+            if number % 2:
+                cloud.fields[0].name = "ex"
+            else:
+                cloud.data = array.array("B", cloud.data[: -16 * (number + 1)])
+            scene.sender.clouds.publish(cloud)
+            wanted = refused + number + 1
+            scene.sender.wait_until(lambda: scene.sender.timings[-1].refused == wanted, "it", scene.processes)  # noqa: B023
+        scene.await_log("cloud refused: fields: no 'x'")
+        scene.await_log("cloud refused: data: ")
+
+
+def test_a_missing_frame_and_a_stamp_of_zero_are_said_once(tmp_path: Path) -> None:
+    with running(tmp_path) as scene:
+        scene.publish_clouds("points", qos.keep_last(100))
+        scene.sender.connect(toy_cloud(0), scene.processes)
+        completed = scene.sender.timings[-1].completed
+        for number in range(4):
+            cloud = scene.sender.make_cloud(toy_cloud(number))
+            cloud.header.frame_id, cloud.header.stamp.sec, cloud.header.stamp.nanosec = "", 0, 0
+            scene.sender.clouds.publish(cloud)
+            wanted = completed + number + 1
+            scene.sender.wait_until(lambda: scene.sender.timings[-1].completed == wanted, "it", scene.processes)  # noqa: B023
+        for sentence in ("frame_id is empty in the header of clouds", "the stamp in the header of clouds is 0"):
+            scene.await_log(sentence)
+            scene.await_diagnostics(sentence)
+            assert scene.log.count(sentence) == 1
+
+
+def test_a_parameter_that_is_taken_up_later_says_by_what(tmp_path: Path) -> None:
+    with running(tmp_path) as scene:
+        sender = scene.sender
+        accepted, reason = set_parameter(sender, "rpn_device", "CPU")
+        assert accepted
+        assert reason == (
+            f"rpn_device: taken up by `ros2 service call /{DETECTOR}/reload std_srvs/srv/Trigger`, or at the next "
+            "configure"
+        )
+        accepted, reason = set_parameter(sender, "target_frame", "/base_link")
+        assert accepted and f"`ros2 lifecycle set /{DETECTOR} deactivate`" in reason
+        assert set_parameter(sender, "score_threshold", 0.5) == (True, "")
+
+
+def test_an_intensity_scale_takes_effect_at_once_and_ends_the_warning(tmp_path: Path) -> None:
+    with running(tmp_path, intensity_scale=1.0) as scene:
+        scene.publish_clouds("points", qos.keep_last(100))
+        bright = toy_cloud(0)
+        bright[:, 3] = 200.0
+        scene.sender.connect(bright, scene.processes)
+        scene.sender.wait_until(lambda: "intensity reaches" in scene.sender.timings[-1].sensor, "it", scene.processes)
+        assert set_parameter(scene.sender, "intensity_scale", 1 / 255) == (True, "")
+        assert "intensity reaches" not in scene.sender.connect(bright, scene.processes).sensor
+
+
+def test_the_ids_of_detections_are_those_of_label_info_where_indices_are_asked_for(tmp_path: Path) -> None:
+    with running(tmp_path) as scene:
+        scene.publish_clouds("points", qos.keep_last(100))
+        sender, infos = scene.sender, []
+        sender.create_subscription(LabelInfo, "label_info", infos.append, qos.LATCHED)
+        found = {}
+        for ids in ("name", "index"):
+            assert set_parameter(sender, "class_ids", ids) == (True, "")
+            assert sender.connect(toy_cloud(0), scene.processes).detections
+            found[ids] = [d.results[0].hypothesis.class_id for d in sender.detections[-1].detections]
+        sender.wait_until(lambda: bool(infos), "label_info", scene.processes)
+        names = {str(one.class_id): one.class_name for one in infos[0].class_map}
+        assert names == {"0": "Car", "1": "Pedestrian"}
+        assert [names[index] for index in found["index"]] == found["name"]
+
+
+def test_what_is_lost_names_the_sender_and_the_line_to_export(tmp_path: Path) -> None:
+    with running(tmp_path) as scene:
+        scene.publish_clouds("points", BEST_EFFORT)
+        scene.sender.connect(toy_cloud(0), scene.processes)
+        while not scene.sender.timings[-1].lost:
+            # So many at once that newer ones overwrite those that wait.
+            for number in range(50):
+                scene.sender.clouds.publish(scene.sender.make_cloud(toy_cloud(number)))
+            scene.sender.connect(toy_cloud(0), scene.processes)
+        scene.await_log("so far of peer never arrived")
+        assert "FASTRTPS_DEFAULT_PROFILES_FILE=" in scene.log
