@@ -4,12 +4,13 @@
 
 from __future__ import annotations
 
+import math
 from typing import NamedTuple
 
 import numpy as np
 
 from pointpillars_ov_ros.config.model_config import GridConfig
-from pointpillars_ov_ros.core.arrays import FloatArray
+from pointpillars_ov_ros.core.arrays import BoolArray, FloatArray, IntArray
 from pointpillars_ov_ros.kitti.labels import KittiObject
 
 IGNORED_TYPES = ("Van", "Truck")
@@ -34,6 +35,14 @@ def match_by_distance(
     A match needs centres within `max_distance` (m, horizontally). A detection left over is false, unless it is that
     near to one of `ignored` (L, 7).
     """
+    found, false = find_by_distance(detected, wanted, ignored, max_distance)
+    return Tally(found=int(found.sum()), missed=int((~found).sum()), false=false)
+
+
+def find_by_distance(
+    detected: FloatArray, wanted: FloatArray, ignored: FloatArray, max_distance: float = 1.0
+) -> tuple[BoolArray, int]:
+    """Match as `match_by_distance` does; return which of `wanted` (K,) are found, and how many detections are false."""
     free = np.ones(len(wanted), bool)
     false = 0
     for box in detected:
@@ -42,7 +51,20 @@ def match_by_distance(
             free[distances.argmin()] = False
         elif not (np.hypot(*(ignored[:, :2] - box[:2]).T) <= max_distance).any():
             false += 1
-    return Tally(found=int((~free).sum()), missed=int(free.sum()), false=false)
+    return ~free, false
+
+
+def count_points(points: FloatArray, boxes: FloatArray) -> IntArray:
+    """Return how many of `points` (N, >= 3) lie in each of `boxes` (K, 7), which are in the same frame."""
+    counts = np.zeros(len(boxes), np.int32)
+    for i, (x, y, z, length, width, height, yaw) in enumerate(boxes.tolist()):
+        reach = math.hypot(length, width) / 2
+        near = points[(np.abs(points[:, 0] - x) <= reach) & (np.abs(points[:, 1] - y) <= reach), :3] - (x, y, z)
+        along = near[:, 0] * math.cos(yaw) + near[:, 1] * math.sin(yaw)
+        across = near[:, 1] * math.cos(yaw) - near[:, 0] * math.sin(yaw)
+        inside = (np.abs(along) <= length / 2) & (np.abs(across) <= width / 2) & (np.abs(near[:, 2]) <= height / 2)
+        counts[i] = np.count_nonzero(inside)
+    return counts
 
 
 def split_wanted(

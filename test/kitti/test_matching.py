@@ -9,7 +9,7 @@ import numpy.typing as npt
 import pytest
 
 from pointpillars_ov_ros.kitti.labels import KittiObject
-from pointpillars_ov_ros.kitti.matching import Tally, match_by_distance, split_wanted
+from pointpillars_ov_ros.kitti.matching import Tally, count_points, match_by_distance, split_wanted
 from test.builders import tiny_grid
 
 Boxes = npt.NDArray[np.float32]
@@ -104,3 +104,18 @@ def test_the_borders_of_the_range_are_those_of_the_grid(position: tuple[float, f
 def test_a_frame_without_objects_is_split_into_nothing() -> None:
     wanted, ignored = split_wanted([], NONE, "Car", tiny_grid())
     assert wanted.shape == ignored.shape == (0, 7)
+
+
+def test_the_points_in_boxes_are_counted_as_one_by_one() -> None:
+    rng = np.random.default_rng(3)
+    points = rng.uniform(-4, 4, (3000, 4)).astype(np.float32)
+    boxes = rng.uniform((-3, -3, -1, 0.5, 0.5, 0.5, -4), (3, 3, 1, 4, 2, 2, 4), (12, 7)).astype(np.float32)
+
+    def is_inside(point: Boxes, box: Boxes) -> bool:
+        turn = complex(*(point[:2] - box[:2])) * np.exp(-1j * box[6])
+        return 2 * abs(turn.real) <= box[3] and 2 * abs(turn.imag) <= box[4] and 2 * abs(point[2] - box[2]) <= box[5]
+
+    counted = count_points(points, boxes)
+    assert counted.tolist() == [sum(is_inside(point, box) for point in points) for box in boxes]
+    assert counted.min() > 0
+    assert count_points(points[:0], boxes).tolist() == [0] * 12 and not len(count_points(points, NONE))

@@ -16,13 +16,15 @@ from vision_msgs.msg import Detection3DArray, LabelInfo
 from visualization_msgs.msg import MarkerArray
 
 from pointpillars_ov_ros.bags.writer import BagWriter
-from pointpillars_ov_ros.core.arrays import FloatArray
+from pointpillars_ov_ros.core.arrays import BoolArray, FloatArray
 from pointpillars_ov_ros.core.detections import Detections
-from pointpillars_ov_ros.kitti.matching import Tally, match_by_distance
+from pointpillars_ov_ros.kitti.matching import count_points, find_by_distance
 from pointpillars_ov_ros.ros import qos
 from pointpillars_ov_ros.ros.conversions import from_detection_array, read_cloud
 from pointpillars_ov_ros.ros.timing_message import FrameTiming, from_message
 
+CLEAR_WITHIN_M, CLEAR_POINTS = 40.0, 20
+"""Labelled objects up to this distance with at least so many points one expects to be found."""
 _CLOUDS_KEPT = 16
 """Clouds whose detections are still to come; more than a player holds outstanding."""
 
@@ -35,6 +37,15 @@ class PicturedScene(NamedTuple):
     truth: FloatArray | None
 
 
+class FrameScore(NamedTuple):
+    """What became of the labelled objects (K) and the detections of one frame."""
+
+    is_found: BoolArray
+    is_clear: BoolArray
+    """Near enough, and with enough points, that one expects them to be found."""
+    false: int
+
+
 class Recorder(Node):
     """Subscribes to everything that the three nodes publish."""
 
@@ -44,7 +55,7 @@ class Recorder(Node):
         self._bag = bag
         self._classes = classes
         self.timings: list[FrameTiming] = []
-        self.tallies: list[Tally] = []
+        self.scores: list[FrameScore] = []
         self.clouds = 0
         self.detection_arrays = 0
         self.marker_arrays = 0
@@ -104,14 +115,18 @@ class Recorder(Node):
         key = _key(message)
         detections = from_detection_array(message, self._classes)
         cloud, truth_message = self._waiting.pop(key, None), self._truth.pop(key, None)
+        if cloud is None:
+            return
+        points = read_cloud(deserialize_message(cloud, PointCloud2), "intensity", 1.0).points
         truth = None
         if truth_message is not None:
             truth, ignored = _split_truth(truth_message, self._classes)
-            self.tallies.append(match_by_distance(detections.boxes, truth, ignored))
+            is_found, false = find_by_distance(detections.boxes, truth, ignored)
+            is_clear = np.hypot(truth[:, 0], truth[:, 1]) <= CLEAR_WITHIN_M
+            is_clear[is_clear] = count_points(points, truth[is_clear]) >= CLEAR_POINTS
+            self.scores.append(FrameScore(is_found, is_clear, false))
         interest = len(detections) + (1000 if truth is not None and len(truth) else 0)
-        if cloud is not None and interest > self._interest():
-            # Copied into a scene of its own; the message itself is needed no more.
-            points = read_cloud(deserialize_message(cloud, PointCloud2), "intensity", 1.0).points
+        if interest > self._interest():
             self.best = PicturedScene(points, detections, truth)
 
     def has_all_of(self, clouds: int) -> bool:

@@ -6,11 +6,14 @@ from __future__ import annotations
 
 import argparse
 import os
+import shlex
 import shutil
 import sys
 import time
+from collections.abc import Mapping
 from pathlib import Path
 
+import numpy as np
 import rclpy
 from ament_index_python.packages import get_package_share_directory
 from rclpy.executors import SingleThreadedExecutor
@@ -19,7 +22,8 @@ from tqdm import tqdm
 from pointpillars_ov_ros.bags.writer import BagWriter
 from pointpillars_ov_ros.cli.arguments import device_settings
 from pointpillars_ov_ros.cli.birds_eye_view import draw_birds_eye_view
-from pointpillars_ov_ros.cli.demo.recorder import Recorder
+from pointpillars_ov_ros.cli.demo.recorder import CLEAR_POINTS, CLEAR_WITHIN_M, FrameScore, Recorder
+from pointpillars_ov_ros.cli.patience import FIRST_TIME, PATIENCE_S, say
 from pointpillars_ov_ros.cli.processes import NodeProcesses
 from pointpillars_ov_ros.cli.tables import format_durations, format_table
 from pointpillars_ov_ros.config.errors import PointPillarsError, count_of
@@ -35,7 +39,6 @@ _SILENCE_S = 120.0
 """Without any result for so long, something is wrong; loading and compiling take seconds."""
 _DIAGNOSTICS_S = 5.0
 _SIMULATED_FRAMES = 40
-"""Models are scored from 0.1 on, which is more than anybody wants to look at."""
 
 
 def run_demo(options: argparse.Namespace) -> int:
@@ -65,7 +68,8 @@ def run_demo(options: argparse.Namespace) -> int:
             recorder.destroy_node()
             rclpy.try_shutdown()
     report(recorder, options.out, bundle.config, len(frames))
-    print(f"done in {time.monotonic() - begin:.0f} s")
+    print(f"done in {time.monotonic() - begin:.0f} s\n")
+    print(describe_next_steps(frames[0].cloud))
     return 0 if recorder.detection_arrays == len(frames) else 1
 
 
@@ -114,7 +118,7 @@ def watch(recorder: Recorder, nodes: NodeProcesses, expected: int) -> None:
     """Spin until the detector has reported on `expected` clouds, and the diagnostics on the last of them."""
     executor = SingleThreadedExecutor()
     executor.add_node(recorder)
-    heard = time.monotonic()
+    heard, is_said = time.monotonic(), False
     with tqdm(total=expected, unit="cloud", desc="detecting") as progress:
         while not recorder.has_all_of(expected):
             executor.spin_once(timeout_sec=0.2)
@@ -122,6 +126,9 @@ def watch(recorder: Recorder, nodes: NodeProcesses, expected: int) -> None:
             if progress.n < len(recorder.timings):
                 progress.update(len(recorder.timings) - progress.n)
                 heard = time.monotonic()
+            elif not recorder.timings and not is_said and time.monotonic() - heard > PATIENCE_S:
+                is_said = True
+                say(f"the detector is still starting: {FIRST_TIME}")
             elif time.monotonic() - heard > _SILENCE_S:
                 raise PointPillarsError(
                     f"no result for {_SILENCE_S:.0f} s: {count_of(recorder.clouds, 'cloud')} seen, "
@@ -155,17 +162,52 @@ def report(recorder: Recorder, out: Path, config: ModelConfig, played: int) -> N
     for timing in timings:
         if timing.error:
             print(f"  {timing.error}")
-    if recorder.tallies:
-        found, missed, false = (sum(column) for column in zip(*recorder.tallies, strict=True))
-        print(
-            f"\n{', '.join(config.classes)} in {len(recorder.tallies)} labelled frames: "
-            f"{found} found, {missed} missed, {false} false (as published; centres within 1 m)"
-        )
+    if recorder.scores:
+        print("\n" + describe_scores(recorder.scores, config))
     if recorder.best is not None:
         scene = recorder.best
         picture = out / "birds_eye_view.png"
-        title = f"{config.name}: {len(scene.detections)} detections"
+        title = f"{config.name}: {count_of(len(scene.detections), 'detection')}"
         draw_birds_eye_view(picture, scene.points, scene.detections, scene.truth, config.classes, config.grid, title)
         print(f"\npicture  {picture}")
     print(f"bag      {out / 'bag'} (MCAP: Foxglove, `ros2 bag info`)")
     print(f"logs     {out / 'logs'}")
+
+
+def describe_scores(scores: list[FrameScore], config: ModelConfig) -> str:
+    """Say how many of the labelled objects were found, of those one expects to be and of all, and how many were not
+    there."""
+    frames, false = len(scores), sum(score.false for score in scores)
+    found = np.concatenate([score.is_found for score in scores])
+    clear = np.concatenate([score.is_clear for score in scores])
+    lines = [f"{', '.join(config.classes)} in {count_of(frames, 'labelled frame')}:"]
+    for name, chosen in (
+        (f"with at least {CLEAR_POINTS} points within {CLEAR_WITHIN_M:g} m", found[clear]),
+        ("that are labelled, however far and hidden", found),
+    ):
+        share = f"{chosen.mean():.0%} found ({chosen.sum()} of {len(chosen)})" if len(chosen) else "there is none"
+        lines.append(f"  of the objects {name}: {share}")
+    lines.append(f"  boxes where no object is labelled: {false / frames:.1f} a frame ({false})")
+    lines.append("  by the boxes as published and drawn; found: one lies within 1 m of the object, by their centres")
+    return "\n".join(lines)
+
+
+def describe_next_steps(cloud: Path) -> str:
+    """Return commands to go on with, as they must be typed in the shell that this was started from."""
+    tool, node = typed_command("pointpillars_ov"), typed_command("pointpillars_detector")
+    return (
+        f"next     {tool} detect {shlex.quote(str(cloud))} --picture boxes.png\n"
+        "         the same with clouds of your own: .pcd, .bin, .npy, .ply, a bag, or a folder of them\n"
+        f"         {node} --ros-args -r points:=/velodyne_points\n"
+        "         the detector on a live LiDAR, with its topic in the place of /velodyne_points"
+    )
+
+
+def typed_command(name: str, environment: Mapping[str, str] = os.environ) -> str:
+    """Return how a command of this package is typed: without the folder only where a shell finds it."""
+    folder = Path(sys.prefix) / "bin"
+    if environment.get("VIRTUAL_ENV") == sys.prefix or sys.prefix == sys.base_prefix:
+        return name if shutil.which(name) else f"ros2 run pointpillars_ov_ros {name}"
+    if not (folder / name).is_file():
+        return f"ros2 run pointpillars_ov_ros {name}"
+    return shlex.quote(os.path.relpath(folder / name))

@@ -10,11 +10,13 @@ import statistics
 import time
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 
 import numpy as np
 from tqdm import tqdm
 
+from pointpillars_ov_ros.cli.patience import FIRST_TIME, said_if_slow
 from pointpillars_ov_ros.config.errors import PointPillarsError, count_of
 from pointpillars_ov_ros.kitti.calibration import Calibration, format_calibration
 from pointpillars_ov_ros.kitti.labels import KittiObject, format_label
@@ -63,9 +65,12 @@ def write_frames(out: Path, sensor: Sensor, count: int, seed: int, is_drive: boo
 
 def _timed(frames: Iterator[SimulatedFrame]) -> Iterator[tuple[SimulatedFrame, float]]:
     """Give each frame and how long it took (ms)."""
+    patience: AbstractContextManager[None] = said_if_slow(f"still simulating the first frame: {FIRST_TIME}")
     while True:
         begin_ns = time.perf_counter_ns()
-        frame = next(frames, None)
+        with patience:
+            frame = next(frames, None)
+        patience = nullcontext()
         if frame is None:
             return
         yield frame, (time.perf_counter_ns() - begin_ns) / 1e6
