@@ -16,6 +16,8 @@ from pointpillars_ov_ros.config.errors import DatasetError, count_of
 from pointpillars_ov_ros.config.mapping import to_mapping
 
 KINDS = ("auto-switch", "auto-batch")
+OVERLOADED_AFTER = 3.0
+"""Requests that a device works off while another waits: it does not keep up."""
 TOGETHER_MS, TOGETHER_SHARE = 3.0, 0.01
 """Requests of one batch are noticed this close to each other, or within this share of the median latency: they are
 called back one after the other, and on a busy machine with a pause between."""
@@ -129,6 +131,7 @@ def describe_run(recording: Recording, run: TimelineRun) -> list[str]:
         f"{count_of(len(run.requests), 'request')}: median {median(times):.1f} ms, longest {max(times):.1f} ms",
     ]
     if recording.kind == "auto-switch":
+        lines += describe_overload(run)
         lines += [f"from request {e.number}, done at {e.completed_ms:.0f} ms, on {e.device}" for e in switches(run)]
         return [*lines, *([] if switches(run) else [f"no switch: all on {run.requests[0].device}"])]
     sizes = [len(group) for group in batches(run)]
@@ -136,6 +139,19 @@ def describe_run(recording: Recording, run: TimelineRun) -> list[str]:
     lines.append(f"done in {count_of(len(sizes), 'group')}, of {_counts(sizes)}")
     lines.append(f"{len(late)} done after one that was submitted later" + (f": {_numbers(late)}" if late else ""))
     return lines
+
+
+def describe_overload(run: TimelineRun) -> list[str]:
+    """Say that requests were due faster than the device takes them, where they were at the end: a list of one line."""
+    service_ms = median(entry.completed_ms - entry.accepted_ms for entry in run.requests)
+    last = run.requests[-1]
+    waited_ms = last.accepted_ms - last.submitted_ms
+    if waited_ms <= OVERLOADED_AFTER * service_ms:
+        return []
+    return [
+        f"overloaded: the last request waited {waited_ms:.0f} ms to be taken, so most of these times is waiting; the "
+        f"device takes {service_ms:.1f} ms a request (median), so a longer --interval is needed"
+    ]
 
 
 def failures(run: TimelineRun) -> list[Entry]:

@@ -7,15 +7,19 @@ from __future__ import annotations
 import argparse
 import tempfile
 import time
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from queue import Empty, SimpleQueue
 
 from pointpillars_ov_ros.cli.machine import look_around
 from pointpillars_ov_ros.cli.pages import render
+from pointpillars_ov_ros.cli.patience import say
 from pointpillars_ov_ros.cli.plotting import SERIES
 from pointpillars_ov_ros.cli.timeline.device import Device, OpenVinoDevice, SimulatedSwitch
 from pointpillars_ov_ros.cli.timeline.plot import draw_recording
 from pointpillars_ov_ros.cli.timeline.recording import (
+    OVERLOADED_AFTER,
     Entry,
     Recording,
     TimelineRun,
@@ -30,9 +34,12 @@ from pointpillars_ov_ros.config.errors import InferenceError
 from pointpillars_ov_ros.config.files import write_text
 from pointpillars_ov_ros.config.mapping import to_mapping
 from pointpillars_ov_ros.conversion.open_model import open_model
+from pointpillars_ov_ros.inference.device.devices import fit_device, is_cpu_alone
 from pointpillars_ov_ros.inference.device.properties import parse_properties
 
 _HANGS_S = 120.0
+_OVERLOADED_S = 1.0
+"""A request that waits for so long to be taken is said at once."""
 
 
 def run_timeline(options: argparse.Namespace) -> int:
@@ -111,22 +118,33 @@ def read_properties(options: argparse.Namespace) -> dict[str, str]:
     return properties
 
 
-def send(device: Device, begin: float, count: int, interval_s: float, at_once: int) -> tuple[Entry, ...]:
+def send(
+    device: Device,
+    begin: float,
+    count: int,
+    interval_s: float,
+    at_once: int,
+    on_overload: Callable[[float], None] = lambda waited_s: None,
+) -> tuple[Entry, ...]:
     """Send `count` requests, one every `interval_s` from now on, at most `at_once` under way.
 
     A request that is due while all are under way waits until one is free; those behind it are not put off, only late.
-    InferenceError where one hangs.
+    `on_overload` is told once how long a request has waited (s) where the device does not keep up. InferenceError where
+    one hangs.
     """
     free: SimpleQueue[int] = SimpleQueue()
     for index in range(at_once):
         free.put(index)
     done: SimpleQueue[Entry] = SimpleQueue()
-    first = time.monotonic()
+    first, is_said = time.monotonic(), False
     for number in range(count):
         due = first + number * interval_s
         time.sleep(max(0.0, due - time.monotonic()))
         request = _wait_for_free(free)
         accepted = time.monotonic()
+        if not is_said and accepted - due > max(_OVERLOADED_S, OVERLOADED_AFTER * interval_s):
+            is_said = True
+            on_overload(accepted - due)
 
         def finished(error: str, n: int = number, r: int = request, due: float = due, taken: float = accepted) -> None:
             due_ms, taken_ms, done_ms = (1e3 * (moment - begin) for moment in (due, taken, time.monotonic()))
@@ -156,5 +174,19 @@ def _record_run(options: argparse.Namespace, title: str, path: Path, properties:
         compile_s, latency_ms = options.simulate
         device = SimulatedSwitch(device, begin, compile_s, latency_ms / 1e3)
         simulated = f"a device that compiles for {compile_s:g} s and then takes {latency_ms:g} ms a request"
-    entries = send(device, begin, options.requests, options.interval / 1e3, options.at_once)
+    elif options.study == "auto-switch" and is_cpu_alone(fit_device(options.device, "--device")[0]):
+        say(
+            f"{options.device} is the CPU alone on this machine, so there will be no switch; "
+            "--simulate 3:20 simulates a second device, which compiles for 3 s and then takes 20 ms a request"
+        )
+    on_overload = partial(_say_overload, options) if options.study == "auto-switch" else lambda waited_s: None
+    entries = send(device, begin, options.requests, options.interval / 1e3, options.at_once, on_overload)
     return TimelineRun(title, 1e3 * (compiled - begin), device.effective(), entries, simulated)
+
+
+def _say_overload(options: argparse.Namespace, waited_s: float) -> None:
+    say(
+        f"overloaded: a request has waited {waited_s:.1f} s to be taken, for the device takes longer than the "
+        f"{options.interval:g} ms from one to the next; a longer --interval shows latencies, and fewer "
+        "--requests end sooner"
+    )

@@ -14,6 +14,7 @@ from statistics import median
 import pytest
 
 from pointpillars_ov_ros.cli import main as cli
+from pointpillars_ov_ros.cli.timeline import run as timeline_run
 from pointpillars_ov_ros.cli.timeline.device import Done, OpenVinoDevice, SimulatedSwitch
 from pointpillars_ov_ros.cli.timeline.recording import TimelineRun, read_recording
 from pointpillars_ov_ros.cli.timeline.run import send
@@ -142,6 +143,32 @@ def test_no_more_requests_are_under_way_than_allowed_and_errors_are_kept() -> No
     sender.join(30)
     assert [entry.error for entry in entries] == ["", "broken", "", ""]
     assert {entry.device for entry in entries} == {"SLOW"}
+
+
+def test_a_device_that_does_not_keep_up_is_said_once_while_it_runs(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(timeline_run, "_OVERLOADED_S", 0.05)
+    device, said = Slow(), []
+    sender = threading.Thread(target=lambda: send(device, time.monotonic(), 3, 0.001, 1, said.append))
+    sender.start()
+    for step in range(3):
+        while len(device.started) <= step:
+            time.sleep(0.001)
+        assert bool(said) == (step > 0)
+        time.sleep(0.1)
+        device.done[device.started[step]]("")
+    sender.join(30)
+    assert len(said) == 1 and said[0] >= 0.05
+
+
+def test_where_there_is_no_second_device_it_is_said_why_there_is_no_switch(
+    toy: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    flags = ["--model", toy, "--device", "CPU", "--requests", 2, "--interval", 1, "--json", tmp_path / "r.json"]
+    assert timeline("auto-switch", *flags) == 0
+    said = capsys.readouterr()
+    assert "CPU is the CPU alone on this machine, so there will be no switch; --simulate 3:20" in said.err
+    assert timeline("auto-switch", *flags, "--simulate", "0.1:1") == 0
+    assert "no switch" not in capsys.readouterr().err
 
 
 def test_a_property_that_there_is_not_is_named_with_those_that_there_are(toy: Path) -> None:

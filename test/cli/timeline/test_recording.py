@@ -100,3 +100,12 @@ def test_what_is_no_recording_is_one_sentence_with_its_name(spoil: str, tmp_path
     with pytest.raises(DatasetError) as error:
         read_recording(path)
     assert str(path) in str(error.value) and "\n" not in str(error.value)
+
+
+def test_requests_that_are_due_faster_than_they_are_taken_are_no_latencies() -> None:
+    entries = tuple(Entry(n, 100.0 * n, 200.0 * n, 200.0 * n + 199.0, "CPU") for n in range(20))
+    late = recording_of("auto-switch", TimelineRun("late", 5.0, {}, entries))
+    (line,) = (line for line in describe_run(late, late.runs[0]) if line.startswith("overloaded"))
+    assert "the last request waited 1900 ms" in line and "takes 199.0 ms a request" in line
+    fine = recording_of("auto-switch", TimelineRun("fine", 5.0, {}, entries[:2]))
+    assert not [line for line in describe_run(fine, fine.runs[0]) if line.startswith("overloaded")]
