@@ -30,6 +30,8 @@ EXTRAS = {
     # Wheels of atheris are for CPython 3.11 to 3.14 on x86_64 Linux.
     "fuzz": ["atheris>=3.0 ; python_version>='3.11' and python_version<'3.15' and platform_machine=='x86_64'"],
     "docs": ["mkdocs>=1.6,<2", "mkdocs-material>=9.5"],
+    # By this name colcon knows that pytest runs the tests: `colcon test` would find none otherwise, and call that OK.
+    "test": ["pytest>=7,<9", "hypothesis>=6.60", "shapely>=2.0"],
     # What `make lint` and `make test` need: the checkers, the extras that are small, and NNCF.
     "dev": [
         "ruff>=0.6",

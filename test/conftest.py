@@ -52,6 +52,12 @@ def ros() -> Iterator[None]:
     os.environ["ROS_DOMAIN_ID"] = of_session
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    """Leave the slow tests out of `colcon test`, which is known by its option, unless it is asked for some."""
+    if config.getoption("junitprefix") and not config.getoption("markexpr"):
+        config.option.markexpr = "not slow"
+
+
 def pytest_sessionfinish() -> None:
     """Free what killed nodes left."""
     remove_dead_segments()

@@ -9,10 +9,11 @@ import math
 import numpy as np
 import numpy.typing as npt
 import pytest
-import shapely
 
 from pointpillars_ov_ros.core.nms import clip_half_plane, iou_bev, nms_bev
 from test.reference import nms as slow
+
+shapely = pytest.importorskip("shapely", reason="the slow twins need it: `make env`, or pip install shapely")
 
 Boxes = npt.NDArray[np.float32]
 

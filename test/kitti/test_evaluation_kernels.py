@@ -9,7 +9,6 @@ import math
 import numpy as np
 import numpy.typing as npt
 import pytest
-import shapely
 
 from pointpillars_ov_ros.kitti.evaluation import compute_overlaps
 from pointpillars_ov_ros.kitti.evaluation_data import pack_lidar_boxes, pack_objects
@@ -19,6 +18,8 @@ from pointpillars_ov_ros.kitti.labels import KittiObject
 from test.kitti.scenes import an_object, dont_care, random_frames
 from test.reference import kitti_ap as slow
 from test.reference import nms as slow_nms
+
+shapely = pytest.importorskip("shapely", reason="the slow twins need it: `make env`, or pip install shapely")
 
 Boxes = npt.NDArray[np.float64]
 

@@ -8,9 +8,11 @@ import functools
 import math
 from collections.abc import Sequence
 
-import shapely
+import pytest
 
 from pointpillars_ov_ros.kitti.labels import KittiObject
+
+shapely = pytest.importorskip("shapely", reason="the slow twins need it: `make env`, or pip install shapely")
 
 Frames = Sequence[Sequence[KittiObject]]
 

@@ -9,7 +9,9 @@ from collections.abc import Sequence
 
 import numpy as np
 import numpy.typing as npt
-import shapely
+import pytest
+
+shapely = pytest.importorskip("shapely", reason="the slow twins need it: `make env`, or pip install shapely")
 
 Boxes = npt.NDArray[np.float32]
 

@@ -11,9 +11,9 @@ from pathlib import Path
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the flags."""
     parser.epilog = (
-        "A pair of keys: `openssl genpkey -algorithm ed25519 -out private.pem`, then "
-        "`openssl pkey -in private.pem -pubout -out public.pem`. A detector with the parameter "
-        "model_public_key:=public.pem takes no bundle but those that were signed with private.pem."
+        "A pair of keys, outside of any repository: `openssl genpkey -algorithm ed25519 -out ~/private.pem`, then "
+        "`openssl pkey -in ~/private.pem -pubout -out ~/public.pem`. A detector with the parameter "
+        "model_public_key:=~/public.pem takes no bundle but those that were signed with ~/private.pem."
     )
     parser.add_argument("bundle", type=Path, help="model bundle; the signature is written beside its bundle.yaml")
     parser.add_argument("--key", type=Path, required=True, metavar="FILE", help="private Ed25519 key in PEM")

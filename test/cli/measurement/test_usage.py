@@ -6,10 +6,13 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from pointpillars_ov_ros.cli.measurement.usage import Span, busy_ns, read_memory
+
+pytest.importorskip("hypothesis", reason="properties need it: `make env`, or pip install hypothesis")
+
+from hypothesis import given
+from hypothesis import strategies as st
 
 spans = st.lists(st.tuples(st.integers(0, 40), st.integers(0, 40)))
 

@@ -7,14 +7,18 @@ from __future__ import annotations
 from collections.abc import Iterator
 from itertools import pairwise
 
-from hypothesis import given, settings
-from hypothesis import strategies as st
+import pytest
 
 from pointpillars_ov_ros.config.runtime_config import DropPolicy, Mode
 from pointpillars_ov_ros.inference.pipeline.frames import Stage
 from pointpillars_ov_ros.inference.pipeline.scheduler import SCHEDULES
 from pointpillars_ov_ros.inference.simulation.device import StageDurations
 from test.inference.simulation.rig import HOST, MS, SHORT, Fault, Faulty, Rig
+
+pytest.importorskip("hypothesis", reason="properties need it: `make env`, or pip install hypothesis")
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 CLOUDS = 14
 modes = st.sampled_from(list(Mode))

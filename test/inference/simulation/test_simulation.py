@@ -10,8 +10,6 @@ from typing import Any
 
 import pytest
 import yaml
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from pointpillars_ov_ros.config.errors import ConfigError
 from pointpillars_ov_ros.config.mapping import to_mapping
@@ -26,6 +24,11 @@ from pointpillars_ov_ros.inference.simulation.simulate import (
     load_profile,
     run_simulation,
 )
+
+pytest.importorskip("hypothesis", reason="properties need it: `make env`, or pip install hypothesis")
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 PROFILES = Path(__file__).parents[3] / "config" / "simulations"
 TIGER_LAKE = PROFILES / "tiger_lake_igpu.yaml"

@@ -11,13 +11,16 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from pointpillars_ov_ros.config.errors import ConfigError
 from test.torture.fuzz import parent
 from test.torture.fuzz.draws import Draws, edit
 from test.torture.fuzz.targets import TARGETS, Target, run
+
+pytest.importorskip("hypothesis", reason="properties need it: `make env`, or pip install hypothesis")
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 SLOW = {"bundle_text", "bundle_values", "bundle_files", "foreign_description", "reference", "bag"}
 """Of a hundred inputs a second and fewer, where many find anything new."""
