@@ -94,7 +94,7 @@ class TraceRecorder:
         self._events: deque[StageEvent] = deque(maxlen=_WAITING)
         self._closing = threading.Event()
         try:
-            self._file = io.TextIOWrapper(create_regular(path), encoding="utf-8")
+            self._file = io.TextIOWrapper(create_regular(path), encoding="utf-8", errors="backslashreplace")
         except OSError as error:
             raise ConfigError(f"record_trace: {str(path)!r} cannot be written ({error.strerror})") from None
         self._put(self._file, f"[\n{self._lines.head()}")
@@ -111,14 +111,15 @@ class TraceRecorder:
         self._thread.join()
 
     def _run(self) -> None:
-        with self._file as file:
-            try:
+        try:
+            # Closing writes what is still in memory, and fails on a full disk, too.
+            with self._file as file:
                 while not self._closing.wait(_WRITE_EVERY_S) and self._left > 0:
                     self._write(file)
                 self._write(file)
                 file.write("\n]\n")
-            except OSError as error:
-                log.error("%s: the trace ends here (%s)", self._path, error)
+        except OSError as error:
+            log.error("record_trace: the trace in %s ends here (%s); clouds are detected as before", self._path, error)
         # Nobody takes them out any more.
         self._events = deque(maxlen=0)
 

@@ -4,8 +4,10 @@
 
 from __future__ import annotations
 
+import io
 import itertools
 import json
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +17,7 @@ from pointpillars_ov_ros.config.errors import ConfigError, DatasetError
 from pointpillars_ov_ros.config.runtime_config import Mode
 from pointpillars_ov_ros.inference.pipeline.frames import ROWS, Stage, StageEvent, TimelineRow
 from pointpillars_ov_ros.inference.simulation.simulate import SimulationProfile, StageMilliseconds, run_simulation
+from pointpillars_ov_ros.inference.trace import writer
 from pointpillars_ov_ros.inference.trace.reader import read_trace
 from pointpillars_ov_ros.inference.trace.writer import TraceRecorder, write_trace
 
@@ -130,6 +133,24 @@ def test_events_after_the_end_are_passed_over(tmp_path: Path) -> None:
     recorder(events[0])
     recorder.close()
     assert path.read_bytes() == before
+
+
+@pytest.mark.parametrize("after", [0, 100, 20_000], ids=["at the end", "in between", "at once"])
+def test_a_full_disk_is_said_once_and_ends_the_trace_alone(
+    after: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    # A device on which every write fails as on a full disk: at the end, where what is in memory is written.
+    monkeypatch.setattr(writer, "create_regular", lambda path: io.BufferedWriter(io.FileIO("/dev/full", "wb")))
+    crashed: list[threading.ExceptHookArgs] = []
+    monkeypatch.setattr(threading, "excepthook", crashed.append)
+    recorder = TraceRecorder(tmp_path / "trace.json", "a title", DEVICES)
+    for event in itertools.islice(itertools.cycle(simulate(Mode.LATENCY)), after):
+        recorder(event)
+    recorder.close()
+    recorder(simulate(Mode.LATENCY)[0])
+    assert not crashed
+    (record,) = caplog.records
+    assert "No space left on device" in record.getMessage() and "\n" not in record.getMessage()
 
 
 def test_stages_that_never_end_leave_the_rest_as_it_is(tmp_path: Path) -> None:
