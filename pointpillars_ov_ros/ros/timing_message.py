@@ -6,7 +6,8 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Callable
+import struct
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,6 +23,9 @@ REFUSED = "cloud refused: "
 AMISS = ("dropped", "refused", "failed", "lost")
 """Counters of clouds without detections."""
 COUNTERS = ("received", "completed", *AMISS)
+
+_CDR_HEADER, _STAMP = 4, 8
+"""Sizes (bytes)."""
 
 
 @dataclass(frozen=True)
@@ -116,16 +120,78 @@ def from_message(message: DiagnosticArray) -> FrameTiming:
     if len(message.status) != 1 or message.status[0].name != STATUS_NAME:
         raise CloudError(f"status: a timing message has one, called {STATUS_NAME!r}")
     status = message.status[0]
+    return _read(status.message, ((pair.key, pair.value) for pair in status.values))
+
+
+def from_serialized(data: bytes) -> FrameTiming:
+    """Read a message back that ROS has not decoded (CDR); CloudError names what does not belong there.
+
+    rclpy takes ten times as long to make its objects of the pairs of strings, all of which is for nothing here.
+    """
+    try:
+        reader = _CdrReader(data)
+        reader.skip_header()
+        is_alone = reader.read_uint32() == 1
+        if is_alone:
+            reader.skip_byte()
+        if not is_alone or reader.read_string() != STATUS_NAME:
+            raise CloudError(f"status: a timing message has one, called {STATUS_NAME!r}")
+        error = reader.read_string()
+        # The hardware.
+        reader.read_string()
+        pairs = ((reader.read_string(), reader.read_string()) for _ in range(reader.read_uint32()))
+        return _read(error, pairs)
+    except (struct.error, UnicodeDecodeError):
+        raise CloudError("data: they end, or are no text, where a timing message has one") from None
+
+
+def _read(error: str, pairs: Iterable[tuple[str, str]]) -> FrameTiming:
     values = {}
-    for pair in status.values:
+    for key, text in pairs:
         try:
-            values[pair.key] = _KINDS[pair.key](pair.value)
-            is_number = not isinstance(values[pair.key], float) or math.isfinite(values[pair.key])
+            values[key] = value = _KINDS[key](text)
+            is_number = not isinstance(value, float) or math.isfinite(value)
         except (KeyError, ValueError):
             is_number = False
         if not is_number:
-            raise CloudError(f"{plain(pair.key)}: {shown(pair.value)} is not part of a timing message")
-    return FrameTiming(error=status.message, **values)
+            raise CloudError(f"{plain(key)}: {shown(text)} is not part of a timing message")
+    return FrameTiming(error=error, **values)
+
+
+class _CdrReader:
+    """Reads what a serialized message consists of, one after the other; struct.error where it ends before."""
+
+    def __init__(self, data: bytes) -> None:
+        """Begin after the four bytes that tell the order of bytes, from where on all is aligned."""
+        if len(data) < _CDR_HEADER:
+            raise struct.error("no header")
+        self._uint32 = struct.Struct("<I" if data[1] & 1 else ">I")
+        self._data, self._at = data, _CDR_HEADER
+
+    def skip_header(self) -> None:
+        """Pass over a `std_msgs/Header`."""
+        self._at += _STAMP
+        self.read_string()
+
+    def skip_byte(self) -> None:
+        """Pass over a byte."""
+        self._at += 1
+
+    def read_uint32(self) -> int:
+        """Read a number, at the next multiple of four bytes."""
+        self._at = at = (self._at + 3) & ~3
+        (value,) = self._uint32.unpack_from(self._data, at)
+        self._at = at + 4
+        return int(value)
+
+    def read_string(self) -> str:
+        """Read a string, which ends with a zero byte that is not part of it."""
+        at = (self._at + 3) & ~3
+        (length,) = self._uint32.unpack_from(self._data, at)
+        self._at = end = at + 4 + length
+        if end > len(self._data):
+            raise struct.error("a string ends after the data")
+        return self._data[at + 4 : end - 1].decode() if length else ""
 
 
 def _format(value: object) -> str:

@@ -11,6 +11,7 @@ from contextlib import suppress
 from typing import Any
 
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
+from rclpy.serialization import serialize_message
 
 from pointpillars_ov_ros.clouds.transform import Transform
 from pointpillars_ov_ros.clouds.transform_buffer import Missing, TransformBuffer
@@ -21,7 +22,7 @@ from pointpillars_ov_ros.core.detections import check_classes
 from pointpillars_ov_ros.inference.device.devices import parse_device
 from pointpillars_ov_ros.inference.device.properties import parse_properties
 from pointpillars_ov_ros.ros.settings import DetectorNodeConfig, DiagnosticsConfig, PlayerConfig
-from pointpillars_ov_ros.ros.timing_message import STATUS_NAME, FrameTiming, from_message, to_message
+from pointpillars_ov_ros.ros.timing_message import STATUS_NAME, FrameTiming, from_message, from_serialized, to_message
 from test.torture.fuzz.draws import TEXTS, Draws
 
 _SETTINGS: tuple[type[Any], ...] = (RuntimeConfig, DetectorNodeConfig, DiagnosticsConfig, PlayerConfig)
@@ -105,6 +106,18 @@ def timing_message(data: bytes) -> None:
         value = getattr(found, field.name)
         assert not isinstance(value, float) or math.isfinite(value), f"{field.name}: {value}"
     to_message(found, DiagnosticArray().header)
+
+
+def timing_seeds() -> tuple[bytes, ...]:
+    """Give messages as they come over the wire."""
+    whole = bytes(serialize_message(to_message(FrameTiming(mode="latency"), DiagnosticArray().header)))
+    return whole, whole[:300], bytes(serialize_message(DiagnosticArray()))
+
+
+def timing_bytes(data: bytes) -> None:
+    """Read bytes as the diagnostics node does; what is accepted holds numbers."""
+    found = from_serialized(data)
+    assert all(math.isfinite(each) for each in dataclasses.astuple(found) if isinstance(each, float))
 
 
 def plain_text(draws: Draws) -> str:
