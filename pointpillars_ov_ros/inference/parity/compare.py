@@ -121,18 +121,19 @@ def compare_answers(
     settings: PostprocessConfig,
     tolerances: Tolerances,
 ) -> Comparison:
-    """Compare the answers to `points` (N, 4), which `settings` make detections of."""
+    """Compare the answers to `points` (N, 4), which `settings` make detections of: those that would be published."""
     tensors = tuple(
         compare_tensors(name, wanted, given)
         for name, wanted, given in zip(Answer._fields, reference, answer, strict=True)
     )
     pillars = Pillars(config.grid)
     pillars.group(points)
-    # What falls below the threshold by no more than is tolerated is still to be found.
-    least = max(settings.score_threshold - tolerances.max_score_change, min(_LEAST_SCORE, settings.score_threshold))
+    # What falls below a threshold by no more than is tolerated is still to be found.
+    lowest = min(least_score(settings, name) for name in config.classes)
+    least = max(lowest - tolerances.max_score_change, min(_LEAST_SCORE, lowest))
     decoder, lenient = Decoder(config), replace(settings, score_threshold=least, publish=())
     before, after = (decode(decoder, each, pillars, lenient) for each in (reference, answer))
-    detections = compare_detections(before, after, config.classes, settings.score_threshold, tolerances)
+    detections = compare_detections(before, after, config.classes, settings, tolerances)
     if any(detection.fate is Fate.SHIFTED for detection in detections):
         everything = replace(lenient, nms_threshold=1.0, max_detections=settings.max_candidates)
         candidates = decode(decoder, reference, pillars, everything)
@@ -172,14 +173,30 @@ def decode(decoder: Decoder, answer: Answer, pillars: Pillars, settings: Postpro
         return Detections.empty()
 
 
+def least_score(settings: PostprocessConfig, class_name: str, box: FloatArray | None = None) -> float:
+    """Return the least score at which a `box` (7,) of a class is published; without one, the least anywhere."""
+    for threshold in settings.publish:
+        if threshold.class_name == class_name:
+            far_score = threshold.far_score or threshold.score
+            if box is None:
+                return min(threshold.score, far_score)
+            return far_score if np.hypot(box[0], box[1]) > threshold.far_from else threshold.score
+    return settings.score_threshold
+
+
 def compare_detections(
-    before: Detections, after: Detections, classes: tuple[str, ...], threshold: float, tolerances: Tolerances
+    before: Detections,
+    after: Detections,
+    classes: tuple[str, ...],
+    settings: PostprocessConfig,
+    tolerances: Tolerances,
 ) -> list[DetectionAgreement]:
-    """Compare those of which one of both reaches `threshold`; best of the reference first, new ones last."""
+    """Compare those of which one of both would be published; best of the reference first, new ones last."""
     matching, compared = match(before, after), []
     partners = dict(matching.pairs)
     for i, (box, score, label) in enumerate(zip(before.boxes, before.scores, before.labels, strict=True)):
         name, j = classes[label], partners.get(i)
+        threshold = least_score(settings, name, box)
         if j is None:
             if score >= threshold:
                 compared.append(DetectionAgreement(Fate.LOST, name, box, float(score), None, None))
@@ -190,8 +207,8 @@ def compare_detections(
             fate = judge(shift, fresh - float(score), tolerances)
             compared.append(DetectionAgreement(fate, name, box, float(score), fresh, shift, after.boxes[j]))
     for j in matching.new:
-        if after.scores[j] >= threshold:
-            name = classes[after.labels[j]]
+        name = classes[after.labels[j]]
+        if after.scores[j] >= least_score(settings, name, after.boxes[j]):
             compared.append(DetectionAgreement(Fate.NEW, name, after.boxes[j], None, float(after.scores[j]), None))
     return compared
 

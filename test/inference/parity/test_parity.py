@@ -14,6 +14,7 @@ import openvino as ov
 import pytest
 
 from pointpillars_ov_ros.config.errors import InferenceError
+from pointpillars_ov_ros.config.model_config import ClassThreshold, PostprocessConfig
 from pointpillars_ov_ros.config.runtime_config import (
     EncoderChoice,
     OnMismatch,
@@ -189,6 +190,7 @@ def make(rows: list[tuple[float, float]]) -> Detections:
 
 
 TOLERANCES = Tolerances(0.98, 0.3, 0.1)
+SETTINGS = PostprocessConfig(0.3, 0.1, 10, 10)
 
 
 @pytest.mark.parametrize(
@@ -211,14 +213,34 @@ TOLERANCES = Tolerances(0.98, 0.3, 0.1)
 def test_what_became_of_each_detection(
     before: list[tuple[float, float]], after: list[tuple[float, float]], fates: list[Fate], said: str
 ) -> None:
-    compared = tuple(compare_detections(make(before), make(after), ("Car",), 0.3, TOLERANCES))
+    compared = tuple(compare_detections(make(before), make(after), ("Car",), SETTINGS, TOLERANCES))
     assert [one.fate for one in compared] == fates
     mismatch = find_mismatch((), compared, TOLERANCES)
     assert said in mismatch and bool(said) == bool(mismatch)
 
 
+@pytest.mark.parametrize(
+    ("x_m", "score", "is_compared"),
+    [(10.0, 0.59, False), (10.0, 0.61, True), (40.0, 0.49, False), (40.0, 0.51, True)],
+)
+@pytest.mark.parametrize("is_lost", [True, False])
+def test_only_what_would_be_published_counts(x_m: float, score: float, is_compared: bool, is_lost: bool) -> None:
+    """A box at the score at which boxes are kept at all is on either side of it by chance."""
+    settings = dataclasses.replace(SETTINGS, score_threshold=0.1, publish=(ClassThreshold("Car", 0.6, 0.5, 35.0),))
+    box = make([(x_m, score)])
+    sides = (box, make([])) if is_lost else (make([]), box)
+    compared = compare_detections(*sides, ("Car",), settings, TOLERANCES)
+    assert [one.fate for one in compared] == ([Fate.LOST if is_lost else Fate.NEW] if is_compared else [])
+
+
+def test_what_falls_below_its_threshold_by_a_little_is_found_again() -> None:
+    settings = dataclasses.replace(SETTINGS, score_threshold=0.1, publish=(ClassThreshold("Car", 0.6),))
+    compared = compare_detections(make([(0, 0.61)]), make([(0, 0.55)]), ("Car",), settings, TOLERANCES)
+    assert [one.fate for one in compared] == [Fate.MATCHED]
+
+
 def test_the_best_of_those_that_are_off_is_named() -> None:
-    compared = tuple(compare_detections(make([(0, 0.4), (0, 0.9)]), make([]), ("Car",), 0.3, TOLERANCES))
+    compared = tuple(compare_detections(make([(0, 0.4), (0, 0.9)]), make([]), ("Car",), SETTINGS, TOLERANCES))
     assert find_mismatch((), compared, TOLERANCES) == "Car at x 10.0, y 0.0 m with score 0.90 is lost, and 1 more"
 
 
@@ -236,7 +258,7 @@ def test_the_best_of_those_that_are_off_is_named() -> None:
 def test_a_box_that_nms_might_have_kept_in_the_reference_is_no_mismatch(
     candidates: list[tuple[float, float]], fate: Fate
 ) -> None:
-    (shifted,) = compare_detections(make([(0, 0.9)]), make([(0.7, 0.9)]), ("Car",), 0.3, TOLERANCES)
+    (shifted,) = compare_detections(make([(0, 0.9)]), make([(0.7, 0.9)]), ("Car",), SETTINGS, TOLERANCES)
     assert shifted.fate is Fate.SHIFTED
     scores = np.array([score for _, score in candidates], np.float32)
     boxes = np.array([[offset, 0.0, 0.0, 4.0, 1.6, 1.5, 0.0] for offset, _ in candidates], np.float32).reshape(-1, 7)
