@@ -11,38 +11,51 @@ import logging
 import threading
 import time
 import weakref
-from collections.abc import Callable
+from collections.abc import Sequence
+from typing import Protocol
 
 from pointpillars_ov_ros.inference.device.devices import parse_device
-from pointpillars_ov_ros.inference.engine import Engine
+from pointpillars_ov_ros.inference.device.network import Network
 
 log = logging.getLogger(__name__)
 
 _LOOK_EVERY_S = 0.2
 
 
-def may_move(engine: Engine) -> bool:
-    """Whether AUTO has a network that is not on the device it prefers; the others have all the devices they can."""
-    device = parse_device(engine.runtime.rpn_device, "rpn_device")
-    is_elsewhere = engine.rpn.preferred_device not in ("", *engine.rpn.execution_devices)
-    return device.meta == "AUTO" and (is_elsewhere or any(network.is_provisional for network in engine.networks))
+class Movable(Protocol):
+    """What is followed: an engine."""
+
+    @property
+    def networks(self) -> list[Network]:
+        """Those compiled for a device."""
+
+    def settle(self) -> None:
+        """Act on the end of the move."""
 
 
-def follow_auto(engine: Engine, settled: Callable[[Engine], None]) -> None:
-    """Call `settled` on a thread, once, when AUTO has moved the networks or given up; return at once.
+def may_move(device: str, rpn: Network, networks: Sequence[Network]) -> bool:
+    """Whether AUTO has a network that is not on the device it prefers; the others have all the devices they can.
+
+    `device` is the one asked for, `rpn` the network compiled for it, one of `networks`.
+    """
+    is_elsewhere = rpn.preferred_device not in ("", *rpn.execution_devices)
+    is_auto = parse_device(device, "rpn_device").meta == "AUTO"
+    return is_auto and (is_elsewhere or any(network.is_provisional for network in networks))
+
+
+def follow_auto(engine: Movable) -> None:
+    """Let `engine` settle, on a thread, when AUTO has moved the networks or given up; return at once.
 
     The engine may be freed meanwhile.
     """
-    arguments = (weakref.ref(engine), settled)
-    threading.Thread(target=_follow, args=arguments, name="pointpillars-auto", daemon=True).start()
+    threading.Thread(target=_follow, args=(weakref.ref(engine),), name="pointpillars-auto", daemon=True).start()
 
 
-def _follow(reference: weakref.ref[Engine], settled: Callable[[Engine], None]) -> None:
+def _follow(reference: weakref.ref[Movable]) -> None:
     while (engine := reference()) is not None:
         if not any(network.is_provisional for network in engine.networks):
             try:
                 engine.settle()
-                settled(engine)
             except Exception:
                 log.exception("what AUTO has compiled could not be checked")
             return

@@ -24,6 +24,7 @@ from pointpillars_ov_ros.core.arrays import FloatArray
 from pointpillars_ov_ros.core.decode import override_thresholds
 from pointpillars_ov_ros.core.scatter import CanvasFormat
 from pointpillars_ov_ros.core.verdict import NOT_CHECKED, Verdict
+from pointpillars_ov_ros.inference.auto_move import follow_auto, may_move
 from pointpillars_ov_ros.inference.device.compile_cache import CompileCache
 from pointpillars_ov_ros.inference.device.devices import fit_to_machine, is_cpu_alone
 from pointpillars_ov_ros.inference.device.network import Network
@@ -104,6 +105,11 @@ class Engine:
         """What its user should know of the devices: lists that were reduced, and settings that cost time."""
         self._warn()
         self.load_s = time.monotonic() - begin
+        self._after_move: Callable[[Engine], None] | None = None
+        self.is_moving = may_move(runtime.rpn_device, self.rpn, self.networks)
+        """Whether AUTO may still move the networks to the device that it prefers."""
+        if self.is_moving:
+            follow_auto(self)
 
     @property
     def slots(self) -> list[FrameSlot]:
@@ -173,6 +179,14 @@ class Engine:
         """Make a slot that no pipeline uses: for an inference beside those of clouds."""
         return self._make_slot()
 
+    def call_after_move(self, call: Callable[[Engine], None]) -> None:
+        """Call with this engine when AUTO leaves the networks where they are; on some thread, or at once."""
+        with self._changing:
+            if self.is_moving:
+                self._after_move = call
+                return
+        call(self)
+
     def settle(self) -> None:
         """Act on the end of what AUTO compiled in the background: sign it, count the slots anew, say what failed."""
         is_reached = self.rpn.preferred_device in self.rpn.execution_devices
@@ -186,6 +200,9 @@ class Engine:
                 self.set_mode(self.runtime.mode)
             except PointPillarsError as error:
                 log.error("%s", error)
+            self.is_moving, call = False, self._after_move
+        if call is not None:
+            call(self)
 
     def _why_left_behind(self) -> str:
         """Say why AUTO did not reach the device that it prefers, which it keeps to itself; compiles for it, once."""

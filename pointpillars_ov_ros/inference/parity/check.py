@@ -7,12 +7,12 @@ from __future__ import annotations
 import logging
 import time
 from dataclasses import replace
+from functools import partial
 
 from pointpillars_ov_ros.config.errors import InferenceError, PointPillarsError
 from pointpillars_ov_ros.config.runtime_config import OnMismatch, PerformanceHint, Precision, RuntimeConfig
 from pointpillars_ov_ros.core.arrays import FloatArray
 from pointpillars_ov_ros.core.verdict import AGREES, Verdict
-from pointpillars_ov_ros.inference.auto_move import follow_auto, may_move
 from pointpillars_ov_ros.inference.engine import Engine
 from pointpillars_ov_ros.inference.parity.cloud import built_in_cloud
 from pointpillars_ov_ros.inference.parity.compare import Comparison, Fate, Tolerances, compare_answers, figure
@@ -62,18 +62,16 @@ def _as_fallback(engine: Engine, mismatch: Verdict, what: str) -> Engine:
 def _open_checked(bundle: ModelBundle, runtime: RuntimeConfig, reference: ModelBundle | None) -> Engine:
     """Make an engine, and check it; where AUTO moves it later, check it there."""
     engine = Engine(bundle, runtime)
-    is_moving = may_move(engine)
+    is_moving = engine.is_moving
     if runtime.parity_check:
         engine.parity = check_engine(engine, reference)
-    if is_moving:
-        follow_auto(engine, lambda moved: _check_after_move(moved, reference))
+        if is_moving:
+            engine.call_after_move(partial(_check_after_move, reference=reference))
     return engine
 
 
 def _check_after_move(engine: Engine, reference: ModelBundle | None) -> None:
     """Check an engine again that AUTO has moved, beside the clouds under way, and do what `on_mismatch` says."""
-    if not engine.runtime.parity_check:
-        return
     parity = check_engine(engine, reference, engine.make_spare_slot())
     if not parity.failed:
         log.info("after AUTO's move: %s", parity.sentence)

@@ -84,6 +84,24 @@ def test_a_device_that_is_not_reached_is_named_with_the_reason(toy: ModelBundle,
     assert not engine.parity.failed
 
 
+def test_an_engine_that_nobody_checks_is_followed_all_the_same(
+    toy: ModelBundle, switches: Switches, tmp_path: Path
+) -> None:
+    """As `evaluate`, `benchmark` and `detect_bag` make it."""
+    cache = tmp_path / "cache"
+    with switches.on("build_ms", 200):
+        engine = Engine(toy, dataclasses.replace(AUTO, mode=Mode.THROUGHPUT, cache_dir=str(cache)))
+        before = len(engine.slots)
+        wait_until(lambda: not engine.is_moving, "the end of the move")
+    assert engine.rpn.execution_devices == ("GPU.0",)
+    blobs = list(cache.glob("*.blob"))
+    assert blobs and all(path.with_name(f"{path.name}.sha256").exists() for path in blobs)
+    assert len(engine.slots) >= max(before, engine.rpn.optimal_requests + 2)
+    called: list[Engine] = []
+    engine.call_after_move(called.append)
+    assert called == [engine]
+
+
 def test_what_is_compiled_in_the_background_is_signed_when_it_is_written(
     toy: ModelBundle, switches: Switches, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
