@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
@@ -66,6 +67,14 @@ def run(file: Path, gpu_setup: GpuSetup, switches: Path) -> Run:
     return done
 
 
+def stacks_of(process: int) -> str:
+    """Return where the threads of a process are, where there is a gdb to ask."""
+    if shutil.which("gdb") is None:
+        return "no gdb here, so no stacks"
+    command = ["gdb", "-p", str(process), "-batch", "-ex", "set pagination off", "-ex", "thread apply all bt 40"]
+    return subprocess.run(command, capture_output=True, text=True, check=False).stdout
+
+
 def run_once(file: Path, gpu_setup: GpuSetup, switches: Path) -> Run:
     """Run a file in another process."""
     # Not in this one: LD_PRELOAD gives all of it another TBB, and every other test would see one device more.
@@ -76,7 +85,11 @@ def run_once(file: Path, gpu_setup: GpuSetup, switches: Path) -> Run:
         try:
             output, _ = process.communicate(timeout=TIMEOUT_S)
         except subprocess.TimeoutExpired:
+            stacks = stacks_of(process.pid)
             process.kill()
             output, _ = process.communicate()
-            return Run(TIMED_OUT, f"{file.name} did not end within {TIMEOUT_S:.0f} s; it printed\n{output}")
+            said = f"{file.name} did not end within {TIMEOUT_S:.0f} s; it printed\n{output}\n{stacks}"
+            # Also where a later attempt ends: what hangs now and then is found by its stacks.
+            print(said)
+            return Run(TIMED_OUT, said)
     return Run(process.returncode, output)

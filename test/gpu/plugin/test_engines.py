@@ -5,7 +5,6 @@
 from __future__ import annotations
 
 import dataclasses
-import gc
 import os
 import subprocess
 import sys
@@ -13,7 +12,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import openvino as ov
 import pytest
 
 from pointpillars_ov_ros.config.errors import ConfigError, InferenceError
@@ -28,6 +26,7 @@ from pointpillars_ov_ros.config.runtime_config import (
 from pointpillars_ov_ros.core.arrays import FloatArray
 from pointpillars_ov_ros.core.matching import corner_shift, match
 from pointpillars_ov_ros.inference.device.network import Network, SharedMemory
+from pointpillars_ov_ros.inference.device.properties import rpn_properties
 from pointpillars_ov_ros.inference.engine import Engine
 from pointpillars_ov_ros.inference.parity.check import check_engine, open_engine
 from pointpillars_ov_ros.inference.parity.cloud import built_in_cloud
@@ -230,9 +229,21 @@ def test_a_machine_without_a_gpu_says_what_one_needs(toy: ModelBundle, switches:
     )
 
 
-def test_a_device_that_vanishes_between_listing_and_compiling(toy: ModelBundle, switches: Switches) -> None:
-    assert "GPU" in ov.Core().available_devices
+@pytest.mark.parametrize("loss", ["no_device", "lost_device"])
+def test_a_device_that_vanishes_between_listing_and_compiling(
+    toy: ModelBundle, switches: Switches, loss: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def lose_it(*arguments: Any) -> dict[str, Any]:
+        switches.turn_on(loss)
+        return rpn_properties(*arguments)
+
+    monkeypatch.setattr("pointpillars_ov_ros.inference.engine.rpn_properties", lose_it)
+    with pytest.raises(InferenceError, match=r"'GPU'.*; available here: CPU; a GPU needs its OpenCL driver") as caught:
+        Engine(toy, GPU)
+    assert "\n" not in str(caught.value)
+
+
+def test_after_a_device_that_could_not_compile_it_can(toy: ModelBundle, switches: Switches) -> None:
     with switches.on("fail_builds"), pytest.raises(InferenceError, match=r"rpn\.xml cannot run on device 'GPU'"):
         Engine(toy, GPU)
     assert run(Engine(toy, GPU), range(3))[-1].error == ""
-    gc.collect()
