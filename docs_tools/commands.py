@@ -11,6 +11,7 @@ import argparse
 import importlib.util
 import os
 import re
+import resource
 import shutil
 import subprocess
 import sys
@@ -134,13 +135,20 @@ def report(block: Block, folder: Path) -> bool:
     if missing_modules(block):
         print(f"  skipped       {block.place} {block.name}: needs {', '.join(missing_modules(block))}")
         return True
-    begin = time.monotonic()
+    begin, used = time.monotonic(), cpu_seconds()
     done = run(block, folder)
     verdict = "FAILED" if done.returncode else "ok    "
-    print(f"  {verdict} {time.monotonic() - begin:4.0f} s {block.place} {block.name}", flush=True)
+    seconds = f"{time.monotonic() - begin:4.0f} s, {cpu_seconds() - used:4.0f} s of a core"
+    print(f"  {verdict} {seconds}  {block.place} {block.name}", flush=True)
     if done.returncode:
         print(done.stdout)
     return done.returncode == 0
+
+
+def cpu_seconds() -> float:
+    """Return the processor time of all processes that were started and have ended (s)."""
+    usage = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return usage.ru_utime + usage.ru_stime
 
 
 if __name__ == "__main__":
