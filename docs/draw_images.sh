@@ -2,6 +2,7 @@
 # Copyright 2026 The pointpillars_ov_ros authors
 # SPDX-License-Identifier: Apache-2.0
 # Draws every picture of docs/images again, on this machine and with the bundled model: `make images`.
+# With the folder of a demo that was played before (demo_output), that one is taken.
 set -eu
 cd "$(dirname "$0")/.."
 tool=$PWD/.venv/bin/pointpillars_ov
@@ -9,9 +10,14 @@ images=$PWD/docs/images
 scratch=$(mktemp -d)
 trap 'rm -rf "$scratch"' EXIT
 
-(cd "$scratch" && "$tool" demo)
+if [ $# -gt 0 ]; then
+    cp -r "$1" "$scratch/demo_output"
+else
+    (cd "$scratch" && "$tool" demo)
+fi
 cp "$scratch/demo_output/birds_eye_view.png" "$images/birds_eye_view.png"
-"$tool" benchmark --data "$scratch/demo_output/drive" --mode all --picture "$images/modes.png"
+"$tool" benchmark --data "$scratch/demo_output/drive" --frames 10 --repeat 2 --mode all \
+    --picture "$images/modes.png"
 "$tool" benchmark --simulate config/simulations/tiger_lake_igpu.yaml --picture "$images/tiger_lake.png"
 "$tool" timeline auto-batch --device "BATCH:CPU(4)" --timeout 300 --json "$scratch/b.json" --picture "$images/auto_batch.png"
 "$tool" timeline auto-switch --device CPU --simulate 3:15 --cache-dir "$scratch/cache" --json "$scratch/s.json" \
