@@ -1,9 +1,9 @@
 # Copyright 2026 The pointpillars_ov_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""What labelled clouds are like, simulated beside real: `python -m benchmarks.cloud_statistics KITTI_FOLDER …`.
+"""Statistics of labelled clouds, simulated beside real: `python -m benchmarks.cloud_statistics KITTI_FOLDER …`.
 
-A network that is trained on simulated clouds is as good on real ones as these figures agree. Only what the camera sees
-is counted, as only there KITTI has labels. A column for each folder.
+A network trained on simulated clouds is as good on real ones as these figures agree. Only what the camera sees is
+counted, since KITTI has no other labels. One column per folder.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ CLASSES = ("Car", "Pedestrian", "Cyclist")
 _RANGES = (0, 5, 10, 20, 30, 40, 60, 80)
 """Bins (m) of the points by range."""
 _CELL, _ROUGH = 0.5, 0.15
-"""Edge of a cell of low ground, and from which span of heights on it counts as rough (m)."""
+"""Edge of a cell of low ground, and range of heights above which it counts as rough (m)."""
 
 Values = defaultdict[str, list[float]]
 
@@ -46,7 +46,7 @@ def main() -> int:
 
 
 def measure_folder(folder: Path) -> Values:
-    """Measure all labelled frames of a KITTI folder; the values of each figure, by its name."""
+    """Measure all labelled frames of a KITTI folder; return the values of each figure, by its name."""
     count = sum(1 for frame in find_frames(folder) if frame.labels and frame.calibration)
     scenes = KittiScenes(folder, CLASSES)
     values: Values = defaultdict(list)
@@ -57,7 +57,7 @@ def measure_folder(folder: Path) -> Values:
 
 
 def measure(points: FloatArray, boxes: FloatArray, names: Sequence[str], values: Values) -> None:
-    """Add what is measured of one frame of `points` (N, 4), with the objects `boxes` (M, 7) of classes `names`."""
+    """Add the measurements of one frame of `points` (N, 4), with the objects `boxes` (M, 7) of classes `names`."""
     plane = fit_ground(points)
     height, slope, roll = plane
     values["ground height (m)"].append(height)
@@ -70,7 +70,7 @@ def measure(points: FloatArray, boxes: FloatArray, names: Sequence[str], values:
         values["low points at 50 m, p20 z (m)"].append(float(np.percentile(points[ahead, 2], 20)))
     for low, high in itertools.pairwise(_RANGES):
         values[f"points at {low}-{high} m"].append(float(((far >= low) & (far < high)).sum()))
-    values["share > 0.3 m above ground (%)"].append(100.0 * float((above > 0.3).mean()))
+    values["points > 0.3 m above ground (%)"].append(100.0 * float((above > 0.3).mean()))
     owners = find_owners(points, boxes, 0.0)
     measure_intensity(points, owners, np.append(names, "")[owners], np.abs(above) < 0.1, values)
     measure_objects(far, boxes, names, owners, values)
@@ -78,7 +78,7 @@ def measure(points: FloatArray, boxes: FloatArray, names: Sequence[str], values:
 
 
 def fit_ground(points: FloatArray) -> tuple[float, float, float]:
-    """Fit a plane to the lowest points of cells of 1 m; its height at the sensor (m), rise along x and y (m per m)."""
+    """Fit a plane to the lowest points of cells of 1 m; return its height at the sensor (m), rise along x and y."""
     near = points[(points[:, 0] > 4.0) & (points[:, 0] < 40.0) & (np.abs(points[:, 1]) < 12.0)].astype(np.float64)
     cells = np.floor(near[:, 0]).astype(int) * 1000 + np.floor(near[:, 1]).astype(int)
     order = np.lexsort((near[:, 2], cells))
@@ -96,7 +96,7 @@ def fit_ground(points: FloatArray) -> tuple[float, float, float]:
 def measure_intensity(
     points: FloatArray, owners: np.ndarray, names: np.ndarray, is_low: np.ndarray, values: Values
 ) -> None:
-    """Add shares of zeros, and means of cars and road."""
+    """Add ratios of zeros, and means of cars and road."""
     intensities = points[:, 3]
     road = is_low & (np.abs(points[:, 1]) < 2.5) & (points[:, 0] > 5.0) & (points[:, 0] < 25.0) & (owners < 0)
     values["intensity 0: all (%)"].append(100.0 * float((intensities == 0.0).mean()))
@@ -116,7 +116,7 @@ def measure_intensity(
 def measure_objects(
     far: FloatArray, boxes: FloatArray, names: Sequence[str], owners: np.ndarray, values: Values
 ) -> None:
-    """Add sizes of objects, and how many points are on them."""
+    """Add sizes of objects, and the number of points on them."""
     counts = np.bincount(owners + 1, minlength=len(boxes) + 1)[1:]
     for box, name, count in zip(boxes, names, counts, strict=True):
         distance = float(np.hypot(box[0], box[1]))
@@ -133,7 +133,7 @@ def measure_objects(
 
 
 def measure_roughness(points: FloatArray, values: Values) -> None:
-    """Add how rough the low ground is, from points (N, 4) on no object."""
+    """Add the roughness of the low ground, from points (N, 4) on no object."""
     cells = np.floor(points[:, 0] / _CELL).astype(int) * 10000 + np.floor(points[:, 1] / _CELL).astype(int)
     order = np.argsort(cells, kind="stable")
     _, first, counts = np.unique(cells[order], return_index=True, return_counts=True)
@@ -144,7 +144,7 @@ def measure_roughness(points: FloatArray, values: Values) -> None:
 
 
 def summarise(values: Values) -> dict[str, str]:
-    """Give mean, deviation and number of each figure as text, in the order of their names' first use."""
+    """Return mean, deviation and number of each figure as text, in the order of first use."""
     robust: Callable[[list[float]], str] = lambda some: f"{np.mean(some):.4g} +-{np.std(some):.2g} ({len(some)})"  # noqa: E731
     return {name: robust(some) for name, some in values.items()}
 

@@ -1,6 +1,6 @@
 # Copyright 2026 The pointpillars_ov_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""What the diagnostics node costs: its CPU time while frames are reported at a given rate.
+"""Measure the CPU time of the diagnostics node while frames are reported at a given rate.
 
 python benchmarks/diagnostics_cpu.py [--rate 20] [--seconds 60]
 """
@@ -23,7 +23,7 @@ from pointpillars_ov_ros.ros.timing_message import FrameTiming, to_message
 
 
 def cpu_s(pid: int) -> float:
-    """Give the CPU time of all threads of a process (s)."""
+    """Return the CPU time of all threads of a process (s)."""
     fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
@@ -31,8 +31,8 @@ def cpu_s(pid: int) -> float:
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--rate", type=float, default=20.0, help="frames a second (default: %(default)s)")
-    parser.add_argument("--seconds", type=float, default=60.0, help="measured after the window is full")
+    parser.add_argument("--rate", type=float, default=20.0, help="frames per second (default: %(default)s)")
+    parser.add_argument("--seconds", type=float, default=60.0, help="time to measure after the window is full")
     options = parser.parse_args()
     rclpy.init()
     node = rclpy.create_node("pointpillars_detector")
@@ -68,7 +68,7 @@ def main() -> None:
         spin(int(options.rate * options.seconds))
         took_s = (node.get_clock().now() - begin).nanoseconds / 1e9
         share = 100.0 * (cpu_s(pid) - before) / took_s
-    print(f"{options.rate:g} frames a second, {len(reports) - heard} reports, {took_s:.0f} s: {share:.2f} % of a core")
+    print(f"{options.rate:g} frames/s, {len(reports) - heard} reports, {took_s:.0f} s: {share:.2f} % of a core")
 
 
 if __name__ == "__main__":

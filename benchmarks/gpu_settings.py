@@ -1,6 +1,6 @@
 # Copyright 2026 The pointpillars_ov_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Open a detector with every setting that concerns a GPU, and tabulate what came of it.
+"""Open a detector with every setting that concerns a GPU, and tabulate the outcomes.
 
 Needs a GPU, or the device of test/gpu: `. .venv/gpu/env.sh` first. `python -m benchmarks.gpu_settings --model BUNDLE`.
 """
@@ -32,7 +32,7 @@ _ON_DEVICE = {"pfe_device": "GPU", "encoder": EncoderChoice.OPENVINO}
 
 
 def settings() -> list[dict[str, Any]]:
-    """Return the settings beside `rpn_device: GPU` with the host encoder."""
+    """Return the settings in addition to `rpn_device: GPU` with the host encoder."""
     devices = ("GPU", "GPU.0", "GPU.1", "AUTO", "AUTO:GPU,CPU", "AUTO:GPU.1,CPU", "AUTO:-CPU", "MULTI:GPU,CPU",
                "HETERO:GPU,CPU", "BATCH:GPU(4)", "BATCH:GPU", "NPU", "AUTO:NPU,GPU,CPU", "TOASTER")  # fmt: skip
     properties = (

@@ -1,6 +1,6 @@
 # Copyright 2026 The pointpillars_ov_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""What another mounting height costs a network, and what sensor_pose brings back: cars found in simulated streets.
+"""Measure the cost of another mounting height, and the gain of sensor_pose: cars found in simulated streets.
 
 .venv/bin/ros-run python benchmarks/heights.py [MODEL [STREETS]]
 """
@@ -24,11 +24,11 @@ from pointpillars_ov_ros.synthetic import SimulatedFrame, load_sensor, simulate
 HEIGHTS = (0.9, 1.3, 1.73, 2.2, 2.6)
 SCORE = 0.3
 FIRST_SEED = 3_000_000_000
-"""Above those that training draws."""
+"""Above the seeds that training draws."""
 
 
 def count(engine: Engine, frame: SimulatedFrame, rise: float) -> np.ndarray:
-    """Give cars found, missed and false in a frame that is raised by so much (m)."""
+    """Return cars found, missed and false in a frame that is raised by `rise` (m)."""
     points, labels, grid = frame.points.copy(), frame.labels, engine.config.grid
     Transform.from_pose(0, 0, rise, 0, 0, 0).move(points)
     detected = engine.slots[0].detect(points, engine.settings).above(SCORE)

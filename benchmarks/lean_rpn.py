@@ -1,10 +1,10 @@
 # Copyright 2026 The pointpillars_ov_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Measure what each rewriting of the RPN is worth on the CPU: variants in turn, and the plugin's profile by layer.
+"""Measure the gain of each rewriting of the RPN on the CPU: variants in turn, and the plugin's profile by layer.
 
     python benchmarks/lean_rpn.py --model BUNDLE_OR_IR_FOLDER --data KITTI/training/velodyne_reduced
 
-Prints Markdown. `ratio` is the median over rounds of the variant's time by that of the untouched graph in the same
+Prints Markdown. `ratio` is the median over rounds of the variant's time relative to the original graph's in the same
 round. --float strips all quantization first.
 """
 
@@ -46,7 +46,7 @@ Layer = tuple[str, str, str]
 
 @dataclass
 class Variant:
-    """A graph, compiled twice: as it is used, and counting."""
+    """A graph, compiled twice: once for timing and once for profiling."""
 
     compiled: ov.CompiledModel
     request: ov.InferRequest
@@ -61,8 +61,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--model", type=Path, required=True, help="model bundle, or a folder with its IR files")
     parser.add_argument("--data", type=Path, required=True, help="folder of .bin clouds")
-    parser.add_argument("--frames", type=positive, default=3, help="canvases to take in turn (default 3)")
-    parser.add_argument("--rounds", type=positive, default=21, help="times every variant runs (default 21)")
+    parser.add_argument("--frames", type=positive, default=3, help="number of canvases to use in turn (default: 3)")
+    parser.add_argument("--rounds", type=positive, default=21, help="number of runs of every variant (default: 21)")
     parser.add_argument("--float", action="store_true", help="strip all quantization first")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as scratch:
@@ -76,7 +76,7 @@ def main() -> None:
 
 
 def make_canvases(bundle: ModelBundle, data: Path, frames: int) -> Iterator[FloatArray]:
-    """Give the canvases [1, C, ny, nx] float32 of the first frames in `data`."""
+    """Yield the canvases [1, C, ny, nx] float32 of the first frames in `data`."""
     config, core = bundle.config, ov.Core()
     names, grid = config.pfe.inputs, config.grid
     pfe = core.compile_model(bundle.path(config.pfe.file), "CPU", PROPERTIES)
@@ -124,7 +124,7 @@ def heads(model: ov.Model) -> CanvasFormat:
 
 
 def lean(model: ov.Model) -> CanvasFormat:
-    """Do what the package does."""
+    """Apply all rewritings of the package."""
     return make_lean(model).canvas
 
 
@@ -139,7 +139,7 @@ REWRITINGS: dict[str, Rewriting] = {
 
 
 def compile_variants(bundle: ModelBundle, canvases: list[FloatArray], as_float: bool) -> dict[str, Variant]:
-    """Compile the RPN under every rewriting; print what the rewriting itself takes."""
+    """Compile the RPN with every rewriting; print the time of the rewriting itself."""
     core, variants = ov.Core(), {}
     for name, rewrite in REWRITINGS.items():
         if as_float and name == "canvas u8 NHWC":
@@ -160,13 +160,13 @@ def compile_variants(bundle: ModelBundle, canvases: list[FloatArray], as_float: 
 
 
 def write(canvas: FloatArray, form: CanvasFormat) -> np.ndarray:
-    """Give the canvas in the format."""
+    """Return the canvas in the format."""
     written = form.quantize(canvas) if form.quantized else canvas
     return np.ascontiguousarray(written.transpose(0, 2, 3, 1)) if form.layout is CanvasLayout.NHWC else written
 
 
 def strip_quantization(model: ov.Model) -> None:
-    """Take out every FakeQuantize, and replace quantized weights by their values in float32."""
+    """Remove every FakeQuantize, and replace quantized weights by their values in float32."""
     for node in model.get_ordered_ops():
         kind = node.get_type_name()
         if kind == "FakeQuantize":
@@ -194,7 +194,7 @@ def evaluate(node: ov.Node) -> FloatArray:
 
 
 def report_equality(variants: dict[str, Variant]) -> None:
-    """Print how far the lean outputs are from the untouched ones, over all canvases."""
+    """Print the difference of the lean outputs from the original ones, over all canvases."""
     before, after = variants[UNTOUCHED], variants[LEAN]
     differences: dict[str, float] = {}
     for old, new in zip(before.canvases, after.canvases, strict=True):
@@ -203,11 +203,11 @@ def report_equality(variants: dict[str, Variant]) -> None:
             name = port.get_any_name()
             difference = float(np.abs(wanted[port] - given[other]).max())
             differences[name] = max(differences.get(name, 0.0), difference)
-    print(f"largest difference of an output, lean to untouched, {len(before.canvases)} frames: {differences}\n")
+    print(f"largest difference of an output, lean to original, {len(before.canvases)} frames: {differences}\n")
 
 
 def measure(variants: dict[str, Variant], rounds: int) -> None:
-    """Run all variants in turn, then all of them counting; the first round of each is not kept."""
+    """Run all variants in turn, then all of them with profiling; the first round of each is discarded."""
     for index in range(rounds + 1):
         for variant in variants.values():
             canvas = variant.canvases[index % len(variant.canvases)]
@@ -239,7 +239,7 @@ def report_times(variants: dict[str, Variant]) -> None:
 
 
 def report_layers(variants: dict[str, Variant]) -> None:
-    """Print the layers of the untouched and of the lean graph, those with a measurable time."""
+    """Print the layers of the original and of the lean graph that take a measurable time."""
     for name in (UNTOUCHED, LEAN):
         print(f"\nLayers, {name}\n\n| layer | type | implementation | median ms |\n|---|---|---|---|")
         for (layer, kind, implementation), values in variants[name].layers_ms.items():

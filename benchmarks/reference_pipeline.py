@@ -1,6 +1,6 @@
 # Copyright 2026 The pointpillars_ov_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""The reference pipeline: dense PFE padded to all pillars, canvas built anew, RPN untouched, a cloud at a time."""
+"""The reference pipeline: dense PFE padded to all pillars, new canvas per cloud, original RPN, one cloud at a time."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ from pointpillars_ov_ros.ros.conversions import CloudReader, to_detection_array
 
 
 class ReferencePipeline:
-    """Both networks as they are in their files; every frame makes its own arrays."""
+    """Both networks unchanged; every frame allocates its own arrays."""
 
     def __init__(self, bundle: ModelBundle, runtime: RuntimeConfig) -> None:
-        """Compile; of `runtime` count the devices, the precision and what else OpenVINO is told."""
+        """Compile; `runtime` determines the devices, the precision and further OpenVINO properties."""
         self._config, self._reader = bundle.config, CloudReader(runtime)
-        # One by one is what that hint is for, whatever the mode it is compared with.
+        # One by one is what that hint is for, whatever mode it is compared with.
         core = ov.Core()
 
         pfe, rpn = (bundle.path(part.file) for part in (bundle.config.pfe, bundle.config.rpn))
@@ -38,14 +38,14 @@ class ReferencePipeline:
         self._decoder = Decoder(bundle.config)
 
     def run(self, message: PointCloud2) -> float:
-        """Take a cloud message down the road until its detection message is built; gives the time (ms)."""
+        """Process a cloud message until its detection message is built; return the time (ms)."""
         begin = time.monotonic()
         points = self._reader.read(message).points
         to_detection_array(self.detect(points), self._config.classes, message.header)
         return (time.monotonic() - begin) * 1e3
 
     def detect(self, points: FloatArray) -> Detections:
-        """Take `points` (N, 4) down the road."""
+        """Detect objects in `points` (N, 4)."""
         config = self._config
         names = config.pfe.inputs
         pillars = Pillars(config.grid)

@@ -1,6 +1,6 @@
 # Copyright 2026 The pointpillars_ov_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""What joining sweeps brings a sparse LiDAR: objects found in simulated drives, with 1, 2, 3 and 5 clouds at 10 Hz.
+"""Measure the gain of accumulating sweeps: objects found in simulated drives, with 1, 2, 3 and 5 clouds at 10 Hz.
 
 .venv/bin/ros-run python benchmarks/sweeps.py [SENSOR [DRIVES]]
 """
@@ -26,17 +26,17 @@ SCORE = 0.3
 LOOKED_AT = (5, 9)
 """Frames of a drive whose objects are counted."""
 FIRST_SEED = 3_000_000_000
-"""Above those that training draws."""
+"""Above the seeds that training draws."""
 
 
 def place(frame: SimulatedFrame) -> Transform:
-    """Give T_world_lidar; a slope is a shear there, and a turn of the same small angle here."""
+    """Return T_world_lidar; a slope is a shear in the world, and a rotation by the same small angle here."""
     view = frame.view
     return Transform.from_pose(view.x, view.y, view.z, view.roll, -view.pitch, float(np.arctan2(view.sin, view.cos)))
 
 
 def count(engine: Engine, frame: SimulatedFrame, points: np.ndarray) -> dict[tuple[str, str], np.ndarray]:
-    """Give found, missed and false of each class and of what stands and what moves; false ones are of both."""
+    """Return found, missed and false of each class, for standing and moving objects; false ones are of both."""
     labels, grid = frame.labels, engine.config.grid
     detected = engine.slots[0].detect(points, engine.settings).above(SCORE)
     engine.slots[0].tidy_up()

@@ -1,6 +1,6 @@
 # Copyright 2026 The pointpillars_ov_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""`make bench`: measure what is claimed of speed, as ratios within one run, and say what is met."""
+"""`make bench`: measure the claims on speed as ratios within one run, and report which are met."""
 
 from __future__ import annotations
 
@@ -15,21 +15,21 @@ from pointpillars_ov_ros.config.errors import PointPillarsError
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the flags."""
     add_input_arguments(parser)
-    parser.add_argument("--frames", type=positive, default=0, metavar="N", help="take only the first N frames")
+    parser.add_argument("--frames", type=positive, default=0, metavar="N", help="use only the first N frames")
     parser.add_argument(
-        "--rounds", type=positive, default=5, metavar="N", help="how often; more, narrower bounds (default: 5)"
+        "--rounds", type=positive, default=5, metavar="N", help="rounds; more give narrower bounds (default: 5)"
     )
     parser.add_argument(
         "--out",
         type=Path,
         default=Path("claims"),
         metavar="FOLDER",
-        help="where claims.json, claims.md and growth.png go (default: %(default)s)",
+        help="folder for claims.json, claims.md and growth.png (default: %(default)s)",
     )
 
 
 def run(options: argparse.Namespace) -> int:
-    """Measure, print a line a claim, write the report."""
+    """Measure, print a line per claim, write the report."""
     check_data(options, "claims")
     from benchmarks.claims.run import run_claims
 

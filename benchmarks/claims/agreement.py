@@ -1,6 +1,6 @@
 # Copyright 2026 The pointpillars_ov_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""The claim that every way through gives the same detections, frame for frame, in the order of the clouds."""
+"""The claim that all modes, encoders and shapes give the same detections for each cloud, in order."""
 
 from __future__ import annotations
 
@@ -29,11 +29,11 @@ from pointpillars_ov_ros.model.bundle import ModelBundle
 from pointpillars_ov_ros.ros.conversions import CloudReader
 
 _BASE = RuntimeConfig(precision=Precision.F32, drop_policy=DropPolicy.REPLAY)
-"""In float32, since what is asked is whether the ways are the same, and not how far a precision rounds."""
+"""In float32, since the question is whether the variants agree, not how much a precision rounds."""
 
 
 def claim_agreement(inputs: ClaimInputs) -> list[Claim]:
-    """Send the same clouds every way, and compare what comes out with what the reference pipeline finds."""
+    """Send the same clouds through every variant, and compare the results with those of the reference pipeline."""
     reference = ReferencePipeline(inputs.bundle, _BASE)
     reader = CloudReader(_BASE)
     points = [reader.read(cloud).points for cloud in inputs.clouds]
@@ -42,18 +42,18 @@ def claim_agreement(inputs: ClaimInputs) -> list[Claim]:
     ways = list(every_way())
     off = [way for way in ways if not are_same(send(inputs.bundle, inputs.clouds, way), inputs.clouds, expected)]
     how = (
-        f"{len(ways)} ways, {len(expected)} frames with {sum(len(d.above(SCORE_FLOOR)) for d in expected)} detections "
+        f"{len(ways)} variants, {len(expected)} frames, {sum(len(d.above(SCORE_FLOOR)) for d in expected)} detections "
         f"of score {SCORE_FLOOR:g} or more; boxes within {BOX_TOLERANCE:g} m and rad, scores within "
         f"{SCORE_TOLERANCE:g} of those of the reference pipeline"
     )
     if off:
-        how += f"; not so: {'; '.join(map(describe, off))}"
+        how += f"; different: {'; '.join(map(describe, off))}"
     text = "every mode, encoder and shape: same detections, in the order of the clouds"
     return [Claim(text, len(ways) - len(off), len(ways), f" of {len(ways)}", at_most=False, how=how)]
 
 
 def every_way() -> Iterator[RuntimeConfig]:
-    """Give every combination of mode, encoder and shape of the PFE; the host encoder has no shape."""
+    """Yield every combination of mode, encoder and shape of the PFE; the host encoder has no shape."""
     encoders = [
         replace(_BASE, encoder=EncoderChoice.HOST),
         *(replace(_BASE, encoder=EncoderChoice.OPENVINO, pfe_shape=shape) for shape in PfeShape),
@@ -63,7 +63,7 @@ def every_way() -> Iterator[RuntimeConfig]:
 
 
 def send(bundle: ModelBundle, clouds: Sequence[PointCloud2], runtime: RuntimeConfig) -> list[FrameResult]:
-    """Give what comes out of a pipeline, in that order, of clouds that are sent as fast as they are taken."""
+    """Return the results of a pipeline, in its order, for clouds sent as fast as they are accepted."""
     runner = Runner(Engine(bundle, runtime))
     for cloud in clouds:
         runner.send(cloud)
@@ -73,7 +73,7 @@ def send(bundle: ModelBundle, clouds: Sequence[PointCloud2], runtime: RuntimeCon
 
 
 def are_same(results: Sequence[FrameResult], clouds: Sequence[PointCloud2], expected: Sequence[Detections]) -> bool:
-    """Tell whether the results are those of the clouds, in their order, with the expected detections."""
+    """Whether the results belong to the clouds, in order, with the expected detections."""
     in_order = [result.token is cloud.header for result, cloud in zip(results, clouds, strict=True)]
     agreed = [agree(result.detections, wanted) for result, wanted in zip(results, expected, strict=True)]
     return all(in_order) and all(agreed)

@@ -23,9 +23,9 @@ _TIMES, _IN_A_ROW = 4, 3
 
 
 def measure_growth(inputs: ClaimInputs) -> list[list[float]]:
-    """Give the median host time (ms) of clouds of each of `SIZES`, evenly spread over the detection range.
+    """Return the median host time (ms) for clouds of each of `SIZES`, spread evenly over the detection range.
 
-    All sizes in turn every round, and the medians of every round.
+    All sizes take turns within a round; the result holds the medians of every round.
     """
     engine = Engine(inputs.bundle, RuntimeConfig(drop_policy=DropPolicy.REPLAY))
     clouds = [create_cloud(Header(), FIELDS, warm_up_cloud(inputs.bundle.config, size, seed=1)) for size in SIZES]
@@ -37,10 +37,10 @@ def measure_growth(inputs: ClaimInputs) -> list[list[float]]:
             runner.left.clear()
             for _ in range(_IN_A_ROW):
                 runner.send(cloud)
-            # The first of a size finds in the caches what belongs to another one.
+            # The first cloud of a size finds data of another size in the caches.
             rounds_ms[-1].append(median(frame.host_ms for frame in runner.left[1:]))
     runner.close()
-    # In the first round buffers grow.
+    # Buffers grow in the first round.
     return rounds_ms[1:]
 
 
@@ -48,21 +48,21 @@ def claim_growth(rounds_ms: Sequence[Sequence[float]]) -> list[Claim]:
     """Compare each size with the next smaller one; the worst step counts."""
     worst = max(growth_by_step(SIZES, rounds_ms), key=lambda step: step.value)
     sizes = ", ".join(f"{size} points {ms:.2f} ms" for size, ms in zip(SIZES, medians_ms(rounds_ms), strict=True))
-    how = f"median of the ratios within {worst.count} rounds, of the step where it is greatest; medians: {sizes}"
+    how = f"median of the ratios within {worst.count} rounds, for the step with the largest ratio; medians: {sizes}"
     return [Claim.of("growth of host time / growth of points, worst step", worst, 1.0, how)]
 
 
 def medians_ms(rounds_ms: Sequence[Sequence[float]]) -> list[float]:
-    """Give the median over the rounds, of every size."""
+    """Return the median over the rounds, for every size."""
     return [median(times) for times in zip(*rounds_ms, strict=True)]
 
 
 def draw_growth(path: Path, times_ms: Sequence[float], title: str) -> None:
-    """Draw host time over `SIZES` to a PNG, both logarithmic, with the line of what grows as the points do."""
+    """Plot host time over `SIZES` to a PNG, both logarithmic, with a line of proportional growth."""
     figure = new_figure(7.5, 5.0)
     axes = figure.subplots()
     proportional = [times_ms[0] * size / SIZES[0] for size in SIZES]
-    axes.plot(SIZES, proportional, color=GREY, linestyle="--", linewidth=1.2, label="as the points")
+    axes.plot(SIZES, proportional, color=GREY, linestyle="--", linewidth=1.2, label="proportional to the points")
     axes.plot(SIZES, times_ms, color=STAGES["rpn"], marker="o", linewidth=1.8, label="host part, median")
     for size, time_ms in zip(SIZES, times_ms, strict=True):
         axes.annotate(f"{time_ms:.1f}", (size, time_ms), xytext=(0, -13), textcoords="offset points", fontsize=8)
@@ -71,7 +71,7 @@ def draw_growth(path: Path, times_ms: Sequence[float], title: str) -> None:
     axes.set_xticks(SIZES, [f"{size // 1000} k" for size in SIZES])
     axes.minorticks_off()
     axes.yaxis.set_major_formatter("{x:g}")
-    axes.set_xlabel("points of the cloud, evenly spread over the detection range")
+    axes.set_xlabel("points of the cloud, spread evenly over the detection range")
     axes.set_ylabel("host part, cloud message to detection message (ms)")
     axes.margins(y=0.12)
     axes.set_title(title, fontsize=10)

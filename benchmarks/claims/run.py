@@ -1,6 +1,6 @@
 # Copyright 2026 The pointpillars_ov_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""What `python -m benchmarks.claims` does: measure one claim after the other, print, and write the report."""
+"""Implementation of `python -m benchmarks.claims`: measure each claim, print, and write the report."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _GROWTH_PICTURE = "growth.png"
 
 
 def run_claims(options: argparse.Namespace) -> int:
-    """Measure every claim, print the table, write the report; 0 also where claims are missed: they are findings."""
+    """Measure every claim, print the table, write the report; return 0 even for missed claims, which are findings."""
     clouds = read_clouds(options.data, options.frames)
     options.out.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as scratch:
@@ -40,7 +40,7 @@ def run_claims(options: argparse.Namespace) -> int:
 
 
 def measure_all(inputs: ClaimInputs) -> tuple[list[Claim], list[float]]:
-    """Measure one after the other, each printed as soon as it is known; gives also the host times to be drawn (ms)."""
+    """Measure the claims one by one, printing each at once; also return the host times to plot (ms)."""
     growth_ms: list[float] = []
 
     def grow(inputs: ClaimInputs) -> list[Claim]:
@@ -56,7 +56,7 @@ def measure_all(inputs: ClaimInputs) -> tuple[list[Claim], list[float]]:
         for claim in measure(inputs):
             print(*filter(None, claim.cells()), sep="   ", flush=True)
             claims.append(claim)
-        # A pipeline and its engine hold each other, and the next claim is not to find their memory taken.
+        # A pipeline and its engine reference each other, and the next claim must not find their memory still in use.
         gc.collect()
     return claims, growth_ms
 
@@ -82,12 +82,12 @@ def write_report(
 
 
 def format_markdown(surroundings: Surroundings, frames: int, rounds: int, claims: Sequence[Claim]) -> str:
-    """Give the report for people."""
+    """Format the report as Markdown."""
     rows = [f"| {' | '.join(claim.cells())} |" for claim in claims]
     versions = ", ".join(f"{name} {version}" for name, version in surroundings.versions.items())
     return "\n".join(
         [
-            f"# {surroundings.date}: what is claimed of speed, measured",
+            f"# {surroundings.date}: claims on speed, measured",
             "",
             f"    python -m benchmarks.claims --model … --data … --rounds {rounds}",
             "",
@@ -98,7 +98,7 @@ def format_markdown(surroundings: Surroundings, frames: int, rounds: int, claims
             "|" + "---|" * len(COLUMNS),
             *rows,
             "",
-            "How the figures came about:",
+            "How the figures were obtained:",
             "",
             *(f"* {claim.text}: {claim.how}." for claim in claims),
             "",

@@ -1,6 +1,6 @@
 # Copyright 2026 The pointpillars_ov_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""The claims that compare: candidate and reference in turn, and the median of the ratios of the pairs."""
+"""The claims that compare: candidate and reference in turn, and the median of the pairs' ratios."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ _PAIRED = "median of the ratios of {} pairs of {}, one directly after the other,
 
 
 def claim_latency(inputs: ClaimInputs) -> list[Claim]:
-    """Compare the whole road in latency mode with a bare RPN request of the same compiled graph.
+    """Compare all stages in latency mode with a bare RPN request of the same compiled graph.
 
-    Paired frame by frame: a cloud down the road and a bare request take as long, nearly, so that what slows the machine
-    down meets both; the ratio of the medians of all frames would depend on which of them the slow minutes met.
+    Paired frame by frame: a cloud and a bare request take nearly as long, so slow phases of the machine affect both.
+    The ratio of the medians of all frames would depend on which of them the slow phases hit.
     """
     engine = Engine(inputs.bundle, RuntimeConfig(drop_policy=DropPolicy.REPLAY))
     runner, bare = Runner(engine), make_bare_rpn(engine)
@@ -39,7 +39,7 @@ def claim_latency(inputs: ClaimInputs) -> list[Claim]:
     runner.close()
     return [
         Claim.of(
-            "latency mode: cloud message in to detection message built / bare RPN request",
+            "latency mode: cloud message to detection message / bare RPN request",
             paired_ratio(pairs), 1.05, _PAIRED.format(len(pairs), "frame and request"),
         ),
         Claim.of("latency mode: host part", host, 4.0, f"median of {host.count} frames", " ms"),
@@ -47,21 +47,21 @@ def claim_latency(inputs: ClaimInputs) -> list[Claim]:
 
 
 def claim_lean_rpn(inputs: ClaimInputs) -> list[Claim]:
-    """Compare the rewritten RPN with the one in the file, request by request."""
+    """Compare the rewritten RPN with the original one, request by request."""
     engines = [Engine(inputs.bundle, RuntimeConfig(lean_rpn=lean)) for lean in (True, False)]
     lean, untouched = (make_bare_rpn(engine) for engine in engines)
     run_bare(lean)
     run_bare(untouched)
     pairs = take_turns(lambda: run_bare(lean), lambda: run_bare(untouched), 10 * inputs.rounds)
     how = _PAIRED.format(len(pairs), "requests")
-    return [Claim.of("lean RPN / RPN as it is in the file", paired_ratio(pairs), 0.90, how)]
+    return [Claim.of("lean RPN / original RPN", paired_ratio(pairs), 0.90, how)]
 
 
 def claim_throughput(inputs: ClaimInputs) -> list[Claim]:
     """Compare throughput mode with the bare RPN at its optimal number of asynchronous requests.
 
-    In short turns, all frames once each. In every turn both are in their stride when what counts begins: see
-    `Runner.run` and `run_at_once`; otherwise the filling of the pipeline would count, and more in shorter turns.
+    Turns are short, with all frames once each. In every turn both have settled when counting starts, see `Runner.run`
+    and `run_at_once`; otherwise the filling of the pipeline would count, and more so in shorter turns.
     """
     engine = Engine(inputs.bundle, RuntimeConfig(mode=Mode.THROUGHPUT, drop_policy=DropPolicy.REPLAY))
     requests = [make_bare_rpn(engine) for _ in range(engine.rpn.optimal_requests)]
@@ -87,7 +87,7 @@ def claim_reference(inputs: ClaimInputs) -> list[Claim]:
         inputs.rounds,
     )
     runner.close()
-    how = _PAIRED.format(len(pairs), f"{len(inputs.clouds)} frames this way and that way")
+    how = _PAIRED.format(len(pairs), f"{len(inputs.clouds)} frames through each")
     ours, theirs = (median(side) for side in zip(*pairs, strict=True))
     how += f"; medians: {ours:.2f} and {theirs:.2f} FPS"
     return [

@@ -1,6 +1,6 @@
 # Copyright 2026 The pointpillars_ov_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""The claim of how soon after its start a process detects."""
+"""The claim of how soon a process detects after its start."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ else:
 
 
 def claim_start(inputs: ClaimInputs) -> list[Claim]:
-    """Time a process from its start to its first detection, once with empty caches and then with full ones."""
+    """Time a process from its start to its first detection, first with empty and then with full caches."""
     with tempfile.TemporaryDirectory() as cache:
         cold_s = time_start(inputs, cache)
         warm = estimate([time_start(inputs, cache) for _ in range(_WARM_STARTS)])
@@ -49,9 +49,9 @@ def claim_start(inputs: ClaimInputs) -> list[Claim]:
 
 
 def time_start(inputs: ClaimInputs, cache: str) -> float:
-    """Time one such process (s) up to its first detection, not to its end; its caches are in the folder `cache`.
+    """Return the time (s) of one such process up to its first detection; its caches are in the folder `cache`.
 
-    InferenceError where it detects nothing.
+    Raises InferenceError if it detects nothing.
     """
     arguments = [sys.executable, "-c", _PROGRAM, str(inputs.bundle.folder), str(inputs.data), cache]
     begin = time.monotonic()
@@ -59,7 +59,7 @@ def time_start(inputs: ClaimInputs, cache: str) -> float:
         arguments, env={**os.environ, "NUMBA_CACHE_DIR": cache}, capture_output=True, text=True, check=False
     )
     if ended.returncode:
-        last = (ended.stderr.strip().splitlines() or ["it said nothing"])[-1]
-        raise InferenceError(f"a process that was to start and detect ended with code {ended.returncode}: {last}")
-    # The monotonic clock is one for all processes of a machine.
+        last = (ended.stderr.strip().splitlines() or ["it printed nothing"])[-1]
+        raise InferenceError(f"the process that should detect ended with code {ended.returncode}: {last}")
+    # All processes of a machine share one monotonic clock.
     return float(ended.stdout.split()[-1]) - begin

@@ -15,7 +15,7 @@ from pointpillars_ov_ros.cli import main as cli
 
 
 def floor(slope: float, roll: float) -> np.ndarray:
-    """Give ground 1.7 m below the sensor that rises ahead and to the left."""
+    """Return ground 1.7 m below the sensor that rises ahead and to the left."""
     random = np.random.default_rng(0)
     x, y = random.uniform(4.0, 60.0, 20000), random.uniform(-12.0, 12.0, 20000)
     return np.stack([x, y, -1.7 + slope * x + roll * y, np.full(len(x), 0.2)], axis=1).astype(np.float32)

@@ -1,6 +1,6 @@
 # Copyright 2026 The pointpillars_ov_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""What is calculated for claims."""
+"""Calculations behind the claims."""
 
 from __future__ import annotations
 
