@@ -28,7 +28,7 @@ if __name__ == "__main__":
 
 
 def build_environment(ros: Ros, outer: dict[str, str]) -> dict[str, str]:
-    """What pip, colcon and everything else run in, before this workspace is sourced."""
+    """Return the environment for pip, colcon and everything else, before this workspace is sourced."""
     env = {**outer, "VIRTUAL_ENV": str(VENV), "PATH": _joined(VENV / "bin", outer.get("PATH", os.defpath))}
     if not ros.from_wheels:
         return env
@@ -87,7 +87,7 @@ def write_starters() -> None:
 
 
 def _joined(*entries: str | Path) -> str:
-    """A search path; empty entries, which would mean the current folder, are left out."""
+    """Return a search path without empty entries, which would mean the current folder."""
     return os.pathsep.join(str(entry) for entry in entries if str(entry))
 
 

@@ -1,8 +1,8 @@
 # Copyright 2026 The pointpillars_ov_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Entry point of `make env`: prepares .venv, or finds in a blink that nothing changed.
+"""Entry point of `make env`: prepares .venv, or finds out quickly that nothing has changed.
 
-Any Python can start this file, so that a machine with an old one is told so; the work is in setup_env.py.
+Any Python can start this file, so that an old one gets a clear message; the work is in setup_env.py.
 """
 
 import sys

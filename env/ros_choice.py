@@ -1,6 +1,6 @@
 # Copyright 2026 The pointpillars_ov_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Which ROS 2 and which Python: the sourced ones where rclpy works, else ROS 2 Jazzy from wheels."""
+"""Choice of ROS 2 and Python: the sourced ones if rclpy works there, else ROS 2 Jazzy from wheels."""
 
 from __future__ import annotations
 
@@ -44,12 +44,12 @@ class Ros(NamedTuple):
     python: str
 
     def __str__(self) -> str:
-        """One line for the user."""
+        """Return one line for the user."""
         return f"ROS 2 {self.distro} " + ("from wheels" if self.from_wheels else "of the platform (sourced)")
 
 
 class Interpreter(NamedTuple):
-    """What a Python says about itself."""
+    """Properties of a Python interpreter."""
 
     path: str
     version: tuple[int, int]
@@ -63,7 +63,7 @@ class Interpreter(NamedTuple):
 
 
 def outer_environment() -> dict[str, str]:
-    """The caller's environment without what must not leak in: see above, and this checkout's own .venv."""
+    """Return the caller's environment without variables that must not leak in, nor this checkout's own .venv."""
     env = {name: value for name, value in os.environ.items() if name not in (*_FOREIGN, *_FOREIGN_PIP)}
     own = str(VENV)
     for name in _SEARCH_PATHS:
@@ -76,7 +76,7 @@ def outer_environment() -> dict[str, str]:
 
 
 def sourced_ros(env: dict[str, str]) -> dict[str, str]:
-    """The variables that say which ROS 2 is sourced; empty if none is."""
+    """Return the variables that say which ROS 2 is sourced; empty if none is."""
     if not (env.get("ROS_DISTRO") and env.get("AMENT_PREFIX_PATH")):
         return {}
     return {name: env.get(name, "") for name in ("ROS_DISTRO", "AMENT_PREFIX_PATH", "PYTHONPATH")}
@@ -95,7 +95,7 @@ def choose(requested: str, env: dict[str, str]) -> Ros:
 
 
 def _interpreters(requested: str) -> list[Interpreter]:
-    """Usable interpreters, the preferred first; only the requested one if there is one."""
+    """Return the usable interpreters, the preferred one first; only the requested one if there is one."""
     names = [requested] if requested else [sys.executable, "python3", "/usr/bin/python3"]
     if not requested:
         names += ["python{}.{}".format(*version) for version in reversed(WHEEL_PYTHONS)]
@@ -116,7 +116,7 @@ def _interpreters(requested: str) -> list[Interpreter]:
 
 
 def _python_with_wheels(pythons: list[Interpreter]) -> Interpreter:
-    """The first interpreter that the wheels can be installed and built for."""
+    """Return the first interpreter that the wheels can be installed and built for."""
     if (platform.system(), platform.machine()) != ("Linux", "x86_64") or platform.libc_ver()[0] != "glibc":
         machine = f"{platform.system()} {platform.machine()} {platform.libc_ver()[0]}".strip()
         raise SetupError(f"the ROS wheels are for x86_64 glibc Linux, not for {machine}: source a ROS 2")
@@ -140,7 +140,7 @@ def _require_venv(python: Interpreter) -> None:
 
 
 def require_build_tools(env: dict[str, str], *, cmake: bool) -> None:
-    """Compilers and make, needed where message packages are generated; cmake, where no wheel brings it."""
+    """Check for compilers and make, needed to generate message packages; and for cmake if no wheel brings it."""
     needed = {
         "gcc": [env.get("CC", ""), "cc", "gcc", "clang"],
         "g++": [env.get("CXX", ""), "c++", "g++", "clang++"],
@@ -153,6 +153,6 @@ def require_build_tools(env: dict[str, str], *, cmake: bool) -> None:
 
 
 def prefixes_with(package: str, prefix_path: str) -> list[Path]:
-    """Prefixes of an AMENT_PREFIX_PATH that have the package."""
+    """Return the prefixes in an AMENT_PREFIX_PATH that have the package."""
     prefixes = [Path(entry) for entry in prefix_path.split(os.pathsep) if entry]
     return [prefix for prefix in prefixes if (prefix / "share" / package / "package.xml").is_file()]

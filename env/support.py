@@ -1,6 +1,6 @@
 # Copyright 2026 The pointpillars_ov_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""What every step of the set-up uses: the places, errors of one sentence, logged commands, digests."""
+"""Helpers for the steps of the set-up: paths, errors of one sentence, logged commands, digests."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ class SetupError(Exception):
 
 
 class CommandError(SetupError):
-    """A command failed; `output` is all that it wrote."""
+    """A command failed; `output` is everything it wrote."""
 
     def __init__(self, command: list[str], output: str) -> None:
-        super().__init__(f"`{' '.join(command[:4])} ...` failed, the whole of its output is in {LOG}")
+        super().__init__(f"`{' '.join(command[:4])} ...` failed; its complete output is in {LOG}")
         self.output = output
 
     def tail(self) -> str:
-        """The last lines of the output."""
+        """Return the last lines of the output."""
         return "\n".join(self.output.splitlines()[-_TAIL_LINES:])
 
 
@@ -57,7 +57,7 @@ def run_logged(command: list[str], env: Mapping[str, str], lock_fd: int) -> None
 
 
 def output_of(command: list[str], env: Mapping[str, str] | None = None) -> str | None:
-    """Standard output of a short command, or None if it cannot be run or fails."""
+    """Return the standard output of a short command, or None if it cannot be run or fails."""
     try:
         done = subprocess.run(command, env=env, stdin=subprocess.DEVNULL, capture_output=True, timeout=60)
     except (OSError, subprocess.TimeoutExpired):
@@ -66,7 +66,7 @@ def output_of(command: list[str], env: Mapping[str, str] | None = None) -> str |
 
 
 def files_below(*places: Path) -> list[Path]:
-    """The given files and all files in the given folders; caches and what is missing left out."""
+    """Return the given files and all files in the given folders, without caches and missing paths."""
     found = []
     for place in places:
         paths = sorted(place.rglob("*")) if place.is_dir() else [place]
@@ -75,7 +75,7 @@ def files_below(*places: Path) -> list[Path]:
 
 
 def digest(*texts: str, contents: Iterable[Path] = (), names: Iterable[Path] = ()) -> str:
-    """Hash over strings, over files by name and content, and over files by name only."""
+    """Return a hash over strings, over files by name and content, and over files by name only."""
     sha = hashlib.sha256("\0".join(texts).encode())
     for path in contents:
         sha.update(f"\0{path}\0".encode() + path.read_bytes())
