@@ -18,7 +18,7 @@ Points = npt.NDArray[np.float32]
 
 
 def tiny_document() -> dict[str, Any]:
-    """Give the plain form of a model of 24 x 16 cells, two classes and three anchors per output cell."""
+    """Return the plain form of a model of 24 x 16 cells, two classes and three anchors per output cell."""
     return {
         "format": 1,
         "name": "tiny",
@@ -73,7 +73,7 @@ def tiny_document() -> dict[str, Any]:
 
 
 def tiny_config(**changes: Any) -> ModelConfig:
-    """Give the tiny model; `changes` are top-level fields, those given as dicts change parts of a field."""
+    """Return the tiny model; `changes` are top-level fields, and dicts change parts of a field."""
     document = tiny_document()
     for name, value in changes.items():
         merge = isinstance(value, dict) and isinstance(document.get(name), dict)
@@ -82,12 +82,12 @@ def tiny_config(**changes: Any) -> ModelConfig:
 
 
 def tiny_grid(**changes: Any) -> GridConfig:
-    """Give the tiny model's grid with `changes`."""
+    """Return the tiny model's grid with `changes`."""
     return dataclasses.replace(tiny_config().grid, **changes)
 
 
 def random_cloud(rng: np.random.Generator, count: int, grid: GridConfig) -> Points:
-    """Give points (count, 4) spread over the range and a little around it."""
+    """Return points (count, 4) spread over the range and a little around it."""
     low = np.array([grid.x_range[0], grid.y_range[0], grid.z_range[0], 0.0]) - 0.3
     high = np.array([grid.x_range[1], grid.y_range[1], grid.z_range[1], 1.0]) + 0.3
     return rng.uniform(low, high, (count, 4)).astype(np.float32)

@@ -25,15 +25,15 @@ TIMEOUT_S = 300
 
 
 class Outcome(NamedTuple):
-    """What a command did."""
+    """Outcome of a command."""
 
     code: int
     text: str
-    """What it said, on both streams."""
+    """Its output on both streams."""
 
     @property
     def line(self) -> str:
-        """What tells most."""
+        """The most informative line."""
         words = ("error: ", "warning: ", "note: ", "refused", "with detections", "keys: ", "clouds")
         lines = [line.strip() for line in self.text.replace("\r", "\n").splitlines()]
         return next((line for word in words for line in lines if word in line), lines[-1] if lines else "")[:150]

@@ -34,7 +34,7 @@ def bundled() -> ModelBundle:
 
 @pytest.fixture(scope="session")
 def kitti_car(tmp_path_factory: pytest.TempPathFactory) -> ModelBundle:
-    """Give the bundle of the real network in ../shared."""
+    """Return the bundle of the real network in ../shared."""
     return import_ir(KITTI_CAR, "smallmunich_car", tmp_path_factory.mktemp("models") / "kitti_car")
 
 

@@ -1,6 +1,6 @@
 # Copyright 2026 The pointpillars_ov_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""ROS domains for tests: whoever uses DDS gets one that nobody else on this machine has, loopback only."""
+"""ROS domains for tests: each user of DDS gets one that nobody else on this machine uses, on the loopback only."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ from itertools import count
 from pathlib import Path
 
 _DOMAINS = range(2, 102)
-"""Domain 0 is a robot's. From 102 on the ports are those that Linux gives to anybody's sockets."""
+"""Domain 0 is a robot's. From 102 on, the ports are those that Linux assigns to any socket."""
 _LOCKS = Path(tempfile.gettempdir()) / "pointpillars_ov_domains"
 _turn = count()
 
 
 @contextmanager
 def own_domain() -> Iterator[str]:
-    """Give the number of a domain that is nobody else's meanwhile.
+    """Yield the number of a domain that nobody else uses meanwhile.
 
-    Another one than before, as long as there are any: what a killed process leaves in shared memory may hold up the
-    others of its domain.
+    Domains are not reused as long as there are others: shared memory left by a killed process may block other processes
+    of its domain.
     """
     _LOCKS.mkdir(exist_ok=True)
     while True:
@@ -40,7 +40,7 @@ def own_domain() -> Iterator[str]:
 
 
 def _is_somebody_in(domain: int) -> bool:
-    """Tell whether a participant is there that does not know of the locks."""
+    """Whether the domain has a participant that does not use these locks."""
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
         try:
             # Where the first one of a domain listens, by the DDS specification.

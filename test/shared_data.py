@@ -1,6 +1,6 @@
 # Copyright 2026 The pointpillars_ov_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Where the data and models that never enter the repository lie, and the mark of tests that need them."""
+"""Location of the data and models that never enter the repository, and the mark of tests that need them."""
 
 from __future__ import annotations
 

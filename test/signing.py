@@ -1,6 +1,6 @@
 # Copyright 2026 The pointpillars_ov_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Pairs of keys, made with the package `cryptography`, which is imported where it is needed only."""
+"""Key pairs, made with the package `cryptography`, which is imported only where needed."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 # Copyright 2026 The pointpillars_ov_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""The public Python API, without ROS: what it gives is what the detector gives, and bad input is one sentence."""
+"""The public Python API, without ROS: its results are the detector's, and bad input raises one sentence."""
 
 from __future__ import annotations
 
@@ -35,12 +35,12 @@ def detector() -> Iterator[Detector]:
 
 @pytest.fixture(scope="module")
 def scene(detector: Detector) -> Points:
-    """Give a cloud with objects in it."""
+    """Return a cloud with objects in it."""
     return built_in_cloud(detector.config)
 
 
 def variants(points: Points, count: int) -> list[Points]:
-    """Give clouds that differ, so that their detections do."""
+    """Return clouds with different detections."""
     return [np.ascontiguousarray(points[: len(points) - 500 * k]) for k in range(count)]
 
 

@@ -1,6 +1,6 @@
 # Copyright 2026 The pointpillars_ov_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""A domain in use is given to nobody else, in this process or another."""
+"""A domain in use is assigned to nobody else, in this process or another."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 # Copyright 2026 The pointpillars_ov_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""The package as pip installs it: what its archives hold, and that it detects where there is no ROS."""
+"""The package as pip installs it: contents of its archives, and detection without ROS."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from pointpillars_ov_ros.model.shipped import SHIPPED
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGE = "pointpillars_ov_ros"
 MAX_BYTES = 16e6
-"""Of an archive: what a robot downloads."""
+"""Maximum size of an archive: what a robot downloads."""
 ROS_VARIABLES = ("AMENT_PREFIX_PATH", "CMAKE_PREFIX_PATH", "LD_LIBRARY_PATH", "PYTHONPATH", "ROS_DISTRO")
 
 pytest.importorskip("build", reason="archives are built with it: make env")

@@ -1,8 +1,8 @@
 # Copyright 2026 The pointpillars_ov_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""What import-linter (pyproject.toml, `make lint`) cannot say: what modules import at once, and sizes.
+"""Rules beyond import-linter (pyproject.toml, `make lint`): imports at module level, and sizes.
 
-One test a rule, whose failure lists every file that breaks it.
+One test per rule, whose failure lists every file that breaks it.
 """
 
 from __future__ import annotations

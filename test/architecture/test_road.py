@@ -36,7 +36,7 @@ SETTINGS = {"autostart": False, "parity_check": False, "encoder": "host", "infer
 
 
 def listed_files() -> list[str]:
-    """Give the files of the table of docs/architecture.md, in its order."""
+    """Return the files of the table of docs/architecture.md, in its order."""
     return re.findall(r"^\| \d+ \| `([\w/]+\.py)` \|", PAGE.read_text(encoding="utf-8"), re.MULTILINE)
 
 

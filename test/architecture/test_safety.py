@@ -1,6 +1,6 @@
 # Copyright 2026 The pointpillars_ov_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""What runs on a robot runs nothing that it reads: no pickle, no eval, no YAML or NumPy file that may hold code."""
+"""Code on the robot does not execute its inputs: no pickle, no eval, no YAML or NumPy file that may hold code."""
 
 from __future__ import annotations
 

@@ -39,7 +39,7 @@ class Read(NamedTuple):
 
 
 def cloud(points: npt.NDArray[np.float32], number: int, frame_id: str = "velodyne") -> PointCloud2:
-    """Give a cloud whose stamp is a little before it was received."""
+    """Return a cloud whose stamp is slightly before its reception."""
     seconds, nanoseconds = divmod(START_NS + number * STEP_NS - 1_234_567, 10**9)
     header = Header(frame_id=frame_id, stamp=Time(sec=seconds, nanosec=nanoseconds))
     return create_cloud(header, copy.deepcopy(FIELDS), points)
@@ -68,17 +68,17 @@ def write_bag(folder: Path, clouds: Sequence[PointCloud2 | bytes], storage: str 
 
 
 def contents(bag: Path) -> list[Read]:
-    """Give all messages of a bag of ROS 2."""
+    """Return all messages of a bag of ROS 2."""
     with Reader(bag) as reader:
         return [Read(c.topic, c.msgtype, stamp_ns, bytes(raw)) for c, stamp_ns, raw in reader.messages()]
 
 
 def types(bag: Path) -> dict[str, tuple[Any, ...]]:
-    """Give type, definition, hash and quality of each topic."""
+    """Return type, definition, hash and quality of each topic."""
     with Reader(bag) as reader:
         return {c.topic: (c.msgtype, c.msgdef, c.digest, c.ext) for c in reader.connections}
 
 
 def picked(messages: list[Read], wanted: Callable[[str], bool]) -> list[Read]:
-    """Give the messages of some topics."""
+    """Return the messages of some topics."""
     return [message for message in messages if wanted(message.topic)]

@@ -19,7 +19,7 @@ Message = tuple[str, int, bytes]
 
 
 def contents(bag: Path) -> list[Message]:
-    """Give the messages of a whole bag, as rosbags reads them."""
+    """Return the messages of a whole bag, as rosbags reads them."""
     with rosbag2.Reader(bag) as reader:
         return [(c.topic, stamp, bytes(data)) for c, stamp, data in reader.messages()]
 
@@ -60,7 +60,7 @@ def write_mcap(
 
 
 def reader_store(kind: str, text: str) -> tuple[str, str]:
-    """Give the definition of a type, from the bag or from Jazzy."""
+    """Return the definition of a type, from the bag or from Jazzy."""
     return (text, "") if text else get_typestore(Stores.ROS2_JAZZY).generate_msgdef(kind, ros_version=2)
 
 
@@ -84,7 +84,7 @@ def write_ros1_mcap(source: Path, path: Path) -> Path:
 
 
 def as_ros1(cloud, ros1):  # type: ignore[no-untyped-def]
-    """Give a PointCloud2 of ROS 1; its header has a number."""
+    """Return a PointCloud2 of ROS 1; its header has a number."""
     header = ros1.types["std_msgs/msg/Header"](3, cloud.header.stamp, cloud.header.frame_id)
     names = [name for name in cloud.__dataclass_fields__ if not name.startswith("__") and name != "header"]
     return type(cloud)(header=header, **{name: getattr(cloud, name) for name in names})

@@ -48,7 +48,7 @@ def type_name(kind: type[Any]) -> str:
 
 
 def rihs01(name: str) -> str:
-    """Give the hash that rosidl wrote beside the message when it was generated."""
+    """Return the hash that rosidl wrote beside the message when it was generated."""
     package, _, message = name.split("/")
     path = Path(get_package_share_directory(package)) / "msg" / f"{message}.json"
     hashes = {entry["type_name"]: entry["hash_string"] for entry in json.loads(path.read_text())["type_hashes"]}
@@ -56,7 +56,7 @@ def rihs01(name: str) -> str:
 
 
 def messages() -> dict[str, Any]:
-    """Give one message for each topic."""
+    """Return one message for each topic."""
     box = np.array([(10.0, -2.0, -0.5, 4.0, 1.75, 1.5, 0.5), (5, 2, -0.5, 0.8, 0.6, 1.75, -1)], np.float32)
     detections = Detections(box, np.array([0.75, 0.5], np.float32), np.array([0, 1], np.int32))
     transform = TransformStamped(header=HEADER, child_frame_id="velodyne")
@@ -75,7 +75,7 @@ def messages() -> dict[str, Any]:
 
 
 def write(folder: Path) -> dict[str, bytes]:
-    """Write a bag with each message twice, and give what was written."""
+    """Write a bag with each message twice, and return what was written."""
     data = {topic: serialize_message(message) for topic, message in messages().items()}
     with BagWriter(folder) as bag:
         for topic, kind in RECORDED.items():
@@ -88,13 +88,13 @@ def write(folder: Path) -> dict[str, bytes]:
 
 @pytest.fixture(scope="module")
 def bag(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, bytes]]:
-    """Give a bag and the bytes in it."""
+    """Return a bag and the bytes in it."""
     folder = tmp_path_factory.mktemp("bags") / "bag"
     return folder, write(folder)
 
 
 def plain(value: Any) -> Any:
-    """Give a message of rclpy or of rosbags as dicts, lists and numbers."""
+    """Return a message of rclpy or of rosbags as dicts, lists and numbers."""
     if hasattr(value, "get_fields_and_field_types"):
         return {name: plain(getattr(value, name)) for name in value.get_fields_and_field_types()}
     if hasattr(value, "__dataclass_fields__"):

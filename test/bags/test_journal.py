@@ -20,7 +20,7 @@ OUTCOMES = [Outcome(5, 2, b"boxes", ""), Outcome(-6, 0, b"", "cloud refused: é"
 
 
 def entry(payload: bytes, refusal: bytes = b"") -> bytes:
-    """Give an entry with the right check sum, put together apart from the code under test."""
+    """Return an entry with the right checksum, assembled independently of the code under test."""
     head = struct.pack("<qIII", 7, 1, len(payload), len(refusal))
     return head + struct.pack("<I", zlib.crc32(head + payload + refusal)) + payload + refusal
 
@@ -79,7 +79,7 @@ def test_a_refusal_that_is_no_text_is_shown_as_far_as_it_is(written: Path) -> No
 
 @pytest.mark.parametrize("zeros", [1, 23, 24, 25, 4096])
 def test_a_tail_of_zeros_is_cut_off(written: Path, zeros: int) -> None:
-    """As a file system may leave it that lost power."""
+    """As a file system may leave it after a power failure."""
     whole = written.read_bytes()
     written.write_bytes(whole + bytes(zeros))
     assert replayed(written) == OUTCOMES

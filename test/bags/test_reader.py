@@ -38,7 +38,7 @@ COMPRESSIONS = [CompressionType.NONE, CompressionType.LZ4, CompressionType.ZSTD]
 
 @pytest.fixture(scope="module")
 def sources(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
-    """Give the same messages in both storages."""
+    """Return the same messages in both storages."""
     folder = tmp_path_factory.mktemp("bags")
     clouds = [cloud(toy_cloud(number), number) for number in range(6)]
     return {storage: write_bag(folder / storage / "bag", clouds, storage) for storage in ("mcap", "sqlite3")}
@@ -300,9 +300,9 @@ def test_a_file_of_zeros_that_was_compressed_is_not_unpacked(tmp_path: Path) -> 
         (b"", "an empty file"),
         (bytes(1000), "a file of zeros"),
         (b"<!DOCTYPE html><html>", "a web page"),
-        (b"\x1f\x8b\x08\x00", "compressed by gzip"),
+        (b"\x1f\x8b\x08\x00", "compressed with gzip"),
         (b"years of work", "a text file"),
-        (b"\x00\x9f\x92\x96" * 9, "not known here"),
+        (b"\x00\x9f\x92\x96" * 9, "unknown kind"),
     ],
     ids=["lfs", "onnx", "rosrecord", "empty", "zeros", "html", "gzip", "text", "noise"],
 )

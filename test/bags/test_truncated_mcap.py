@@ -65,7 +65,7 @@ def test_a_killed_writer_leaves_a_bag_that_is_read_up_to_its_last_chunk(
 
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Give a bag of 5 messages, one in each chunk."""
+    """Return a bag of 5 messages, one in each chunk."""
     folder = tmp_path_factory.mktemp("bags") / "bag"
     with BagWriter(folder) as bag:
         bag.add_topic("/points", "sensor_msgs/msg/PointCloud2", latched=False)
@@ -87,7 +87,7 @@ def test_a_file_cut_anywhere_is_read_up_to_there(whole: Path, tmp_path: Path, ke
 
 
 def test_zeros_at_the_end_are_left_out(whole: Path, tmp_path: Path) -> None:
-    """As a file system may leave them that lost power."""
+    """As a file system may leave them after a power failure."""
     data = (whole / "bag.mcap").read_bytes()
     (tmp_path / "cut.mcap").write_bytes(data[: len(data) // 2] + bytes(3 * CLOUD_BYTES))
     assert len(contents(tmp_path / "cut.mcap")) <= 3

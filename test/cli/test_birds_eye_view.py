@@ -1,6 +1,6 @@
 # Copyright 2026 The pointpillars_ov_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""The bird's-eye view: an outline against trigonometry, and pixels where they belong."""
+"""The bird's-eye view: an outline compared with trigonometry, and pixels in the right places."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ BLUE, WHITE = (0x56, 0xB4, 0xE9), (0xFF, 0xFF, 0xFF)
 
 
 def draw(path: Path, points: Points, detections: Detections, truth: Points | None) -> npt.NDArray[np.float64]:
-    """Draw, and give the picture as rows of red, green, blue (0..255)."""
+    """Draw, and return the picture as rows of red, green, blue (0..255)."""
     from matplotlib import image
 
     draw_birds_eye_view(path, points, detections, truth, ("Car", "Pedestrian"), GRID, "a title")
@@ -41,7 +41,7 @@ def colors(picture: npt.NDArray[np.float64]) -> int:
 
 @pytest.fixture(scope="module")
 def empty_picture(tmp_path_factory: pytest.TempPathFactory) -> npt.NDArray[np.float64]:
-    """Give the picture of nothing."""
+    """Return an empty picture."""
     path = tmp_path_factory.mktemp("picture") / "empty.png"
     return draw(path, np.zeros((0, 4), np.float32), Detections.empty(), None)
 
@@ -90,7 +90,7 @@ def test_left_of_the_vehicle_is_left_in_the_picture(
 
 
 def difference(folder: Path, x: float, y: float, empty_picture: npt.NDArray[np.float64]) -> npt.NDArray[np.bool_]:
-    """Give the pixels that a thick bunch of points at (x, y) changes."""
+    """Return the pixels that a dense cluster of points at (x, y) changes."""
     cloud = np.zeros((50, 4), np.float32)
     cloud[:, 0], cloud[:, 1] = x + np.linspace(0, 0.05, 50), y
     picture = draw(folder / "bunch.png", cloud, Detections.empty(), None)

@@ -29,7 +29,7 @@ WAITING = """
 
 @pytest.fixture
 def install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Install:
-    """Give a way to install scripts as executables of the package, under a prefix of their own."""
+    """Return a function that installs scripts as executables of the package, under their own prefix."""
     folder = tmp_path / "prefix" / "lib" / "pointpillars_ov_ros"
     folder.mkdir(parents=True)
     monkeypatch.setattr(processes, "get_package_prefix", lambda _: str(tmp_path / "prefix"))
@@ -43,7 +43,7 @@ def install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Install:
 
 @pytest.fixture
 def ready(tmp_path: Path) -> Path:
-    """Give a pipe that a child opens once it is set up."""
+    """Return a pipe that a child opens once it is set up."""
     path = tmp_path / "ready"
     os.mkfifo(path)
     return path
@@ -199,7 +199,7 @@ def test_a_parameter_arrives_as_what_it_is(install: Install, tmp_path: Path, val
 
 
 def arguments_of(install: Install, folder: Path, parameters: dict[str, object]) -> list[str]:
-    """Give the command line that a child got."""
+    """Return the command line that a child received."""
     install("player", "import json, sys\nprint(json.dumps(sys.argv[1:]))")
     with NodeProcesses(folder / "logs", os.environ) as nodes:
         nodes.start("player", parameters)

@@ -15,7 +15,7 @@ Point = Sequence[float]
 
 
 def street(count: int = 4000, seed: int = 0) -> FloatArray:
-    """Give a cloud (count, 4) in turns of 64 beams: level ground 1.73 m below, walls, intensities of 0 to 1."""
+    """Return a cloud (count, 4) of a 64-beam sensor: level ground 1.73 m below, walls, intensities from 0 to 1."""
     rng = np.random.default_rng(seed)
     azimuth = np.repeat(np.linspace(-np.pi, np.pi, -(-count // 64)), 64)[:count] + rng.normal(0, 1e-3, count)
     reach = np.minimum(1.73 / np.tan(np.radians(np.tile(np.linspace(2.0, 24.0, 64), -(-count // 64))[:count])), 30.0)
@@ -26,7 +26,7 @@ def street(count: int = 4000, seed: int = 0) -> FloatArray:
 
 
 def pcd_bytes(points: Sequence[Point], names: str = "x y z intensity", form: str = "ascii", codes: str = "") -> bytes:
-    """Give a PCD file; `codes` are those of `struct` for the fields, by default all f."""
+    """Return a PCD file; `codes` are those of `struct` for the fields, by default all f."""
     codes = codes or "f" * len(names.split())
     kinds = {"f": "F", "d": "F", "B": "U", "H": "U", "I": "U", "b": "I", "h": "I", "i": "I"}
     head = (
@@ -51,7 +51,7 @@ def pcd_bytes(points: Sequence[Point], names: str = "x y z intensity", form: str
 def ply_bytes(
     points: Sequence[Point], names: str = "x y z intensity", form: str = "ascii", extra: bool = False
 ) -> bytes:
-    """Give a PLY file of float properties; with `extra`, elements before and faces after the vertices."""
+    """Return a PLY file of float properties; with `extra`, elements before and faces after the vertices."""
     lines = ["ply", f"format {form} 1.0", "comment made by hand"]
     lines += ["element camera 2", "property uchar view", "property double focus"] if extra else []
     lines += [f"element vertex {len(points)}", *(f"property float {name}" for name in names.split())]

@@ -1,6 +1,6 @@
 # Copyright 2026 The pointpillars_ov_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""How many values a point has in files that do not say it."""
+"""Number of values per point in files that do not state it."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from test.shared_data import KITTI as SHARED_KITTI
 from test.shared_data import needs_shared_data
 
 COUNT = 4000
-"""Of which 4, 5, 6 … values a point are all a whole number of points of 4."""
+"""Number of points such that 4, 5, 6 … values per point all make a whole number of points of 4."""
 
 
 def extra(kind: str, rng: np.random.Generator) -> np.ndarray:
-    """Give a further column."""
+    """Return a further column."""
     return {
         "ring": np.tile(np.arange(64.0), 63)[:COUNT],
         "seconds": np.linspace(0, 0.1, COUNT),

@@ -108,7 +108,7 @@ BAD = {
     ),
     "zstd": ("a.bin", b"\x28\xb5\x2f\xfd" + b"\0" * 60, "a file compressed with zstd: `zstd -d FILE` unpacks it"),
     "web page": ("a.ply", b"<!DOCTYPE html><html>login</html>", "is a web page"),
-    "bag": ("a.bin", b"#ROSBAG V2.0\n" + b"\0" * 51, "is a bag of ROS 1"),
+    "bag": ("a.bin", b"#ROSBAG V2.0\n" + b"\0" * 51, "is a ROS 1 bag"),
     "unknown": ("a.las", b"LASF", r"clouds are read from \.bin, \.pcd, \.npy, \.ply files"),
 }
 

@@ -1,6 +1,6 @@
 # Copyright 2026 The pointpillars_ov_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Where the ground is found: simulated streets at several heights, real ones, and scenes in which it cannot be said."""
+"""Detection of the ground: simulated streets at several heights, real ones, and scenes in which it is unclear."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def cloud(z: np.ndarray, x: np.ndarray, y: np.ndarray) -> np.ndarray:
 
 
 def plane(height: float, slope: float = 0.0, noise: float = 0.02, count: int = 20_000) -> np.ndarray:
-    """Give ground `height` below the sensor, that rises by `slope` (m per m) ahead."""
+    """Return ground `height` below the sensor that rises by `slope` (m per m) ahead."""
     rng = np.random.default_rng(3)
     x, y = rng.uniform(0, 25, count), rng.uniform(-10, 10, count)
     return cloud(slope * x - height + rng.normal(0, noise, count), x, y)

@@ -36,7 +36,7 @@ def plus(*offsets: float) -> Change:
 
 
 def seen_by(*pose: float, ahead: bool = False) -> Change:
-    """Give what a sensor sees whose clouds `pose` takes to the network's frame."""
+    """Return the clouds of a sensor whose pose in the network's frame is `pose`."""
 
     def change(points: FloatArray) -> FloatArray:
         moved = points[points[:, 0] > 5.0] if ahead else points.copy()
@@ -47,7 +47,7 @@ def seen_by(*pose: float, ahead: bool = False) -> Change:
 
 
 def swapped(points: FloatArray) -> FloatArray:
-    """Give what is read of a cloud in the other byte order."""
+    """Return a cloud as read in the wrong byte order."""
     other = points.astype(">f4").view("<f4").astype(np.float32)
     return other[np.isfinite(other).all(axis=1)]
 

@@ -18,7 +18,7 @@ PLACES = [Transform.from_pose(2.0 * k, 0.5 * k, 0.1 * k, 0.01 * k, -0.02 * k, 0.
 
 
 def clouds() -> list[np.ndarray]:
-    """Give what a robot sees of things that stand, each cloud in its own frame; the intensity is its number."""
+    """Return a robot's clouds of static objects, each in its own frame; the intensity is the cloud's number."""
     seen = []
     for number, T_odom_cloud in enumerate(PLACES):
         points = np.array([(20.0, 3.0, -1.0, 0), (-5.0, 7.0, 0.5, 0), (0.0, 30.0, 2.0, 0)], np.float32)

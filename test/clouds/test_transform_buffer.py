@@ -17,7 +17,7 @@ T0 = 1_700_000_000 * SECOND
 
 
 def add(buffer: TransformBuffer, parent: str, child: str, at_s: float, *pose: float, is_static: bool = False) -> None:
-    """Add x y z and, where given, roll pitch yaw."""
+    """Add a pose x y z and optionally roll pitch yaw."""
     transform = Transform.from_pose(*pose, *[0.0] * (6 - len(pose)))  # type: ignore[call-arg]
     x, y, z = transform.translation.tolist()
     buffer.add(parent, child, T0 + round(at_s * SECOND), (x, y, z), transform.quaternion, is_static)
@@ -36,7 +36,7 @@ def missing(buffer: TransformBuffer, target: str, source: str, at_s: float) -> M
 
 
 def robot() -> TransformBuffer:
-    """Give a robot that drives at 2 m/s along x and turns by 0.5 rad/s, with two sensors on it."""
+    """Return a robot that drives at 2 m/s along x and turns by 0.5 rad/s, with two sensors on it."""
     buffer = TransformBuffer()
     for step in range(11):
         at_s = step / 10

@@ -1,6 +1,6 @@
 # Copyright 2026 The pointpillars_ov_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""What came in a message, in a sentence."""
+"""Representation of foreign values in messages."""
 
 from __future__ import annotations
 

@@ -16,7 +16,7 @@ import pytest
 from pointpillars_ov_ros.config.kernel_cache import VARIABLE, choose_kernel_cache
 
 NOWHERE = Path("/dev/null/nowhere")
-"""Not to be written, by root neither."""
+"""A folder that not even root can write to."""
 
 
 def environment(**changes: str) -> dict[str, str]:

@@ -19,7 +19,7 @@ from test.builders import tiny_config, tiny_document
 
 
 def changed_document(path: str, value: object) -> dict[str, Any]:
-    """Give the tiny model's document with the value at a dotted path replaced; a number is a list's index."""
+    """Return the tiny model's document with the value at a dotted path replaced; a number is a list's index."""
     document = tiny_document()
     *parents, last = path.split(".")
     place: Any = document

@@ -24,7 +24,7 @@ NORM_RANGES = {"weight": (0.5, 1.5), "bias": (-0.4, 0.6), "running_mean": (-0.3,
 
 @dataclass(frozen=True)
 class Sizes:
-    """Of a network; as OpenPCDet's YAML names them."""
+    """Sizes of a network, named as in OpenPCDet's YAML."""
 
     point_features: int = 10
     channels: int = 6
@@ -44,7 +44,7 @@ UPWARDS = Sizes(layers=(0, 3), strides=(1, 2), filters=(4, 6), upsample_filters=
 
 @dataclass(frozen=True)
 class Project:
-    """How one of them names and uses its weights."""
+    """How one project names and uses its weights."""
 
     state: Callable[[Sizes, int], State]
     wrap: Callable[[State], Any]
@@ -96,7 +96,7 @@ class _Weights:
 
 
 def openpcdet_state(sizes: Sizes = SIZES, seed: int = 1) -> State:
-    """Give the state dict of OpenPCDet's PointPillar."""
+    """Return the state dict of OpenPCDet's PointPillar."""
     weights = _Weights(seed)
     weights.state["global_step"] = np.array([0])
     weights.layer("vfe.pfn_layers.0.linear", (sizes.channels, sizes.point_features))
@@ -117,7 +117,7 @@ def openpcdet_state(sizes: Sizes = SIZES, seed: int = 1) -> State:
 
 
 def mmdet_state(sizes: Sizes = SIZES, seed: int = 1) -> State:
-    """Give the state dict of zhulf0804/PointPillars."""
+    """Return the state dict of zhulf0804/PointPillars."""
     weights = _Weights(seed)
     weights.layer("pillar_encoder.conv", (sizes.channels, sizes.point_features, 1))
     weights.norm("pillar_encoder.bn", sizes.channels)
@@ -137,7 +137,7 @@ def mmdet_state(sizes: Sizes = SIZES, seed: int = 1) -> State:
 
 
 def mmdet3d_state(sizes: Sizes = SIZES, seed: int = 1) -> State:
-    """Give the state dict of mmdet3d's VoxelNet with PillarFeatureNet, SECOND, SECONDFPN and Anchor3DHead."""
+    """Return the state dict of mmdet3d's VoxelNet with PillarFeatureNet, SECOND, SECONDFPN and Anchor3DHead."""
     names = {
         "pillar_encoder.conv": "voxel_encoder.pfn_layers.0.linear",
         "pillar_encoder.bn": "voxel_encoder.pfn_layers.0.norm",

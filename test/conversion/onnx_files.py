@@ -46,7 +46,7 @@ class OnnxGraph:
         self._constants: list[bytes] = []
 
     def add(self, kind: str, inputs: list[str], output: str, **attributes: Attribute) -> str:
-        """Add an operator; give the name of its output."""
+        """Add an operator; return the name of its output."""
         parts = [field(1, name) for name in inputs]
         parts += [field(2, output), field(4, kind)]
         parts += [field(5, encode_attribute(name, value)) for name, value in attributes.items()]
@@ -120,7 +120,7 @@ def save_pfe(path: Path, config: ModelConfig, weights: PfeWeights, output: str =
 def save_rpn(path: Path, config: ModelConfig, weights: dict[str, np.ndarray], names: dict[str, str]) -> Path:
     """Write an RPN of one convolution and its heads, whose `weights` are under `backbone` and the names of the outputs.
 
-    `names` are what its canvas and outputs are called, where that is not what `config` says.
+    `names` are the names of its canvas and outputs, if they differ from `config`.
     """
     ports, stride = rpn_ports(config), config.rpn.stride
     called = {name: names.get(name, name) for name in (*ports.inputs, *ports.outputs)}

@@ -23,7 +23,7 @@ every_project = pytest.mark.parametrize("project", PROJECTS)
 
 
 def refusal(path: Path, description: Description | None = None) -> str:
-    """Fail to convert; give the sentence, and see that nothing is left behind."""
+    """Convert, expecting a failure; return the message, and check that nothing is left behind."""
     before = {item.name for item in path.parent.iterdir()}
     with pytest.raises(BundleError) as raised:
         import_checkpoint(path, path.parent / "bundle", description or Description(small_config(), None))
@@ -78,7 +78,7 @@ def test_a_missing_key_is_named(tmp_path: Path, project: str, key: str) -> None:
 @every_key
 @pytest.mark.parametrize("axis", [0, -1])
 def test_an_odd_shape_is_named(tmp_path: Path, project: str, key: str, axis: int) -> None:
-    """Where sizes follow from one another, it is either this tensor or the next that does not fit."""
+    """Sizes depend on one another, so either this tensor or the next does not fit."""
     state = state_of(project)
     state[key] = np.repeat(state[key], 2, axis=axis)
     message = refusal(save_checkpoint(project, tmp_path / "a.pth", state=state))

@@ -58,7 +58,7 @@ def assert_close(actual: np.ndarray, expected: np.ndarray, tolerance: float = TO
 
 
 def voxels_of(cloud: Points, bundle: ModelBundle) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Give padded points (P, N, 4), their counts (P,), and column and row (P, 2) of each pillar."""
+    """Return padded points (P, N, 4), their counts (P,), and column and row (P, 2) of each pillar."""
     groups = slow_pillars.group(cloud, bundle.config.grid)
     voxels = np.zeros((len(groups), bundle.config.grid.max_points_per_pillar, 4))
     for pillar, indices in enumerate(groups.values()):
@@ -226,7 +226,7 @@ def test_boxes_of_mmdet3d_are_those_of_its_version(tmp_path: Path, version: str 
 
 
 def own_checkpoint(**changes: Any) -> dict[str, Any]:
-    """Give a checkpoint of our own training."""
+    """Return a checkpoint of our own training."""
     config = yaml.safe_dump(to_mapping(small_config()))
     content = {"format": OWN_FORMAT, OWN_CONFIG_KEY: config, "model_state": openpcdet_state(), "epoch": 3}
     return {**content, **changes}

@@ -31,7 +31,7 @@ def make_ir(folder: Path, preset: str = PRESET) -> Path:
 
 
 def refusal(source: Path, preset: str, folder: Path) -> str:
-    """Fail to make a bundle; give the sentence, and see that nothing is left behind."""
+    """Make a bundle, expecting a failure; return the message, and check that nothing is left behind."""
     before = sorted(path.name for path in folder.parent.iterdir())
     with pytest.raises(BundleError) as raised:
         import_ir(source, preset, folder)
@@ -112,7 +112,7 @@ def test_with_fp16_weights_are_written_at_half_the_size(tmp_path: Path) -> None:
 
 def test_a_folder_that_is_no_bundle_is_not_overwritten(tmp_path: Path) -> None:
     source = make_ir(tmp_path / "ir")
-    with pytest.raises(BundleError, match=r"is no bundle; it is left alone$"):
+    with pytest.raises(BundleError, match=r"is not a bundle; it is left unchanged$"):
         import_ir(source, PRESET, source)
     assert not (source / CONFIG_NAME).exists()
 

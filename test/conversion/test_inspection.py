@@ -1,6 +1,6 @@
 # Copyright 2026 The pointpillars_ov_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""What is said of networks: arithmetic counted by hand, precision and bytes of graphs that are known."""
+"""Summaries of networks: operations counted by hand, precision and bytes of known graphs."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ RPN_MACS = {
     "up 4": 4 * 6 * 32 * 16 * 16,
     "heads": 16 * 24 * 32 * (14 + 2 + 4),
 }
-"""Of rpn_models: output cells x channels out x channels in x kernel; of deconvolutions, input cells."""
+"""Multiply-adds of rpn_models: output cells x channels out x channels in x kernel; of deconvolutions, input cells."""
 
 
 def weights(*shape: int) -> ov.Node:

@@ -29,7 +29,7 @@ EXACT = {"INFERENCE_PRECISION_HINT": "f32"}
 
 
 def one_class() -> ModelConfig:
-    """Give a small network whose three outputs differ in shape, and whose convolution over 7 slots has three taps."""
+    """Return a small network whose three outputs differ in shape, and whose convolution over 7 slots has three taps."""
     car = {"class_name": "Car", "size": [0.83, 0.37, 0.31], "bottom_z": -1.7, "angles": [0.0, 1.57]}
     return tiny_config(grid={"max_points_per_pillar": 7}, anchors=[car], anchor_mask=None)
 
@@ -41,7 +41,7 @@ def save_graphs(folder: Path, config: ModelConfig, pooling: str = "maximum", ren
 
 
 def refusal(graphs: Graphs, config: ModelConfig) -> str:
-    """Fail to convert; give the sentence, and see that nothing is left behind."""
+    """Convert, expecting a failure; return the message, and check that nothing is left behind."""
     folder = graphs.rpn.parent / "bundle"
     with pytest.raises(BundleError) as raised:
         import_onnx(graphs, config, folder)

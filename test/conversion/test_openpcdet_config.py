@@ -38,7 +38,7 @@ def anchor_set(name: str) -> dict[str, Any]:
 
 
 def document() -> dict[str, Any]:
-    """Give what OpenPCDet's pointpillar.yaml for KITTI says of the network."""
+    """Return the contents of OpenPCDet's pointpillar.yaml for KITTI."""
     voxels = {
         "NAME": "transform_points_to_voxels",
         "VOXEL_SIZE": [0.16, 0.16, 4],
@@ -95,7 +95,7 @@ def document() -> dict[str, Any]:
 
 
 def changed(where: str, value: Any) -> dict[str, Any]:
-    """Give the document with another value at a dotted path; None takes it out."""
+    """Return the document with another value at a dotted path; None removes it."""
     tree = copy.deepcopy(document())
     *parents, last = [int(part) if part.isdigit() else part for part in where.split(".")]
     part: Any = tree
@@ -248,7 +248,7 @@ def test_a_missing_file_is_named(tmp_path: Path) -> None:
 
 
 def small_document() -> dict[str, Any]:
-    """Give the file of the small network of these tests."""
+    """Return the file of the small network of these tests."""
     tree = document()
     tree["DATA_CONFIG"]["POINT_CLOUD_RANGE"] = [0, -2.4, -3, 5.12, 2.4, 1]
     tree["DATA_CONFIG"]["DATA_PROCESSOR"][1]["VOXEL_SIZE"] = [0.16, 0.2, 4]

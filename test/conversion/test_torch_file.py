@@ -23,7 +23,7 @@ every_format = pytest.mark.parametrize("form", SAVERS)
 
 
 def refusal(path: Path, *keys: str) -> str:
-    """Open the file, and read the tensors under `keys`; give the sentence that this ends with."""
+    """Open the file, and read the tensors under `keys`, expecting a failure; return the message."""
     with pytest.raises(BundleError) as raised:
         file = open_torch_file(path)
         for key in keys:

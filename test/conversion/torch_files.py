@@ -34,7 +34,7 @@ class Global:
         self.module, self.name = module, name
 
     def __call__(self) -> None:
-        """Let the pickler take it for a function; it is never called."""
+        """Make the pickler treat it as a function; it is never called."""
 
 
 class Call:
@@ -107,7 +107,7 @@ class _Pickler(pickle._Pickler):  # type: ignore[name-defined]
 
 
 def pickled(content: Any, storages: list[_Storage], legacy: bool = False) -> bytes:
-    """Give the pickle of `content`, and append what lies outside it to `storages`."""
+    """Return the pickle of `content`, and append the data stored outside it to `storages`."""
     stream = io.BytesIO()
     _Pickler(stream, storages, legacy).dump(content)
     return stream.getvalue()

@@ -21,7 +21,7 @@ TURNS = [0.0, 0.7, 0.8, 1.57, -1.57, 2.3, 2.4, math.pi, -0.7, -0.8, 5.5, 5.6]
 
 
 def turned_config(convention: AngleConvention) -> ModelConfig:
-    """Give the tiny model with a long anchor at every angle that could fall to the wrong side."""
+    """Return the tiny model with a long anchor at every angle that could be rounded to the wrong side."""
     anchor = {"class_name": "Car", "size": [0.83, 0.37, 0.31], "bottom_z": -1.7, "angles": TURNS}
     return tiny_config(anchors=[anchor], box_coder={"angle": convention.value})
 

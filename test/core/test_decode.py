@@ -60,7 +60,7 @@ def silent_outputs(config: ModelConfig) -> Outputs:
 
 
 def cloud_everywhere(config: ModelConfig) -> Pillars:
-    """Give pillars of a cloud dense enough for the mask to let some anchors pass and some not."""
+    """Return pillars of a cloud dense enough for the mask to pass some anchors and reject others."""
     points = random_cloud(np.random.default_rng(1), 150, config.grid)
     return grouped(points, config.grid)
 
@@ -331,7 +331,7 @@ def test_a_threshold_of_an_unknown_class_is_named() -> None:
 
 
 def test_each_class_has_its_own_threshold_and_another_one_far_away() -> None:
-    """What is kept of all boxes is what a loop over them keeps."""
+    """The boxes kept equal those of a plain loop."""
     config = unmasked()
     random = np.random.default_rng(3)
     outputs = random_outputs(config, random, mean_logit=0.0)

@@ -14,7 +14,7 @@ BOX = np.array([10.0, -3.0, -1.0, 4.0, 1.6, 1.5, 0.3], np.float32)
 
 
 def detections(*rows: tuple[float, float, float, int]) -> Detections:
-    """Give detections at x, y with score and label."""
+    """Return detections at x, y with score and label."""
     boxes = np.array([[x, y, -1.0, 4.0, 1.6, 1.5, 0.0] for x, y, _, _ in rows], np.float32).reshape(-1, 7)
     scores = np.array([row[2] for row in rows], np.float32)
     return Detections(boxes, scores, np.array([row[3] for row in rows], np.int32))

@@ -19,7 +19,7 @@ Boxes = npt.NDArray[np.float32]
 
 
 def random_boxes(rng: np.random.Generator, count: int, extent: float = 4.0) -> Boxes:
-    """Give boxes (count, 7) so close that most of them overlap."""
+    """Return boxes (count, 7) so close that most of them overlap."""
     boxes = np.empty((count, 7), np.float32)
     boxes[:, :3] = rng.uniform(-extent, extent, (count, 3))
     boxes[:, 3:6] = rng.uniform(0.2, 5.0, (count, 3))

@@ -35,7 +35,7 @@ def random_weights(rng: np.random.Generator, pooling: str, slots: int) -> PfeWei
 
 
 def random_cloud(rng: np.random.Generator, size: int, grid: GridConfig, corner: float = 1.0) -> np.ndarray:
-    """Give points over the range, or crowded into a corner of it."""
+    """Return points over the range, or crowded into a corner of it."""
     low = np.array([grid.x_range[0], grid.y_range[0], grid.z_range[0], 0.0])
     high = np.array([grid.x_range[1], grid.y_range[1], grid.z_range[1], 1.0])
     return (low + (high - low) * rng.uniform(0, (corner, corner, 1, 1), (size, 4))).astype(np.float32)
@@ -72,7 +72,7 @@ def test_pillars_of_every_fullness_are_encoded_as_by_the_twin(pooling: str, coun
 
 
 def test_padding_wins_over_points_below_it() -> None:
-    """A slot without a point gives ReLU(bias), which the maximum must see; a full pillar has no such slot."""
+    """A slot without a point yields ReLU(bias), which the maximum must include; a full pillar has no such slot."""
     grid = grid_of(slots=2)
     weights = PfeWeights(np.zeros((9, 1), np.float32), np.ones(1, np.float32), None)
     weights.linear[3] = -10.0

@@ -48,7 +48,7 @@ def test_random_clouds_are_grouped_as_by_the_twin(grid: GridConfig, count: int, 
 
 @pytest.mark.parametrize("grid", GRIDS.values(), ids=GRIDS)
 def test_clouds_on_a_fine_lattice_are_grouped_as_by_the_twin(grid: GridConfig) -> None:
-    """Coordinates with two decimals, as many sensors give them, lie on cell borders all the time."""
+    """Coordinates with two decimals, as many sensors report them, often lie on cell borders."""
     rng = np.random.default_rng(4)
     points = np.round(random_cloud(rng, 700, grid) / 0.04) * np.float32(0.04)
     assert_same_as_twin(grouped(points, grid), points, grid)

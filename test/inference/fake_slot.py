@@ -22,7 +22,7 @@ PATIENCE_S = 10.0
 
 
 def cloud(number: int) -> Points:
-    """Give a cloud that is known by its number: as many points, all at x = number."""
+    """Return a cloud identified by its number: that many points, all at x = number."""
     return np.full((number + 1, 4), number, np.float32)
 
 
@@ -45,7 +45,7 @@ class FakeDevice:
     """Keeps the inferences under way, the log of all steps, and the failures ordered by the test."""
 
     def __init__(self, automatic: bool = False) -> None:
-        """With `automatic`, every inference ends at once, on a thread of its own."""
+        """Let every inference end at once, on its own thread, if `automatic`."""
         self.changed = threading.Condition()
         self.steps: list[tuple[str, int]] = []
         self.threads: set[str] = set()
@@ -64,7 +64,7 @@ class FakeDevice:
             raise self.failures[name, number]
 
     def start(self, inference: Inference, run: Run) -> None:
-        """Begin an inference."""
+        """Start an inference."""
         with self.changed:
             self._running[inference] = run
             self.changed.notify_all()
@@ -167,7 +167,7 @@ class Received:
             self.changed.notify_all()
 
     def await_count(self, count: int) -> list[FrameResult]:
-        """Wait for so many results."""
+        """Wait for `count` results."""
         with self.changed:
             assert self.changed.wait_for(lambda: len(self.results) >= count, PATIENCE_S), self.results
             return list(self.results)

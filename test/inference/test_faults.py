@@ -41,14 +41,14 @@ Bundles = dict[Weakness, ModelBundle]
 
 @pytest.fixture(scope="module")
 def bundles(tmp_path_factory: pytest.TempPathFactory) -> Bundles:
-    """Give a bundle for each way in which a network may not bear bright clouds."""
+    """Return a bundle for each way in which a network may fail on bright clouds."""
     weaknesses = [Weakness(network, trouble) for network in ("pfe", "rpn") for trouble in Trouble]
     return {weakness: save_toy_bundle(tmp_path_factory.mktemp("toy"), weakness) for weakness in weaknesses}
 
 
 @pytest.fixture(scope="module")
 def wanted(tmp_path_factory: pytest.TempPathFactory) -> list[Detections]:
-    """Give what is in each cloud, found one by one by networks that neither fail nor hang."""
+    """Return the detections in each cloud, found one by one by networks that neither fail nor hang."""
     engine = Engine(save_toy_bundle(tmp_path_factory.mktemp("toy")), RUNTIME)
     detections = [engine.slots[0].detect(toy_cloud(number), engine.settings) for number in range(CLOUDS)]
     assert len({detected.scores.tobytes() for detected in detections if len(detected)}) == CLOUDS
@@ -68,7 +68,7 @@ def assert_right(results: list[FrameResult], wanted: list[Detections]) -> None:
 
 
 def wait_until(condition: Callable[[], bool]) -> None:
-    """Ask until it holds; an Event that nobody sets is the pause between."""
+    """Poll until it holds; an Event that nobody sets is the pause in between."""
     pause = threading.Event()
     for _ in range(int(LONG_S / 0.02)):
         if condition():

@@ -34,7 +34,7 @@ def test_latency_does_one_stage_after_the_other_and_nothing_beside() -> None:
 
 
 def test_balanced_prepares_and_encodes_the_next_frame_while_the_rpn_runs() -> None:
-    """T0…T9 where the RPN takes longer than what it hides, as on the origin's machine; for every frame."""
+    """T0…T9 if the RPN takes longer than the work it hides, as on the machine of Intel's paper; for every frame."""
     rig = Rig(Mode.BALANCED, durations=ORIGIN, slow_down=2.0)
     rig.send(range(20))
     rig.run()
@@ -148,7 +148,7 @@ def test_the_mode_changes_while_running_and_no_cloud_is_lost(before: Mode, after
 
 
 def frames_at_once(rig: Rig, since: int) -> int:
-    """Give the greatest number of frames in flight together, of those from `since` on."""
+    """Return the maximum number of frames in flight, from frame `since` on."""
     begins, ends = rig.spans_ns(Stage.PILLARS), rig.spans_ns(Stage.DECODE)
     spans = [(begins[n][0], ends[n][1]) for n in ends if n >= since]
     return max(sum(begin <= at < end for begin, end in spans) for at, _ in spans)
@@ -255,7 +255,7 @@ def test_the_mode_has_its_number_of_slots_while_one_hangs_and_when_it_is_back(mo
 
 
 def frames_begun(rig: Rig, begin_ns: int, end_ns: int) -> list[int]:
-    """Give the frames that were begun in a span of time."""
+    """Return the frames started in a span of time."""
     return [n for n, (at_ns, _) in rig.spans_ns(Stage.PILLARS).items() if begin_ns <= at_ns < end_ns]
 
 

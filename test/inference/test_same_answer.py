@@ -1,6 +1,6 @@
 # Copyright 2026 The pointpillars_ov_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""The most valuable test: the same frames down every variant of the road give the same detections, in order."""
+"""The most valuable test: the same frames give the same detections in every configuration, in order."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class Case(NamedTuple):
     bundle: ModelBundle
     clouds: list[np.ndarray]
     expected: list[Detections]
-    """What is in them, found without slots, blocks and threads."""
+    """Their detections, found without slots, blocks and threads."""
 
 
 @pytest.fixture(scope="module", params=["bundled", pytest.param("kitti_car", marks=needs_shared_data)])
@@ -86,7 +86,7 @@ VARIANTS = [
 
 
 def name(runtime: RuntimeConfig) -> str:
-    """Say what sets a variant apart."""
+    """Return what distinguishes a variant."""
     values = (runtime.mode, runtime.encoder, runtime.precision, runtime.pfe_shape)
     words = [*(value.value for value in values), str(runtime.pfe_block), "lean" * runtime.lean_rpn]
     return "-".join([*words, runtime.rpn_device])

@@ -1,6 +1,6 @@
 # Copyright 2026 The pointpillars_ov_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""A whole bundle of toy networks for the CPU, in which one fails, hangs or gives NaN when a cloud is too bright."""
+"""A complete bundle of toy networks for the CPU, one of which fails, hangs or returns NaN if a cloud is too bright."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ from test.builders import Points, random_cloud, tiny_config
 from test.inference.toy_models import parameter, save_toy_pfe
 
 _STEPS = 250_000
-"""Of about 7 us each."""
+"""Number of steps, of about 7 us each."""
 _TOO_BRIGHT = 1e4
 _SIZE = 64
 
 
 class Trouble(Enum):
-    """What comes of a cloud that is too bright."""
+    """Effect of a cloud that is too bright."""
 
     FAILS = 0
     """The plugin throws while the inference runs."""
@@ -46,7 +46,7 @@ class Weakness(NamedTuple):
 
 
 def save_toy_bundle(folder: Path, weakness: Weakness | None = None, seed: int = 5) -> ModelBundle:
-    """Write the bundle of the tiny model; other seeds give RPNs of other weights, under other names."""
+    """Write the bundle of the tiny model; other seeds give RPNs with other weights and names."""
     config = dataclasses.replace(tiny_config(), name=f"toy_{seed}")
     sources = folder / "sources"
     sources.mkdir(parents=True)
@@ -63,14 +63,14 @@ def save_toy_bundle(folder: Path, weakness: Weakness | None = None, seed: int = 
 
 
 def toy_cloud(number: int, bright: bool = False) -> Points:
-    """Give a cloud of its own for each number; one point of a bright one is of a wild intensity."""
+    """Return a different cloud for each number; a bright one has one point with an extreme intensity."""
     cloud = random_cloud(np.random.default_rng(number), 60, tiny_config().grid)
     cloud[0] = (1.0, 0.0, -1.0, (100 + number) * _TOO_BRIGHT if bright else 0.5)
     return cloud
 
 
 def toy_rpn(config: ModelConfig, seed: int = 5) -> ov.Model:
-    """Give an RPN that weighs the cells that an output cell covers."""
+    """Return an RPN that computes a weighted sum of the cells under an output cell."""
     ports, stride = rpn_ports(config), config.rpn.stride
     canvas = parameter(config.rpn.input, config.canvas_shape)
     random, results = np.random.default_rng(seed), []
@@ -106,7 +106,7 @@ def weaken(model: ov.Model, watched: str, trouble: Trouble) -> None:
 
 
 def _impossible(excess: ov.Node) -> ov.Node:
-    """Give a number that cannot be worked out if `excess` is above 0: six ones do not fill two rows of four.
+    """Return a number that cannot be worked out if `excess` is above 0: six ones do not fill two rows of four.
 
     Once it has failed, the plugin lets the same shape pass, so each cloud must ask for another one.
     """
@@ -116,7 +116,7 @@ def _impossible(excess: ov.Node) -> ov.Node:
 
 
 def _endless(excess: ov.Node, count: int) -> ov.Node:
-    """Give a number that takes `count` steps to work out if `excess` is above 0."""
+    """Return a number that takes `count` steps to compute if `excess` is above 0."""
     steps = ops.multiply(ops.minimum(excess, np.int64(1)), np.int64(count))
     before = ops.parameter([_SIZE, _SIZE], np.float32)
     after = ops.matmul(before, np.full((_SIZE, _SIZE), 1 / _SIZE, np.float32), False, False)

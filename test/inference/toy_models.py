@@ -16,7 +16,7 @@ from pointpillars_ov_ros.model.ports import pfe_ports
 
 
 def parameter(name: str, shape: tuple[int, ...], kind: type = np.float32) -> ov.Node:
-    """Give an input tensor called `name`."""
+    """Return an input tensor called `name`."""
     node = ops.parameter(list(shape), kind, name=name)
     node.output(0).set_names({name})
     return node
@@ -36,7 +36,7 @@ def save_doubler(folder: Path, shape: tuple[int, ...] = (1, 4), kind: type = np.
 
 
 def save_reshaper(folder: Path) -> Path:
-    """Save a network that gives the sum of six ones reshaped to the rows and columns in 'in'.
+    """Save a network that returns the sum of six ones reshaped to the rows and columns in 'in'.
 
     It fails at run time unless their product is six.
     """

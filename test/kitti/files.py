@@ -11,7 +11,7 @@ Array = npt.NDArray[np.float64]
 
 
 def turn(axis: int, angle: float) -> Array:
-    """Give the rotation matrix about an axis."""
+    """Return the rotation matrix about an axis."""
     a, b = [k for k in range(3) if k != axis]
     matrix = np.eye(3)
     matrix[a, a] = matrix[b, b] = np.cos(angle)
@@ -26,7 +26,7 @@ PROJECTION = np.array([[700.0, 0, 600, 40], [0, 700, 180, 0.2], [0, 0, 1, 0.003]
 
 
 def calibration_text(rectification: Array | None = None, velo_to_cam: Array | None = None) -> str:
-    """Give a calib file with all the keys of KITTI."""
+    """Return a calib file with all the keys of KITTI."""
     rectification = np.eye(3) if rectification is None else rectification
     velo_to_cam = np.hstack([AXES, MOUNTING]) if velo_to_cam is None else velo_to_cam
     matrices = {
@@ -42,7 +42,7 @@ def calibration_text(rectification: Array | None = None, velo_to_cam: Array | No
 
 
 def numbers(values: Array) -> str:
-    """Give numbers in a row, precisely."""
+    """Return a row of numbers, in full precision."""
     return " ".join(f"{value:.12e}" for value in values.ravel())
 
 
@@ -52,6 +52,6 @@ def label_line(
     location: tuple[float, float, float] = (2.0, 1.7, 20.0),
     rotation_y: float = 0.1,
 ) -> str:
-    """Give a line of a label file; `size` is height, width, length."""
+    """Return a line of a label file; `size` is height, width, length."""
     values = (0.25, 1, -1.5, 100.0, 110.0, 200.0, 210.0, *size, *location, rotation_y)
     return " ".join([kind, *(f"{value:.9g}" for value in values)])

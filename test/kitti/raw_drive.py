@@ -19,7 +19,7 @@ MISSING = 1
 
 
 def write_drive(day: Path, clouds: int) -> Path:
-    """Write a day with one drive of `clouds` clouds and as many images; gives the drive's folder."""
+    """Write a day with one drive of `clouds` clouds and as many images; return the drive's folder."""
     drive = day / "2011_09_26_drive_0001_sync"
     drive.mkdir(parents=True)
     (day / "calib_cam_to_cam.txt").write_text(

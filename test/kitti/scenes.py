@@ -23,12 +23,12 @@ SIZES = {
 }
 """Height, width, length (m)."""
 SHARES = (0.42, 0.08, 0.2, 0.05, 0.15, 0.05, 0.05)
-"""Of the kinds among the objects."""
+"""Ratios of the kinds of objects."""
 SCORED = ("Car", "Pedestrian", "Cyclist")
 
 
 def image_box(location: np.ndarray, size: np.ndarray) -> tuple[float, float, float, float]:
-    """Give a 2D box about where such an object would be seen."""
+    """Return a 2D box roughly where such an object would be visible."""
     x, y, z = location
     height, width, length = size
     reach = max(width, length) / 2
@@ -44,7 +44,7 @@ def an_object(
     rotation_y: float = 0.3,
     **changes: object,
 ) -> KittiObject:
-    """Give a visible, whole object, seen where its position says."""
+    """Return a visible, complete object, consistent with its position."""
     size = SIZES[kind] if size is None else size
     alpha = rotation_y - math.atan2(location[0], location[2])
     box = image_box(np.array(location), np.array(size))
@@ -53,14 +53,14 @@ def an_object(
 
 
 def dont_care(box: tuple[float, float, float, float]) -> KittiObject:
-    """Give a region in which nothing is labelled, with the numbers that KITTI fills in."""
+    """Return a region in which nothing is labelled, with the numbers that KITTI fills in."""
     return KittiObject("DontCare", -1, -1, -10, box, -1, -1, -1, (-1000, -1000, -1000), -10)
 
 
 def random_frames(
     rng: np.random.Generator, frames: int, objects: int = 8, extra: int = 3, scores: int = 10_000
 ) -> tuple[Frames, Frames]:
-    """Give ground truth and detections: found, shifted, turned, doubled, mistaken, too low, false, in regions.
+    """Return ground truth and detections: found, shifted, turned, doubled, mistaken, too low, false, in regions.
 
     About `objects` objects and `extra` false detections a frame; scores are multiples of 1 / `scores`.
     """
@@ -78,7 +78,7 @@ def random_frames(
 
 
 def random_object(rng: np.random.Generator, kinds: tuple[str, ...] = tuple(SIZES)) -> KittiObject:
-    """Give an object anywhere ahead, occluded and truncated by chance."""
+    """Return an object anywhere ahead, occluded and truncated by chance."""
     shares = None if kinds == SCORED else SHARES
     kind = kinds[rng.choice(len(kinds), p=shares)]
     size = tuple((np.array(SIZES[kind]) * rng.uniform(0.8, 1.2, 3)).round(2).tolist())
@@ -91,7 +91,7 @@ def random_object(rng: np.random.Generator, kinds: tuple[str, ...] = tuple(SIZES
 
 
 def random_answers(rng: np.random.Generator, label: KittiObject, scores: int) -> list[KittiObject]:
-    """Give the detections of one object: none, one or several, of the right class mostly."""
+    """Return the detections of one object: none, one or several, of the right class mostly."""
     count = rng.choice(4, p=(0.15, 0.6, 0.2, 0.05))
     answers = []
     for _ in range(count):
@@ -120,12 +120,12 @@ def random_answers(rng: np.random.Generator, label: KittiObject, scores: int) ->
 
 
 def scored(rng: np.random.Generator, result: KittiObject, scores: int) -> KittiObject:
-    """Give the detection with a score."""
+    """Return the detection with a score."""
     return result._replace(score=round(float(rng.integers(1, scores) / scores), 6))
 
 
 def around(rng: np.random.Generator, box: tuple[float, float, float, float]) -> tuple[float, float, float, float]:
-    """Give a region that covers most of a box."""
+    """Return a region that covers most of a box."""
     width, height = box[2] - box[0], box[3] - box[1]
     margin = rng.uniform(-0.2, 0.3, 4) * (width, height, width, height) * (-1, -1, 1, 1)
     left, top, right, bottom = (np.array(box) + margin).round(2).tolist()

@@ -54,7 +54,7 @@ LOW = FOUND._replace(bbox=(100.0, 100.0, 200.0, 124.9))
 
 
 def test_an_object_that_only_a_low_detection_answers_is_neither_found_nor_missed() -> None:
-    """So KITTI's kit has it: the detection is ignored, and takes the object along."""
+    """As in KITTI's kit, the detection is ignored, and so is its object."""
     (got,) = count([[CAR]], [[LOW]])
     assert (got.found, got.missed, got.false) == (0, 0, 0)
     (got,) = count([[CAR, an_object("Car", (-8.0, 1.7, 20.0))]], [[LOW]])

@@ -20,7 +20,7 @@ from test.reference import kitti_ap as slow
 
 LEVELS = tuple(difficulty.name for difficulty in DIFFICULTIES)
 AWAY = (-8.0, 1.7, 20.0)
-"""A place where the scenes worked out by hand have no object."""
+"""A place without objects in the hand-made scenes."""
 
 WITHOUT_BOX = {"location": (-1000.0, -1000.0, -1000.0), "height": -1.0, "width": -1.0, "length": -1.0}
 
@@ -43,17 +43,17 @@ def curve_of(
 
 
 def cars(count: int) -> Frames:
-    """Give so many frames with a car in each."""
+    """Return `count` frames with one car each."""
     return [[an_object("Car")] for _ in range(count)]
 
 
 def at(score: float, label: KittiObject | None = None, **changes: object) -> KittiObject:
-    """Give a detection just where `label` is (a car where the cars are)."""
+    """Return a detection exactly at `label` (by default a car of `cars`)."""
     return (an_object("Car") if label is None else label)._replace(score=score, **changes)
 
 
 def sixty_of_eighty(*others: KittiObject) -> tuple[Frames, Frames]:
-    """Give 80 cars, the first 60 found at scores 0.99, 0.98 … 0.40; `others` are detected in the first 20 frames."""
+    """Return 80 cars, the first 60 found at scores 0.99, 0.98 … 0.40; `others` are detected in the first 20 frames."""
     found = [[at((99 - k) / 100)] if k < 60 else [] for k in range(80)]
     for k in range(20):
         found[k] += others
@@ -194,7 +194,7 @@ def test_detecting_a_neighbour_is_neither_right_nor_wrong(
     ],
 )
 def test_objects_count_where_they_are_easy_enough(changes: dict[str, object], counted_in: Sequence[str]) -> None:
-    """One that does not count may be found, or not, without consequence."""
+    """An object that does not count may be found or missed without consequence."""
     hard_one = an_object("Car", AWAY)._replace(**changes)
     truth = [[an_object("Car"), hard_one] for _ in range(41)]
     only_easy = [[at(0.9)] for _ in truth]
@@ -286,7 +286,7 @@ def test_of_detections_in_the_image_alone_only_2d_is_scored() -> None:
 
 
 def test_a_detection_without_box_lies_in_the_dont_care_region_without_one() -> None:
-    """From above, that is: so the development kit has it, which puts both of them a kilometre away."""
+    """In bird's-eye view, as in the development kit, which places both a kilometre away."""
     truth, found = sixty_of_eighty(FALSE._replace(**WITHOUT_BOX))
     for frame in truth:
         frame.append(dont_care((0, 0, 5, 5)))
@@ -298,7 +298,7 @@ def test_a_detection_without_box_lies_in_the_dont_care_region_without_one() -> N
 def test_an_object_that_does_not_count_takes_its_detection_all_the_same(
     order: tuple[int, int], expected: float
 ) -> None:
-    """In the order of the file: what comes first has the choice."""
+    """In file order: the first object chooses first."""
     both = (an_object("Car", occluded=3), an_object("Car"))
     truth = [[both[k] for k in order] for _ in range(41)]
     curve = curve_of(truth, [[at(0.9)] for _ in truth])

@@ -25,7 +25,7 @@ Boxes = npt.NDArray[np.float64]
 
 
 def random_boxes(rng: np.random.Generator, count: int) -> Boxes:
-    """Give boxes (count, 7), `ObjectArrays.boxes`, so close that most of them overlap."""
+    """Return boxes (count, 7), `ObjectArrays.boxes`, so close that most of them overlap."""
     boxes = np.empty((count, 7))
     boxes[:, :2] = rng.uniform(-3, 3, (count, 2))
     boxes[:, 2] = rng.uniform(-1, 1, count)
@@ -35,7 +35,7 @@ def random_boxes(rng: np.random.Generator, count: int) -> Boxes:
 
 
 def shapely_overlaps(first: Boxes, second: Boxes, of_second: bool) -> tuple[Boxes, Boxes]:
-    """Give the overlaps from above and of volumes of pairs of boxes."""
+    """Return the BEV and 3D overlaps of pairs of boxes."""
     a, b = (np.array([slow_nms.rectangle(box) for box in boxes]) for boxes in (first, second))
     common, area_a, area_b = shapely.area(shapely.intersection(a, b)), shapely.area(a), shapely.area(b)
     low, high = (np.stack([one[:, 2] - shift * one[:, 5] for one in (first, second)]) for shift in (1, 0))

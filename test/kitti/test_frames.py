@@ -128,7 +128,7 @@ def test_the_shared_frames_are_complete() -> None:
 
 
 def png_head(width: int, height: int) -> bytes:
-    """Give the first bytes of a PNG file."""
+    """Return the first bytes of a PNG file."""
     return b"\x89PNG\r\n\x1a\n" + struct.pack(">I4sII", 13, b"IHDR", width, height) + b"\x08\x02\0\0\0"
 
 

@@ -30,7 +30,7 @@ def calibration(folder: Path) -> Calibration:
 
 
 def to_label(box: npt.NDArray[np.float32], T_camera_lidar: npt.NDArray[np.float64]) -> str:
-    """Give the KITTI label of a lidar box, by the definitions of the development kit."""
+    """Return the KITTI label of a lidar box, by the definitions of the development kit."""
     x, y, z, length, width, height, yaw = (float(value) for value in box)
     bottom = T_camera_lidar @ np.array([x, y, z - height / 2, 1.0])
     return label_line("Car", (height, width, length), tuple(bottom[:3]), -yaw - math.pi / 2)

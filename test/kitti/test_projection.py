@@ -1,6 +1,6 @@
 # Copyright 2026 The pointpillars_ov_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Detections in the lidar frame as KITTI results: there and back, and where they are seen."""
+"""Detections in the lidar frame as KITTI results: round trips, and visibility."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ CLASSES = ("Car", "Pedestrian")
 
 @pytest.fixture
 def calibration(tmp_path: Path) -> Calibration:
-    """Give a calibration in which nothing is quite straight."""
+    """Return a calibration in which no axis is exactly aligned."""
     path = tmp_path / "calib.txt"
     path.write_text(calibration_text(turn(0, 0.02) @ turn(2, -0.03), np.hstack([turn(1, 0.05) @ AXES, MOUNTING])))
     return read_calibration(path)
@@ -37,7 +37,7 @@ def detected(boxes: Boxes) -> Detections:
 
 
 def random_boxes(seed: int, count: int, low: float = 4.0) -> Boxes:
-    """Give boxes ahead of the camera, (count, 7)."""
+    """Return boxes ahead of the camera, (count, 7)."""
     rng = np.random.default_rng(seed)
     x, y = rng.uniform(low, 60, count), rng.uniform(-0.7, 0.7, count)
     sides = rng.uniform(0.5, 5.0, (count, 3))
@@ -46,7 +46,7 @@ def random_boxes(seed: int, count: int, low: float = 4.0) -> Boxes:
 
 
 def seen_extent(result: KittiObject, size: tuple[int, int]) -> list[float]:
-    """Give the 2D box of points spread over the edges of the 3D box, clipped."""
+    """Return the 2D box of points spread over the edges of the 3D box, clipped."""
     share = np.linspace(-0.5, 0.5, 2001)
     points = []
     for axis in range(3):
@@ -89,7 +89,7 @@ def test_2d_boxes_hold_just_what_the_3d_boxes_show(calibration: Calibration, siz
 
 
 def test_a_box_beside_the_camera_reaches_to_the_border(calibration: Calibration) -> None:
-    """Some of its corners are behind the camera, where the projection turns everything round."""
+    """Some of its corners are behind the camera, where the projection is inverted."""
     box = np.array([[1.0, -2.2, -0.8, 4.5, 1.8, 1.5, 0.0]], np.float32)
     (result,) = to_results(detected(box), CLASSES, calibration)
     assert result.bbox[2:] == (IMAGE_SIZE[0] - 1, IMAGE_SIZE[1] - 1)

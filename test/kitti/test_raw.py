@@ -83,12 +83,12 @@ def test_what_is_no_time_is_named_with_its_line(tmp_path: Path, line: str) -> No
     path.write_text(f"2011-09-26 13:02:25.9\n{line}\n")
     with pytest.raises(DatasetError) as refusal:
         read_times(path)
-    assert str(refusal.value).startswith(f"{path}:2: {line!r} is no time")
+    assert str(refusal.value).startswith(f"{path}:2: {line!r} is not a time")
 
 
 @pytest.mark.parametrize("time", ["9999-12-31 23:59:61.9", "0001-01-01 00:00:00", "2011-09-26 13:02:25.-5"])
 def test_times_that_no_stamp_holds_are_refused(tmp_path: Path, time: str) -> None:
     path = tmp_path / "timestamps.txt"
     path.write_text(f"2011-09-26 13:02:25.9\n{time}\n")
-    with pytest.raises(DatasetError, match=r"timestamps\.txt:2: .* is no time"):
+    with pytest.raises(DatasetError, match=r"timestamps\.txt:2: .* is not a time"):
         read_times(path)

@@ -71,7 +71,7 @@ def test_a_folder_with_anything_but_results_is_left_alone(tmp_path: Path, name: 
 
 def test_a_file_in_the_place_of_the_folder_is_left_alone(tmp_path: Path) -> None:
     path = write(tmp_path / "results", "mine")
-    with pytest.raises(DatasetError, match=r"is no folder; it is left alone$"):
+    with pytest.raises(DatasetError, match=r"is not a folder; it is left unchanged$"):
         write_results(path, {})
     assert path.read_text() == "mine"
 

@@ -31,7 +31,7 @@ def car(x: float, z: float, score: float | None = None) -> KittiObject:
 
 
 def frames(near: int, far: int, seed: int = 1) -> tuple[ObjectArrays, ObjectArrays]:
-    """Return truth and detections: right ones score high where they are near, lower far away, wrong ones below both."""
+    """Return truth and detections: right ones score high nearby and lower far away, wrong ones below both."""
     random, truth, found = np.random.default_rng(seed), [], []
     for distance, count, mean in ((15.0, near, 0.7), (50.0, far, 0.45)):
         for _ in range(count):

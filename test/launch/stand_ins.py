@@ -1,6 +1,6 @@
 # Copyright 2026 The pointpillars_ov_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Running launch files where there is no `launch`: every action is taken for what it was made of."""
+"""Running launch files without `launch`: every action is represented by its arguments."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class Said:
         self.named = named
 
     def perform(self, context: dict[str, str]) -> str:
-        """Give the value of a LaunchConfiguration."""
+        """Return the value of a LaunchConfiguration."""
         return context[self.positional[0]]
 
 
@@ -39,7 +39,7 @@ class Everything(ModuleType):
 
 
 class LaunchFile:
-    """What a launch file says, that of the ones it includes among it."""
+    """Contents of a launch file, including those of included files."""
 
     def __init__(self, path: Path, patch: pytest.MonkeyPatch) -> None:
         for part in _PARTS:
@@ -54,17 +54,17 @@ class LaunchFile:
         ]
 
     def of(self, kind: str) -> list[Said]:
-        """Give its own actions of a kind."""
+        """Return its own actions of a kind."""
         return [action for action in self.actions if type(action).__name__ == kind]
 
     def defaults(self) -> dict[str, str]:
-        """Give the arguments' defaults: its own win over those of included files."""
+        """Return the arguments' defaults: its own win over those of included files."""
         included = {name: value for file in self.included for name, value in file.defaults().items()}
         declared = self.of("DeclareLaunchArgument")
         return {**included, **{said.positional[0]: said.named["default_value"] for said in declared}}
 
     def perform(self, arguments: dict[str, str]) -> list[Any]:
-        """Give what it does with these arguments and all the defaults."""
+        """Return its actions with these arguments and all defaults."""
         context = {**self.defaults(), **arguments}
         done = []
         for action, kind in ((action, type(action).__name__) for action in self.actions):
@@ -78,6 +78,6 @@ class LaunchFile:
         return done
 
     def started(self, **arguments: str) -> dict[str, Said]:
-        """Give the nodes that it starts, by executable."""
+        """Return the nodes that it starts, by executable."""
         kinds = ("Node", "LifecycleNode")
         return {a.named["executable"]: a for a in self.perform(arguments) if type(a).__name__ in kinds}

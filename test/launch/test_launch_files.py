@@ -1,6 +1,6 @@
 # Copyright 2026 The pointpillars_ov_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""What the launch files say, by stand-ins for `launch`; test_real_launch.py has the rest."""
+"""Contents of the launch files, tested with stand-ins for `launch`; test_real_launch.py has the rest."""
 
 from __future__ import annotations
 

@@ -32,7 +32,7 @@ pytestmark = [
 
 @contextmanager
 def launched(log: Path, *arguments: str) -> Iterator[subprocess.Popen[bytes]]:
-    """Give a running `ros2 launch` that is gone afterwards."""
+    """Yield a running `ros2 launch` that is gone afterwards."""
     with log.open("wb") as file:
         process = subprocess.Popen(
             ["ros2", "launch", *arguments],
@@ -103,7 +103,7 @@ def test_what_cannot_be_is_one_sentence_and_leaves_no_node_behind(
 
 
 def leftovers(log_folder: Path) -> list[str]:
-    """Give the commands of processes that a launch with its log there has left: they have its environment."""
+    """Return the commands of processes left by a launch with this log folder, found by their environment."""
     mark, found = f"ROS_LOG_DIR={log_folder}".encode(), []
     for environ in Path("/proc").glob("[0-9]*/environ"):
         with suppress(OSError):

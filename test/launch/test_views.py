@@ -25,7 +25,7 @@ def displays() -> dict[str, dict[str, Any]]:
 
 
 def panels(node: Any) -> Iterator[str]:
-    """Give the panels of a layout, which is a tree of two at a time."""
+    """Yield the panels of a layout, which is a tree of two at a time."""
     if isinstance(node, str):
         yield node
     else:

@@ -1,6 +1,6 @@
 # Copyright 2026 The pointpillars_ov_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""The linters of ament, where they are installed; ruff, mypy and test/architecture check more, everywhere."""
+"""The linters of ament, if installed; ruff, mypy and test/architecture check more, everywhere."""
 
 from __future__ import annotations
 

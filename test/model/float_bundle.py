@@ -28,12 +28,12 @@ HIDDEN = 8
 
 
 def toy_config(**changes: Any) -> ModelConfig:
-    """Give the tiny model with 8 channels, in which more of a canvas is written than blank."""
+    """Return the tiny model with 8 channels, in which most of a canvas is occupied."""
     return tiny_config(rpn={"channels": 8}, provenance="made up", **changes)
 
 
 def toy_clouds(count: int, points: int = 300) -> list[Points]:
-    """Give clouds of the toy model."""
+    """Return clouds of the toy model."""
     return [random_cloud(np.random.default_rng(seed), points, toy_config().grid) for seed in range(count)]
 
 
@@ -58,7 +58,7 @@ def save_float_bundle(folder: Path, *, pooling: str = "", uneven: bool = False, 
 
 
 def float_rpn(config: ModelConfig, uneven: bool = False) -> ov.Model:
-    """Give an RPN: a convolution 3 x 3 of the stride, another one, three heads of 1 x 1."""
+    """Return an RPN: a convolution 3 x 3 of the stride, another one, three heads of 1 x 1."""
     random, stride = np.random.default_rng(3), config.rpn.stride
 
     def convolve(node: ov.Node, channels: int, kernel: int, step: int, name: str) -> ov.Node:
@@ -86,12 +86,12 @@ def float_rpn(config: ModelConfig, uneven: bool = False) -> ov.Model:
 
 
 def uneven_scales() -> np.ndarray:
-    """Give a scale for each channel between two layers."""
+    """Return a scale for each channel between two layers."""
     return np.float32(10.0) ** np.linspace(0, 6, HIDDEN, dtype=np.float32)
 
 
 def make_uneven(pfe: ov.Model) -> None:
-    """Scale what the first layer of a PFE gives, and the second one back; in float only the last bits change."""
+    """Scale the output of the PFE's first layer, and the second layer back; in float only the last bits change."""
     first, second = (node for node in pfe.get_ordered_ops() if node.get_type_name() == "Convolution")
     bias = next(iter(first.output(0).get_target_inputs())).get_node()
     column, row = (uneven_scales().reshape(shape) for shape in ((-1, 1, 1, 1), (1, -1, 1, 1)))
@@ -101,7 +101,7 @@ def make_uneven(pfe: ov.Model) -> None:
 
 
 def make_float(model: ov.Model) -> ov.Model:
-    """Take the quantization out of an INT8 graph, in place: no FakeQuantize, weights in float32 as they are scaled."""
+    """Remove the quantization of an INT8 graph in place: no FakeQuantize, weights as scaled float32."""
     for node in model.get_ordered_ops():
         if node.get_type_name() == "Constant" and node.get_element_type() == ov.Type.f16:
             node.output(0).replace(ops.constant(node.get_data().astype(np.float32)).output(0))
@@ -117,7 +117,7 @@ def make_float(model: ov.Model) -> ov.Model:
 
 
 def _evaluate(node: ov.Node) -> np.ndarray:
-    """Give the values of dequantized weights."""
+    """Return the values of dequantized weights."""
     if node.get_type_name() == "Constant":
         return node.get_data().astype(np.float32)
     inputs = [_evaluate(node.input_value(index).get_node()) for index in range(node.get_input_size())]

@@ -11,7 +11,7 @@ import openvino as ov
 from openvino import opset13 as ops
 
 SHAPE = (1, 16, 16, 24)
-"""Of the canvas, NCHW."""
+"""Shape of the canvas, NCHW."""
 CANVAS_RANGE = (-4.0, 4.0 * 127 / 128)
 ACTIVATION_RANGE = (0.0, 6.0)
 HEADS = {"boxes": 14, "scores": 2, "directions": 4}
@@ -19,7 +19,7 @@ HEADS = {"boxes": 14, "scores": 2, "directions": 4}
 
 @dataclass(frozen=True)
 class RpnVariant:
-    """What kind of RPN to build."""
+    """Kind of RPN to build."""
 
     int8: bool = False
     batch_norm: bool = False
@@ -41,7 +41,7 @@ class RpnBuilder:
         self._random = np.random.default_rng(seed)
 
     def build(self) -> ov.Model:
-        """Give the model; input 'canvas', outputs as in HEADS."""
+        """Return the model; input 'canvas', outputs as in HEADS."""
         variant = self._variant
         canvas = ops.parameter(list(SHAPE), np.float32, name="canvas")
         canvas.output(0).set_names({"canvas"})
@@ -65,14 +65,14 @@ class RpnBuilder:
         return self._random.normal(0.0, 0.3, shape).astype(np.float32)
 
     def quantize(self, node: ov.Node, low: float = ACTIVATION_RANGE[0], high: float = ACTIVATION_RANGE[1]) -> ov.Node:
-        """Put a FakeQuantize of 256 levels where the network is INT8."""
+        """Add a FakeQuantize with 256 levels if the network is INT8."""
         if not self._variant.int8:
             return node
         limits = [np.float32(low), np.float32(high)] * 2
         return ops.fake_quantize(node, *limits, 256)
 
     def weights(self, shape: tuple[int, ...], out_axis: int) -> ov.Node:
-        """Draw weights; where the network is INT8 as int8 under a scale for each output channel."""
+        """Draw weights; if the network is INT8, as int8 with a scale for each output channel."""
         if not self._variant.int8:
             return ops.constant(self.values(*shape))
         if self._variant.fake_weights:
@@ -87,13 +87,13 @@ class RpnBuilder:
         return ops.multiply(centred, scale)
 
     def convolve(self, node: ov.Node, channels: int, kernel: int, stride: int) -> ov.Node:
-        """Give a convolution that keeps the size but for its stride."""
+        """Return a convolution that keeps the size except for its stride."""
         margin = [kernel // 2] * 2
         weights = self.weights((channels, node.get_output_shape(0)[1], kernel, kernel), 0)
         return ops.convolution(node, weights, [stride] * 2, margin, margin, [1, 1])
 
     def upsample(self, node: ov.Node, channels: int, stride: int) -> ov.Node:
-        """Give a deconvolution and its activation."""
+        """Return a deconvolution and its activation."""
         kernel, overlap = stride + self._variant.overlap, self._variant.overlap
         before, after = overlap // 2, overlap - overlap // 2
         weights = self.weights((node.get_output_shape(0)[1], channels, kernel, kernel), 1)
@@ -101,7 +101,7 @@ class RpnBuilder:
         return self.activate(ops.convolution_backprop_data(node, weights, [stride] * 2, None, *margins))
 
     def activate(self, node: ov.Node) -> ov.Node:
-        """Give bias or batch norm, ReLU and FakeQuantize."""
+        """Return bias or batch norm, ReLU and FakeQuantize."""
         channels = node.get_output_shape(0)[1]
         if self._variant.batch_norm:
             gamma, beta, mean = (self.values(channels) for _ in range(3))
@@ -112,7 +112,7 @@ class RpnBuilder:
 
 
 def build_rpn(variant: RpnVariant, seed: int = 1) -> ov.Model:
-    """Give a small RPN; the same for the same arguments."""
+    """Return a small RPN; the same for the same arguments."""
     return RpnBuilder(variant, seed).build()
 
 

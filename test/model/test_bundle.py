@@ -103,7 +103,7 @@ def test_an_altered_file_is_refused(tmp_path: Path, name: str) -> None:
 def test_a_missing_file_is_refused(tmp_path: Path, name: str) -> None:
     folder = make_bundle(tmp_path / "bundle").folder
     (folder / name).unlink()
-    assert refusal(folder) == f"{folder / name} is missing, {CONFIG_NAME} names it"
+    assert refusal(folder) == f"{folder / name} is missing, but {CONFIG_NAME} names it"
 
 
 @pytest.mark.parametrize("name", FILES)
@@ -204,14 +204,14 @@ def test_a_folder_that_is_no_bundle_is_left_alone(tmp_path: Path) -> None:
     folder = tmp_path / "photos"
     folder.mkdir()
     (folder / "cat.jpg").write_text("cat")
-    with pytest.raises(BundleError, match=r"exists and is no bundle; it is left alone$"):
+    with pytest.raises(BundleError, match=r"exists and is not a bundle; it is left unchanged$"):
         make_bundle(folder)
     assert contents(folder) == {"cat.jpg": b"cat"}
 
 
 def test_a_file_in_place_of_the_folder_is_left_alone(tmp_path: Path) -> None:
     (tmp_path / "bundle").write_text("a file")
-    with pytest.raises(BundleError, match=r"it is left alone$"):
+    with pytest.raises(BundleError, match=r"it is left unchanged$"):
         make_bundle(tmp_path / "bundle")
     assert (tmp_path / "bundle").read_text() == "a file"
 
@@ -260,7 +260,7 @@ def make_link(bundle: ModelBundle, name: str, target: Path) -> None:
 
 
 def test_a_file_that_is_a_link_to_another_folder_is_refused(tmp_path: Path) -> None:
-    """Though it is the file that its hash describes: another process may change it where nobody looks."""
+    """Even if its hash matches: another process may change it unnoticed."""
     bundle = make_bundle(tmp_path / "bundle")
     (tmp_path / "outside").write_bytes(bundle.path("pfe.xml").read_bytes())
     make_link(bundle, "pfe.xml", tmp_path / "outside")
@@ -304,8 +304,8 @@ def test_a_network_that_is_no_ir_is_refused(tmp_path: Path, part: str, name: str
         ("pillar_size", [5e-324, 0.2], "cells at most"),
         ("x_range", [-1e308, 1e308], "an increasing pair of numbers within 1e+06 m"),
         pytest.param("z_range", [0.0, 10**400], "is too large", id="400 digits"),
-        ("max_pillars", 10**9, "within 1 and 1000000"),
-        pytest.param("max_points_per_pillar", 10**5000, "a number of 5000 digits is not within", id="5000 digits"),
+        ("max_pillars", 10**9, "between 1 and 1000000"),
+        pytest.param("max_points_per_pillar", 10**5000, "a number of 5000 digits is not between", id="5000 digits"),
         ("pillar_center_offset", [float("nan"), 0.0], "within 1e+06 m"),
     ],
 )

@@ -50,7 +50,7 @@ def kinds(model: ov.Model) -> list[str]:
 
 
 def executed(compiled: ov.CompiledModel) -> list[tuple[str, str, str]]:
-    """Give name, type and implementation of every layer that the plugin executes, in order."""
+    """Return name, type and implementation of every layer that the plugin executes, in order."""
     nodes = []
     for node in compiled.get_runtime_model().get_ordered_ops():
         info = {key: str(node.get_rt_info()[key].astype(str)) for key in ("layerType", "primitiveType")}
@@ -60,7 +60,7 @@ def executed(compiled: ov.CompiledModel) -> list[tuple[str, str, str]]:
 
 
 def write(canvas: np.ndarray, form: CanvasFormat) -> np.ndarray:
-    """Give the canvas in the format, the slow way."""
+    """Return the canvas in the format, the slow way."""
     written = form.quantize(canvas) if form.quantized else canvas
     return np.ascontiguousarray(written.transpose(0, 2, 3, 1)) if form.layout is CanvasLayout.NHWC else written
 
@@ -213,7 +213,7 @@ def test_levels_are_those_of_the_fake_quantize(limits: tuple[float, float]) -> N
 
 
 def other_quantization(**changes: Any) -> ov.Model:
-    """Give the INT8 RPN with another FakeQuantize on the canvas."""
+    """Return the INT8 RPN with another FakeQuantize on the canvas."""
     model = build_rpn(VARIANTS["int8"])
     node = next(node for node in model.get_ordered_ops() if node.get_type_name() == "FakeQuantize")
     limits = {"low": CANVAS_RANGE[0], "high": CANVAS_RANGE[1], "out_low": CANVAS_RANGE[0], "out_high": CANVAS_RANGE[1]}
@@ -263,7 +263,7 @@ def test_heads_of_unlike_form_are_left_as_they_are() -> None:
 
 @pytest.fixture(scope="module")
 def rpns(kitti_car: ModelBundle) -> tuple[ov.CompiledModel, ov.CompiledModel, CanvasFormat]:
-    """Give the untouched RPN, the rewritten one, and its canvas."""
+    """Return the original RPN, the rewritten one, and its canvas."""
     core, path = ov.Core(), kitti_car.path(kitti_car.config.rpn.file)
     lean = make_lean(core.read_model(path))
     return core.compile_model(path, "CPU", F32), core.compile_model(lean.model, "CPU", F32), lean.canvas

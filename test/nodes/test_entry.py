@@ -1,6 +1,6 @@
 # Copyright 2026 The pointpillars_ov_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""What a node loads before it can say anything."""
+"""Imports of a node before it can print anything."""
 
 from __future__ import annotations
 

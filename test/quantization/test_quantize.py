@@ -39,7 +39,7 @@ SUBSET = 3
 
 
 def given(*points: Points) -> Clouds:
-    """Give clouds to calibrate and check with."""
+    """Return clouds to calibrate and check with."""
     clouds = [lambda cloud=cloud: cloud for cloud in points]
     return Clouds(clouds, clouds, "toys")
 
@@ -51,12 +51,12 @@ def quantize(folder: Path, bundle: ModelBundle, settings: QuantizationSettings |
 
 
 def precisions(bundle: ModelBundle, part: Part = Part.RPN) -> dict[str, str]:
-    """Give the precision of each layer, by name."""
+    """Return the precision of each layer, by name."""
     return {layer.name: layer.precision for layer in inspect_bundle(bundle).networks[part].layers}
 
 
 def agreement(before: ModelBundle, after: ModelBundle) -> float:
-    """Give how far detections agree."""
+    """Return the agreement of detections."""
     clouds = given(*toy_clouds(SUBSET)).checks
     measure = Agreement(before, read_float_model(before, Part.RPN), clouds).measure
     return measure(ov.Core().compile_model(after.path("rpn.xml"), "CPU"), range(SUBSET))[0]
@@ -67,7 +67,7 @@ Pair = tuple[ModelBundle, ModelBundle]
 
 @pytest.fixture(scope="module")
 def pair(tmp_path_factory: pytest.TempPathFactory) -> Pair:
-    """Give a bundle, and what became of it with the settings of the defaults."""
+    """Return a bundle, and the one quantized from it with default settings."""
     folder = tmp_path_factory.mktemp("pair")
     bundle = save_float_bundle(folder)
     return bundle, quantize(folder, bundle)
@@ -167,7 +167,7 @@ def test_of_a_pfe_the_layer_that_reads_metres_stays_float(tmp_path: Path) -> Non
 
 def test_a_pfe_of_one_layer_has_nothing_to_quantize(tmp_path: Path) -> None:
     bundle = save_float_bundle(tmp_path, pooling="maximum")
-    with pytest.raises(BundleError, match=r"pfe\.xml has 1 layer with weights.*there is nothing in it to quantize$"):
+    with pytest.raises(BundleError, match=r"pfe\.xml has 1 layer with weights.*there is nothing to quantize$"):
         quantize(tmp_path, bundle, QuantizationSettings(parts=(Part.PFE,)))
 
 
@@ -186,7 +186,7 @@ def test_clouds_without_a_point_in_range_calibrate_nothing(tmp_path: Path) -> No
 
 
 def test_accuracy_control_returns_layers_to_float(tmp_path: Path) -> None:
-    """Of the channels that the uneven layer reads, one scale for all of them leaves only the widest."""
+    """With a single scale for all channels, only the widest of those that the uneven layer reads survives."""
     bundle = save_float_bundle(tmp_path, uneven=True)
     assert agreement(bundle, quantize(tmp_path, bundle)) < 0.9
     (tmp_path / "scratch").rename(tmp_path / "first")
@@ -222,7 +222,7 @@ def test_what_nncf_itself_misses_is_not_taken_for_nncf(monkeypatch: pytest.Monke
 
 
 def run_pfe(pfe: ov.CompiledModel, pillars: Pillars) -> np.ndarray:
-    """Give the features (C, max_pillars) of all pillars, padded."""
+    """Return the features (C, max_pillars) of all pillars, padded."""
     config = toy_config()
     shapes = pfe_ports(config, config.grid.max_pillars).inputs
     names = [getattr(config.pfe.inputs, field) for field in DensePfeInputs._fields]
@@ -299,7 +299,7 @@ def test_clouds_are_taken_evenly(count: int, wanted: int) -> None:
 
 
 def detections(*rows: tuple[float, float, float], labels: tuple[int, ...] = ()) -> Detections:
-    """Give detections at x, y with a score, best first."""
+    """Return detections at x, y with a score, best first."""
     rows = tuple(sorted(rows, key=lambda row: -row[2]))
     boxes = np.zeros((len(rows), 7), np.float32)
     scores = np.array([row[2] for row in rows], np.float32)

@@ -16,7 +16,7 @@ Cell = tuple[int, int]
 
 
 def anchors(config: ModelConfig) -> npt.NDArray[np.float32]:
-    """Give x, y, bottom z, length, width, height, angle of every anchor, row after row of the output grid."""
+    """Return x, y, bottom z, length, width, height, angle of every anchor, row after row of the output grid."""
     result = []
     rows, columns = config.output_shape
     for row in range(rows):
@@ -30,7 +30,7 @@ def anchors(config: ModelConfig) -> npt.NDArray[np.float32]:
 
 
 def is_along_x(angle: float, convention: AngleConvention) -> bool:
-    """Tell whether an anchor of this angle lies nearer to the x axis than to the y axis."""
+    """Whether an anchor of this angle lies nearer to the x axis than to the y axis."""
     yaw = -angle - math.pi / 2 if convention is AngleConvention.ROTATION_Y else angle
     from_x_axis = abs((yaw + math.pi / 2) % math.pi - math.pi / 2)
     return from_x_axis <= math.pi / 4

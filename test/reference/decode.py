@@ -57,7 +57,7 @@ def decode(
 
 
 def passes_mask(config: ModelConfig, anchor: Array, occupied: Collection[tuple[int, int]]) -> bool:
-    """Tell whether an anchor stands over enough occupied cells."""
+    """Whether an anchor stands over enough occupied cells."""
     if config.anchor_mask is None:
         return True
     count = slow_anchors.occupied_under(anchor, occupied, config.grid, config.box_coder.angle)

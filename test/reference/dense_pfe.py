@@ -24,7 +24,7 @@ def blank(grid: GridConfig, rows: int, value: float = 0.0) -> DensePfeInputs:
 
 
 def dense_inputs(points: npt.NDArray[np.float32], grid: GridConfig, rows: int) -> DensePfeInputs:
-    """Give the tensors of one cloud; rows without a pillar count as one point, that is not there."""
+    """Return the tensors of one cloud; rows without a pillar count as one point, that is not there."""
     tensors = blank(grid, rows)
     tensors.num_points[:] = 1.0
     for pillar, (cell, indices) in enumerate(slow_pillars.group(points, grid).items()):

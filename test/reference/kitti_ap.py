@@ -25,7 +25,7 @@ LIMITS = {"easy": (40, 0, 0.15), "moderate": (25, 1, 0.30), "hard": (25, 2, 0.50
 def precisions(
     truth: Frames, found: Frames, class_name: str, metric: str, difficulty: str, min_overlap: float | None = None
 ) -> list[float]:
-    """Give the precision (of metric "aos": the orientation similarity) at the 41 steps of recall."""
+    """Return the precision (of metric "aos": the orientation similarity) at the 41 steps of recall."""
     wanted = class_name.lower()
     limit = MIN_OVERLAP[wanted] if min_overlap is None else min_overlap
     frames = [Frame(t, f, wanted, metric, difficulty, limit) for t, f in zip(truth, found, strict=True)]
@@ -105,11 +105,11 @@ class Frame:
             self.found_roles.append(role)
 
     def overlap(self, label: int, result: int, of_detection: bool = False) -> float:
-        """Give the overlap of a label and a result."""
+        """Return the overlap of a label and a result."""
         return overlap(self.truth[label], self.found[result], self.metric, of_detection)
 
     def scores_of_found(self) -> list[float]:
-        """Give the scores of objects found, each by the best-scored detection that is left."""
+        """Return the scores of objects found, each by the best-scored detection that is left."""
         scores = []
         free = set(range(len(self.found)))
         for label, role in enumerate(self.truth_roles):
@@ -129,7 +129,7 @@ class Frame:
         return scores
 
     def count(self, threshold: float) -> tuple[list[float], int]:
-        """Give the differences of alpha of true positives, and the number of false ones."""
+        """Return the differences of alpha of true positives, and the number of false ones."""
         deltas = []
         free = {result for result, one in enumerate(self.found) if one.score >= threshold}
         for label, role in enumerate(self.truth_roles):
@@ -155,7 +155,7 @@ class Frame:
 
 @functools.cache
 def overlap(label: KittiObject, result: KittiObject, metric: str, of_detection: bool) -> float:
-    """Give intersection over union, or over the detection alone."""
+    """Return intersection over union, or over the detection alone."""
     if metric in ("2d", "aos"):
         a, b = shapely.box(*label.bbox), shapely.box(*result.bbox)
         common, size_a, size_b = a.intersection(b).area, a.area, b.area
@@ -171,7 +171,7 @@ def overlap(label: KittiObject, result: KittiObject, metric: str, of_detection: 
 
 @functools.cache
 def ground(box: KittiObject) -> shapely.Polygon:
-    """Give a box as seen from above, in x and z of the camera."""
+    """Return a box as seen from above, in x and z of the camera."""
     x, _, z = box.location
     cos, sin = math.cos(box.rotation_y), math.sin(box.rotation_y)
     sides = [(box.length / 2, box.width / 2), (box.length / 2, -box.width / 2)]

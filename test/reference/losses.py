@@ -10,14 +10,14 @@ import numpy as np
 
 
 def focal(logit: float, wanted: int) -> float:
-    """Give the focal loss of one logit: -alpha_t (1 - p_t)^2 log(p_t)."""
+    """Return the focal loss of one logit: -alpha_t (1 - p_t)^2 log(p_t)."""
     score = 1.0 / (1.0 + math.exp(-logit))
     likelihood, alpha = (score, 0.25) if wanted else (1.0 - score, 0.75)
     return -alpha * (1.0 - likelihood) ** 2 * math.log(likelihood)
 
 
 def box(residual: np.ndarray, wanted: np.ndarray) -> float:
-    """Give the smooth L1 loss of the seven residuals of a box, with the sine of the angles' difference."""
+    """Return the smooth L1 loss of the seven residuals of a box, with the sine of the angles' difference."""
     total = 0.0
     for k in range(7):
         difference = abs(float(residual[k]) - float(wanted[k]))
@@ -29,7 +29,7 @@ def box(residual: np.ndarray, wanted: np.ndarray) -> float:
 
 
 def direction(logits: np.ndarray, wanted: int) -> float:
-    """Give the cross-entropy of two logits."""
+    """Return the cross-entropy of two logits."""
     shares = np.exp(logits.astype(np.float64))
     return -math.log(shares[wanted] / shares.sum())
 
@@ -41,7 +41,7 @@ def losses(
     labels: np.ndarray,
     owners: dict[int, tuple[np.ndarray, int]],
 ) -> tuple[float, float, float]:
-    """Give the losses of classes, boxes and directions for (A, ...) outputs.
+    """Return the losses of classes, boxes and directions for (A, ...) outputs.
 
     `labels` (A,): class, -1 background, -2 ignored; `owners`: residuals and bin of the anchors with an object.
     """

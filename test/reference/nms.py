@@ -17,7 +17,7 @@ Boxes = npt.NDArray[np.float32]
 
 
 def rectangle(box: npt.NDArray[np.float32]) -> shapely.Polygon:
-    """Give a box (7,) as seen from above."""
+    """Return a box (7,) as seen from above."""
     x, y, _, length, width, _, yaw = (float(value) for value in box)
     forward = (math.cos(yaw) * length / 2, math.sin(yaw) * length / 2)
     left = (-math.sin(yaw) * width / 2, math.cos(yaw) * width / 2)
@@ -26,7 +26,7 @@ def rectangle(box: npt.NDArray[np.float32]) -> shapely.Polygon:
 
 
 def iou(a: npt.NDArray[np.float32], b: npt.NDArray[np.float32]) -> float:
-    """Give intersection over union of two boxes (7,)."""
+    """Return intersection over union of two boxes (7,)."""
     polygon_a, polygon_b = rectangle(a), rectangle(b)
     common = polygon_a.intersection(polygon_b).area
     union = polygon_a.area + polygon_b.area - common
@@ -34,7 +34,7 @@ def iou(a: npt.NDArray[np.float32], b: npt.NDArray[np.float32]) -> float:
 
 
 def nms(boxes: Boxes, labels: Sequence[int], iou_threshold: float, max_kept: int, per_class: bool) -> list[int]:
-    """Give the indices kept of boxes (M, 7), best score first."""
+    """Return the indices kept of boxes (M, 7), best score first."""
     kept: list[int] = []
     for index in range(len(boxes)):
         rivals = [k for k in kept if not per_class or labels[k] == labels[index]]

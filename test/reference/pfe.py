@@ -12,7 +12,7 @@ from pointpillars_ov_ros.core.pillars import Pillars
 
 
 def encode(pillars: Pillars, grid: GridConfig, weights: PfeWeights) -> np.ndarray:
-    """Give (pillars, C)."""
+    """Return the features, (pillars, C)."""
     return np.array([encode_pillar(p, pillars, grid, weights) for p in range(pillars.size)])
 
 

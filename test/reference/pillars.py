@@ -15,7 +15,7 @@ Cell = tuple[int, int]
 
 
 def cell_of(point: npt.NDArray[np.float32], grid: GridConfig) -> Cell | None:
-    """Give column and row of a point, None where it is out of range; in float32, as in training."""
+    """Return column and row of a point, None if it is out of range; in float32, as in training."""
     x, y, z = np.float32(point[0]), np.float32(point[1]), np.float32(point[2])
     if not all(math.isfinite(value) for value in (x, y, z)):
         return None
@@ -30,7 +30,7 @@ def cell_of(point: npt.NDArray[np.float32], grid: GridConfig) -> Cell | None:
 
 
 def group(points: npt.NDArray[np.float32], grid: GridConfig) -> dict[Cell, list[int]]:
-    """Give the indices of the points kept in each cell, in order of arrival, as cells are within their row."""
+    """Return the indices of the points kept in each cell, in order of arrival, as cells are within their row."""
     pillars: dict[Cell, list[int]] = {}
     for index, point in enumerate(points):
         cell = cell_of(point, grid)

@@ -19,7 +19,7 @@ EPSILON = 1e-3
 def openpcdet_pfe(
     state: State, voxels: np.ndarray, counts: np.ndarray, cells: np.ndarray, grid: GridConfig
 ) -> np.ndarray:
-    """Give (P, C) of `voxels` (P, N, 4), padded with zeros, in `cells` (P, 2) of column and row.
+    """Return (P, C) of `voxels` (P, N, 4), padded with zeros, in `cells` (P, 2) of column and row.
 
     Points have ten values where the layer takes ten: the last is z over the middle of the pillar.
     """
@@ -29,7 +29,7 @@ def openpcdet_pfe(
 
 
 def mmdet_pfe(state: State, voxels: np.ndarray, counts: np.ndarray, cells: np.ndarray, grid: GridConfig) -> np.ndarray:
-    """Give (P, C) as `openpcdet_pfe`: x and y are those from the centre of the pillar, twice."""
+    """Return (P, C) as `openpcdet_pfe`: x and y are those from the centre of the pillar, twice."""
     decorated = decorate(voxels, counts, cells, grid)[..., :9]
     decorated[..., 0], decorated[..., 1] = decorated[..., 7], decorated[..., 8]
     return pool(decorated @ state["pillar_encoder.conv.weight"][:, :, 0].T, state, "pillar_encoder.bn")
@@ -38,7 +38,7 @@ def mmdet_pfe(state: State, voxels: np.ndarray, counts: np.ndarray, cells: np.nd
 def mmdet3d_pfe(
     state: State, voxels: np.ndarray, counts: np.ndarray, cells: np.ndarray, grid: GridConfig
 ) -> np.ndarray:
-    """Give (P, C) as `openpcdet_pfe`: coordinates are those from the centre of the pillar, twice; z only of ten."""
+    """Return (P, C) as `openpcdet_pfe`: coordinates are those from the centre of the pillar, twice; z only of ten."""
     weights = state["voxel_encoder.pfn_layers.0.linear.weight"]
     decorated = decorate(voxels, counts, cells, grid)[..., : weights.shape[1]]
     axes = weights.shape[1] - 7
@@ -47,7 +47,7 @@ def mmdet3d_pfe(
 
 
 def decorate(voxels: np.ndarray, counts: np.ndarray, cells: np.ndarray, grid: GridConfig) -> np.ndarray:
-    """Give (P, N, 10): the point, its distance from mean and centre of its pillar; zeros where there is no point."""
+    """Return (P, N, 10): the point, its distance from mean and centre of its pillar; zeros where there is no point."""
     voxels = voxels.astype(np.float64)
     mean = voxels[:, :, :3].sum(axis=1, keepdims=True) / counts[:, None, None]
     centers = np.empty((len(voxels), 1, 3))
@@ -63,7 +63,7 @@ def pool(values: np.ndarray, state: State, norm: str) -> np.ndarray:
 
 
 def openpcdet_rpn(state: State, canvas: np.ndarray, layers: list[int], strides: list[int]) -> dict[str, np.ndarray]:
-    """Give boxes, scores and directions (rows, columns, channels) of `canvas` (C, ny, nx).
+    """Return boxes, scores and directions (rows, columns, channels) of `canvas` (C, ny, nx).
 
     `layers` are LAYER_NUMS, the convolutions of each block after the first, `strides` are LAYER_STRIDES.
     """
@@ -81,7 +81,7 @@ def openpcdet_rpn(state: State, canvas: np.ndarray, layers: list[int], strides: 
 
 
 def mmdet_rpn(state: State, canvas: np.ndarray, layers: list[int], strides: list[int]) -> dict[str, np.ndarray]:
-    """Give what `openpcdet_rpn` does."""
+    """Return what `openpcdet_rpn` does."""
     data, upsampled = canvas.astype(np.float64), []
     for block, (count, stride) in enumerate(zip(layers, strides, strict=True)):
         for k in range(count + 1):
@@ -96,7 +96,7 @@ def mmdet_rpn(state: State, canvas: np.ndarray, layers: list[int], strides: list
 
 
 def mmdet3d_rpn(state: State, canvas: np.ndarray, layers: list[int], strides: list[int]) -> dict[str, np.ndarray]:
-    """Give what `mmdet_rpn` does, whose layers have other names."""
+    """Return what `mmdet_rpn` does, whose layers have other names."""
     names = {"backbone.blocks": "backbone.multi_blocks", "neck.deblocks": "neck.decoder_blocks", "bbox_head": "head"}
     other = {}
     for key, value in state.items():

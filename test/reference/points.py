@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 
 def clean(points: npt.NDArray[np.float32], scale: float) -> tuple[npt.NDArray[np.float32], float]:
-    """Give the points with an echo, intensity scaled, and the greatest intensity."""
+    """Return the points with an echo, intensity scaled, and the greatest intensity."""
     rows = []
     for x, y, z, intensity in points.astype(np.float64):
         if math.isfinite(x) and math.isfinite(y) and math.isfinite(z) and any((x, y, z)):

@@ -14,12 +14,12 @@ from pointpillars_ov_ros.synthetic.primitives import Kind, PrimitiveArray
 
 Array = npt.NDArray[np.float64]
 Interval = tuple[float, float]
-"""Where on the ray it is inside; empty if the second is not greater."""
+"""Interval of the ray inside the primitive; empty if the second value is not greater."""
 ALL, NONE = (-math.inf, math.inf), (math.inf, -math.inf)
 
 
 def crossing(primitive: Any, origin: Array, direction: Array) -> Interval:
-    """Give entry and exit of a ray in the frame of the scene; (inf, -inf) where it misses."""
+    """Return entry and exit of a ray in the frame of the scene; (inf, -inf) if it misses."""
     turn = np.array([[primitive["cos"], primitive["sin"], 0], [-primitive["sin"], primitive["cos"], 0], [0, 0, 1]])
     start = turn @ (origin - [primitive["x"], primitive["y"], primitive["z"]])
     heading = turn @ direction
@@ -69,7 +69,7 @@ def cylinder(primitive: Any, origin: Array, direction: Array) -> Interval:
 
 
 def quadratic(origin: Array, direction: Array, radius: float) -> Interval:
-    """Give where |origin + t direction| < radius."""
+    """Return the interval in which |origin + t direction| < radius."""
     a, b, c = direction @ direction, 2 * origin @ direction, origin @ origin - radius * radius
     if a < 1e-15:
         return ALL if c < 0 else NONE
@@ -87,7 +87,7 @@ def behind(normal: Array, point: Array, origin: Array, direction: Array, inside:
 
 
 def nearest(primitives: PrimitiveArray, origin: Array, direction: Array, max_range: float) -> tuple[float, int]:
-    """Give distance and index of the first of solid `primitives` that a ray from outside meets; (inf, -1) for none."""
+    """Return distance and index of the first solid primitive hit by a ray from outside; (inf, -1) for none."""
     best, index = math.inf, -1
     for k, primitive in enumerate(primitives):
         entry, _ = crossing(primitive, origin, direction)

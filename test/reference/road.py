@@ -61,7 +61,7 @@ class DirectRoad:
         )
 
     def _encode(self, pillars: Pillars) -> np.ndarray:
-        """Run the PFE network on all pillars, padded; gives (C, max_pillars)."""
+        """Run the PFE network on all pillars, padded; return (C, max_pillars)."""
         config, grid, names = self.config, self.config.grid, self.config.pfe.inputs
         shape = (1, 1, grid.max_pillars, grid.max_points_per_pillar)
         inputs = DensePfeInputs(

@@ -12,7 +12,7 @@ BACKGROUND, IGNORED = -1, -2
 
 
 def rectangle(x: float, y: float, length: float, width: float, angle: float) -> tuple[float, float, float, float]:
-    """Give low x, low y, high x, high y of a rectangle laid along the axis that it is nearer to."""
+    """Return low x, low y, high x, high y of a rectangle aligned with the axis that it is nearer to."""
     turned = angle
     while turned >= math.pi / 2:
         turned -= math.pi
@@ -24,7 +24,7 @@ def rectangle(x: float, y: float, length: float, width: float, angle: float) -> 
 
 
 def overlap(a: tuple[float, ...], b: tuple[float, ...]) -> float:
-    """Give intersection over union of two such rectangles."""
+    """Return intersection over union of two such rectangles."""
     wide = min(a[2], b[2]) - max(a[0], b[0])
     high = min(a[3], b[3]) - max(a[1], b[1])
     common = max(wide, 0.0) * max(high, 0.0)
@@ -39,7 +39,7 @@ def assign(
     labels: np.ndarray,
     thresholds: list[tuple[float, float]],
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Give label and box of each of `anchors` (A, 7) of `classes` (A,), for `boxes` (M, 7) of `labels` (M,)."""
+    """Return label and box of each of `anchors` (A, 7) of `classes` (A,), for `boxes` (M, 7) of `labels` (M,)."""
     outcome, owners = np.full(len(anchors), BACKGROUND), np.full(len(anchors), -1)
     overlaps = np.zeros((len(boxes), len(anchors)))
     for k, box in enumerate(boxes):

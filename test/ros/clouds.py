@@ -24,7 +24,7 @@ CODES = {
 }
 F32, F64, U8, U16 = PointField.FLOAT32, PointField.FLOAT64, PointField.UINT8, PointField.UINT16
 GAP = b"\xaa"
-"""What lies between the fields: no zero, so that reading it by mistake shows."""
+"""Bytes between the fields; not zero, so that reading them by mistake shows."""
 
 
 class Field(NamedTuple):
@@ -37,7 +37,7 @@ class Field(NamedTuple):
 
 
 class Layout(NamedTuple):
-    """Where the values of a point are."""
+    """Positions of the values of a point."""
 
     fields: tuple[Field, ...]
     step: int
@@ -69,7 +69,7 @@ XYZI = VELODYNE["XYZI"]
 
 
 def pack_point(layout: Layout, values: Sequence[float], order: str = "<") -> bytes:
-    """Give the bytes of one point; fields without a value of their own get 7."""
+    """Return the bytes of one point; fields without a value of their own get 7."""
     point = bytearray(GAP * layout.step)
     for index, field in enumerate(layout.fields):
         value = values[index] if index < len(values) else 7
@@ -87,7 +87,7 @@ def cloud_message(
     bigendian: bool = False,
     dense: bool = True,
 ) -> PointCloud2:
-    """Give a message of `points`, row by row where `height` is more than 1."""
+    """Return a message of `points`, row by row where `height` is more than 1."""
     width = len(points) // height
     order = ">" if bigendian else "<"
     rows = [
@@ -107,5 +107,5 @@ def cloud_message(
 
 
 def over_the_wire(message: PointCloud2) -> PointCloud2:
-    """Give the message as a subscriber gets it."""
+    """Return the message as a subscriber receives it."""
     return deserialize_message(serialize_message(message), PointCloud2)

@@ -1,6 +1,6 @@
 # Copyright 2026 The pointpillars_ov_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""In the steady state nothing large is allocated on the road from cloud message to detection message."""
+"""In the steady state nothing large is allocated between cloud message and detection message."""
 
 from __future__ import annotations
 

@@ -104,7 +104,7 @@ DATATYPES = {code: datatype for datatype, code in CODES.items()}
 
 
 def offsets(form: str) -> list[tuple[int, int]]:
-    """Give offset and datatype of every value of a format, by packing ever longer beginnings of it."""
+    """Return offset and datatype of every value of a format, by packing ever longer beginnings of it."""
     found, at, number = [], 0, ""
     for character in form.replace(" ", "")[1:]:
         if character.isdigit():

@@ -43,7 +43,7 @@ MANIFEST = REPOSITORY / "package.xml"
 
 
 def parameter_files() -> dict[str, dict[str, Any]]:
-    """Give the parameters of each file in config/ that is for nodes of this package, by file name."""
+    """Return the parameters of each file in config/ that is for nodes of this package, by file name."""
     documents = {path.name: yaml.safe_load(path.read_text()) for path in sorted((REPOSITORY / "config").glob("*.yaml"))}
     return {
         name: {key: value for node in document.values() for key, value in node["ros__parameters"].items()}
@@ -57,7 +57,7 @@ def fields_of(node: str) -> dict[str, dataclasses.Field[Any]]:
 
 
 def imported_packages() -> dict[str, str]:
-    """Give the top-level modules imported by package and launch files, each with a file that does."""
+    """Return the top-level modules imported by package and launch files, each with a file that does."""
     found: dict[str, str] = {}
     for path in [*(REPOSITORY / "pointpillars_ov_ros").rglob("*.py"), *LAUNCH_FILES]:
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):

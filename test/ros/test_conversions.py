@@ -223,7 +223,7 @@ def test_a_count_of_zero_means_one() -> None:
 
 
 def random_layout(rng: np.random.Generator) -> Layout:
-    """Give x, y, z, intensity and others, of any type, in any order, with gaps and at odd offsets."""
+    """Return x, y, z, intensity and others, of any type, in any order, with gaps and at odd offsets."""
     names = ["x", "y", "z", "intensity", *("ring", "time", "tag")[: rng.integers(4)]]
     offset, fields = 0, []
     for name in rng.permutation(names):
@@ -235,7 +235,7 @@ def random_layout(rng: np.random.Generator) -> Layout:
 
 
 def random_message(rng: np.random.Generator) -> PointCloud2:
-    """Give a message of random bytes, in which are NaNs, infinities and denormals of every type."""
+    """Return a message of random bytes, in which are NaNs, infinities and denormals of every type."""
     layout, height, width = random_layout(rng), int(rng.integers(1, 4)), int(rng.integers(60, 150))
     return PointCloud2(
         height=height,

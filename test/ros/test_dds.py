@@ -28,7 +28,7 @@ ENOUGH = 4 * 1024 * 1024
 
 @pytest.fixture
 def rmem_max(tmp_path: Path) -> Path:
-    """Give a stand-in of net.core.rmem_max that is just large enough."""
+    """Return a stand-in of net.core.rmem_max that is just large enough."""
     path = tmp_path / "rmem_max"
     path.write_text(f"{ENOUGH}\n")
     return path

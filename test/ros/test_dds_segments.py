@@ -22,7 +22,7 @@ NODE = "import rclpy, time; rclpy.init(); node = rclpy.create_node('victim'); pr
 
 @pytest.fixture
 def segment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Give a segment of 7 bytes with its lock, old enough."""
+    """Return a segment of 7 bytes with its lock, old enough."""
     path = tmp_path / "fastrtps_0123456789abcdef"
     path.write_bytes(b"segment")
     (tmp_path / f"{path.name}_el").touch()

@@ -72,7 +72,7 @@ ROLLED = Transform.from_pose(1.0, 2.0, 3.0, 0.3, -0.2, 2.5)
 
 
 def corners_of(box: Any, shape: tuple[float, float, float]) -> np.ndarray:
-    """Give the corners of a box from its pose in the message."""
+    """Return the corners of a box from its pose in the message."""
     p, q = box.center.position, box.center.orientation
     half = 0.5 * np.array([(x, y, z) for x in (-1, 1) for y in (-1, 1) for z in (-1, 1)]) * shape
     return half @ Transform.from_quaternion((0, 0, 0), (q.x, q.y, q.z, q.w)).rotation.T + (p.x, p.y, p.z)

@@ -32,7 +32,7 @@ def markers(boxes: list[tuple[float, ...]], labels: list[int], classes: tuple[st
 
 
 def corner(box: tuple[float, ...], front: int, left: int, up: int) -> tuple[float, float, float]:
-    """Give a corner; each of the three is 1 or -1."""
+    """Return a corner; each of the three is 1 or -1."""
     x, y, z, length, width, height, yaw = box
     ahead, aside = front * length / 2, left * width / 2
     return (
@@ -43,7 +43,7 @@ def corner(box: tuple[float, ...], front: int, left: int, up: int) -> tuple[floa
 
 
 def edges(box: tuple[float, ...]) -> set[frozenset[tuple[float, ...]]]:
-    """Give the twelve edges, each the set of its two ends in mm."""
+    """Return the twelve edges, each the set of its two ends in mm."""
     signs = list(itertools.product((1, -1), repeat=3))
     pairs = [(a, b) for a, b in itertools.combinations(signs, 2) if sum(i != j for i, j in zip(a, b, strict=True)) == 1]
     return {frozenset(rounded(corner(box, *end)) for end in pair) for pair in pairs}

@@ -47,7 +47,7 @@ def plain(value: object) -> object:
 
 @pytest.fixture(scope="module")
 def context() -> Iterator[rclpy.Context]:
-    """Give a context of this module's own, on this machine only."""
+    """Yield a context of this module's own, on this machine only."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("ROS_AUTOMATIC_DISCOVERY_RANGE", "LOCALHOST")
         context = rclpy.Context()
@@ -58,7 +58,7 @@ def context() -> Iterator[rclpy.Context]:
 
 @pytest.fixture(scope="module")
 def nodes(context: rclpy.Context) -> Iterator[dict[type[Node], Node]]:
-    """Give one of each of the package's nodes, not started."""
+    """Yield one of each of the package's nodes, not started."""
     made = {kind: kind(context=context, **OPTIONS) for kind in NODES}
     yield made
     for node in made.values():
@@ -67,7 +67,7 @@ def nodes(context: rclpy.Context) -> Iterator[dict[type[Node], Node]]:
 
 @pytest.fixture
 def bare(context: rclpy.Context) -> Iterator[Any]:
-    """Give a way to make nodes without parameters, except those overridden."""
+    """Yield a way to make nodes without parameters, except those overridden."""
     made: list[Node] = []
 
     def make(**overrides: object) -> Node:

@@ -1,6 +1,6 @@
 # Copyright 2026 The pointpillars_ov_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""What the core logs reaches the log of ROS, once, and only while a node runs."""
+"""Log messages of the core reach the ROS log, once, and only while a node runs."""
 
 from __future__ import annotations
 

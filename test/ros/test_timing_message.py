@@ -31,7 +31,7 @@ HEADER = Header(frame_id="velodyne")
 
 
 def random_timing(seed: int) -> FrameTiming:
-    """Give a timing whose every field differs from its default; durations in whole microseconds."""
+    """Return a timing whose every field differs from its default; durations in whole microseconds."""
     rng = np.random.default_rng(seed)
     values = {}
     for field in FIELDS:

@@ -17,13 +17,13 @@ from pointpillars_ov_ros.synthetic.world.ground import BUMPS, Grid, Ground, View
 from pointpillars_ov_ros.synthetic.world.scene import Placement, Scene, make_group, make_scene
 
 HEIGHT = 1.7
-"""Of the sensor above the ground (m)."""
+"""Height of the sensor above the ground (m)."""
 ELEVATIONS = tuple(float(k) for k in range(10, -21, -2))
 DULL = Material(0.4)
 
 
 def ideal_sensor(**changes: Any) -> Sensor:
-    """Give a sensor of 16 beams that measures exactly and loses nothing."""
+    """Return a sensor of 16 beams that measures exactly and loses nothing."""
     values: dict[str, Any] = {
         "name": "ideal",
         "beams": len(ELEVATIONS),
@@ -42,36 +42,36 @@ def ideal_sensor(**changes: Any) -> Sensor:
 
 
 def cuboid(length: float, width: float, height: float, material: Material = DULL) -> Shape:
-    """Give a box that stands on the ground, centred above its place."""
+    """Return a box that stands on the ground, centred above its place."""
     return assemble([cuboid_part(length, width, height, material)])
 
 
 def cuboid_part(length: float, width: float, height: float, material: Material = DULL) -> Part:
-    """Give the same as a part."""
+    """Return the same as a part."""
     return box((-length / 2, length / 2), (-width / 2, width / 2), (0.0, height), material)
 
 
 def flat_ground(height: float = 0.0, slope: float = 0.0) -> Ground:
-    """Give ground of one reflectivity at `height` (m), which rises by `slope` (m per m) along x."""
+    """Return ground of one reflectivity at `height` (m), which rises by `slope` (m per m) along x."""
     by_x = np.array([[0.0, 1.0, height - 500.0 * slope, 0.0], [0.0, 1.0, height + 500.0 * slope, 0.0]])
     by_offset = np.array([[0.0, 0.0, 0.25, 0.25, 0.0]])
     return Ground(by_x, by_offset, np.zeros((BUMPS, BUMPS)), np.zeros(0), Grid(-500.0, 1000.0, 0.0, 1.0))
 
 
 def scene_of(placements: Sequence[Placement], reach: float = 80.0) -> Scene:
-    """Give a scene around the origin, seen from HEIGHT above the ground."""
+    """Return a scene around the origin, seen from HEIGHT above the ground."""
     view = View(0.0, 0.0, HEIGHT, 1.0, 0.0, 0.0, 0.0)
     return make_scene(make_group(placements), flat_ground(), view, reach)
 
 
 def look(placements: Sequence[Placement], sensor: Sensor | None = None, key: int = 1) -> SimulatedFrame:
-    """Give what a sensor, the ideal one unless told, sees of a scene."""
+    """Return the view of a scene by a sensor, by default the ideal one."""
     sensor = sensor or ideal_sensor()
     return render(scene_of(placements, sensor.max_range), make_sweep(sensor, 0.0), sensor, 1, key)
 
 
 def rays_of(sweep: Sweep) -> list[tuple[np.ndarray, np.ndarray]]:
-    """Give origin and direction of every ray, in their order."""
+    """Return origin and direction of every ray, in their order."""
     return [
         (np.array([*sweep.shifts[column], sweep.heights[beam]]), sweep.directions[beam, column])
         for beam in range(sweep.directions.shape[0])

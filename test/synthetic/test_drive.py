@@ -21,7 +21,7 @@ from pointpillars_ov_ros.synthetic.world.world import World
 
 
 def local(points: np.ndarray, box: np.ndarray) -> np.ndarray:
-    """Give points (N, 3) in the frame of a box."""
+    """Return points (N, 3) in the frame of a box."""
     x, y, z = (points[:, :3] - box[:3]).T
     cos, sin = math.cos(box[6]), math.sin(box[6])
     return np.stack([cos * x + sin * y, cos * y - sin * x, z], axis=1)
@@ -123,7 +123,7 @@ def test_people_and_cyclists_are_seen_from_the_side_as_well_as_lengthwise() -> N
 
 
 def world_of(frame: SimulatedFrame) -> dict[int, tuple[str, np.ndarray, np.ndarray, np.ndarray]]:
-    """Give class, place x y, size, and velocity over the ground of every object, by identity; world frame."""
+    """Return class, place x y, size, and velocity over the ground of every object, by identity; world frame."""
     view = frame.view
     turn = np.array([[view.cos, -view.sin], [view.sin, view.cos]])
     labels = frame.labels

@@ -20,7 +20,7 @@ SETTINGS = TrainingSettings(
 
 
 def trainable_config() -> ModelConfig:
-    """Give a network of 48 x 32 cells, two classes of two angles each, with the coder of our own networks."""
+    """Return a network of 48 x 32 cells, two classes of two angles each, with the coder of our own networks."""
     sizes = {"Car": [0.9, 0.5, 0.5], "Pedestrian": [0.4, 0.35, 0.6]}
     return tiny_config(
         name="trainable",
@@ -44,7 +44,7 @@ def trainable_config() -> ModelConfig:
 
 
 def small_architecture(config: ModelConfig) -> Architecture:
-    """Give two blocks of a few channels."""
+    """Return two blocks of a few channels."""
     return Architecture(
         point_features=9,
         channels=config.rpn.channels,
@@ -85,7 +85,7 @@ class TinyScenes:
 
 
 def points_in(box: np.ndarray, count: int, random: np.random.Generator) -> np.ndarray:
-    """Give points (count, 4) inside of a box (7,)."""
+    """Return points (count, 4) inside of a box (7,)."""
     local = random.uniform(-0.49, 0.49, (count, 3)) * box[3:6]
     cos, sin = np.cos(box[6]), np.sin(box[6])
     x = box[0] + cos * local[:, 0] - sin * local[:, 1]

@@ -41,7 +41,7 @@ CHANGES = {
 
 
 def front_of(box: np.ndarray, points: np.ndarray) -> np.ndarray:
-    """Give how far ahead of the middle of a box points are, as a share of its length."""
+    """Return how far ahead of the middle of a box points are, relative to its length."""
     ahead = np.cos(box[6]) * (points[:, 0] - box[0]) + np.sin(box[6]) * (points[:, 1] - box[1])
     return ahead / box[3]
 
@@ -99,7 +99,7 @@ def test_pasted_objects_touch_nothing_and_hold_their_points_alone(seed: int) -> 
 
 
 def bare_scene(slope: float) -> LabelledScene:
-    """Give a scene of nothing but ground that rises along x."""
+    """Return a scene of only ground that rises along x."""
     random = np.random.default_rng(0)
     points = np.zeros((4000, 4), np.float32)
     points[:, 0], points[:, 1] = random.uniform(-5.0, 15.0, 4000), random.uniform(-8.0, 8.0, 4000)

@@ -1,6 +1,6 @@
 # Copyright 2026 The pointpillars_ov_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""The network against what is exported of it: its checkpoint, converted, gives the same numbers in OpenVINO."""
+"""The network compared with its export: its converted checkpoint yields the same numbers in OpenVINO."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def cloud_of(scene: LabelledScene) -> Cloud:
 
 @pytest.fixture(scope="module")
 def exported(tmp_path_factory: pytest.TempPathFactory) -> tuple[PointPillars, ModelBundle]:
-    """Give a network with batch norms that have seen something, and the bundle of its checkpoint."""
+    """Return a network with trained batch norms, and the bundle of its checkpoint."""
     folder, trainer = tmp_path_factory.mktemp("exported"), tiny_trainer()
     for seed in range(8):
         trainer.network(cloud_of(TinyScenes().scene(seed)))

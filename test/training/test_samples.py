@@ -1,6 +1,6 @@
 # Copyright 2026 The pointpillars_ov_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Samples: crops, and that they come in the same order whoever makes them."""
+"""Samples: crops, and their order, which does not depend on who makes them."""
 
 from __future__ import annotations
 

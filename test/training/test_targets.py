@@ -28,7 +28,7 @@ CONFIG = trainable_config()
 
 
 def random_boxes(seed: int, count: int) -> tuple[np.ndarray, np.ndarray]:
-    """Give boxes about as large as anchors, in the range and a little outside of it, some of them close together."""
+    """Return boxes about as large as anchors, in the range and slightly outside, some of them close together."""
     random = np.random.default_rng(seed)
     labels = random.integers(0, 2, count).astype(np.int32)
     sizes = np.array([CONFIG.anchors[label].size for label in labels]).reshape(-1, 3)

@@ -187,7 +187,7 @@ def test_a_truncated_checkpoint_is_told_in_one_sentence(tmp_path: Path, share: f
 
 def test_checkpoints_of_others_are_told_so(tmp_path: Path) -> None:
     torch.save({"model_state": {}}, tmp_path / "a.pth")
-    with pytest.raises(TrainingError, match="is no checkpoint of this package: it lacks 'format'"):
+    with pytest.raises(TrainingError, match="is not a checkpoint of this package: it lacks 'format'"):
         load_checkpoint(tmp_path / "a.pth")
     torch.save({"format": "pointpillars_ov_ros.checkpoint/1"}, tmp_path / "a.pth")
     with pytest.raises(TrainingError, match="'bundle_config' is missing"):
@@ -197,7 +197,7 @@ def test_checkpoints_of_others_are_told_so(tmp_path: Path) -> None:
 def test_another_architecture_is_told_by_its_first_key(tmp_path: Path) -> None:
     weights = tiny_trainer().network.state_dict()
     wide = PointPillars(dataclasses.replace(small_architecture(CONFIG), filters=(8, 24)))
-    with pytest.raises(TrainingError, match=r"blocks\.1\.1\.weight' has shape \(16, 8, 3, 3\), the architecture needs"):
+    with pytest.raises(TrainingError, match=r"blocks\.1\.1\.weight' has shape \(16, 8, 3, 3\), but the "):
         load_weights(wide, weights, tmp_path / "a.pth")
     deep = PointPillars(dataclasses.replace(small_architecture(CONFIG), convolutions=(2, 3)))
     with pytest.raises(TrainingError, match=r"key 'backbone_2d\.blocks\.1\.7\.weight' is missing"):

@@ -82,7 +82,7 @@ def test_the_bag_is_the_same_but_for_detections_after_every_cloud(
 
 
 def assert_detections_follow(messages: list[Read], bundle: ModelBundle) -> None:
-    """After each cloud there is one message, with its time and header, and with what the engine gives directly."""
+    """Check that each cloud is followed by one message with its time and header, and the engine's own detections."""
     engine = Engine(bundle, RuntimeConfig(encoder=EncoderChoice.OPENVINO))
     places = [place for place, message in enumerate(messages) if message.topic == "/points"]
     assert len(picked(messages, lambda topic: topic == "/detections")) == len(places)

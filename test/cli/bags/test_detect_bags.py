@@ -56,7 +56,7 @@ def write_bags(folder: Path, count: int) -> list[Path]:
 
 
 def write_blocked_frames(folder: Path) -> Callable[[], None]:
-    """Write frames of which one is never there to the end; gives what puts a whole one in its place."""
+    """Write frames of which one never becomes complete; return a function that replaces it with a complete one."""
     folder.mkdir(parents=True)
     for number in range(CLOUDS):
         toy_cloud(number).tofile(folder / f"{number:02}.bin")
@@ -84,7 +84,7 @@ def start(arguments: list[str]) -> subprocess.Popen[bytes]:
 
 
 def holder_of(path: Path) -> int:
-    """Give the process that has a file locked."""
+    """Return the process that holds the lock of a file."""
     (line,) = [
         x for x in Path("/proc/locks").read_text().splitlines() if x.split()[5].endswith(f":{path.stat().st_ino}")
     ]

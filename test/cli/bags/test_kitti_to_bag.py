@@ -55,7 +55,7 @@ def kitti_to_bag(*arguments: object) -> int:
 
 
 def read(bag: Path) -> list[tuple[str, int, Any]]:
-    """Give topic, stamp (ns) and message of all that is in a bag, after checking the hashes of its types."""
+    """Return topic, stamp (ns) and message of everything in a bag, after checking the hashes of its types."""
     with Reader(bag) as reader:
         for connection in reader.connections:
             assert connection.digest == rihs01(connection.msgtype)

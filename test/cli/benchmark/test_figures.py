@@ -85,7 +85,7 @@ def test_busy_is_within_the_rounds_and_overlaps_count_once() -> None:
 
 
 def trace(period_ms: int, frames: int) -> list[StageEvent]:
-    """Give frames whose RPN takes the whole period, one after the other."""
+    """Return frames whose RPN takes the whole period, one after the other."""
     return [
         StageEvent(number, Stage.RPN, is_end, (number + is_end) * period_ms * MS)
         for number in range(frames)

@@ -1,6 +1,6 @@
 # Copyright 2026 The pointpillars_ov_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Which configurations the flags ask for."""
+"""Configurations requested by the flags."""
 
 from __future__ import annotations
 

@@ -22,7 +22,7 @@ PROFILE = SimulationProfile("a machine", "this test", StageMilliseconds(8, 5, 3,
 
 @pytest.fixture
 def traces(tmp_path: Path) -> list[Path]:
-    """Give the trace of each mode."""
+    """Return the trace of each mode."""
     paths = []
     for mode in Mode:
         events: list[StageEvent] = []

@@ -31,7 +31,7 @@ def bundle(tmp_path_factory: pytest.TempPathFactory) -> ModelBundle:
 
 
 def detect(bundle: ModelBundle, out: Path, *arguments: object) -> dict[str, Any]:
-    """Run it, and give what it wrote."""
+    """Run the command, and return its JSON."""
     given = ("detect", *arguments, "--model", bundle.folder, "--score-threshold", 0.3, "--json", out / "boxes.json")
     assert cli.main([str(argument) for argument in given]) == 0
     report: dict[str, Any] = json.loads((out / "boxes.json").read_text())
@@ -43,7 +43,7 @@ def boxes_of(found: dict[str, Any]) -> list[list[float]]:
 
 
 def write_files(folder: Path) -> dict[str, Path]:
-    """Write one cloud as every kind of file; gives them by kind."""
+    """Write one cloud as every kind of file; return the paths by kind."""
     points = toy_cloud(3)
     content = {
         "a.bin": points.tobytes(),
@@ -98,7 +98,7 @@ def test_clouds_of_a_bag_that_cannot_be_read_are_refused_by_name(
 
 
 def test_files_of_nuscenes_are_turned_as_the_note_says(bundle: ModelBundle, tmp_path: Path, capsys: Capture) -> None:
-    """Of a cloud in nuScenes' axes, with the pose: the boxes of the cloud in ours, turned to those axes."""
+    """With the pose, a cloud in nuScenes' axes yields the boxes of the cloud in ours, rotated to those axes."""
     points, turned = toy_cloud(3), toy_cloud(3)
     turned[:, 0], turned[:, 1] = -points[:, 1], points[:, 0]
     points.tofile(tmp_path / "ours.bin")
@@ -166,7 +166,7 @@ def test_columns_that_are_none_are_refused_with_the_flag(capsys: Capture, text: 
 
 
 def test_the_bundled_model_finds_cars_without_ros_and_says_what_is_odd(tmp_path: Path) -> None:
-    """In a process that cannot import ROS: a simulated street, as it is and in millimetres."""
+    """Run in a process that cannot import ROS: a simulated street, unchanged and in millimetres."""
     frame = next(iter(Drive("hdl_64e", 0, 1)))
     (tmp_path / "street.pcd").write_bytes(pcd_bytes(frame.points.tolist(), form="binary"))
     (frame.points * np.array([1000, 1000, 1000, 255], np.float32)).tofile(tmp_path / "millimetres.bin")

@@ -37,7 +37,7 @@ from test.shared_data import KITTI, KITTI_CAR, needs_shared_data
 
 Capture = pytest.CaptureFixture[str]
 Folders = tuple[Path, Path]
-"""Of labels and of results."""
+"""Folders of labels and of results."""
 
 
 def write(path: Path, text: str = "") -> Path:
@@ -59,7 +59,7 @@ def evaluate(*arguments: object) -> int:
 
 
 def error_of(capture: Capture, *arguments: object) -> str:
-    """Run what must fail; give the one line it says, without the beginning."""
+    """Run a command that must fail; return its one line without the prefix."""
     assert evaluate(*arguments) == 1
     lines = [line for line in capture.readouterr().err.splitlines() if line.startswith("error: ")]
     assert len(lines) == 1
@@ -68,7 +68,7 @@ def error_of(capture: Capture, *arguments: object) -> str:
 
 @pytest.fixture
 def folders(tmp_path: Path) -> Folders:
-    """Give a folder of labels and one of results."""
+    """Return a folder of labels and one of results."""
     truth, found = random_frames(np.random.default_rng(0), 20)
     return write_files(tmp_path / "label_2", truth, 15), write_files(tmp_path / "results", found, 16)
 
@@ -273,7 +273,7 @@ def test_a_model_is_scored_on_labelled_frames_and_its_results_score_the_same(tmp
 def test_whole_clouds_are_cropped_to_what_the_camera_sees(
     tmp_path: Path, folder: str, crop: bool, kept: list[int]
 ) -> None:
-    """Of three points one is ahead, one behind, one at the right border: seen by a wider image only."""
+    """One of three points is ahead, one behind, one at the right border, visible only in a wider image."""
     points = np.array([(20, 0, 0, 0.5), (-20, 0, 0, 0.5), (20, -17, 0, 0.5)], np.float32)
     cloud, calibration = tmp_path / folder / "000000.bin", write(tmp_path / "calib.txt", calibration_text())
     cloud.parent.mkdir()

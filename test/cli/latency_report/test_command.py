@@ -44,7 +44,7 @@ _TYPE = "diagnostic_msgs/msg/DiagnosticArray"
 
 
 def a_timing(number: int, **changes: object) -> FrameTiming:
-    """Give the timing of the cloud `number`, of a detector that has done all before it."""
+    """Return the timing of cloud `number` of a detector that has processed all earlier ones."""
     stages = {f"{name}_ms": 1.0 + k for k, name in enumerate(STAGES)}
     known = {"received": number + 1, "completed": number + 1, "mode": "latency", "pfe_device": "host"}
     times = {"total_ms": 30.0 + number % 10, "age_ms": 50.0 + number % 10, "rpn_device": "CPU", "parity": "agrees"}

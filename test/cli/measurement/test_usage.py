@@ -1,6 +1,6 @@
 # Copyright 2026 The pointpillars_ov_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""How long a device was busy, against counting moments; memory against what is allocated."""
+"""Busy time of a device, compared with counting moments; memory, compared with allocations."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 # Copyright 2026 The pointpillars_ov_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""What is timed is what is meant: clouds through a toy engine, and bare requests that only count."""
+"""The timed work is the intended one: clouds through a toy engine, and bare requests that only count."""
 
 from __future__ import annotations
 

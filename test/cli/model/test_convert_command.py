@@ -38,7 +38,7 @@ def convert(*arguments: object) -> int:
 
 
 def failure(capsys: Capture, *arguments: object) -> str:
-    """Run it, see that it fails in one line and prints nothing else; give the line."""
+    """Run the command, check that it fails in one line and prints nothing else; return the line."""
     assert convert(*arguments) == 1
     captured = capsys.readouterr()
     assert captured.err.startswith("error: ") and captured.err.count("\n") == 1
@@ -119,7 +119,7 @@ def test_without_a_configuration_a_small_checkpoint_is_held_against_the_publishe
 
 
 def test_a_truncated_onnx_is_named_in_one_line(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
-    """As a person sees it: what OpenVINO's own code writes to stderr counts, too."""
+    """As a user sees it: output of OpenVINO's own code to stderr counts, too."""
     config, source = read_preset("smallmunich_car"), tmp_path / "onnx"
     source.mkdir()
     save_rpn(source / "rpn.onnx", config, random_rpn(config), {})
@@ -171,6 +171,6 @@ def test_a_folder_that_is_no_bundle_is_left_alone(tmp_path: Path, capsys: Captur
     target.mkdir()
     (target / "cat.jpg").write_text("purr")
     path = save_small("openpcdet", tmp_path)
-    assert "left alone" in failure(capsys, path, target, "--config", write_config(tmp_path))
+    assert "left unchanged" in failure(capsys, path, target, "--config", write_config(tmp_path))
     assert [item.name for item in target.iterdir()] == ["cat.jpg"]
     shutil.rmtree(target)

@@ -18,7 +18,7 @@ from test.shared_data import KITTI_CAR, needs_shared_data
 
 Capture = pytest.CaptureFixture[str]
 MACS = {"first": 8 * 12 * 8 * 8 * 9, "second": 8 * 12 * 8 * 8 * 9, "heads": 8 * 12 * 8 * 3 * (7 + 2 + 2)}
-"""Of the toy RPN: 8 x 12 cells of 3 anchors, 8 channels throughout."""
+"""Multiply-adds of the toy RPN: 8 x 12 cells of 3 anchors, 8 channels throughout."""
 
 
 def inspect(*arguments: object) -> int:

@@ -44,7 +44,7 @@ def write_clouds(folder: Path, count: int = 4) -> Path:
 
 
 def write_bag(folder: Path, topics: dict[str, int]) -> Path:
-    """Write a bag with so many clouds on each topic, their intensities 0 to 255."""
+    """Write a bag with the given numbers of clouds on each topic, with intensities from 0 to 255."""
     with BagWriter(folder) as bag:
         for topic, count in topics.items():
             bag.add_topic(topic, "sensor_msgs/msg/PointCloud2", latched=False)
@@ -59,7 +59,7 @@ def quantize(*arguments: object) -> int:
 
 
 def error_of(capture: Capture, *arguments: object) -> str:
-    """Run what must fail; give the one line it says, without the beginning."""
+    """Run a command that must fail; return its one line without the prefix."""
     assert quantize(*arguments) == 1
     lines = [line for line in capture.readouterr().err.splitlines() if line.startswith("error: ")]
     assert len(lines) == 1

@@ -38,7 +38,7 @@ TIMEOUT_MS = 400
 
 @pytest.fixture(scope="module")
 def toy(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Give the folder of a toy bundle."""
+    """Return the folder of a toy bundle."""
     return save_toy_bundle(tmp_path_factory.mktemp("toy")).folder
 
 
@@ -47,7 +47,7 @@ def timeline(*arguments: object) -> int:
 
 
 def record(toy: Path, out: Path, *flags: object) -> TimelineRun:
-    """Record with automatic batching, and give the run."""
+    """Record with automatic batching, and return the run."""
     assert timeline("auto-batch", "--model", toy, "--json", out, "--timeout", TIMEOUT_MS, *flags) == 0
     (run,) = read_recording(out).runs
     return run

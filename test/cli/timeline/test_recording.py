@@ -1,6 +1,6 @@
 # Copyright 2026 The pointpillars_ov_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""What is read out of a recording, on requests made up by hand; and its file."""
+"""Figures derived from a recording, for made-up requests; and its file."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from pointpillars_ov_ros.config.errors import DatasetError
 
 
 def run_of(*done: float, devices: tuple[str, ...] = (), every: float = 10.0) -> TimelineRun:
-    """Make a run of requests due every so many ms, done at these times."""
+    """Return a run of requests due at regular intervals (ms), done at these times."""
     names = devices or ("CPU",) * len(done)
     ends = enumerate(zip(done, names, strict=True))
     entries = [Entry(n, n * every, n * every + 1, at, name) for n, (at, name) in ends]

@@ -69,7 +69,7 @@ def test_one_flipped_bit_in_any_file_is_noticed_and_the_answer_is_the_same(
 def test_a_file_that_was_cut_off_before_it_was_signed_is_made_anew(
     bundle: ModelBundle, tmp_path: Path, left: float
 ) -> None:
-    """As by kill -9 while it is written."""
+    """As after kill -9 while it is written."""
     wanted = scores(make_engine(bundle, tmp_path))
     for name, content in blobs(tmp_path).items():
         (tmp_path / f"{name}.sha256").unlink()
@@ -104,7 +104,7 @@ def test_a_folder_that_takes_nothing_is_a_warning(tmp_path: Path, caplog: pytest
 
 
 def test_a_cache_that_others_can_write_is_refused_where_bundles_are_signed(tmp_path: Path) -> None:
-    """Who may replace a compiled network, or the folder it is in, needs no key."""
+    """Whoever may replace a compiled network, or its folder, needs no key."""
     own = tmp_path / "a" / "b"
     check_private(RuntimeConfig(cache_dir=str(own)))
     own.mkdir(parents=True)

@@ -113,7 +113,7 @@ def test_a_network_of_dynamic_shape_is_refused(tmp_path: Path) -> None:
     path = save_doubler(tmp_path, shape=(-1, 4))
     with pytest.raises(BundleError) as raised:
         compile_network(path, DOUBLER)
-    assert str(raised.value) == f"{path}: input tensor 'in' has shape [?,4], the bundle says (1, 4)"
+    assert str(raised.value) == f"{path}: input tensor 'in' has shape [?,4], but the bundle says (1, 4)"
 
 
 @pytest.mark.parametrize("content", [None, b"", b"no xml", b"<net/>", b"<?xml version='1.0'?><html></html>"])
@@ -123,7 +123,7 @@ def test_what_is_no_network_is_refused_in_one_line(tmp_path: Path, content: byte
         path.write_bytes(content)
     with pytest.raises(BundleError) as raised:
         compile_network(path, DOUBLER)
-    assert str(raised.value).startswith(f"{path} is no network that OpenVINO reads: ")
+    assert str(raised.value).startswith(f"{path} is not a network that OpenVINO can read: ")
     assert "\n" not in str(raised.value)
 
 
@@ -157,7 +157,7 @@ def test_a_failed_inference_is_reported_and_the_request_can_be_used_again(tmp_pa
 
 
 def await_finished(request: Request) -> None:
-    """Ask until the request says that it is through; an Event that nobody sets is the pause between."""
+    """Poll until the request reports its end; an Event that nobody sets is the pause in between."""
     pause = threading.Event()
     for _ in range(int(PATIENCE_S / 0.01)):
         if request.is_finished():

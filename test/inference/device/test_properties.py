@@ -1,6 +1,6 @@
 # Copyright 2026 The pointpillars_ov_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""OpenVINO properties out of settings: which are given, which are refused, and what is read back."""
+"""OpenVINO properties from settings: which are set, which are refused, and which are read back."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ SPREADING = RuntimeConfig(performance_hint=PerformanceHint.CUMULATIVE_THROUGHPUT
 
 
 def on(device: str, **settings: Any) -> dict[str, Any]:
-    """Give the properties of a network on `device`, where both are."""
+    """Return the properties of a network on `device`, if both networks are there."""
     return compile_properties(RuntimeConfig(pfe_device=device, rpn_device=device, **settings), device)
 
 

@@ -21,7 +21,7 @@ SPREAD = PerformanceHint.THROUGHPUT
 
 
 def said(folder: Path, runtime: RuntimeConfig) -> list[str]:
-    """Give what is said where the PFE runs on its device, too."""
+    """Return the warnings if the PFE also runs on its device."""
     pfe, rpn = (
         Network(save_doubler(folder), device, compile_properties(runtime, device), Ports({"in": (1, 4)}, {}))
         for device in (runtime.pfe_device, runtime.rpn_device)

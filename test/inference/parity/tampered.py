@@ -43,7 +43,7 @@ def weights(change: Change, name: str = "") -> Callable[[ov.Model], None]:
 
 
 def swap_outputs(one: str, other: str) -> Callable[[ov.Model], None]:
-    """Let two outputs be each other's."""
+    """Swap two outputs."""
 
     def apply(model: ov.Model) -> None:
         ends = [model.output(name).get_node().input_value(0).get_node() for name in (one, other)]

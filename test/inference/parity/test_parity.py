@@ -183,7 +183,7 @@ def test_every_threshold_can_be_the_one_that_is_passed(
 
 
 def make(rows: list[tuple[float, float]]) -> Detections:
-    """Give detections 10 m apart along x: offset of x and score."""
+    """Return detections 10 m apart along x: offset of x and score."""
     boxes = [[10.0 * k + offset, 0.0, 0.0, 4.0, 1.6, 1.5, 0.0] for k, (offset, _) in enumerate(rows)]
     scores = np.array([score for _, score in rows], np.float32)
     return Detections(np.array(boxes, np.float32).reshape(-1, 7), scores, np.zeros(len(rows), np.int32))
@@ -444,7 +444,7 @@ def test_a_folder_that_cannot_be_made_is_no_reason_to_fail(
 
 @needs_shared_data
 def test_the_real_network_finds_the_cars_and_agrees(kitti_car: ModelBundle) -> None:
-    """Quantization steps make the RPN rewritten differ from the one in the file a little; so does bf16, where it is."""
+    """Quantization steps make the rewritten RPN differ slightly from the original; so does bf16, if available."""
     engine = Engine(kitti_car, RuntimeConfig())
     comparison = check_cloud(engine, make_reference(engine), built_in_cloud(kitti_car.config))
     assert comparison.mismatch == ""

@@ -61,7 +61,7 @@ def submit(pipeline: Pipeline, *numbers: int) -> None:
 
 
 def numbers_of(results: list[FrameResult]) -> list[int]:
-    """Give the clouds that the detections say they were made of; -1 for a failed frame."""
+    """Return the numbers of the clouds that the detections come from; -1 for a failed frame."""
     return [int(result.detections.boxes[0, 0]) if len(result.detections) else -1 for result in results]
 
 
@@ -527,7 +527,7 @@ def test_a_device_that_does_not_answer_counts_as_finished_with_the_frame() -> No
             raise InferenceError("the device is gone")
 
         def tidy_up(self) -> None:
-            """Whether it runs on, nobody knows."""
+            """Raise if it is still running, which is unknown."""
 
     received = Received()
     slots = [Gone(FakeDevice())]
@@ -539,7 +539,7 @@ def test_a_device_that_does_not_answer_counts_as_finished_with_the_frame() -> No
 
 @every_mode
 def test_an_encoder_may_be_done_before_its_start_returns(mode: Mode) -> None:
-    """As the one on the host is, which has done everything in `prepare`."""
+    """Like the host encoder, which has done all its work in `prepare`."""
 
     class DoneAtOnce(FakeSlot):
         def start_pfe(self, done: Callable[[], None]) -> None:
@@ -608,7 +608,7 @@ def test_stamps_of_the_sender_are_kept() -> None:
 
 
 def test_without_stamps_of_the_sender_the_total_begins_with_the_submission() -> None:
-    """Not with the start of the computer, which is where the monotonic clock's zero may be."""
+    """Instead of with the boot of the computer, where the monotonic clock may start at zero."""
     received = Received()
     with closing(make_pipeline(FakeDevice(automatic=True), received, Mode.LATENCY)) as pipeline:
         submit(pipeline, 0)

@@ -178,14 +178,14 @@ def assert_the_host_does_one_thing_at_a_time(rig: Rig) -> None:
 
 
 def taken(rig: Rig) -> Iterator[tuple[int, int]]:
-    """Give when which frame was taken into a slot."""
+    """Yield times and numbers of the frames taken into a slot."""
     for event in rig.trace:
         if event.stage is Stage.QUEUE and event.is_end:
             yield event.now_ns, event.sequence
 
 
 def idle_spans(rig: Rig, begin_ns: int, end_ns: int) -> Iterator[tuple[int, int]]:
-    """Give what is left of a span without the work of the host."""
+    """Yield the parts of a span in which the host does not work."""
     for work_begin_ns, work_end_ns in sorted(span for stage in HOST for span in rig.spans_ns(stage).values()):
         if begin_ns < min(work_begin_ns, end_ns):
             yield begin_ns, min(work_begin_ns, end_ns)

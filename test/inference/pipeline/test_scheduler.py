@@ -39,7 +39,7 @@ class NoSlot(SimulatedSlot):
 
 
 def entry(state: State = State.IDLE, sequence: int = -1) -> SlotEntry:
-    """Give a slot of the table with the frame in it."""
+    """Return a slot of the table with the frame in it."""
     return SlotEntry(NoSlot(), 0, state, sequence)
 
 
@@ -53,7 +53,7 @@ class Bench:
         self.waiting = list(range(clouds))
 
     def play(self) -> list[str]:
-        """Do jobs until there is nothing to do; give them as 'step frame'."""
+        """Do jobs until there are none; return them as 'step frame'."""
         done = []
         while (choice := next_job(self.schedule, self.slots, bool(self.waiting), self.at_once)) is not None:
             job, each = choice
@@ -130,7 +130,7 @@ def test_only_throughput_takes_more_slots_than_it_needs(mode: Mode) -> None:
 
 
 def all_states(slots: int) -> list[list[SlotEntry]]:
-    """Give every combination of states, with the frames in both orders."""
+    """Return every combination of states, with the frames in both orders."""
     return [
         [entry(state, sequence) for state, sequence in zip(states, order, strict=True)]
         for states in itertools.product(State, repeat=slots)
@@ -170,7 +170,7 @@ def test_of_two_frames_ready_for_the_same_job_the_older_goes_first(mode: Mode) -
 
 @pytest.mark.parametrize("mode", Mode)
 def test_there_is_always_a_job_unless_every_frame_waits_for_a_network(mode: Mode) -> None:
-    """No combination of states is a dead end: without a job, a network runs that will be done."""
+    """No combination of states is a dead end: without a job, a network is running that will end."""
     for slots in all_states(SCHEDULES[mode].slots):
         if next_job(SCHEDULES[mode], slots, cloud_waiting=True) is None:
             assert any(each.state in (State.PFE_RUNNING, State.RPN_RUNNING) for each in slots)

@@ -25,7 +25,7 @@ from test.builders import Points
 
 MS = 1_000_000
 ORIGIN = StageDurations(*(round(ms * MS) for ms in (45.2, 10.5, 10.0, 75.1, 13.9)))
-"""Those of the shipped profile: the RPN takes longest."""
+"""Durations of the shipped profile: the RPN takes longest."""
 EVEN = StageDurations(10 * MS, 40 * MS, 5 * MS, 40 * MS, 5 * MS)
 """Both networks take as long, and hide all that the host does."""
 SHORT = {Stage.PILLARS: "pre", Stage.PFE: "PFE", Stage.SCATTER: "scatter", Stage.RPN: "RPN", Stage.DECODE: "post"}
@@ -33,7 +33,7 @@ HOST = (Stage.PILLARS, Stage.SCATTER, Stage.DECODE)
 
 
 class Fault(Enum):
-    """What can go wrong with a stage of a frame."""
+    """Faults in a stage of a frame."""
 
     RAISES = 0
     SILENT = 1
@@ -123,7 +123,7 @@ class Rig:
         replaces: bool = False,
         **options: float | None,
     ) -> None:
-        """With `replaces`, slots that hang are replaced as the engine does it."""
+        """Set up the pipeline; with `replaces`, slots that hang are replaced as by the engine."""
         self.clock = VirtualClock()
         self.device = SimulatedDevice(self.clock, slow_down)
         self.durations = durations
@@ -152,7 +152,7 @@ class Rig:
         )
 
     def send(self, numbers: Iterable[int], times_ns: Iterable[int] | None = None) -> None:
-        """Let clouds come, all at once or at these times; in replay they wait with the sender for room."""
+        """Send clouds, all at once or at these times; under replay they wait at the sender for room."""
         for number, time_ns in zip(numbers, times_ns or _zeros(), strict=False):
             self._to_come += 1
             self.clock.call_at(time_ns, lambda number=number: self._arrive(number))
@@ -165,7 +165,7 @@ class Rig:
             self.pipeline.turn()
 
     def run_until_none_hangs(self, from_ns: int = 0) -> None:
-        """Run until that time, and until the device has given everything back."""
+        """Run until that time, and until the device has returned all slots."""
         self.clock.call_at(from_ns, lambda: self.clock.call_soon(lambda: None))
         while self.pipeline.hung_slots or self.clock.now_ns() < from_ns:
             self.pipeline.turn()
@@ -187,16 +187,16 @@ class Rig:
             pass
 
     def numbers(self) -> list[int]:
-        """Give the clouds that the results say they were made of; -1 for a failed frame."""
+        """Return the numbers of the clouds that the results come from; -1 for a failed frame."""
         return [int(r.detections.boxes[0, 0]) if len(r.detections) else -1 for r in self.results]
 
     def moments(self, begin: str, end: str) -> list[str]:
-        """Give the trace from one moment to another, as `RPN 1` for a begin and `RPN 1 done` for an end."""
+        """Return the trace from one moment to another, as `RPN 1` for a begin and `RPN 1 done` for an end."""
         lines = [moment(event) for event in self.trace if event.stage in SHORT]
         return lines[lines.index(begin) : lines.index(end) + 1]
 
     def spans_ns(self, stage: Stage) -> dict[int, tuple[int, int]]:
-        """Give begin and end, from the trace, of a stage in every frame in which it ended."""
+        """Return begin and end, from the trace, of a stage in every frame in which it ended."""
         begins = {e.sequence: e.now_ns for e in self.trace if e.stage is stage and not e.is_end}
         return {e.sequence: (begins[e.sequence], e.now_ns) for e in self.trace if e.stage is stage and e.is_end}
 
@@ -222,7 +222,7 @@ class Rig:
 
 
 def moment(event: StageEvent) -> str:
-    """Give an event of the trace as `RPN 1` where it is a begin, and `RPN 1 done` where it is an end."""
+    """Format an event of the trace as `RPN 1` for a begin and `RPN 1 done` for an end."""
     return f"{SHORT[event.stage]} {event.sequence}{' done' if event.is_end else ''}"
 
 

@@ -46,7 +46,7 @@ def make_encoder(path: Path, block: int) -> DeviceEncoder:
 
 
 def some_pillars(size: int) -> Pillars:
-    """Give so many pillars of one point each."""
+    """Return `size` pillars of one point each."""
     grid = CONFIG.grid
     cells = np.arange(size)
     points = np.zeros((size, 4), np.float32)
@@ -59,7 +59,7 @@ def some_pillars(size: int) -> Pillars:
 
 
 def encode(encoder: DeviceEncoder, points: Points) -> npt.NDArray[np.float32]:
-    """Give the features (pillars, C) of a cloud."""
+    """Return the features (pillars, C) of a cloud."""
     pillars = grouped(points, CONFIG.grid)
     encoder.prepare(pillars)
     calls: list[None] = []
@@ -113,7 +113,7 @@ def test_only_blocks_that_hold_a_pillar_run(toy_pfe: Path, pillars: int, blocks:
 
 
 def test_a_dynamic_output_of_another_shape_is_refused(toy_pfe: Path, tmp_path: Path) -> None:
-    """Of all pillars it is as it should be, so that loading it finds nothing; of fewer, the last is missing."""
+    """With all pillars the output is right, so that loading finds nothing; with fewer, the last one is missing."""
     model = ov.Core().read_model(toy_pfe)
     end = model.get_results()[0].input(0)
     asked = ops.gather(ops.shape_of(model.input("px")), np.array([2]), np.array(0))

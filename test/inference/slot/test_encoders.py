@@ -27,7 +27,7 @@ EXACT = {"INFERENCE_PRECISION_HINT": "f32"}
 
 
 def build_pfe(config: ModelConfig, pooling: str, swap: bool = False) -> ov.Model:
-    """Build a PFE as SmallMunich exports it; with `swap` the centre comes before the mean, as nobody does it."""
+    """Build a PFE as exported by SmallMunich; with `swap` the centre comes before the mean, as in no known export."""
     rng = np.random.default_rng(3)
     names, slots, channels = config.pfe.inputs, config.grid.max_points_per_pillar, config.rpn.channels
     shape = [1, 1, config.grid.max_pillars, slots]

@@ -1,6 +1,6 @@
 # Copyright 2026 The pointpillars_ov_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""What a device asks for is bounded by what helps and by memory, and the number taken is said."""
+"""The number requested by a device is bounded by use and by memory, and the bound is reported."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ GB = 1_000_000_000
 
 
 class Rpn:
-    """What of a network is asked."""
+    """The part of a network that is used."""
 
     execution_devices = ("GPU.0",)
 

@@ -60,7 +60,7 @@ def test_slots_are_kept_for_the_next_mode(pool: Pool) -> None:
 
 @every_mode
 def test_a_slot_that_hangs_is_replaced_by_one_that_is_not_warmed_up(mode: Mode, pool: Pool) -> None:
-    """Which on a device that is dead would never end."""
+    """The warm-up would never end on a dead device."""
     before = pool.slots_of(mode)
     pool.hang(before[0])
     after = pool.slots_of(mode)
@@ -82,7 +82,7 @@ def test_a_slot_that_was_given_back_is_used_again(mode: Mode, pool: Pool) -> Non
 
 
 def test_a_slot_that_ended_unseen_is_not_taken_for_hung_when_it_works_again(pool: Pool) -> None:
-    """As one that its pipeline gave up when it was closed."""
+    """Like a slot that its pipeline gave up when it was closed."""
     (slot,) = pool.slots_of(Mode.LATENCY)
     pool.hang(slot)
     pool.device.finish("pfe", 0)

@@ -38,7 +38,7 @@ def written(folder: Path, events: list[StageEvent]) -> Path:
 
 
 def stages(events: list[StageEvent]) -> set[StageEvent]:
-    """Give the events of stages that are drawn and that ended."""
+    """Return the events of stages that are drawn and that ended."""
     ended = {(event.sequence, event.stage) for event in events if event.is_end}
     return {event for event in events if event.stage in ROWS and (event.sequence, event.stage) in ended}
 

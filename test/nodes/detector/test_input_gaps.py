@@ -12,7 +12,7 @@ A, B = frozenset({b"a"}), frozenset({b"b"})
 NONE: frozenset[bytes] = frozenset()
 
 Heard = tuple[int | None, int, frozenset[bytes]]
-"""The number, how many publishers are heard, and which there are."""
+"""The sequence number, the number of matched publishers, and their ids."""
 
 
 @pytest.mark.parametrize(

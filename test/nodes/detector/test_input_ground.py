@@ -1,6 +1,6 @@
 # Copyright 2026 The pointpillars_ov_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""What is said of a sensor at another height, and that doing it puts it right."""
+"""Warnings about a sensor at another height, whose advice corrects it."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 # Copyright 2026 The pointpillars_ov_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""The cloud subscription changes its quality of service, and every cloud is heard once and in order."""
+"""The cloud subscription changes its quality of service, and every cloud is received once and in order."""
 
 from __future__ import annotations
 

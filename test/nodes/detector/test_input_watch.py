@@ -1,6 +1,6 @@
 # Copyright 2026 The pointpillars_ov_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""What the detector says of clouds that are odd, in its log and in diagnostics: once, and with the parameter."""
+"""Warnings about odd clouds, in the log and in diagnostics: once, and with the parameter to set."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 # Copyright 2026 The pointpillars_ov_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Transitions in which something is raised that nobody foresaw: rclpy passes over it, the node does not."""
+"""Transitions with unexpected exceptions: rclpy ignores them, the node does not."""
 
 from __future__ import annotations
 

@@ -11,7 +11,7 @@ from pointpillars_ov_ros.ros.timing_message import FrameTiming
 
 
 def filled(count: int, rate: float = 10.0, **values: int) -> tuple[Overlay, FrameTiming]:
-    """Give an overlay after frames of 1, 2, 3, … ms at `rate` (Hz), the last of them at 100 s, and that one."""
+    """Return an overlay after frames of 1, 2, 3, … ms at `rate` (Hz), the last one at 100 s, and that last frame."""
     overlay = Overlay()
     for k in range(count):
         timing = FrameTiming(total_ms=k + 1.0, **values)

@@ -64,7 +64,7 @@ class Scene:
         (publisher or self.tf).publish(TFMessage(transforms=[said]))  # type: ignore[attr-defined]
 
     def drive_to(self, second: int) -> None:
-        """Say that the robot is at x = `second` then, until the detector has heard."""
+        """Publish that the robot is at x = `second` then, until the detector has received it."""
         while not self.knows(second):
             self.say("odom", "base_link", second, float(second))
             self.executor.spin_once(timeout_sec=0.05)

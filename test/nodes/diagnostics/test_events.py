@@ -1,6 +1,6 @@
 # Copyright 2026 The pointpillars_ov_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""What is noticed between a frame and the next, and for how long it is kept."""
+"""Events noticed between consecutive frames, and how long they are kept."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ BEFORE = FrameTiming(
 
 
 def events_of(*timings: FrameTiming, keep: int = 100) -> DetectorEvents:
-    """Give the events of frames that come at 1 s, 2 s, …"""
+    """Return the events of frames that arrive at 1 s, 2 s, …"""
     seconds = itertools.count(1.0)
     events = DetectorEvents(keep, lambda: next(seconds))
     for timing in timings:

@@ -1,6 +1,6 @@
 # Copyright 2026 The pointpillars_ov_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""What the last frames amount to, against NumPy and by hand."""
+"""Statuses of the last frames, compared with NumPy and calculations by hand."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ TROUBLES = ("dropped", "refused", "failed", "lost")
 
 
 def report(health: DetectorHealth, now_s: float) -> dict[str, DiagnosticStatus]:
-    """Give the statuses by the last word of their names."""
+    """Return the statuses by the last word of their names."""
     return {status.name.removeprefix("pointpillars_detector: "): status for status in health.statuses(now_s)}
 
 
@@ -39,7 +39,7 @@ def values(status: DiagnosticStatus) -> dict[str, str]:
 
 
 def filled(count: int = 20, begin_s: float = 100.0, rate: float = 10.0, **values: Any) -> DetectorHealth:
-    """Give a window after `count` frames at `rate`; `values` are those of every frame."""
+    """Return a window after `count` frames at `rate`; `values` are those of every frame."""
     health = DetectorHealth(CONFIG, lambda: STAMP_S)
     for k in range(count):
         health.add(FrameTiming(received=k + 1, completed=k + 1, **values), begin_s + k / rate)

@@ -1,6 +1,6 @@
 # Copyright 2026 The pointpillars_ov_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""What the player plays, without playing it."""
+"""Selection of the frames to play, without playing them."""
 
 from __future__ import annotations
 

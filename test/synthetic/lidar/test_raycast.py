@@ -115,7 +115,7 @@ def test_a_turned_box_keeps_its_distance() -> None:
 
 
 def share_through(material: Material, thickness: float = 0.2) -> float:
-    """Give the share of the rays that a wall of `material` ahead lets through to another one behind it."""
+    """Return the share of the rays that a wall of `material` ahead lets through to another one behind it."""
     wall, behind = cuboid(thickness, 40.0, 20.0, material), cuboid(0.2, 200.0, 40.0)
     scene = scene_of([Placement(wall, 10.0, 0.0, -5.0, 0.0), Placement(behind, 20.0, 0.0, -5.0, 0.0)])
     sweep = make_sweep(ideal_sensor(), 0.0)

@@ -1,6 +1,6 @@
 # Copyright 2026 The pointpillars_ov_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""From hits to points: range noise, loss, mixed returns, intensity, limits of range, the vehicle itself."""
+"""Conversion of hits to points: range noise, loss, mixed returns, intensity, range limits, the vehicle itself."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def ranges(points: np.ndarray) -> np.ndarray:
 
 
 def in_gap(points: np.ndarray, low: float, high: float) -> np.ndarray:
-    """Tell which points ahead lie at low … high (m) and above the ground."""
+    """Return which points ahead lie at low … high (m) and above the ground."""
     x, y, z, _ = points.T
     return (abs(np.arctan2(y, x)) < 0.2) & (x > low) & (x < high) & (z > 0.1 - HEIGHT)
 

@@ -24,7 +24,7 @@ LEVEL = View(0.0, 0.0, HEIGHT, 1.0, 0.0, 0.0, 0.0)
 
 
 def ground_hits(ground: Ground, view: View = LEVEL, **changes: Any) -> tuple[Sweep, np.ndarray]:
-    """Give a sweep, and depths (beams, columns) of what rays meet on `ground`, infinite elsewhere."""
+    """Return a sweep, and depths (beams, columns) of what rays meet on `ground`, infinite elsewhere."""
     sensor = ideal_sensor(**changes)
     sweep = make_sweep(sensor, 0.0)
     hits = cast(np.empty(0, PRIMITIVE), np.zeros((0, 2)), sweep, sensor.max_range, np.uint64(1))
