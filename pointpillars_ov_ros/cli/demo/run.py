@@ -175,8 +175,7 @@ def report(recorder: Recorder, out: Path, config: ModelConfig, played: int) -> N
 
 
 def describe_scores(scores: list[FrameScore], config: ModelConfig) -> str:
-    """Say how many of the labelled objects were found, of those one expects to be and of all, and how many were not
-    there."""
+    """Count the labelled objects found, of the well visible ones and of all, and the false detections, in words."""
     frames, false = len(scores), sum(score.false for score in scores)
     found = np.concatenate([score.is_found for score in scores])
     clear = np.concatenate([score.is_clear for score in scores])
