@@ -10,6 +10,7 @@ import numpy as np
 import openvino as ov
 from sensor_msgs.msg import PointCloud2
 
+from pointpillars_ov_ros.clouds.points import CloudReader
 from pointpillars_ov_ros.config.runtime_config import RuntimeConfig
 from pointpillars_ov_ros.core.arrays import FloatArray
 from pointpillars_ov_ros.core.decode import Decoder
@@ -19,7 +20,7 @@ from pointpillars_ov_ros.core.pillars import Pillars
 from pointpillars_ov_ros.inference.device.properties import in_text, pfe_properties, rpn_properties
 from pointpillars_ov_ros.model.bundle import ModelBundle
 from pointpillars_ov_ros.model.ports import pfe_ports
-from pointpillars_ov_ros.ros.conversions import CloudReader, to_detection_array
+from pointpillars_ov_ros.ros.conversions import to_detection_array
 
 
 class ReferencePipeline:

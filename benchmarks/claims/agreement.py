@@ -14,6 +14,7 @@ from benchmarks.claims.claim import BOX_TOLERANCE, SCORE_FLOOR, SCORE_TOLERANCE,
 from benchmarks.reference_pipeline import ReferencePipeline
 from pointpillars_ov_ros.cli.benchmark.matrix import describe
 from pointpillars_ov_ros.cli.measurement.workloads import Runner
+from pointpillars_ov_ros.clouds.points import CloudReader
 from pointpillars_ov_ros.config.runtime_config import (
     DropPolicy,
     EncoderChoice,
@@ -26,7 +27,6 @@ from pointpillars_ov_ros.core.detections import Detections
 from pointpillars_ov_ros.inference.engine import Engine
 from pointpillars_ov_ros.inference.pipeline.frames import FrameResult
 from pointpillars_ov_ros.model.bundle import ModelBundle
-from pointpillars_ov_ros.ros.conversions import CloudReader
 
 _BASE = RuntimeConfig(precision=Precision.F32, drop_policy=DropPolicy.REPLAY)
 """In float32, since the question is whether the variants agree, not how much a precision rounds."""

@@ -13,8 +13,9 @@ from tempfile import TemporaryDirectory
 
 from tqdm import tqdm
 
-from pointpillars_ov_ros.bags.detection_pass import BagOutputs, DetectionPass, OutputTopics, SensorPlacement
+from pointpillars_ov_ros.bags.detection_pass import BagOutputs, DetectionPass, OutputTopics, PendingMessage
 from pointpillars_ov_ros.bags.journal import JOURNAL, Journal
+from pointpillars_ov_ros.bags.placement import BagPlacement
 from pointpillars_ov_ros.bags.sources import MessageSource, open_source
 from pointpillars_ov_ros.bags.tally import CloudTally
 from pointpillars_ov_ros.bags.writer import check_new, new_bag, unfinished
@@ -24,14 +25,19 @@ from pointpillars_ov_ros.config.errors import PointPillarsError
 from pointpillars_ov_ros.config.mapping import to_mapping
 from pointpillars_ov_ros.config.runtime_config import DropPolicy, Mode, RuntimeConfig
 from pointpillars_ov_ros.conversion.open_model import open_model
-from pointpillars_ov_ros.core.detections import check_classes
+from pointpillars_ov_ros.core.detection_filter import DetectionFilter, check_filter
 from pointpillars_ov_ros.inference.engine import Engine
-from pointpillars_ov_ros.ros.settings import Pose
+from pointpillars_ov_ros.ros.settings import DetectorNodeConfig
 
 _TIMEOUT_S = 300.0
 """Of one inference. Nobody waits for it, and the machine may have much else to do."""
 _WITHOUT_EFFECT = ("model_dir", "cache_dir", "inference_timeout", "num_threads")
 """Settings that the detections do not depend on, and the threads, which are others where another worker goes on."""
+_OF_THE_NODE = (
+    "classes", "class_names", "min_range", "max_range", "ego_box", "sensor_pose", "target_frame", "sweeps", "sweep_age",
+    "odom_frame",
+)  # fmt: skip
+"""Settings of the node that the detections depend on."""
 
 
 @dataclass(frozen=True)
@@ -48,10 +54,8 @@ class BagOptions:
     """Of the bag that is written: mcap or sqlite3; None: as the input."""
     markers: bool = True
     """Write markers beside the detections, too, unless only these are written."""
-    classes: str = ""
-    """Those that are kept, separated by commas; empty: all that the network knows."""
-    sensor_pose: Pose = (0.0, 0.0, 0.0, 0.0, 0.0, 0.0)
-    """Pose of the sensor in the frame that the network was trained in: x y z (m) roll pitch yaw (rad)."""
+    node: DetectorNodeConfig = field(default_factory=DetectorNodeConfig)
+    """Where the clouds are, and which detections are kept under which names, in the words of the node."""
     model: Path | None = None
     """Bundle, or folder with the IR files of PFE and RPN; None: the bundled model."""
     runtime: RuntimeConfig = field(default_factory=lambda: RuntimeConfig(mode=Mode.THROUGHPUT))
@@ -76,11 +80,12 @@ def detect_bag(
     """
     check_new(out)
     with open_source(path, options.topic, options.reading) as source:
+        source.reads_tf = options.node.needs_tf
         topics = output_topics(source, options)
         engine = make_engine()
-        check_classes(options.classes, engine.config.classes)
+        check_filter(engine.config.classes, options.node.classes, options.node.class_names)
         begin, core_begin = time.monotonic(), time.process_time()
-        place = SensorPlacement(Transform.from_pose(*options.sensor_pose), options.classes)
+        chosen = choose_detections(engine.config.classes, options.node)
         job = describe_job(source, engine, options)
         with (
             closing(Journal(unfinished(out).parent / JOURNAL, job)) as journal,
@@ -89,9 +94,10 @@ def detect_bag(
         ):
             if not options.only_detections:
                 source.announce(bag)
-            outputs = BagOutputs(bag, topics, engine.config.classes, place.T_model_sensor)
+            outputs = BagOutputs(bag, topics, chosen.classes, Transform.from_pose(*options.node.sensor_pose))
             copy_to = None if options.only_detections else bag
-            tally = DetectionPass(source, engine, journal, outputs, place, copy_to, progress.update).run()
+            place: BagPlacement[PendingMessage] = BagPlacement(options.node)
+            tally = DetectionPass(source, engine, journal, outputs, chosen, place, copy_to, progress.update).run()
     tally.notes += source.notes
     tally.wall_s, tally.core_s = time.monotonic() - begin, time.process_time() - core_begin
     return tally
@@ -120,8 +126,17 @@ def describe_job(source: MessageSource, engine: Engine, options: BagOptions) -> 
     return {
         "input": source.identity,
         "topic": source.cloud_topic,
-        "classes": options.classes,
-        "sensor_pose": " ".join(f"{value:g}" for value in options.sensor_pose),
+        **{name: _plain(getattr(options.node, name)) for name in _OF_THE_NODE},
         "model": " ".join([engine.config.name, *engine.config.sha256.values()]),
         **{name: str(value) for name, value in settings.items()},
+        "coordinate_scale": f"{source.coordinate_scale:g}",
     }
+
+
+def choose_detections(known: tuple[str, ...], node: DetectorNodeConfig) -> DetectionFilter:
+    """Return which detections of a network with the classes `known` are kept, and under which names."""
+    return DetectionFilter.make(known, node.classes, node.class_names, node.min_range, node.max_range)
+
+
+def _plain(value: object) -> str:
+    return " ".join(f"{number:g}" for number in value) if isinstance(value, tuple) else str(value)

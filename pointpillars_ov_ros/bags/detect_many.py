@@ -139,7 +139,8 @@ def describe_settings(options: BagOptions) -> dict[str, str]:
     """Return all that the outputs depend on, by name."""
     values = to_mapping(options)
     runtime = {name: value for name, value in values.pop("runtime").items() if name not in _WITHOUT_EFFECT}
-    return {name: str(value) for name, value in sorted({**values, **runtime}.items())}
+    every = {**values.pop("node"), **values, **runtime}
+    return {name: str(value) for name, value in sorted(every.items())}
 
 
 def plan(sources: list[Path], folder: Path) -> list[BagJob]:

@@ -8,7 +8,7 @@ import copy
 from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 from builtin_interfaces.msg import Time
@@ -18,25 +18,23 @@ from vision_msgs.msg import Detection3DArray
 
 from pointpillars_ov_ros.bags.journal import Journal, Outcome
 from pointpillars_ov_ros.bags.message_types import to_cdr
+from pointpillars_ov_ros.bags.placement import BagPlacement
 from pointpillars_ov_ros.bags.reader import first_line
 from pointpillars_ov_ros.bags.sources import MessageSource, SourceMessage
 from pointpillars_ov_ros.bags.tally import CloudTally
 from pointpillars_ov_ros.bags.writer import BagWriter
+from pointpillars_ov_ros.clouds.layouts import BRIGHT
 from pointpillars_ov_ros.clouds.oddities import BAG_CURES, OddityWatch
+from pointpillars_ov_ros.clouds.points import CloudReader
 from pointpillars_ov_ros.clouds.transform import Transform, multiply
-from pointpillars_ov_ros.config.errors import CloudError, DatasetError, InferenceError
+from pointpillars_ov_ros.config.errors import CloudError, DatasetError, InferenceError, count_of
 from pointpillars_ov_ros.core.arrays import FloatArray
-from pointpillars_ov_ros.core.detections import Detections, choose_classes
+from pointpillars_ov_ros.core.detection_filter import DetectionFilter
+from pointpillars_ov_ros.core.detections import Detections
 from pointpillars_ov_ros.inference.detect_all import detect_all
 from pointpillars_ov_ros.inference.engine import Engine
 from pointpillars_ov_ros.inference.pipeline.frames import FrameResult
-from pointpillars_ov_ros.ros.conversions import (
-    CloudReader,
-    from_detection_array,
-    to_detection_array,
-    to_label_info,
-)
-from pointpillars_ov_ros.ros.layouts import BRIGHT
+from pointpillars_ov_ros.ros.conversions import from_detection_array, to_detection_array, to_label_info
 from pointpillars_ov_ros.ros.markers import to_marker_array
 
 DETECTIONS, LABEL_INFO, MARKERS = (
@@ -61,7 +59,7 @@ class BagOutputs:
     def __init__(
         self, bag: BagWriter, topics: OutputTopics, classes: tuple[str, ...], T_model_sensor: Transform
     ) -> None:
-        """Announce the topics; `classes` are those of the network, whose boxes are in the frame `model`."""
+        """Announce the topics; `classes` are those that are written; the network's boxes are in the frame `model`."""
         self._bag, self._topics, self._classes = bag, topics, classes
         self._T_model_header = None if T_model_sensor.is_identity else T_model_sensor
         self._T_header_model = None if T_model_sensor.is_identity else T_model_sensor.inverse
@@ -105,14 +103,6 @@ def move_detections(array: Detection3DArray, T_target_header: Transform) -> None
         turn.x, turn.y, turn.z, turn.w = multiply(T_target_header.quaternion, (turn.x, turn.y, turn.z, turn.w))
 
 
-class SensorPlacement(NamedTuple):
-    """How the network sees the clouds, and what of its answer counts."""
-
-    T_model_sensor: Transform
-    classes: str
-    """Those that are kept, separated by commas; empty: all."""
-
-
 @dataclass
 class PendingMessage:
     """A message that waits until those before it are written; a cloud for its outcome, too."""
@@ -135,7 +125,8 @@ class DetectionPass:
         engine: Engine,
         journal: Journal,
         outputs: BagOutputs,
-        place: SensorPlacement,
+        chosen: DetectionFilter,
+        placement: BagPlacement[PendingMessage],
         copy_to: BagWriter | None,
         on_cloud: Callable[[], object],
     ) -> None:
@@ -144,10 +135,9 @@ class DetectionPass:
         The messages of the input go to `copy_to`, where it is given.
         """
         self._source, self._engine, self._journal, self._outputs = source, engine, journal, outputs
-        self._place, self._copy_to, self._on_cloud = place, copy_to, on_cloud
-        self._chosen = choose_classes(place.classes, engine.config.classes)
+        self._chosen, self._placement, self._copy_to, self._on_cloud = chosen, placement, copy_to, on_cloud
         self._tally = CloudTally()
-        self._reader = CloudReader(engine.runtime)
+        self._reader = CloudReader(replace(engine.runtime, coordinate_scale=source.coordinate_scale))
         self._oddities = OddityWatch(engine.config, BAG_CURES)
         self._pending: deque[PendingMessage] = deque()
         self._results: dict[int, FrameResult] = {}
@@ -159,23 +149,51 @@ class DetectionPass:
             self._results[result.token] = result
             self._write_ready()
         self._write_ready()
+        if self._placement.alone:
+            alone, why = count_of(self._placement.alone, "cloud"), self._placement.why_alone
+            self._tally.notes.append(f"not joined with earlier ones: {alone}, the first since {why}")
         return self._tally
 
     def _clouds(self) -> Iterator[tuple[FloatArray, int]]:
         """Read every message; yield points and number of each cloud in which is still to be detected."""
+        if self._source.reads_tf:
+            for data in self._source.static_transforms():
+                self._add_transforms(data, is_static=True)
         for index, message in enumerate(self._source.messages()):
             if index == 0:
                 self._outputs.write_labels(message.stamp_ns, self._engine.settings.score_threshold)
+            if message.transforms is not None:
+                self._add_transforms(message.transforms, message.is_static)
             if message.cloud is None:
                 self._pending.append(PendingMessage(message))
             else:
-                points = self._read_cloud(message)
-                if points is not None:
-                    yield points, self._tally.clouds - 1
+                self._read_cloud(message)
+            yield from self._placed(message.stamp_ns)
             self._write_ready()
+        yield from self._placed(None)
 
-    def _read_cloud(self, message: SourceMessage) -> FloatArray | None:
-        """Look up what became of a cloud in an earlier run; else give its points, unless they cannot be read."""
+    def _placed(self, now_ns: int | None) -> Iterator[tuple[FloatArray, int]]:
+        """Yield points and number of the clouds whose place is known by now, or refuse them; None: of all."""
+        for pending, placed in self._placement.advance(now_ns):
+            if pending.outcome is not None:
+                continue
+            if isinstance(placed, str):
+                pending.outcome = Outcome(pending.message.stamp_ns, 0, b"", placed)
+                continue
+            pending.header = placed.header
+            self._tally.notes += [f"warning: {oddity.sentence}" for oddity in self._oddities.look(placed.points)]
+            yield placed.points, pending.number
+
+    def _add_transforms(self, data: bytes, is_static: bool) -> None:
+        try:
+            self._placement.add_transforms(self._source.parse_transforms(data), is_static)
+        # Broken bytes make rosbags raise whatever its parsers stumble over.
+        except Exception as error:
+            note = f"left out: a message of TF that is none ({first_line(error)})"
+            self._tally.notes += [note] if note not in self._tally.notes else []
+
+    def _read_cloud(self, message: SourceMessage) -> None:
+        """Look up what became of a cloud in an earlier run; else place its points, unless they cannot be read."""
         outcome = self._journal.replay()
         pending = PendingMessage(message, self._tally.clouds, outcome=outcome, is_replayed=outcome is not None)
         self._pending.append(pending)
@@ -188,18 +206,16 @@ class DetectionPass:
                 cloud = self._reader.read(cloud_message)
             except CloudError as error:
                 pending.outcome = Outcome(message.stamp_ns, 0, b"", str(error))
-                return None
+                return
             self._tally.without_intensity += not cloud.has_intensity
             self._tally.too_bright += cloud.brightest > BRIGHT
-            if not self._place.T_model_sensor.is_identity:
-                self._place.T_model_sensor.move(cloud.points)
-            self._tally.notes += [f"warning: {oddity.sentence}" for oddity in self._oddities.look(cloud.points)]
-            return cloud.points
-        if cloud_message is not None and self._reader.is_new(cloud_message):
-            # What is found out from it holds for those that are still to come.
+            self._placement.add(pending, message.stamp_ns, pending.header, cloud.points)
+        elif cloud_message is not None and (self._reader.is_new(cloud_message) or self._placement.joins_clouds):
+            # What is found out from it holds for those that are still to come, which it may be joined with, too.
             with suppress(CloudError):
-                self._reader.read(cloud_message)
-        return None
+                points = self._reader.read(cloud_message).points
+                if self._placement.joins_clouds:
+                    self._placement.add(pending, message.stamp_ns, pending.header, points)
 
     def _parse(self, pending: PendingMessage) -> Any:
         """Read a cloud's message; where that cannot be done, it is refused."""
@@ -237,7 +253,7 @@ class DetectionPass:
             return None
         if result.error:
             raise InferenceError(f"cloud {pending.number}: {result.error}; the same command goes on with this cloud")
-        detections = result.detections.of(self._chosen)
+        detections = self._chosen.apply(result.detections)
         data = self._outputs.serialize(detections, pending.header)
         return Outcome(pending.message.stamp_ns, len(detections), data, "")
 

@@ -27,6 +27,7 @@ from pointpillars_ov_ros.config.documents import MOST_YAML_BYTES, one_line, pars
 from pointpillars_ov_ros.config.errors import DatasetError, PointPillarsError, count_of, plain
 from pointpillars_ov_ros.config.first_bytes import Content, identify
 
+POINT_CLOUD = "sensor_msgs/msg/PointCloud2"
 METADATA = "metadata.yaml"
 SUFFIXES = (".mcap", ".db3", ".bag")
 _PACKED = ".zstd"

@@ -8,6 +8,7 @@ import contextlib
 import io
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
+from itertools import islice
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol, cast
 
@@ -16,13 +17,14 @@ from rosbags.interfaces import Connection, ConnectionExtRosbag1, MessageDefiniti
 
 from pointpillars_ov_ros.bags.from_kitti import CLOUDS, TF, TYPES, kitti_messages, topics_of
 from pointpillars_ov_ros.bags.message_types import IDL_SEPARATOR, make_typestore, typestore
-from pointpillars_ov_ros.bags.reader import BagReader, choose_topic, first_line, is_bag, open_bag
+from pointpillars_ov_ros.bags.reader import POINT_CLOUD, BagReader, choose_topic, first_line, is_bag, open_bag
 from pointpillars_ov_ros.bags.writer import BagWriter
 from pointpillars_ov_ros.clouds.files import AS_FOUND, FileReading
 from pointpillars_ov_ros.config.errors import DatasetError, count_of
 from pointpillars_ov_ros.kitti.frames import find_frames
 
-POINT_CLOUD = "sensor_msgs/msg/PointCloud2"
+_TF_STATIC = "/tf_static"
+_TF_TOPICS = ("/tf", _TF_STATIC)
 _RATE_HZ = 10.0
 """Of frames without times."""
 _IDL = f"{IDL_SEPARATOR}IDL: "
@@ -39,6 +41,10 @@ class SourceMessage(NamedTuple):
     """Serialized, as ROS 2 does it; None where that could not be made of what was in the bag."""
     cloud: bytes | None
     """Of a cloud, what `MessageSource.parse` takes; of any other message None."""
+    transforms: bytes | None = None
+    """Of a message of TF, what `MessageSource.parse_transforms` takes; of any other message None."""
+    is_static: bool = False
+    """These transforms hold for ever."""
 
 
 class MessageSource(Protocol):
@@ -53,6 +59,10 @@ class MessageSource(Protocol):
     """Other where the source is another one, or has changed."""
     notes: list[str]
     """What is to be said of it, when all messages have been given."""
+    coordinate_scale: float
+    """Factor that brings the coordinates of its clouds to metres."""
+    reads_tf: bool
+    """Whether messages of TF are given, also where they are not to be in the bag that is written."""
 
     def announce(self, bag: BagWriter) -> None:
         """Make the topics known to the bag that is written."""
@@ -63,6 +73,12 @@ class MessageSource(Protocol):
     def parse(self, data: bytes) -> Any:
         """Make a PointCloud2 of the bytes of one; raises whatever broken bytes make `rosbags` raise."""
 
+    def parse_transforms(self, data: bytes) -> Any:
+        """Make a TFMessage of the bytes of one; raises as `parse` does."""
+
+    def static_transforms(self) -> Iterator[bytes]:
+        """Yield the static transforms that may come after clouds that need them."""
+
 
 class FrameSource:
     """A folder of frames, which becomes the bag that `kitti_to_bag` makes of it."""
@@ -72,7 +88,7 @@ class FrameSource:
         self._frames = find_frames(folder, reading)
         self._topics = topics_of(self._frames)
         self.topics, self.cloud_topic, self.clouds = set(self._topics), CLOUDS, len(self._frames)
-        self.storage = "mcap"
+        self.storage, self.coordinate_scale, self.reads_tf = "mcap", 1.0, False
         self.identity = f"{folder.resolve()}: {' '.join(frame.name for frame in self._frames)}"
         if reading != AS_FOUND:
             self.identity += f", read as {reading}"
@@ -87,19 +103,30 @@ class FrameSource:
     def messages(self) -> Iterator[SourceMessage]:
         """Yield the messages of all frames."""
         for topic, stamp_ns, data in kitti_messages(self._frames, _RATE_HZ, crop=False):
-            yield SourceMessage(topic, stamp_ns, data, data if topic == CLOUDS else None)
+            is_static = topic == TF
+            cloud, transforms = data if topic == CLOUDS else None, data if is_static else None
+            yield SourceMessage(topic, stamp_ns, data, cloud, transforms, is_static)
 
     def parse(self, data: bytes) -> Any:
         """Make a PointCloud2 of the bytes of one."""
         return typestore().deserialize_cdr(data, POINT_CLOUD)
 
+    def parse_transforms(self, data: bytes) -> Any:
+        """Make a TFMessage of the bytes of one."""
+        return typestore().deserialize_cdr(data, TYPES[TF])
+
+    def static_transforms(self) -> Iterator[bytes]:
+        """Yield nothing: the transform of the sensor is the first message."""
+        yield from ()
+
 
 class BagSource:
     """A bag of ROS 2, whose messages and definitions stay as they are, or of ROS 1, which are converted."""
 
-    def __init__(self, reader: BagReader, path: Path, topic: str | None) -> None:
+    def __init__(self, reader: BagReader, path: Path, topic: str | None, coordinate_scale: float = 1.0) -> None:
         """Find the clouds; DatasetError lists what is there where that is not one topic."""
         self._reader, self._path = reader, path
+        self.coordinate_scale, self.reads_tf = coordinate_scale, False
         self.cloud_topic = choose_topic(reader, path, POINT_CLOUD, topic)
         self.topics = {connection.topic for connection in reader.connections}
         self.clouds = sum(c.msgcount for c in reader.connections if c.topic == self.cloud_topic)
@@ -164,15 +191,18 @@ class BagSource:
         """Yield all messages that can be taken over; only the clouds where nothing has been announced."""
         is_copied, broken = bool(self._channels), Counter[str]()
         every = [(connection, (connection.id, connection.owner)) for connection in self._reader.connections]
-        wanted = [c for c, key in every if key in self._channels or c.topic == self.cloud_topic]
+        read = {self.cloud_topic, *(_TF_TOPICS if self.reads_tf else ())}
+        wanted = [c for c, key in every if key in self._channels or c.topic in read]
         for connection, stamp_ns, raw in self._reader.messages(wanted):
             is_cloud = connection.topic == self.cloud_topic
+            is_tf = self.reads_tf and connection.topic in _TF_TOPICS
             data = self._convert(connection.msgtype, raw) if is_copied else None
-            if data is None and not is_cloud:
+            if data is None and not (is_cloud or (is_tf and not is_copied)):
                 broken[connection.topic] += 1
                 continue
             channel = self._channels.get((connection.id, connection.owner), connection.topic)
-            yield SourceMessage(channel, stamp_ns, data, raw if is_cloud else None)
+            cloud, transforms = raw if is_cloud else None, raw if is_tf else None
+            yield SourceMessage(channel, stamp_ns, data, cloud, transforms, connection.topic == _TF_STATIC)
         self.notes += [f"left out: {count_of(n, 'broken message')} on {topic}" for topic, n in broken.items()]
 
     def _convert(self, kind: str, raw: bytes) -> bytes | None:
@@ -188,13 +218,25 @@ class BagSource:
         """Make a PointCloud2 of the bytes of one."""
         return self._reader.deserialize(data, POINT_CLOUD)
 
+    def parse_transforms(self, data: bytes) -> Any:
+        """Make a TFMessage of the bytes of one."""
+        kinds = {c.msgtype for c in self._reader.connections if c.topic in _TF_TOPICS}
+        return self._reader.deserialize(data, next(iter(kinds), TYPES[TF]))
+
+    def static_transforms(self) -> Iterator[bytes]:
+        """Yield all of /tf_static: recorders write it when they hear of it, which may be after the first clouds."""
+        wanted = [c for c in self._reader.connections if c.topic == _TF_STATIC]
+        count = sum(c.msgcount for c in wanted)
+        for _, _, data in islice(self._reader.messages(wanted), count) if count else ():
+            yield data
+
 
 @contextlib.contextmanager
 def open_source(path: Path, topic: str | None, reading: FileReading = AS_FOUND) -> Iterator[MessageSource]:
     """Open a bag, or a folder of frames in files that are read as `reading` says; DatasetError where it is neither."""
     if is_bag(path):
         with open_bag(path) as reader:
-            yield BagSource(reader, path, topic)
+            yield BagSource(reader, path, topic, reading.coordinate_scale)
     elif path.is_dir():
         yield FrameSource(path, reading)
     else:

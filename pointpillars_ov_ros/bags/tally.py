@@ -12,6 +12,9 @@ from typing import Any
 from pointpillars_ov_ros.bags.journal import Outcome
 from pointpillars_ov_ros.config.errors import count_of
 
+_MOST_REASONS = 10
+"""That are printed: some hold a number that differs from cloud to cloud."""
+
 
 @dataclass
 class CloudTally:
@@ -59,7 +62,9 @@ def format_tally(out: Path, tally: CloudTally) -> str:
     ]
     if tally.replayed:
         lines.append(f"{tally.replayed} of them an earlier run had seen to")
-    lines += [f"refused: {count} x {reason}" for reason, count in tally.refused.most_common()]
+    lines += [f"refused: {count} x {reason}" for reason, count in tally.refused.most_common(_MOST_REASONS)]
+    if len(tally.refused) > _MOST_REASONS:
+        lines.append(f"refused: the others for {len(tally.refused) - _MOST_REASONS} more reasons")
     for what, counts in (("frame_id", tally.frame_ids), ("layout", tally.layouts)):
         if len(counts) > 1:
             lines.append(f"{what} changes: {'; '.join(f'{value!r} in {count}' for value, count in counts.items())}")

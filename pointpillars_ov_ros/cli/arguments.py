@@ -94,6 +94,33 @@ def add_file_arguments(parser: argparse.ArgumentParser, with_intensity: bool = T
         )
 
 
+def add_selection_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare which detections are kept, under which names, and which points are left out: as the node's parameters."""
+    parser.add_argument(
+        "--classes", default="", metavar="NAMES", help="only these, as in Car,Cyclist (default: all of the network)"
+    )
+    parser.add_argument(
+        "--class-names",
+        default="",
+        metavar="NAMES",
+        help="new names, as in Car=vehicle,Truck=vehicle; classes of one name become one (default: the network's)",
+    )
+    parser.add_argument(
+        "--min-range", type=finite_number, default=0.0, metavar="M", help="leave out detections nearer than this (m)"
+    )
+    parser.add_argument(
+        "--max-range", type=finite_number, default=0.0, metavar="M", help="leave out detections farther than this (m)"
+    )
+    parser.add_argument(
+        "--ego-box",
+        nargs=6,
+        type=finite_number,
+        default=(0.0,) * 6,
+        metavar=("X_MIN", "Y_MIN", "Z_MIN", "X_MAX", "Y_MAX", "Z_MAX"),
+        help="leave out the points in this box around the own vehicle, m, in the frame of the boxes (default: none)",
+    )
+
+
 def file_reading(options: argparse.Namespace) -> FileReading:
     """Return what the flags of `add_file_arguments` say of the files."""
     from pointpillars_ov_ros.clouds.files import FileReading

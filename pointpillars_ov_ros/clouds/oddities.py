@@ -55,7 +55,7 @@ class Cures(NamedTuple):
 
 NODE_CURES = Cures(
     byte_order="is_bigendian, or the datatype or offset of a field, does not match the data",
-    units="clouds must be in metres (REP-103)",
+    units="set coordinate_scale to {scale}",
     frame="set target_frame to a frame that moves with the vehicle, such as base_link",
     pose="set sensor_pose to {pose}",
     intensity="intensity_field names the field to use, intensity_scale the factor to 0..1",
@@ -71,6 +71,7 @@ FILE_CURES = Cures(
 """Flags of the tools that read files."""
 BAG_CURES = NODE_CURES._replace(
     frame="clouds must be in the sensor's frame",
+    units="set --coordinate-scale {scale}",
     pose="set --sensor-pose {numbers}",
     intensity="--intensity-field names the field to use, --intensity-scale the factor to 0..1",
 )
@@ -157,7 +158,8 @@ def _far(points: FloatArray, config: ModelConfig, cures: Cures) -> Oddity | None
             return Oddity("units", f"{text}: {cures.units.format(scale=scale)}")
     if np.mean(distances > _FAR_M) <= _MAX_FAR_RATIO:
         return None
-    return Oddity("units", f"{np.mean(distances > _FAR_M):.0%} of the points are beyond 1 km: {cures.byte_order}")
+    text = f"{np.mean(distances > _FAR_M):.0%} of the points are beyond 1 km: {cures.byte_order}"
+    return Oddity("units", f"{text}; where they are no metres, {cures.units.format(scale='the factor to metres')}")
 
 
 def _out_of_range(points: FloatArray, config: ModelConfig, cures: Cures) -> Oddity | None:

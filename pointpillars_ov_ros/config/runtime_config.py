@@ -121,12 +121,20 @@ def setting(
     high: float | None = None,
     is_fixed: bool = False,
     kind: TextKind | None = None,
+    takes_list: bool = False,
 ) -> Any:  # Any: the declared type of the field is what counts
     """Declare a field: default, description (with unit), inclusive bounds, and whether it is fixed after the start.
 
-    `kind` is what a text names.
+    `kind` is what a text names. With `takes_list`, the ROS parameter may also be a list of texts, which commas join.
     """
-    metadata = {"description": description, "low": low, "high": high, "is_fixed": is_fixed, "kind": kind}
+    metadata = {
+        "description": description,
+        "low": low,
+        "high": high,
+        "is_fixed": is_fixed,
+        "kind": kind,
+        "takes_list": takes_list,
+    }
     return dataclasses.field(default=default, metadata=metadata)
 
 
@@ -259,6 +267,10 @@ class RuntimeConfig:
     intensity_scale: float = setting(
         0.0, "Factor that brings the cloud's intensity to 0..1, e.g. 0.0039216 (1/255); 0: the usual one of the sensor",
         low=0.0, high=1e9,
+    )  # fmt: skip
+    coordinate_scale: float = setting(
+        1.0, "Factor that brings the cloud's coordinates to metres, e.g. 0.001 for a driver that sends millimetres",
+        low=1e-9, high=1e9,
     )  # fmt: skip
 
     def __post_init__(self) -> None:

@@ -44,13 +44,14 @@ class Detections:
 
     def above(self, score: float) -> Detections:
         """Return the detections with at least this score."""
-        return self._where(self.scores >= score)
+        return self.where(self.scores >= score)
 
     def of(self, classes: BoolArray) -> Detections:
         """Return the detections of the classes for which `classes` (number of classes,) is true."""
-        return self._where(classes[self.labels])
+        return self.where(classes[self.labels])
 
-    def _where(self, keep: BoolArray) -> Detections:
+    def where(self, keep: BoolArray) -> Detections:
+        """Return the detections for which `keep` (M,) is true."""
         return Detections(self.boxes[keep], self.scores[keep], self.labels[keep], self.classes)
 
 

@@ -31,7 +31,10 @@ log = logging.getLogger(__name__)
 
 _LOOK_EVERY_S = 1.0
 """How often one who waits for a result looks whether the detector was closed."""
-_OF_THE_NODE = ("model_dir", "pfe_device", "rpn_device", "drop_policy", "sensor", "intensity_field", "intensity_scale")
+_OF_THE_NODE = (
+    "model_dir", "pfe_device", "rpn_device", "drop_policy", "sensor", "intensity_field", "intensity_scale",
+    "coordinate_scale",
+)  # fmt: skip
 """Settings of `RuntimeConfig` that have another form here, or are of ROS messages."""
 
 

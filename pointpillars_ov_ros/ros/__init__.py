@@ -1,3 +1,3 @@
 # Copyright 2026 The pointpillars_ov_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""The ROS library below the nodes: conversions, layouts, messages, QoS, DDS, parameters, the runner."""
+"""The ROS library below the nodes: conversions, messages, QoS, DDS, parameters, the runner."""

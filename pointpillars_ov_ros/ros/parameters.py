@@ -37,7 +37,15 @@ def read_parameters(node: Node, settings: type[T], changes: Sequence[Parameter] 
     """Build `settings` from the node's parameters as they will be with `changes`; ConfigError names field and value."""
     names = {field.name for field in dataclasses.fields(settings)}  # type: ignore[arg-type]
     values = {name: node.get_parameter(name).value for name in names}
-    return from_plain(settings, {**values, **{p.name: p.value for p in changes if p.name in names}})
+    values.update({p.name: p.value for p in changes if p.name in names})
+    lists = {field.name for field in dataclasses.fields(settings) if field.metadata["takes_list"]}  # type: ignore[arg-type]
+    return from_plain(settings, {name: _join(value) if name in lists else value for name, value in values.items()})
+
+
+def _join(value: object) -> object:
+    """Return a list of words as one text, separated by commas; anything else as it is."""
+    is_list = isinstance(value, list | tuple) and all(isinstance(word, str) for word in value)
+    return ",".join(value) if is_list else value  # type: ignore[arg-type]
 
 
 def _reason(error: Exception, default: object) -> str:
@@ -51,6 +59,7 @@ def _reason(error: Exception, default: object) -> str:
 
 def _descriptor(field: dataclasses.Field[Any], effect: str) -> ParameterDescriptor:
     descriptor = ParameterDescriptor(description=field.metadata["description"], read_only=field.metadata["is_fixed"])
+    descriptor.dynamic_typing = field.metadata["takes_list"]
     constraints = [effect] if effect else []
     low, high = field.metadata["low"], field.metadata["high"]
     if isinstance(field.default, Enum):

@@ -8,11 +8,15 @@ import math
 from dataclasses import dataclass
 from enum import Enum
 
+from pointpillars_ov_ros.clouds.points import check_ego_box
 from pointpillars_ov_ros.config.errors import require
 from pointpillars_ov_ros.config.runtime_config import TextKind, setting, validate
+from pointpillars_ov_ros.core.detection_filter import check_range, parse_class_names
 
 Pose = tuple[float, float, float, float, float, float]
 """x y z (m), roll pitch yaw (rad)."""
+Box = tuple[float, float, float, float, float, float]
+"""Least x y z, greatest x y z (m)."""
 
 
 class InputReliability(str, Enum):
@@ -53,6 +57,26 @@ class DetectorNodeConfig:
     class_ids: ClassIds = setting(
         ClassIds.NAME, "The class_id of a detection: the name of its class, or the index that label_info has for it"
     )
+    class_names: str = setting(
+        "",
+        "Names to publish classes under, as in 'Car=vehicle, Truck=vehicle' or a list of such words; classes of one "
+        "name become one. All other parameters name classes as the network does",
+        takes_list=True,
+    )
+    min_range: float = setting(
+        0.0, "Least horizontal distance of a detection from the origin of the network's frame (m)", low=0.0, high=1e6
+    )
+    max_range: float = setting(
+        0.0,
+        "Greatest horizontal distance of a detection from the origin of the network's frame (m); 0: no limit",
+        low=0.0,
+        high=1e6,
+    )
+    ego_box: Box = setting(
+        (0.0, 0.0, 0.0, 0.0, 0.0, 0.0),
+        "Least x y z, then greatest x y z (m) of a box around the own vehicle, in the frame that detections are "
+        "published in; points inside are left out before detection. All 0: none",
+    )
     sensor_pose: Pose = setting(
         (0.0, 0.0, 0.0, 0.0, 0.0, 0.0),
         "Pose of the sensor (of target_frame, where there is one) in the frame that the network was trained in: "
@@ -86,6 +110,14 @@ class DetectorNodeConfig:
         """Check the bounds."""
         validate(self)
         require(all(map(math.isfinite, self.sensor_pose)), "sensor_pose", list(self.sensor_pose), "six finite numbers")
+        check_range(self.min_range, self.max_range)
+        parse_class_names(self.class_names)
+        check_ego_box(self.ego_box)
+
+    @property
+    def needs_tf(self) -> bool:
+        """Whether TF must say where clouds were taken."""
+        return bool(self.target_frame) or self.sweeps > 1
 
 
 @dataclass(frozen=True)

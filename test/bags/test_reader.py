@@ -25,8 +25,8 @@ from pointpillars_ov_ros.bags.inflate import MAX_INFLATED_BYTES
 from pointpillars_ov_ros.bags.merge import merge_by_time
 from pointpillars_ov_ros.bags.reader import choose_topic, open_bag
 from pointpillars_ov_ros.bags.writer import BagWriter
+from pointpillars_ov_ros.clouds.points import read_cloud
 from pointpillars_ov_ros.config.errors import DatasetError
-from pointpillars_ov_ros.ros.conversions import read_cloud
 from test.bags import recordings
 from test.bags.bags import cloud, write_bag
 from test.inference.toy_bundle import toy_cloud

@@ -19,8 +19,8 @@ from vision_msgs.msg import Detection3DArray
 
 from pointpillars_ov_ros.bags.reader import open_bag
 from pointpillars_ov_ros.cli import main as cli
+from pointpillars_ov_ros.clouds.points import read_cloud
 from pointpillars_ov_ros.config.errors import DatasetError
-from pointpillars_ov_ros.ros.conversions import read_cloud
 from test.bags.bags import STEP_NS, contents, types
 from test.bags.test_bag import rihs01
 from test.inference.toy_bundle import save_toy_bundle, toy_cloud

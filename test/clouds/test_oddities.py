@@ -56,8 +56,9 @@ QUARTER = round(math.pi / 2, 4)
 ODD: dict[str, tuple[Change, str, str, str]] = {
     "UTM": (plus(455_000, 5_411_000, 116, 0), "frame", "5,430 km from the origin", "target_frame"),
     "a map frame": (plus(3000, -2000, 0, 0), "frame", "4 km from the origin", "target_frame"),
-    "millimetres": (times(1000, 1000, 1000, 1), "units", "in millimetres", "metres"),
-    "centimetres": (times(100, 100, 100, 1), "units", "in centimetres", "metres"),
+    "millimetres": (times(1000, 1000, 1000, 1), "units", "in millimetres", "set coordinate_scale to 0.001"),
+    "centimetres": (times(100, 100, 100, 1), "units", "in centimetres", "set coordinate_scale to 0.01"),
+    "another unit": (times(30_000, 30_000, 30_000, 1), "units", "beyond 1 km", "set coordinate_scale to the factor"),
     "other byte order": (swapped, "byte order", "of the coordinates", "is_bigendian"),
     "behind": (seen_by(0, 0, 0, 0, 0, math.pi, ahead=True), "range", "most lie behind", "0.0, 3.1416]"),
     "too high": (plus(0, 0, 30, 0), "range", "z is about", "set sensor_pose"),

@@ -4,12 +4,17 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import pytest
 
-from pointpillars_ov_ros.clouds.points import PointBuffers, clean_points
+from pointpillars_ov_ros.clouds.points import PointBuffers, check_ego_box, clean_points, drop_inside
+from pointpillars_ov_ros.clouds.transform import Transform
+from pointpillars_ov_ros.config.errors import ConfigError
 from test.builders import Points, random_cloud, tiny_config
 from test.reference import points as slow
+from test.reference.points_in_boxes import outside
 
 
 def dirty_cloud(seed: int, count: int) -> Points:
@@ -104,3 +109,28 @@ def test_what_a_giant_cloud_took_is_given_back_when_clouds_are_small_again() -> 
     for count in (1000, 900, 8000, 1000):
         buffers.borrow(count)
     assert len(buffers._free) == 1
+
+
+BOX = (-1.5, -1.0, -0.5, 2.5, 1.0, 0.75)
+MOUNTED = Transform.from_pose(0.5, -0.25, 0.5, 0.1, -0.2, 0.7)
+
+
+@pytest.mark.parametrize("place", [Transform.identity(), MOUNTED], ids=["own frame", "another frame"])
+@pytest.mark.parametrize("count", [0, 1, 2000])
+def test_points_of_the_own_vehicle_are_left_out_as_by_the_twin(count: int, place: Transform) -> None:
+    points = np.random.default_rng(count).uniform(-4, 4, (count, 4)).astype(np.float32)
+    expected = outside(points, np.array(BOX[:3]), np.array(BOX[3:]), place)
+    kept = drop_inside(points, BOX, place)
+    np.testing.assert_array_equal(kept, expected)
+    assert np.shares_memory(kept, points) or not count
+    assert count < 100 or 0 < len(kept) < count
+
+
+@pytest.mark.parametrize(
+    "box", [(0, 0, 0, 1, 1, 0), (1, 0, 0, -1, 1, 1), (math.nan, 0, 0, 1, 1, 1), (0, 0, 0, math.inf, 1, 1)]
+)
+def test_what_is_no_box_is_refused_in_one_sentence(box: tuple[float, ...]) -> None:
+    check_ego_box((0.0,) * 6)
+    check_ego_box(BOX)
+    with pytest.raises(ConfigError, match=r"^ego_box: \[.*\] is not least x y z, greatest x y z \(m\) of a box"):
+        check_ego_box(box)

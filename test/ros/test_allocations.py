@@ -12,7 +12,7 @@ from sensor_msgs.msg import PointCloud2
 from sensor_msgs_py.point_cloud2 import create_cloud
 from std_msgs.msg import Header
 
-from pointpillars_ov_ros.clouds.points import PointBuffers
+from pointpillars_ov_ros.clouds.points import CloudReader, PointBuffers
 from pointpillars_ov_ros.clouds.transform import Transform
 from pointpillars_ov_ros.config.runtime_config import DropPolicy, EncoderChoice, Mode, PfeShape, RuntimeConfig
 from pointpillars_ov_ros.core.arrays import FloatArray
@@ -20,7 +20,7 @@ from pointpillars_ov_ros.inference.engine import Engine
 from pointpillars_ov_ros.inference.pipeline.frames import FrameResult
 from pointpillars_ov_ros.kitti.frames import find_frames
 from pointpillars_ov_ros.model.bundle import ModelBundle
-from pointpillars_ov_ros.ros.conversions import CloudReader, to_detection_array
+from pointpillars_ov_ros.ros.conversions import to_detection_array
 from pointpillars_ov_ros.ros.kitti_messages import FIELDS
 from test.shared_data import KITTI, needs_shared_data
 

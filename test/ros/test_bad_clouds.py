@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 from sensor_msgs.msg import PointCloud2
 
+from pointpillars_ov_ros.clouds.points import read_cloud
 from pointpillars_ov_ros.config.errors import CloudError
-from pointpillars_ov_ros.ros.conversions import read_cloud
 from test.ros.clouds import VELODYNE, cloud_message, over_the_wire
 
 POINTS = [[1.5, -2.25, 0.5, 0.25], [-10.0, 20.5, -1.75, 1.0], [69.0, 0.125, 0.375, 0.75], [-3.0, 5.5, -0.5, 0.125]]

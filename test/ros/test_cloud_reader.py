@@ -14,10 +14,10 @@ import numpy as np
 import pytest
 from sensor_msgs.msg import PointCloud2, PointField
 
+from pointpillars_ov_ros.clouds.layouts import BY_VALUE, LAYOUTS, PRESETS, recognise
+from pointpillars_ov_ros.clouds.points import CloudReader, Reading
 from pointpillars_ov_ros.config.errors import CloudError
 from pointpillars_ov_ros.config.runtime_config import RuntimeConfig, SensorKind
-from pointpillars_ov_ros.ros.conversions import CloudReader, Reading
-from pointpillars_ov_ros.ros.layouts import BY_VALUE, LAYOUTS, PRESETS, recognise
 from test.ros.clouds import CODES, U8, VELODYNE, Field, Layout, cloud_message, over_the_wire
 
 DOCUMENTATION = Path(__file__).resolve().parents[2] / "docs" / "sensors.md"
@@ -322,3 +322,14 @@ def test_a_cloud_of_more_points_than_wanted_is_refused_before_memory_is_taken_fo
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert peak < 1_000_000
+
+
+def test_coordinates_of_the_first_and_of_later_clouds_are_scaled_once() -> None:
+    name = next(iter(SAMPLES))
+    reader = CloudReader(RuntimeConfig(coordinate_scale=0.001))
+    for _ in range(2):
+        cloud = reader.read(message(name))
+        np.testing.assert_allclose(cloud.points[:, :3], np.array(XYZ) * 0.001, rtol=1e-6)
+        np.testing.assert_allclose(cloud.points[:, 3], [i / 255 for i in BYTES], rtol=1e-6)
+    assert not reader.change(RuntimeConfig())
+    assert reader.read(message(name)).points[:, :3].tolist() == [list(xyz) for xyz in XYZ]

@@ -14,7 +14,7 @@ import pytest
 from sensor_msgs.msg import PointCloud2, PointField
 from sensor_msgs_py.point_cloud2 import read_points
 
-from pointpillars_ov_ros.ros.conversions import SensorCloud, read_cloud
+from pointpillars_ov_ros.clouds.points import SensorCloud, read_cloud
 from test.ros.clouds import CODES, F32, F64, U8, U16, VELODYNE, XYZI, Field, Layout, cloud_message, over_the_wire
 
 NAN, INF = math.nan, math.inf

@@ -15,6 +15,7 @@ from pointpillars_ov_ros.cli.arguments import (
     add_intensity_arguments,
     add_model_argument,
     add_precision_argument,
+    add_selection_arguments,
     add_storage_argument,
     device_settings,
     file_reading,
@@ -53,17 +54,8 @@ def add_detection_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--no-markers", action="store_true", help="write no markers, which RViz and Foxglove draw, beside detections"
     )
-    parser.add_argument(
-        "--classes", default="", metavar="NAMES", help="to keep, separated by commas (default: all of the network)"
-    )
-    parser.add_argument(
-        "--sensor-pose",
-        nargs=6,
-        type=finite_number,
-        default=(0.0,) * 6,
-        metavar=("X", "Y", "Z", "ROLL", "PITCH", "YAW"),
-        help="of the sensor in the frame that the network was trained in, m and rad (default: as it was trained)",
-    )
+    add_selection_arguments(parser)
+    _add_placement_arguments(parser)
     add_storage_argument(parser, None)
     add_model_argument(parser)
     add_device_arguments(parser)
@@ -89,6 +81,35 @@ def add_detection_arguments(parser: argparse.ArgumentParser) -> None:
     add_file_arguments(parser, with_intensity=False)
 
 
+def _add_placement_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare where the clouds are, and in which frame detections are written."""
+    parser.add_argument(
+        "--sensor-pose",
+        nargs=6,
+        type=finite_number,
+        default=(0.0,) * 6,
+        metavar=("X", "Y", "Z", "ROLL", "PITCH", "YAW"),
+        help="of the sensor in the frame that the network was trained in, m and rad (default: as it was trained)",
+    )
+    parser.add_argument(
+        "--target-frame",
+        default="",
+        metavar="FRAME",
+        help="frame to write detections in, which TF of the bag takes clouds to; --sensor-pose is then that frame's "
+        "(default: the clouds' own)",
+    )
+    parser.add_argument(
+        "--sweeps",
+        type=positive,
+        default=1,
+        metavar="N",
+        help="clouds to join by TF of the bag, the newest included, for sparse LiDARs (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--odom-frame", default="odom", metavar="FRAME", help="frame that stands still, for --sweeps (default: odom)"
+    )
+
+
 def run(options: argparse.Namespace) -> int:
     """Detect, and say what became of the clouds."""
     from pointpillars_ov_ros.bags.detect import detect_bag, open_engine
@@ -104,10 +125,14 @@ def bag_options(options: argparse.Namespace) -> BagOptions:
     """Return what the flags of `add_detection_arguments` ask for; ConfigError names a bad value."""
     from pointpillars_ov_ros.bags.detect import BagOptions
     from pointpillars_ov_ros.config.runtime_config import RuntimeConfig, from_plain
+    from pointpillars_ov_ros.ros.settings import DetectorNodeConfig
 
     names = ("precision", "encoder", "mode", "score_threshold", "intensity_field", "intensity_scale")
     values = {**device_settings(options), **{name: getattr(options, name) for name in names}}
     runtime = from_plain(RuntimeConfig, {**values, "num_threads": options.threads or 0})
+    of_node = ("classes", "class_names", "min_range", "max_range", "target_frame", "sweeps", "odom_frame")
+    placing = {name: getattr(options, name) for name in of_node}
+    placing.update(sensor_pose=tuple(options.sensor_pose), ego_box=tuple(options.ego_box))
     # Intensities are scaled once, as those of messages are.
     reading = replace(file_reading(options), intensity_scale=1.0 if options.intensity_scale else 0.0)
     return BagOptions(
@@ -116,8 +141,7 @@ def bag_options(options: argparse.Namespace) -> BagOptions:
         only_detections=options.only_detections,
         storage=options.storage,
         markers=not options.no_markers,
-        classes=options.classes,
-        sensor_pose=tuple(options.sensor_pose),
+        node=from_plain(DetectorNodeConfig, placing),
         model=options.model,
         runtime=runtime,
         reading=reading,

@@ -33,6 +33,7 @@ from pointpillars_ov_ros.cli.measurement.workloads import (
 )
 from pointpillars_ov_ros.cli.tables import summarize
 from pointpillars_ov_ros.clouds.files import FileReading
+from pointpillars_ov_ros.clouds.points import CloudReader
 from pointpillars_ov_ros.config.runtime_config import EncoderChoice, RuntimeConfig
 from pointpillars_ov_ros.core.pillars import Pillars
 from pointpillars_ov_ros.inference.device.network import Network
@@ -41,7 +42,6 @@ from pointpillars_ov_ros.inference.engine import Engine, warm_up_cloud
 from pointpillars_ov_ros.inference.pipeline.frames import StageEvent
 from pointpillars_ov_ros.inference.slot.encoder_choice import EncoderFactory
 from pointpillars_ov_ros.model.bundle import ModelBundle, load_bundle
-from pointpillars_ov_ros.ros.conversions import CloudReader
 
 _TRACED = 8
 """Frames that the picture is made of, beside those with which the pipeline fills and empties."""

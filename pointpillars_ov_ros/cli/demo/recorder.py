@@ -16,11 +16,12 @@ from vision_msgs.msg import Detection3DArray, LabelInfo
 from visualization_msgs.msg import MarkerArray
 
 from pointpillars_ov_ros.bags.writer import BagWriter
+from pointpillars_ov_ros.clouds.points import read_cloud
 from pointpillars_ov_ros.core.arrays import BoolArray, FloatArray
 from pointpillars_ov_ros.core.detections import Detections
 from pointpillars_ov_ros.kitti.matching import count_points, find_by_distance
 from pointpillars_ov_ros.ros import qos
-from pointpillars_ov_ros.ros.conversions import from_detection_array, read_cloud
+from pointpillars_ov_ros.ros.conversions import from_detection_array
 from pointpillars_ov_ros.ros.timing_message import FrameTiming, from_message
 
 CLEAR_WITHIN_M, CLEAR_POINTS = 40.0, 20

@@ -11,6 +11,7 @@ from pointpillars_ov_ros.cli.arguments import (
     add_device_arguments,
     add_file_arguments,
     add_model_argument,
+    add_selection_arguments,
     positive,
 )
 
@@ -19,7 +20,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the flags."""
     parser.epilog = (
         "Clouds are read as x forward, y left, z up in metres around the sensor; what looks otherwise is said, with "
-        "the flag that mends it. Only bags need ROS. Example: pointpillars_ov detect scan.pcd --picture scan.png"
+        "the flag that mends it. ROS is not needed. Example: pointpillars_ov detect scan.pcd --picture scan.png"
     )
     parser.add_argument(
         "inputs",
@@ -37,7 +38,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="S",
         help="least score of a box (default: the model's own)",
     )
-    parser.add_argument("--classes", default="", metavar="NAMES", help="only these, as in Car,Cyclist (default: all)")
+    add_selection_arguments(parser)
     parser.add_argument("--frames", type=positive, default=0, metavar="N", help="take only the first N clouds")
     parser.add_argument("--topic", metavar="NAME", help="topic of the clouds of a bag (default: the only one)")
     add_file_arguments(parser)

@@ -11,7 +11,7 @@ import threading
 import time
 from collections import Counter, deque
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from itertools import islice
 from pathlib import Path
@@ -23,14 +23,16 @@ from pointpillars_ov_ros.cli.detect.sources import NamedCloud, check_inputs, rea
 from pointpillars_ov_ros.cli.tables import format_table
 from pointpillars_ov_ros.clouds.ground import find_ground
 from pointpillars_ov_ros.clouds.oddities import FILE_CURES, OddityWatch, share_in_range
-from pointpillars_ov_ros.clouds.points import clean_points
+from pointpillars_ov_ros.clouds.points import check_ego_box, clean_points, drop_inside
 from pointpillars_ov_ros.clouds.transform import Transform
 from pointpillars_ov_ros.config.errors import PointPillarsError
 from pointpillars_ov_ros.config.files import write_json
 from pointpillars_ov_ros.config.model_config import ModelConfig
 from pointpillars_ov_ros.conversion.open_model import open_model
 from pointpillars_ov_ros.core.arrays import FloatArray
+from pointpillars_ov_ros.core.detection_filter import DetectionFilter, check_filter, check_range, parse_class_names
 from pointpillars_ov_ros.core.detections import Detections
+from pointpillars_ov_ros.core.points_in_boxes import find_boxes
 from pointpillars_ov_ros.inference.api import Detector
 
 _TABLES = 5
@@ -58,8 +60,13 @@ class DetectedCloud(NamedTuple):
 def run_detect(options: argparse.Namespace) -> int:
     """Detect, print, and write what was asked for."""
     check_inputs(options)
+    check_ego_box(options.ego_box)
+    check_range(options.min_range, options.max_range)
+    parse_class_names(options.class_names)
     begin = time.monotonic()
-    with tempfile.TemporaryDirectory() as scratch, _open_detector(options, Path(scratch)) as detector:
+    with ExitStack() as stack:
+        scratch = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        detector = stack.enter_context(_open_detector(options, scratch))
         load_s, begin = time.monotonic() - begin, time.monotonic()
         found: list[dict[str, Any]] = []
         total: Counter[str] = Counter()
@@ -102,19 +109,20 @@ def _open_detector(options: argparse.Namespace, scratch: Path) -> Detector:
         return Detector(
             open_model(options.model, scratch / "bundle"),
             device=options.device,
-            classes=[name.strip() for name in options.classes.split(",") if name.strip()],
             **settings,
         )
 
 
 def _detect(options: argparse.Namespace, detector: Detector) -> Iterator[DetectedCloud]:
     """Yield the clouds in their order, with what was found in them."""
-    T_model_sensor = Transform.from_pose(*options.sensor_pose)
+    T_model_sensor, chosen = Transform.from_pose(*options.sensor_pose), choose_detections(options, detector)
     watch, waiting = OddityWatch(detector.config, _CURES), deque[tuple[NamedCloud, FloatArray, FloatArray]]()
 
     def place() -> Iterator[FloatArray]:
         for cloud in islice(read_inputs(options), options.frames or None):
             points, _ = clean_points(np.array(cloud.points, np.float32, order="C"), 1.0)
+            if any(options.ego_box):
+                points = drop_inside(points, options.ego_box, Transform.identity())
             moved = points.copy()
             T_model_sensor.move(moved)
             waiting.append((cloud, points, moved))
@@ -122,14 +130,15 @@ def _detect(options: argparse.Namespace, detector: Detector) -> Iterator[Detecte
 
     for found in detector.stream(place()):
         cloud, points, moved = waiting.popleft()
+        kept = chosen.apply(found)
         oddities = [oddity.sentence for oddity in watch.look(moved)]
         notes = (*cloud.notes, *oddities, *([] if watch.found else _look_at_ground(moved, options, detector.config)))
-        boxes = move_boxes(found.boxes, T_model_sensor.inverse)
+        boxes = move_boxes(kept.boxes, T_model_sensor.inverse)
         yield DetectedCloud(
             cloud,
             points,
-            replace(found, boxes=boxes),
-            tuple(count_inside(points, box) for box in boxes),
+            replace(kept, boxes=boxes),
+            count_inside(points, boxes),
             share_in_range(moved, detector.config),
             notes if len(points) else (cloud.notes or ("the cloud has no point with an echo",)),
         )
@@ -160,13 +169,16 @@ def move_boxes(boxes: FloatArray, T_target_box: Transform) -> FloatArray:
     return moved
 
 
-def count_inside(points: FloatArray, box: FloatArray) -> int:
-    """Return how many of `points` (N, 4) are in a box (7,)."""
-    offset = points[:, :3] - box[:3]
-    cos, sin = np.cos(box[6]), np.sin(box[6])
-    along, across = offset[:, 0] * cos + offset[:, 1] * sin, offset[:, 1] * cos - offset[:, 0] * sin
-    inside = (np.abs(along) <= box[3] / 2) & (np.abs(across) <= box[4] / 2) & (np.abs(offset[:, 2]) <= box[5] / 2)
-    return int(inside.sum())
+def choose_detections(options: argparse.Namespace, detector: Detector) -> DetectionFilter:
+    """Return which detections are shown, and under which names; ConfigError where a class is not the network's."""
+    check_filter(detector.classes, options.classes, options.class_names)
+    ranges = (options.min_range, options.max_range)
+    return DetectionFilter.make(detector.classes, options.classes, options.class_names, *ranges)
+
+
+def count_inside(points: FloatArray, boxes: FloatArray) -> tuple[int, ...]:
+    """Return how many of `points` (N, 4) are in each of `boxes` (M, 7)."""
+    return tuple(int(np.count_nonzero(find_boxes(points, boxes[k : k + 1]) == 0)) for k in range(len(boxes)))
 
 
 def _show(detected: DetectedCloud, number: int, counts: Counter[str]) -> None:
@@ -217,7 +229,8 @@ def _draw(options: argparse.Namespace, detected: DetectedCloud, config: ModelCon
             print(f"note: {path} shows the first cloud; give a folder to --picture for all of them")
         return
     title = f"{detected.cloud.name}: {_name_counts(Counter(detected.detections.class_names))}"
-    arguments = (detected.points, detected.detections, detected.cloud.truth, config.classes, config.grid, title)
+    classes = detected.detections.classes
+    arguments = (detected.points, detected.detections, detected.cloud.truth, classes, config.grid, title)
     draw_birds_eye_view(path, *arguments)
     print(f"picture  {path}")
 

@@ -13,8 +13,10 @@ import numpy as np
 
 from pointpillars_ov_ros.cli.arguments import file_reading
 from pointpillars_ov_ros.clouds.files import SUFFIXES, FileReading
+from pointpillars_ov_ros.clouds.points import CloudReader
 from pointpillars_ov_ros.config.documents import one_line
-from pointpillars_ov_ros.config.errors import CloudError, DatasetError, PointPillarsError
+from pointpillars_ov_ros.config.errors import CloudError, DatasetError
+from pointpillars_ov_ros.config.runtime_config import RuntimeConfig, from_plain
 from pointpillars_ov_ros.core.arrays import FloatArray
 from pointpillars_ov_ros.kitti.frames import Frame, find_frames, open_cloud
 from pointpillars_ov_ros.kitti.labels import lidar_boxes
@@ -76,23 +78,18 @@ def read_frames(frames: list[Frame]) -> Iterator[NamedCloud]:
 
 def read_bag(path: Path, topic: str | None, reading: FileReading) -> Iterator[NamedCloud]:
     """Yield the clouds of a bag; one that cannot be read has no points, and a note that says why."""
-    try:
-        from pointpillars_ov_ros.bags.sources import open_source
-        from pointpillars_ov_ros.ros.conversions import CloudReader
-    except ModuleNotFoundError as error:
-        raise PointPillarsError(
-            f"{path} is a bag, whose messages need ROS 2 ({error.name} is missing): source it, or give .bin, .pcd, "
-            ".npy or .ply files"
-        ) from None
-    from pointpillars_ov_ros.config.runtime_config import RuntimeConfig
+    from pointpillars_ov_ros.bags.reader import POINT_CLOUD, choose_topic, open_bag
 
-    with open_source(path, topic, reading) as source:
-        reader = CloudReader(RuntimeConfig(intensity_scale=reading.intensity_scale))
+    with open_bag(path) as bag:
+        chosen = choose_topic(bag, path, POINT_CLOUD, topic)
+        scales = {"intensity_scale": reading.intensity_scale, "coordinate_scale": reading.coordinate_scale}
+        reader = CloudReader(from_plain(RuntimeConfig, scales))
         said = ""
-        for number, message in enumerate(item for item in source.messages() if item.cloud is not None):
+        clouds = bag.messages([connection for connection in bag.connections if connection.topic == chosen])
+        for number, (_, _, data) in enumerate(clouds):
             name = f"{path.name} {number}"
             try:
-                points = reader.read(source.parse(message.cloud or b"")).points
+                points = reader.read(bag.deserialize(data, POINT_CLOUD)).points
             except CloudError as error:
                 yield NamedCloud(name, np.zeros((0, 4), np.float32), None, (f"refused: {error}",))
                 continue

@@ -16,14 +16,14 @@ from sensor_msgs_py.point_cloud2 import create_cloud
 from std_msgs.msg import Header
 
 from pointpillars_ov_ros.clouds.files import AS_FOUND, FileReading
-from pointpillars_ov_ros.clouds.points import PointBuffers
+from pointpillars_ov_ros.clouds.points import CloudReader, PointBuffers
 from pointpillars_ov_ros.config.errors import InferenceError
 from pointpillars_ov_ros.config.runtime_config import Mode
 from pointpillars_ov_ros.inference.device.network import Request
 from pointpillars_ov_ros.inference.engine import Engine
 from pointpillars_ov_ros.inference.pipeline.frames import FrameResult, Stage, StageEvent, StageTimes
 from pointpillars_ov_ros.kitti.frames import open_frames
-from pointpillars_ov_ros.ros.conversions import CloudReader, to_detection_array
+from pointpillars_ov_ros.ros.conversions import to_detection_array
 from pointpillars_ov_ros.ros.kitti_messages import FIELDS
 
 _HANGS_S = 60.0

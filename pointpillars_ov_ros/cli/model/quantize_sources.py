@@ -47,9 +47,8 @@ def choose_clouds(options: argparse.Namespace, scratch: Path) -> Chosen:
 
 def _unpack(options: argparse.Namespace, scratch: Path) -> list[Cloud]:
     """Write the clouds of the bag that are needed to files, for they are read in any order, and more than once."""
-    # Reads messages of ROS, which the other way does without.
     from pointpillars_ov_ros.bags.reader import choose_topic, first_line, open_bag
-    from pointpillars_ov_ros.ros.conversions import CloudReader
+    from pointpillars_ov_ros.clouds.points import CloudReader
 
     bag = options.bag
     clouds: list[Cloud] = []
@@ -57,8 +56,8 @@ def _unpack(options: argparse.Namespace, scratch: Path) -> list[Cloud]:
         topic = choose_topic(reader, bag, _POINT_CLOUD, options.topic)
         found = [c for c in reader.connections if c.msgtype == _POINT_CLOUD and c.topic == topic]
         wanted = set(spread(sum(c.msgcount for c in found), options.subset + options.check))
-        intensity = {name: getattr(options, name) for name in ("intensity_field", "intensity_scale")}
-        sensor = CloudReader(from_plain(RuntimeConfig, intensity))
+        names = ("intensity_field", "intensity_scale", "coordinate_scale")
+        sensor = CloudReader(from_plain(RuntimeConfig, {name: getattr(options, name) for name in names}))
         for number, (connection, _, data) in enumerate(reader.messages(found)):
             if number not in wanted:
                 continue

@@ -12,10 +12,12 @@ from pointpillars_ov_ros.config.runtime_config import RuntimeConfig
 
 LIVE = (
     "mode", "drop_policy", "score_threshold", "class_score_thresholds", "nms_threshold",
-    "sensor", "intensity_field", "intensity_scale", "max_points",
+    "sensor", "intensity_field", "intensity_scale", "coordinate_scale", "max_points",
 )  # fmt: skip
 """Settings of `RuntimeConfig` that take effect at once; the others are taken up when networks are loaded."""
-LIVE_IN_NODE = ("input_reliability", "input_depth", "classes", "class_ids")
+LIVE_IN_NODE = (
+    "input_reliability", "input_depth", "classes", "class_ids", "class_names", "min_range", "max_range", "ego_box",
+)  # fmt: skip
 """Settings of `DetectorNodeConfig` that take effect at once; the others are taken up at activate."""
 _AT_START = ("autostart", "model_public_key")
 

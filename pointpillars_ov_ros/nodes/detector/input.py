@@ -22,12 +22,12 @@ from std_msgs.msg import Header
 from pointpillars_ov_ros.clouds.ground import GroundWatch
 from pointpillars_ov_ros.clouds.intensity import BRIGHT
 from pointpillars_ov_ros.clouds.oddities import NODE_CURES, OddityWatch
+from pointpillars_ov_ros.clouds.points import Reading, SensorCloud
 from pointpillars_ov_ros.config.errors import list_names, shown
 from pointpillars_ov_ros.config.model_config import ModelConfig
 from pointpillars_ov_ros.core.arrays import FloatArray
 from pointpillars_ov_ros.nodes.detector.outputs import DetectorOutputs
 from pointpillars_ov_ros.ros.cloud_sources import explain_refusal, find_publishers, is_refused
-from pointpillars_ov_ros.ros.conversions import Reading, SensorCloud
 from pointpillars_ov_ros.ros.dds import waiting_messages
 from pointpillars_ov_ros.ros.settings import DetectorNodeConfig, Pose
 

@@ -12,6 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from rcl_interfaces.msg import SetParametersResult
 from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
 from rclpy.parameter import Parameter
@@ -19,7 +20,7 @@ from rclpy.qos import QoSProfile
 from sensor_msgs.msg import PointCloud2
 from std_msgs.msg import Header
 
-from pointpillars_ov_ros.clouds.points import PointBuffers
+from pointpillars_ov_ros.clouds.points import CloudReader, PointBuffers, drop_inside
 from pointpillars_ov_ros.clouds.transform import Transform
 from pointpillars_ov_ros.config.errors import (
     CloudError,
@@ -32,7 +33,7 @@ from pointpillars_ov_ros.config.errors import (
 from pointpillars_ov_ros.config.model_config import ModelConfig
 from pointpillars_ov_ros.config.runtime_config import DropPolicy, RuntimeConfig
 from pointpillars_ov_ros.core.decode import override_thresholds
-from pointpillars_ov_ros.core.detections import check_classes
+from pointpillars_ov_ros.core.detection_filter import check_filter
 from pointpillars_ov_ros.core.verdict import Verdict
 from pointpillars_ov_ros.inference.detector import ReloadableDetector, give_back_memory
 from pointpillars_ov_ros.inference.device.compile_cache import check_private
@@ -44,12 +45,11 @@ from pointpillars_ov_ros.model.shipped import shipped_model
 from pointpillars_ov_ros.nodes.detector.background_service import BackgroundTrigger
 from pointpillars_ov_ros.nodes.detector.effects import LIVE, describe_delays, find_effect
 from pointpillars_ov_ros.nodes.detector.input import CloudSubscription, CloudWatch
-from pointpillars_ov_ros.nodes.detector.outputs import DetectorOutputs, describe_start, describe_times
-from pointpillars_ov_ros.nodes.detector.placement import CloudPlacement, IncomingCloud
+from pointpillars_ov_ros.nodes.detector.outputs import CloudToken, DetectorOutputs, describe_start, describe_times
+from pointpillars_ov_ros.nodes.detector.placement import CloudPlacement, IncomingCloud, leave_out_ego
 from pointpillars_ov_ros.nodes.detector.sources import SourceWatch
 from pointpillars_ov_ros.ros import qos
 from pointpillars_ov_ros.ros.cloud_sources import find_publishers, publisher_names
-from pointpillars_ov_ros.ros.conversions import CloudReader
 from pointpillars_ov_ros.ros.dds import profile_line, transport_warning
 from pointpillars_ov_ros.ros.parameters import declare_parameters, read_parameters
 from pointpillars_ov_ros.ros.ros_errors import ros_refusals
@@ -57,6 +57,7 @@ from pointpillars_ov_ros.ros.settings import DetectorNodeConfig
 from pointpillars_ov_ros.ros.throttle import SentenceThrottle
 
 _THROTTLE_S = 5.0
+_NOWHERE_ELSE = Transform.identity()
 _FIXED_WITH_KEY = ("cache_dir", "device_properties")
 """Settings that networks can be taken in by, past the signature of the bundle."""
 
@@ -270,7 +271,7 @@ class DetectorNode(LifecycleNode):
         times = StageTimes.starting(Stage.CONVERT, time.monotonic_ns())
         self._outputs.received += 1
         try:
-            cloud = self._reader.read(message)  # ros/conversions.py
+            cloud = self._reader.read(message)  # clouds/points.py
         except CloudError as error:
             self._refuse(message.header, str(error))  # outputs.py
             return
@@ -280,7 +281,8 @@ class DetectorNode(LifecycleNode):
     def _place(self, cloud: IncomingCloud) -> None:
         """Take a cloud to the network's frame, where it is in another one, and submit it."""
         if self._placement is None:
-            self._submit(cloud)
+            box = self._node_config.ego_box
+            self._submit(leave_out_ego(cloud, box, _NOWHERE_ELSE) if any(box) else cloud)
         else:
             is_live = self._runtime.drop_policy is DropPolicy.LIVE
             self._outputs.displaced += self._placement.place(cloud, only_newest=is_live)
@@ -291,7 +293,9 @@ class DetectorNode(LifecycleNode):
         cloud.times.end(Stage.CONVERT, time.monotonic_ns())
         self._watch.look_for_oddities(cloud.points, self._detector.engine.config)
         self._watch.look_at_ground(cloud.points, self._detector.engine.config.sensor.height)
-        self._detector.submit(cloud.points, cloud.header, cloud.times)  # inference/detector.py
+        is_wanted_back = any(publisher.get_subscription_count() for publisher in self._outputs.parts)
+        token = CloudToken(cloud.header, cloud.points[: cloud.own] if is_wanted_back else None)
+        self._detector.submit(cloud.points, token, cloud.times)  # inference/detector.py
 
     def _refuse(self, header: Header, reason: str) -> None:
         assert self._detector is not None
@@ -365,8 +369,13 @@ class DetectorNode(LifecycleNode):
         assert self._detector is not None
         self._runtime = replace(self._runtime, **{name: getattr(runtime, name) for name in LIVE})
         self._node_config = node_config
-        self._outputs.select_classes(node_config.classes)
+        self._outputs.select(node_config)
         self._outputs.class_ids = node_config.class_ids
+        if any(node_config.ego_box):
+            # Compiled now, and not while a cloud waits.
+            drop_inside(np.zeros((1, 4), np.float32), node_config.ego_box, _NOWHERE_ELSE)
+        if self._placement is not None:
+            self._placement.ego_box = node_config.ego_box
         self._detector.change(self._runtime)
         if self._subscription is not None and self._reader.change(self._runtime):
             self._watch.forget_intensity()
@@ -374,7 +383,7 @@ class DetectorNode(LifecycleNode):
 
 def check_fit(model: ModelConfig, runtime: RuntimeConfig, config: DetectorNodeConfig) -> None:
     """Raise ConfigError where settings name a class that the model does not have."""
-    check_classes(config.classes, model.classes)
+    check_filter(model.classes, config.classes, config.class_names)
     override_thresholds(model, runtime)
 
 

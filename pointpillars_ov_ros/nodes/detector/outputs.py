@@ -6,24 +6,30 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
+from typing import NamedTuple
 
 from diagnostic_msgs.msg import DiagnosticArray
 from rclpy.clock import Clock, ClockType
 from rclpy.lifecycle import LifecycleNode
+from sensor_msgs.msg import PointCloud2
 from std_msgs.msg import Header
 from vision_msgs.msg import Detection3DArray, LabelInfo
 from visualization_msgs.msg import MarkerArray
 
 from pointpillars_ov_ros.clouds.transform import Transform
 from pointpillars_ov_ros.config.errors import count_of
-from pointpillars_ov_ros.core.detections import choose_classes
+from pointpillars_ov_ros.core.arrays import FloatArray
+from pointpillars_ov_ros.core.detection_filter import DetectionFilter
+from pointpillars_ov_ros.core.detections import Detections
+from pointpillars_ov_ros.core.points_in_boxes import find_boxes
 from pointpillars_ov_ros.inference.engine import Engine
 from pointpillars_ov_ros.inference.pipeline.frames import Counts, FrameResult
 from pointpillars_ov_ros.ros import qos
 from pointpillars_ov_ros.ros.conversions import stamp_to_ns, to_detection_array, to_label_info
 from pointpillars_ov_ros.ros.frame_window import DURATIONS, FrameWindow
 from pointpillars_ov_ros.ros.markers import to_marker_array
-from pointpillars_ov_ros.ros.settings import ClassIds
+from pointpillars_ov_ros.ros.object_clouds import to_background, to_objects
+from pointpillars_ov_ros.ros.settings import ClassIds, DetectorNodeConfig
 from pointpillars_ov_ros.ros.timing_message import AMISS, REFUSED, FrameTiming, stage_durations, to_message
 
 _LOOK_EVERY_S = 1.0
@@ -32,6 +38,15 @@ _STALE_AFTER_S = 2.0
 _REFRESH_S = 1.0
 """Figures that change with every cloud cannot be read, and percentiles are not for every cloud."""
 _MISSED_CLOUDS = 3.0
+_PARTS = ("~/objects", "~/background")
+
+
+class CloudToken(NamedTuple):
+    """What the result of a cloud is published with."""
+
+    header: Header
+    points: FloatArray | None
+    """(N, 4) of the cloud itself, in the network's frame; None: nobody wants them back."""
 
 
 class DetectorOutputs:
@@ -57,6 +72,8 @@ class DetectorOutputs:
         self._markers = node.create_lifecycle_publisher(MarkerArray, "markers", qos.OUTPUT)
         self._label_info = node.create_lifecycle_publisher(LabelInfo, "label_info", qos.LATCHED)
         self._timing = node.create_lifecycle_publisher(DiagnosticArray, "timing", qos.TIMING)
+        self.parts = tuple(node.create_lifecycle_publisher(PointCloud2, name, qos.OUTPUT) for name in _PARTS)
+        """Of a cloud: its points within boxes, and the others. They are made only where somebody listens."""
         self.T_header_model: Transform | None = None
         """Where boxes are published in another frame than they were found in."""
         self.class_ids = ClassIds.NAME
@@ -67,13 +84,13 @@ class DetectorOutputs:
         """Clouds dropped for a newer one before they reached the pipeline: they waited for a transform."""
         self.failing = 0
         """Frames failed in a row, up to the last one."""
-        self._chosen = ""
+        self._wanted = DetectorNodeConfig()
         self.announce(engine)
 
     def announce(self, engine: Engine) -> None:
         """Publish what comes of `engine` from now on; from any thread."""
         self._engine = engine
-        self._classes = engine.config.classes
+        self._filter = self._make_filter()
         self._settings = engine.effective_settings()
         if self._label_info.is_activated:
             self.publish_labels()
@@ -83,14 +100,22 @@ class DetectorOutputs:
         else:
             self._timer.cancel()
 
-    def select_classes(self, classes: str) -> None:
-        """Publish detections of these classes only, names separated by commas; empty: of all."""
-        self._chosen = classes
+    def select(self, config: DetectorNodeConfig) -> None:
+        """Publish from now on the detections, under the names, that `config` asks for."""
+        self._wanted = config
+        before, self._filter = self._filter, self._make_filter()
+        if before.classes != self._filter.classes and self._label_info.is_activated:
+            self.publish_labels()
+
+    def _make_filter(self) -> DetectionFilter:
+        wanted = self._wanted
+        ranges = (wanted.min_range, wanted.max_range)
+        return DetectionFilter.make(self._engine.config.classes, wanted.classes, wanted.class_names, *ranges)
 
     def destroy(self) -> None:
         """Take the publishers away."""
         self._node.destroy_timer(self._timer)
-        for publisher in (self._detections, self._markers, self._label_info, self._timing):
+        for publisher in (self._detections, self._markers, self._label_info, self._timing, *self.parts):
             self._node.destroy_lifecycle_publisher(publisher)
 
     def _read_devices(self) -> None:
@@ -100,17 +125,18 @@ class DetectorOutputs:
 
     def publish_labels(self) -> None:
         """Say once what the classes are; late subscribers get it too."""
-        self._label_info.publish(to_label_info(self._classes, self._engine.settings.score_threshold))
+        self._label_info.publish(to_label_info(self._filter.classes, self._engine.settings.score_threshold))
 
     def publish_result(self, result: FrameResult) -> None:
         """Publish the detections of a frame with the header of its cloud, and its timing."""
-        header = result.token
+        header, points = result.token
         self.failing = self.failing + 1 if result.error else 0
-        detections = result.detections
-        if self._chosen:
-            detections = detections.of(choose_classes(self._chosen, self._classes))
+        # One object for names and labels: parameters may change meanwhile.
+        chosen, detections = self._filter, result.detections
+        if not chosen.is_neutral:
+            detections = chosen.apply(detections)
         if not result.error:
-            names = self._classes
+            names = chosen.classes
             ids = names if self.class_ids is ClassIds.NAME else tuple(map(str, range(len(names))))
             self._detections.publish(to_detection_array(detections, ids, header, self.T_header_model))
         timing = self._publish_timing(
@@ -127,8 +153,19 @@ class DetectorOutputs:
         # Last, since it is only to be looked at, and takes a while.
         if not result.error and self._markers.get_subscription_count():
             text, lifetime_s = self._overlay.text(timing, now_s), self._overlay.lifetime_s
-            arguments = (detections, self._classes, header, self.T_header_model, text, lifetime_s)
+            arguments = (detections, chosen.classes, header, self.T_header_model, text, lifetime_s)
             self._markers.publish(to_marker_array(*arguments))
+        if not result.error and points is not None:
+            self._publish_points(points, detections, header)
+
+    def _publish_points(self, points: FloatArray, detections: Detections, header: Header) -> None:
+        """Publish the points within boxes and the others, each where somebody listens."""
+        box_of_point = find_boxes(points, detections.boxes)
+        objects, background = self.parts
+        if objects.get_subscription_count():
+            objects.publish(to_objects(points, box_of_point, detections, header, self.T_header_model))
+        if background.get_subscription_count():
+            background.publish(to_background(points, box_of_point, header, self.T_header_model))
 
     def publish_refusal(self, header: Header, reason: str, counts: Counts) -> None:
         """Count a cloud that could not be read, and say why."""

@@ -19,7 +19,7 @@ from rclpy.node import Node
 from std_msgs.msg import Header
 from tf2_msgs.msg import TFMessage
 
-from pointpillars_ov_ros.clouds.points import PointBuffers
+from pointpillars_ov_ros.clouds.points import PointBuffers, drop_inside
 from pointpillars_ov_ros.clouds.sweeps import Sweeps
 from pointpillars_ov_ros.clouds.transform import Transform
 from pointpillars_ov_ros.clouds.transform_buffer import Missing, TransformBuffer
@@ -28,7 +28,7 @@ from pointpillars_ov_ros.core.arrays import FloatArray
 from pointpillars_ov_ros.inference.pipeline.frames import StageTimes
 from pointpillars_ov_ros.ros.conversions import stamp_to_ns
 from pointpillars_ov_ros.ros.qos import keep_last, latched
-from pointpillars_ov_ros.ros.settings import DetectorNodeConfig
+from pointpillars_ov_ros.ros.settings import Box, DetectorNodeConfig
 
 _LOOKS_PER_TIMEOUT = 4
 _SHORTEST_LOOK_S = 0.01
@@ -45,6 +45,8 @@ class IncomingCloud(NamedTuple):
     points: FloatArray
     """(N, 4): x y z (m) in the frame of `header`, once placed in the network's, intensity 0..1."""
     times: StageTimes
+    own: int | None = None
+    """How many of the points, the first ones, are not of earlier clouds; None: all."""
 
 
 class PendingTransform(NamedTuple):
@@ -78,6 +80,8 @@ class CloudPlacement:
         self._logger, self._target = node.get_logger(), config.target_frame
         self._on_placed = on_placed
         self._T_model_sensor = Transform.from_pose(*config.sensor_pose)
+        self.ego_box = config.ego_box
+        """Points inside are left out; in the frame of `target_frame`, or of the cloud. May be changed at any time."""
         self._sweeps = Sweeps(config.sweeps, config.sweep_age, buffers) if config.sweeps > 1 else None
         self._queue: TransformQueue | None = None
         if config.target_frame or self._sweeps is not None:
@@ -96,6 +100,7 @@ class CloudPlacement:
         """Place a cloud, now or later; with `only_newest` it displaces those that wait for TF. Return how many."""
         if self._queue is not None:
             return self._queue.add(cloud, only_newest)
+        cloud = leave_out_ego(cloud, self.ego_box, Transform.identity())
         self._T_model_sensor.move(cloud.points)
         self._on_placed(cloud)
         return 0
@@ -106,19 +111,26 @@ class CloudPlacement:
             self._queue.destroy()
 
     def _move(self, cloud: IncomingCloud, place: Place) -> None:
+        # Before it is joined with others: the vehicle moves on, and what it sees of itself with it.
+        cloud = leave_out_ego(cloud, self.ego_box, place.T_target_cloud)
         points, header = cloud.points, cloud.header
         if self._sweeps is not None:
             points = self._join(self._sweeps, cloud, place)
         self._T_model_sensor.after(place.T_target_cloud).move(points)
         if self._target:
             header = Header(stamp=header.stamp, frame_id=self._target)
-        self._on_placed(IncomingCloud(header, points, cloud.times))
+        self._on_placed(IncomingCloud(header, points, cloud.times, len(cloud.points)))
 
     def _join(self, sweeps: Sweeps, cloud: IncomingCloud, place: Place) -> FloatArray:
         if place.T_odom_cloud is None:
             self._logger.warning(f"a cloud stays alone: {place.trouble}", throttle_duration_sec=_THROTTLE_S)
             return cloud.points
         return sweeps.join(cloud.points, place.T_odom_cloud, stamp_to_ns(cloud.header))
+
+
+def leave_out_ego(cloud: IncomingCloud, box: Box, T_box_cloud: Transform) -> IncomingCloud:
+    """Return the cloud without the points in `box`, in place; all 0: there is no box."""
+    return cloud._replace(points=drop_inside(cloud.points, box, T_box_cloud)) if any(box) else cloud
 
 
 class TransformQueue:

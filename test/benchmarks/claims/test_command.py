@@ -20,11 +20,11 @@ from benchmarks.claims.start import time_start
 from benchmarks.reference_pipeline import ReferencePipeline
 from pointpillars_ov_ros.cli.machine import look_around
 from pointpillars_ov_ros.cli.measurement.workloads import read_clouds
+from pointpillars_ov_ros.clouds.points import read_cloud
 from pointpillars_ov_ros.config.errors import InferenceError
 from pointpillars_ov_ros.config.runtime_config import DropPolicy, EncoderChoice, Mode, Precision, RuntimeConfig
 from pointpillars_ov_ros.core.detections import Detections
 from pointpillars_ov_ros.model.bundle import ModelBundle
-from pointpillars_ov_ros.ros.conversions import read_cloud
 from test.inference.toy_bundle import save_toy_bundle, toy_cloud
 from test.shared_data import KITTI, needs_shared_data
 

@@ -285,6 +285,29 @@ def test_markers_that_are_there_already_name_the_way_out(bundle: ModelBundle, tm
     assert cli.main(command(bundle, tmp_path / "drawn", tmp_path / "out", "--no-markers")) == 0
 
 
+def test_names_ranges_and_the_scale_of_a_bag_are_as_the_flags_say(bundle: ModelBundle, tmp_path: Path) -> None:
+    scale = np.array([1000, 1000, 1000, 1], np.float32)
+    source = write_bag(tmp_path / "bag", [cloud(toy_cloud(number) * scale, number) for number in range(3)])
+    straight = write_bag(tmp_path / "straight", clouds(3))
+    names = ",".join(f"{name}=thing" for name in bundle.config.classes)
+    flags = ("--class-names", names, "--max-range", 2.5, "--min-range", 0.5)
+    assert cli.main(command(bundle, straight, tmp_path / "all")) == 0
+    assert cli.main(command(bundle, source, tmp_path / "some", "--coordinate-scale", 0.001, *flags)) == 0
+    every, some = ({m.stamp_ns: m for m in contents(tmp_path / n) if m.topic == "/detections"} for n in ("all", "some"))
+    kept = 0
+    for stamp_ns, message in every.items():
+        found = from_detection_array(deserialize_message(message.data, Detection3DArray), bundle.config.classes)
+        given = from_detection_array(deserialize_message(some[stamp_ns].data, Detection3DArray), ("thing",))
+        distances = np.hypot(found.boxes[:, 0], found.boxes[:, 1])
+        inside = (distances >= 0.5) & (distances <= 2.5)
+        np.testing.assert_allclose(given.boxes, found.boxes[inside], atol=1e-3)
+        kept += inside.sum()
+        assert not inside.all()
+    assert kept > 0, "a test of nothing"
+    (labels,) = (m.data for m in contents(tmp_path / "some") if m.topic == "/label_info")
+    assert [each.class_name for each in deserialize_message(labels, LabelInfo).class_map] == ["thing"]
+
+
 POSE = (0.4, -0.3, 0.2, 0.05, -0.1, 0.3)
 
 

@@ -16,10 +16,11 @@ from tf2_msgs.msg import TFMessage
 from vision_msgs.msg import Detection3DArray
 
 from pointpillars_ov_ros.cli import main as cli
+from pointpillars_ov_ros.clouds.points import read_cloud
 from pointpillars_ov_ros.config.errors import DatasetError
 from pointpillars_ov_ros.kitti.frames import find_frames
 from pointpillars_ov_ros.kitti.labels import lidar_boxes
-from pointpillars_ov_ros.ros.conversions import from_detection_array, read_cloud
+from pointpillars_ov_ros.ros.conversions import from_detection_array
 from test.bags.test_bag import rihs01
 from test.kitti.files import calibration_text, label_line
 from test.kitti.raw_drive import IMAGE_SIZE, PNG, write_drive

@@ -23,6 +23,12 @@ from test.clouds.cloud_files import pcd_bytes, ply_bytes
 from test.inference.toy_bundle import save_toy_bundle, toy_cloud
 
 Capture = pytest.CaptureFixture[str]
+WITHOUT_ROS = """
+import sys
+for name in ("rclpy", "ament_index_python", "builtin_interfaces", "geometry_msgs", "sensor_msgs", "sensor_msgs_py",
+             "std_msgs", "tf2_msgs", "vision_msgs", "visualization_msgs"):
+    sys.modules[name] = None
+"""
 
 
 @pytest.fixture(scope="module")
@@ -143,6 +149,10 @@ def test_a_cloud_without_points_has_no_boxes_and_says_so(bundle: ModelBundle, tm
         (("pointer.pcd",), "pointer.pcd is a Git LFS pointer"),
         (("hollow",), "hollow: no cloud"),
         (("a.bin", "--classes", "Tram"), "classes: 'Tram' is not one of"),
+        (("a.bin", "--class-names", "Tram=rail"), "class_names: 'Tram' is not one of the model's classes"),
+        (("a.bin", "--class-names", "Car"), "class_names: 'Car' is no NAME=NEW_NAME"),
+        (("a.bin", "--min-range", "9", "--max-range", "8"), "min_range: 9 is not below max_range, 8"),
+        (("a.bin", "--ego-box", "1", "0", "0", "0", "1", "1"), "ego_box: [1.0, 0.0, 0.0, 0.0, 1.0, 1.0] is not least"),
     ],
 )
 def test_what_cannot_be_done_is_said_in_one_line(
@@ -170,13 +180,7 @@ def test_the_bundled_model_finds_cars_without_ros_and_says_what_is_odd(tmp_path:
     frame = next(iter(Drive("hdl_64e", 0, 1)))
     (tmp_path / "street.pcd").write_bytes(pcd_bytes(frame.points.tolist(), form="binary"))
     (frame.points * np.array([1000, 1000, 1000, 255], np.float32)).tofile(tmp_path / "millimetres.bin")
-    code = (
-        "import sys\n"
-        "for name in ('rclpy', 'sensor_msgs', 'std_msgs', 'ament_index_python', 'vision_msgs'):\n"
-        "    sys.modules[name] = None\n"
-        "from pointpillars_ov_ros.cli.main import main\n"
-        "sys.exit(main(sys.argv[1:]))\n"
-    )
+    code = f"{WITHOUT_ROS}from pointpillars_ov_ros.cli.main import main\nsys.exit(main(sys.argv[1:]))\n"
     given = ["detect", "street.pcd", "millimetres.bin", "--json", "boxes.json"]
     command = [sys.executable, "-c", code, *given]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
@@ -194,6 +198,48 @@ def test_the_bundled_model_finds_cars_without_ros_and_says_what_is_odd(tmp_path:
     assert np.mean(hits) >= 0.5
 
 
+def test_a_bag_needs_no_ros_and_its_scale_can_be_told(bundle: ModelBundle, tmp_path: Path) -> None:
+    """In a process that cannot import ROS: MCAP and sqlite3 in millimetres, and the same cloud as a file."""
+    points = toy_cloud(3)
+    points.tofile(tmp_path / "a.bin")
+    (folder := tmp_path / "of_file").mkdir()
+    expected = boxes_of(detect(bundle, folder, tmp_path / "a.bin")["clouds"][0])
+    scaled = points * np.array([1000, 1000, 1000, 1], np.float32)
+    bags = [write_bag(tmp_path / storage, [cloud(scaled, 0)], storage) for storage in ("mcap", "sqlite3")]
+    given = ["detect", *bags, "--coordinate-scale", 0.001, "--json", tmp_path / "boxes.json"]
+    code = WITHOUT_ROS + "from pointpillars_ov_ros.cli.main import main\nsys.exit(main(sys.argv[1:]))\n"
+    flags = ["--model", bundle.folder, "--score-threshold", 0.3]
+    command = [sys.executable, "-c", code, *map(str, (*given, *flags))]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    found = json.loads((tmp_path / "boxes.json").read_text())["clouds"]
+    assert [one["name"] for one in found] == ["mcap 0", "sqlite3 0"]
+    for one in found:
+        np.testing.assert_allclose(boxes_of(one), expected, atol=1e-3)
+
+
+def test_classes_ranges_and_the_own_vehicle_are_as_the_flags_say(bundle: ModelBundle, tmp_path: Path) -> None:
+    points = toy_cloud(5)
+    points.tofile(tmp_path / "a.bin")
+    (every,) = detect(bundle, tmp_path, tmp_path / "a.bin")["clouds"]
+    distances = [float(np.hypot(*one["center"][:2])) for one in every["detections"]]
+    nearest, farthest = np.quantile(distances, (0.3, 0.7)).tolist()
+    flags = ("--class-names", "Car=vehicle, Pedestrian=vehicle", "--min-range", nearest, "--max-range", farthest)
+    (some,) = detect(bundle, tmp_path, tmp_path / "a.bin", *flags)["clouds"]
+    inside = [nearest <= distance <= farthest for distance in distances]
+    assert 0 < sum(inside) < len(inside)
+    assert [one["center"] for one in some["detections"]] == [
+        one["center"] for one, is_inside in zip(every["detections"], inside, strict=True) if is_inside
+    ]
+    assert {one["class"] for one in some["detections"]} == {"vehicle"}
+    box = (0.25, -0.75, -3.5, 1.5, 0.75, 1.5)
+    is_own = ((points[:, :3] >= box[:3]) & (points[:, :3] <= box[3:])).all(axis=1)
+    (cut,) = detect(bundle, tmp_path, tmp_path / "a.bin", "--ego-box", *box)["clouds"]
+    assert cut["points"] == (~is_own).sum() < len(points)
+    points[~is_own].tofile(tmp_path / "cut.bin")
+    assert boxes_of(cut) == boxes_of(detect(bundle, tmp_path, tmp_path / "cut.bin")["clouds"][0])
+
+
 def test_boxes_are_moved_to_another_frame_and_back() -> None:
     boxes = np.array([(10, 2, -1, 4, 1.6, 1.5, 0.3), (5, -3, -1, 0.8, 0.6, 1.7, -2.0)], np.float32)
     pose = Transform.from_pose(1.0, 2.0, 0.5, 0.0, 0.0, 2.0)
@@ -205,4 +251,4 @@ def test_boxes_are_moved_to_another_frame_and_back() -> None:
 def test_points_in_a_box_are_counted() -> None:
     box = np.array((10, 0, 0, 4, 2, 1, np.pi / 2), np.float32)
     points = [(10, 1.9, 0, 0), (10, 2.1, 0, 0), (10.9, 0, 0.4, 0), (11.1, 0, 0, 0), (10, 0, 0.6, 0)]
-    assert count_inside(np.array(points, np.float32), box) == 2
+    assert count_inside(np.array(points, np.float32), np.array([box, box], np.float32)) == (2, 2)

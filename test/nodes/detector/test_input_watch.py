@@ -14,12 +14,12 @@ from builtin_interfaces.msg import Time
 from rclpy.lifecycle import LifecycleNode
 from std_msgs.msg import Header
 
+from pointpillars_ov_ros.clouds.points import SensorCloud
 from pointpillars_ov_ros.clouds.transform import Transform
 from pointpillars_ov_ros.config.model_config import ModelConfig
 from pointpillars_ov_ros.conversion.importers import read_preset
 from pointpillars_ov_ros.core.arrays import FloatArray
 from pointpillars_ov_ros.nodes.detector.input import _LOOKED_AT, _MANY_EMPTY, CloudWatch
-from pointpillars_ov_ros.ros.conversions import SensorCloud
 from pointpillars_ov_ros.ros.settings import DetectorNodeConfig
 from test.clouds.cloud_files import street
 

@@ -11,10 +11,10 @@ import pytest
 from sensor_msgs_py.point_cloud2 import create_cloud
 from std_msgs.msg import Header
 
+from pointpillars_ov_ros.clouds.points import read_cloud
 from pointpillars_ov_ros.config.errors import DatasetError
 from pointpillars_ov_ros.kitti.frames import CROPPED, Frame, can_crop
 from pointpillars_ov_ros.nodes.kitti_player.node import choose_frames
-from pointpillars_ov_ros.ros.conversions import read_cloud
 from pointpillars_ov_ros.ros.kitti_messages import FIELDS
 
 FRAMES = [Frame(name, Path(f"/kitti/velodyne/{name}.bin")) for name in ("000001", "000002", "000134")]

@@ -13,10 +13,9 @@ import numpy as np
 from rclpy.serialization import deserialize_message, serialize_message
 from sensor_msgs.msg import PointCloud2, PointField
 
-from pointpillars_ov_ros.clouds.points import PointBuffers
+from pointpillars_ov_ros.clouds.points import CloudReader, PointBuffers
 from pointpillars_ov_ros.config.runtime_config import RuntimeConfig, SensorKind
 from pointpillars_ov_ros.core.pillars import Pillars
-from pointpillars_ov_ros.ros.conversions import CloudReader
 from test.builders import tiny_grid
 from test.ros.clouds import CODES, VELODYNE, cloud_message
 from test.torture.fuzz.draws import TEXTS, Draws

@@ -12,14 +12,13 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import NamedTuple
 
-from sensor_msgs.msg import PointField
-
 from pointpillars_ov_ros.clouds import intensity
 from pointpillars_ov_ros.clouds.intensity import BYTE, INTENSITY_NAMES
 from pointpillars_ov_ros.config.runtime_config import SensorKind
 
-U8, U16, U32 = PointField.UINT8, PointField.UINT16, PointField.UINT32
-F32, F64 = PointField.FLOAT32, PointField.FLOAT64
+INT8, UINT8, INT16, UINT16, INT32, UINT32, FLOAT32, FLOAT64 = range(1, 9)
+"""The datatypes of sensor_msgs/PointField, by their names there."""
+U8, U16, U32, F32, F64 = UINT8, UINT16, UINT32, FLOAT32, FLOAT64
 
 BRIGHT = intensity.BRIGHT
 BY_VALUE = 0.0

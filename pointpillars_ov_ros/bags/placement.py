@@ -1,0 +1,114 @@
+# Copyright 2026 The pointpillars_ov_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""Places the clouds of a bag in the frame of the network, as the detector node does: pose, TF of the bag, sweeps.
+
+Time is the bag's: a cloud waits for transforms until messages have come that were received so much later.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterator
+from typing import Any, Generic, NamedTuple, TypeVar
+
+from std_msgs.msg import Header
+
+from pointpillars_ov_ros.clouds.points import PointBuffers, drop_inside
+from pointpillars_ov_ros.clouds.sweeps import Sweeps
+from pointpillars_ov_ros.clouds.transform import Transform
+from pointpillars_ov_ros.clouds.transform_buffer import Missing, TransformBuffer
+from pointpillars_ov_ros.config.errors import shown
+from pointpillars_ov_ros.core.arrays import FloatArray
+from pointpillars_ov_ros.ros.conversions import stamp_to_ns
+from pointpillars_ov_ros.ros.settings import DetectorNodeConfig
+
+_PATIENCE_NS = 1_000_000_000
+"""How much later the bag may have the transforms of a cloud."""
+
+T = TypeVar("T")
+
+
+class PlacedCloud(NamedTuple):
+    """A cloud as the network takes it."""
+
+    header: Header
+    """Of what is detected in it."""
+    points: FloatArray
+    """(N, 4), in the network's frame."""
+
+
+class _WaitingCloud(NamedTuple, Generic[T]):
+    token: T
+    received_ns: int
+    header: Header
+    points: FloatArray
+
+
+class BagPlacement(Generic[T]):
+    """Clouds between their message and the network, in their order."""
+
+    def __init__(self, config: DetectorNodeConfig) -> None:
+        """Begin before the first cloud."""
+        self._config = config
+        self._T_model_sensor = Transform.from_pose(*config.sensor_pose)
+        self._sweeps = Sweeps(config.sweeps, config.sweep_age, PointBuffers()) if config.sweeps > 1 else None
+        self._buffer = TransformBuffer()
+        self._waiting: deque[_WaitingCloud[T]] = deque()
+        self.alone, self.why_alone = 0, ""
+        """Clouds that could not be joined with earlier ones, and why the first one could not."""
+
+    @property
+    def joins_clouds(self) -> bool:
+        """Whether clouds are joined with earlier ones."""
+        return self._sweeps is not None
+
+    def add_transforms(self, message: Any, is_static: bool) -> None:
+        """Take over the transforms of a TFMessage."""
+        for said in message.transforms:
+            t, q = said.transform.translation, said.transform.rotation
+            stamp_ns, translation = stamp_to_ns(said.header), (t.x, t.y, t.z)
+            names = (said.header.frame_id, said.child_frame_id)
+            self._buffer.add(*names, stamp_ns, translation, (q.x, q.y, q.z, q.w), is_static)
+
+    def add(self, token: T, received_ns: int, header: Header, points: FloatArray) -> None:
+        """Add a cloud, `points` (N, 4) in the frame of `header`; `token` comes back with it."""
+        self._waiting.append(_WaitingCloud(token, received_ns, header, points))
+
+    def advance(self, now_ns: int | None) -> Iterator[tuple[T, PlacedCloud | str]]:
+        """Yield each cloud whose place is known by now, or why it has none; None: of all that wait.
+
+        `now_ns`: when the last message was received.
+        """
+        while self._waiting:
+            cloud = self._waiting[0]
+            target = self._find(cloud, self._config.target_frame)
+            odom = self._find(cloud, self._config.odom_frame) if self._sweeps is not None else Transform.identity()
+            may_come = any(isinstance(found, Missing) and found.may_come for found in (target, odom))
+            if may_come and now_ns is not None and now_ns <= cloud.received_ns + _PATIENCE_NS:
+                return
+            self._waiting.popleft()
+            yield cloud.token, target.reason if isinstance(target, Missing) else self._place(cloud, target, odom)
+
+    def _find(self, cloud: _WaitingCloud[T], target: str) -> Transform | Missing:
+        """Return the transform to a frame, the cloud's own where there is no `target`."""
+        frame, stamp_ns = cloud.header.frame_id, stamp_to_ns(cloud.header)
+        found = self._buffer.find(target, frame, stamp_ns) if target else Transform.identity()
+        if isinstance(found, Missing):
+            return found._replace(reason=f"no transform from {shown(frame)} to {shown(target)}: {found.reason}")
+        return found
+
+    def _place(self, cloud: _WaitingCloud[T], T_target_cloud: Transform, odom: Transform | Missing) -> PlacedCloud:
+        points, header, config = cloud.points, cloud.header, self._config
+        if any(config.ego_box):
+            points = drop_inside(points, config.ego_box, T_target_cloud)
+        if self._sweeps is not None:
+            if isinstance(odom, Missing):
+                self.alone, self.why_alone = self.alone + 1, self.why_alone or odom.reason
+            else:
+                points = self._sweeps.join(points, odom, stamp_to_ns(header))
+        T_model_cloud = self._T_model_sensor.after(T_target_cloud)
+        if not T_model_cloud.is_identity:
+            T_model_cloud.move(points)
+        if config.target_frame:
+            header = Header(stamp=header.stamp, frame_id=config.target_frame)
+        return PlacedCloud(header, points)
