@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from pointpillars_ov_ros.cli.label_places import Rectangle, place_labels
 from pointpillars_ov_ros.cli.plotting import (
     CLASSES,
     NIGHT,
@@ -23,6 +24,10 @@ from pointpillars_ov_ros.config.model_config import GridConfig
 from pointpillars_ov_ros.core.arrays import DoubleArray, FloatArray
 from pointpillars_ov_ros.core.detections import Detections
 
+_LABEL_SIZE, _LABEL_MARGIN = 7, 3.0
+"""Of the font (points), and around a label (pixels)."""
+_LABEL_DISTANCES = (6.0, 16.0, 28.0, 42.0, 60.0)
+"""Of a label from the middle of its box (points), tried one after the other."""
 _TRUTH, _SOFT_TEXT = "#ffffff", "#c8ccd2"
 
 
@@ -49,19 +54,56 @@ def draw_birds_eye_view(
     if truth is not None:
         for box in truth:
             _draw_box(axes, box, _TRUTH, width=2.6, alpha=0.55)
-    for box, score, label in zip(detections.boxes, detections.scores, detections.labels, strict=True):
-        color = CLASSES[label % len(CLASSES)]
-        _draw_box(axes, box, color, width=1.3, alpha=1.0)
-        axes.annotate(
-            f"{classes[label]} {score:.2f}", (box[1], box[0]), xytext=(9, 9), textcoords="offset points",
-            color=color, fontsize=7, bbox={"facecolor": NIGHT, "alpha": 0.6, "edgecolor": "none", "pad": 0.8},
-        )  # fmt: skip
+    for box, label in zip(detections.boxes, detections.labels, strict=True):
+        _draw_box(axes, box, CLASSES[label % len(CLASSES)], width=1.3, alpha=1.0)
     _decorate(figure, axes, grid, title)
-    _add_legend(axes, classes, truth is not None)
+    legend = _add_legend(axes, classes, truth is not None)
     bar = figure.colorbar(scatter, ax=axes, shrink=0.5, pad=0.02)
     bar.set_label("height above the sensor (m)", color=_SOFT_TEXT)
     bar.ax.tick_params(colors=_SOFT_TEXT)
+    # Last, since it is known only now where everything else is.
+    _add_labels(figure, axes, detections, classes, legend)
     save_png(figure, path, 130, facecolor=NIGHT, bbox_inches="tight")
+
+
+def _add_labels(figure: Any, axes: Any, detections: Detections, classes: tuple[str, ...], legend: Any) -> None:
+    """Write class and score beside each box, best score first, where that covers no other label."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+
+    axes.apply_aspect()
+    renderer, to_pixels = FigureCanvasAgg(figure).get_renderer(), axes.transData
+    texts = [f"{classes[k]} {s:.2f}" for k, s in zip(detections.labels, detections.scores, strict=True)]
+    sizes = np.array([_measure(axes, renderer, text) for text in texts]).reshape(-1, 2)
+    anchors = to_pixels.transform(detections.boxes[:, (1, 0)].astype(np.float64).reshape(-1, 2))
+    things = [_around(to_pixels.transform(footprint(box)[:, ::-1])) for box in detections.boxes]
+    pixels = figure.dpi / 72.0
+    distances = [points * pixels for points in _LABEL_DISTANCES]
+    taken, bounds = [_around(legend.get_window_extent(renderer).get_points())], _around(axes.bbox.get_points())
+    places = place_labels(anchors, sizes, distances, things, taken, bounds)
+    for k, place in enumerate(places):
+        if place is None:
+            continue
+        box = detections.boxes[k]
+        offset = (np.array([place.left + place.right, place.bottom + place.top]) / 2 - anchors[k]) / pixels
+        color = CLASSES[detections.labels[k] % len(CLASSES)]
+        axes.annotate(
+            texts[k], (box[1], box[0]), xytext=tuple(offset), textcoords="offset points", ha="center", va="center",
+            color=color, fontsize=_LABEL_SIZE, bbox={"facecolor": NIGHT, "alpha": 0.6, "edgecolor": "none", "pad": 0.8},
+            arrowprops={"arrowstyle": "-", "color": color, "linewidth": 0.4, "alpha": 0.7, "shrinkA": 0, "shrinkB": 0},
+        )  # fmt: skip
+
+
+def _measure(axes: Any, renderer: Any, text: str) -> tuple[float, float]:
+    """Return width and height of a label with its margin (pixels)."""
+    drawn = axes.text(0, 0, text, fontsize=_LABEL_SIZE)
+    extent = drawn.get_window_extent(renderer)
+    drawn.remove()
+    return extent.width + _LABEL_MARGIN, extent.height + _LABEL_MARGIN
+
+
+def _around(corners: DoubleArray) -> Rectangle:
+    (left, bottom), (right, top) = corners.min(axis=0).tolist(), corners.max(axis=0).tolist()
+    return Rectangle(left, bottom, right, top)
 
 
 def footprint(box: FloatArray) -> DoubleArray:
@@ -99,7 +141,7 @@ def _decorate(figure: Any, axes: Any, grid: GridConfig, title: str) -> None:
         spine.set_color(NIGHT_EDGE)
 
 
-def _add_legend(axes: Any, classes: tuple[str, ...], has_truth: bool) -> None:
+def _add_legend(axes: Any, classes: tuple[str, ...], has_truth: bool) -> Any:
     from matplotlib.lines import Line2D
 
     entries = [
@@ -108,4 +150,5 @@ def _add_legend(axes: Any, classes: tuple[str, ...], has_truth: bool) -> None:
     ]
     if has_truth:
         entries.append(Line2D([], [], color=_TRUTH, linewidth=2.6, alpha=0.55, label="ground truth"))
-    axes.legend(handles=entries, loc="upper right", facecolor=NIGHT_PANEL, edgecolor=NIGHT_EDGE, labelcolor=NIGHT_TEXT)
+    colors = {"facecolor": NIGHT_PANEL, "edgecolor": NIGHT_EDGE, "labelcolor": NIGHT_TEXT}
+    return axes.legend(handles=entries, loc="upper right", **colors)
