@@ -27,6 +27,7 @@ EXTRAS = {
     "train": ["torch>=2.2"],
     "ray": ["ray>=2.40"],
     "sign": ["cryptography>=41"],
+    "rerun": ["rerun-sdk>=0.23"],
     # Wheels of atheris are for CPython 3.11 to 3.14 on x86_64 Linux.
     "fuzz": ["atheris>=3.0 ; python_version>='3.11' and python_version<'3.15' and platform_machine=='x86_64'"],
     "docs": ["mkdocs>=1.6,<2", "mkdocs-material>=9.5"],

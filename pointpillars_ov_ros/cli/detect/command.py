@@ -53,6 +53,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--picture", type=Path, metavar="PNG", help="draw a bird's-eye view; of several clouds, a folder of them"
     )
+    parser.add_argument(
+        "--rerun", type=Path, metavar="FILE.rrd", help="record clouds and boxes for Rerun's viewer (the extra [rerun])"
+    )
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the boxes of all clouds to this file")
 
 

@@ -19,6 +19,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from pointpillars_ov_ros.cli.detect.rerun_recording import RerunRecording, check_rerun
 from pointpillars_ov_ros.cli.detect.sources import NamedCloud, check_inputs, read_inputs
 from pointpillars_ov_ros.cli.tables import format_table
 from pointpillars_ov_ros.clouds.ground import find_ground
@@ -60,6 +61,8 @@ class DetectedCloud(NamedTuple):
 def run_detect(options: argparse.Namespace) -> int:
     """Detect, print, and write what was asked for."""
     check_inputs(options)
+    if options.rerun is not None:
+        check_rerun()
     check_ego_box(options.ego_box)
     check_range(options.min_range, options.max_range)
     parse_class_names(options.class_names)
@@ -67,6 +70,7 @@ def run_detect(options: argparse.Namespace) -> int:
     with ExitStack() as stack:
         scratch = Path(stack.enter_context(tempfile.TemporaryDirectory()))
         detector = stack.enter_context(_open_detector(options, scratch))
+        recording = None if options.rerun is None else stack.enter_context(RerunRecording(options.rerun))
         load_s, begin = time.monotonic() - begin, time.monotonic()
         found: list[dict[str, Any]] = []
         total: Counter[str] = Counter()
@@ -77,6 +81,8 @@ def run_detect(options: argparse.Namespace) -> int:
             _show(detected, len(found), counts)
             if options.picture is not None:
                 _draw(options, detected, detector.config, len(found))
+            if recording is not None:
+                recording.log(len(found) - 1, detected.points, detected.detections, detected.cloud.truth)
         detect_s = time.monotonic() - begin
         if not found:
             raise PointPillarsError(f"{', '.join(map(str, options.inputs))}: no cloud there")
@@ -85,6 +91,8 @@ def run_detect(options: argparse.Namespace) -> int:
         if options.json is not None:
             write_json(options.json, _report(options, detector.config, found))
             print(f"boxes    {options.json}")
+    if options.rerun is not None:
+        print(f"rerun    {options.rerun} (open it with: rerun {options.rerun})")
     return 0
 
 
