@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from pathlib import Path
 
@@ -21,6 +22,7 @@ from pointpillars_ov_ros.ros.conversions import from_detection_array
 from test.builders import Points, tiny_config
 from test.dds.peers import Peer, nodes, peer, set_parameter, stamp_of
 from test.dds.test_sensors import T_BASE_VELODYNE, T_MODEL_BASE, Road, moved, say, start
+from test.launch.stand_ins import REPOSITORY
 
 pytestmark = pytest.mark.usefixtures("ros")
 
@@ -108,6 +110,21 @@ def test_names_and_ranges_are_those_of_the_parameters_also_when_they_change(tmp_
         ):
             is_accepted, why = set_parameter(sender, name, value)
             assert not is_accepted and why.startswith(reason) and "\n" not in why, (name, value, why)
+
+
+def test_the_layout_of_foxglove_shows_what_the_detector_hears_and_publishes(tmp_path: Path) -> None:
+    panels = json.loads((REPOSITORY / "config" / "foxglove_layout.json").read_text())["configById"]
+    shown = set(panels["3D!clouds"]["topics"])
+    plotted = {path["value"].partition(".")[0] for path in panels["Plot!latency"]["paths"]}
+    with peer() as sender, nodes(tmp_path / "logs") as processes:
+        start(sender, processes, tmp_path)
+
+        def published() -> set[str]:
+            named = sender.get_publisher_names_and_types_by_node("pointpillars_detector", "/")
+            return {topic for topic, _ in named}
+
+        heard = {"/points", "/velodyne_points"}
+        sender.wait_until(lambda: (shown - heard) | plotted <= published(), "all that the layout shows", processes)
 
 
 def test_points_of_the_own_vehicle_are_left_out_and_millimetres_are_read(tmp_path: Path) -> None:

@@ -59,8 +59,10 @@ def test_foxglove_has_a_configuration_for_every_panel_and_no_other() -> None:
 
 def test_foxglove_shows_clouds_and_markers() -> None:
     topics = FOXGLOVE["configById"]["3D!clouds"]["topics"]
-    assert set(topics) == {"/points", "/velodyne_points", "/markers"}
-    assert all(topic["visible"] for topic in topics.values())
+    parts = {f"/pointpillars_detector/{part}" for part in ("objects", "background")}
+    assert set(topics) == {"/points", "/velodyne_points", "/markers", *parts}
+    # Those are made only where somebody listens.
+    assert {name for name, topic in topics.items() if not topic["visible"]} == parts
 
 
 def test_foxglove_plots_values_that_timing_has_and_shows_diagnostics() -> None:
