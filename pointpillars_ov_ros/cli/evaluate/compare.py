@@ -77,14 +77,16 @@ def run_compare(options: argparse.Namespace) -> int:
     models = options.model or [shipped_model(name) for name in SHIPPED]
     with tempfile.TemporaryDirectory() as scratch:
         bundles = {path: open_model(path, Path(scratch) / str(i)) for i, path in enumerate(models)}
-        check_classes_agree(bundles)
+        shared = shared_rules(bundles)
         precisions = list(dict.fromkeys(options.precision))
         pairs = [(path, precision) for path in bundles for precision in precisions]
-        candidates = [_score(options, labelled, path, bundles[path], precision) for path, precision in pairs]
+        candidates = [_score(options, labelled, path, bundles[path], precision, shared) for path, precision in pairs]
         _time(candidates, _timed_clouds(labelled, crop=not options.no_crop), options.repeat)
         surroundings = look_around(", ".join(f"{path.name} ({b.config.name})" for path, b in bundles.items()))
         print(f"\n{surroundings.line()}")
         print(f"{candidates[0].source.frames} labelled frames of {options.data}; AP R40 (%) of easy, moderate, hard\n")
+        for note in describe_unshared(bundles, shared):
+            print(note)
         print(format_candidates(candidates))
         print("\np50: points to detections, latency mode. ratio: to the first row, of clouds in turn.\n")
         print(format_counts(candidates[0].curves))
@@ -96,15 +98,27 @@ def run_compare(options: argparse.Namespace) -> int:
     return 0
 
 
-def check_classes_agree(bundles: Mapping[Path, ModelBundle]) -> None:
-    """Raise one sentence unless all models are scored for the same classes: a table has one column for each."""
-    scored = {path: [rule.name for rule in CLASS_RULES if rule in scored_rules(b)] for path, b in bundles.items()}
-    if len({tuple(names) for names in scored.values()}) > 1:
+def shared_rules(bundles: Mapping[Path, ModelBundle]) -> tuple[ClassRule, ...]:
+    """Return what all models are scored for: a table has one column for each; DatasetError where that is nothing."""
+    shared = tuple(rule for rule in CLASS_RULES if all(rule in scored_rules(bundle) for bundle in bundles.values()))
+    if not shared:
+        scored = {path: [rule.name for rule in scored_rules(b) if rule is not None] for path, b in bundles.items()}
         listed = "; ".join(f"{path.name}: {', '.join(names) or 'none'}" for path, names in scored.items())
         raise DatasetError(
-            f"the models do not detect the same of KITTI's classes ({listed}), so no table compares them: "
+            f"the models share none of KITTI's classes ({listed}), so no table compares them: "
             "`pointpillars_ov evaluate` scores each by itself"
         )
+    return shared
+
+
+def describe_unshared(bundles: Mapping[Path, ModelBundle], shared: Sequence[ClassRule]) -> list[str]:
+    """Say which classes a model detects that others do not, so that the table leaves them out."""
+    notes = []
+    for path, bundle in bundles.items():
+        more = [rule.name for rule in scored_rules(bundle) if rule is not None and rule not in shared]
+        if more:
+            notes.append(f"left out: {', '.join(more)} of {path.name}, which not all models detect")
+    return [*notes, ""] if notes else []
 
 
 def scored_rules(bundle: ModelBundle) -> list[ClassRule | None]:
@@ -145,15 +159,20 @@ def _scores(candidate: Candidate) -> list[str]:
 
 
 def _score(
-    options: argparse.Namespace, labelled: Labelled, path: Path, bundle: ModelBundle, precision: str
+    options: argparse.Namespace,
+    labelled: Labelled,
+    path: Path,
+    bundle: ModelBundle,
+    precision: str,
+    rules: tuple[ClassRule, ...],
 ) -> Candidate:
-    """Detect and score."""
+    """Detect, and score by `rules`."""
     print(f"{path.name}, {precision}", flush=True)
     asked = argparse.Namespace(**{**vars(options), "precision": precision, "no_image_filter": False})
     engine = Engine(bundle, runtime_of(asked))
     source = score_engine(engine, asked, labelled)
     metrics, levels = source.metrics, source.difficulties
-    curves = evaluate(source.truth, source.found, source.rules, metrics=metrics, difficulties=levels)
+    curves = evaluate(source.truth, source.found, rules, metrics=metrics, difficulties=levels)
     return Candidate(path.name, bundle, precision, engine, source, curves)
 
 

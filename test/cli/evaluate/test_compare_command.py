@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ from typing import Any
 import pytest
 
 from pointpillars_ov_ros.cli import main as cli
+from pointpillars_ov_ros.model.bundle import write_bundle
 from pointpillars_ov_ros.model.shipped import shipped_model
 from test.inference.toy_bundle import save_toy_bundle
 from test.shared_data import KITTI, KITTI_CAR, needs_shared_data
@@ -63,16 +65,36 @@ def test_frames_are_needed(flags: list[str], capsys: pytest.CaptureFixture[str])
     assert text.count("\n") == 1 and "--data" in text
 
 
-def test_models_of_other_classes_are_refused_before_anything_is_scored(
+def test_models_of_other_classes_are_compared_by_those_that_they_share(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     from test.cli.evaluate.test_files import write_set
 
-    toy, data = save_toy_bundle(tmp_path / "toy").folder, write_set(tmp_path / "data")
-    assert compare("--model", shipped_model(), toy, "--data", data) == 1
+    toy, report = save_toy_bundle(tmp_path / "toy").folder, tmp_path / "report.json"
+    data = write_set(tmp_path / "data")
+    arguments = ("--data", data, "--repeat", 1, "--encoder", "openvino", "--json", report)
+    assert compare("--model", shipped_model(), toy, *arguments) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert "left out: Cyclist of streets_int8, which not all models detect" in lines
+    (header,) = (line for line in lines if line.startswith("model "))
+    assert "Car 3D" in header and "Pedestrian BEV" in header and "Cyclist" not in header
+    for candidate in json.loads(report.read_text())["candidates"]:
+        assert {curve["class"] for curve in candidate["curves"]} == {"Car", "Pedestrian"}
+
+
+def test_models_that_share_no_class_are_refused_before_anything_is_scored(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from test.cli.evaluate.test_files import write_set
+
+    toy = save_toy_bundle(tmp_path / "toy")
+    anchors = tuple(dataclasses.replace(anchor, class_name="Tram") for anchor in toy.config.anchors)
+    files = {name: toy.path(name) for name in toy.config.sha256}
+    other = write_bundle(dataclasses.replace(toy.config, anchors=anchors), files, tmp_path / "tram")
+    assert compare("--model", toy.folder, other.folder, "--data", write_set(tmp_path / "data")) == 1
     captured = capsys.readouterr()
     assert captured.out == ""
     assert captured.err == (
-        "error: the models do not detect the same of KITTI's classes (streets_int8: Car, Pedestrian, Cyclist; bundle: "
-        "Car, Pedestrian), so no table compares them: `pointpillars_ov evaluate` scores each by itself\n"
+        "error: the models share none of KITTI's classes (bundle: Car, Pedestrian; tram: none), so no table compares "
+        "them: `pointpillars_ov evaluate` scores each by itself\n"
     )
