@@ -26,6 +26,7 @@ from pointpillars_ov_ros.conversion.checkpoint_layouts import (
     OWN_CONFIG_KEY,
     Layout,
     State,
+    Weights,
     find_layout,
     find_state,
     mmdet3d_version,
@@ -43,7 +44,11 @@ _STRIDES = (2, 2, 2)
 
 
 def import_checkpoint(
-    path: Path, folder: Path, description: Description | None = None, fp16: bool = False
+    path: Path,
+    folder: Path,
+    description: Description | None = None,
+    fp16: bool = False,
+    weights: Weights = Weights.MAIN,
 ) -> tuple[ModelBundle, Notes]:
     """Make a bundle in `folder` from the checkpoint at `path`; return it and what was assumed.
 
@@ -51,7 +56,7 @@ def import_checkpoint(
     publishes. Raises BundleError if the file, a key, a shape or a value does not match.
     """
     file = open_torch_file(path)
-    state, notes = find_state(file)
+    state, notes = find_state(file, weights)
     layout = find_layout(path, state)
     origin = f"{layout.title} checkpoint {path.resolve()}"
     is_described = description is not None

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from enum import Enum
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -29,8 +30,22 @@ _WRAPPERS = {"module.": "DataParallel's", "_orig_mod.": "torch.compile's", "mode
 """Prefixes that wrappers add to every key."""
 _AVERAGED = ("ema", "averag", "swa", "teacher")
 """Parts of the names that such copies have within a state dict."""
+_MMENGINE_COPY = "ema_state_dict"
+_COPY_KEYS = ("module", "state_dict", "shadow", "params", "model")
+"""Keys of the weights in a copy that also stores counters."""
 _MMCV_COPY = "ema_"
 """Prefix of the names of mmcv's copies, in which dots are underscores."""
+
+
+class Weights(str, Enum):
+    """Which weights to use of a checkpoint with two copies."""
+
+    MAIN = "main"
+    """Those that its own project would load."""
+    AVERAGED = "averaged"
+    """The moving average over the training (EMA)."""
+    LAST = "last"
+    """Those of the last iteration."""
 
 
 class Member(NamedTuple):
@@ -135,41 +150,86 @@ def find_layout(path: Path, keys: Iterable[str]) -> Layout:
     )
 
 
-def find_state(file: TorchFile) -> tuple[State, tuple[str, ...]]:
-    """Return the tensors of the network by key, and what had to be assumed; BundleError if there are none."""
+def find_state(file: TorchFile, weights: Weights = Weights.MAIN) -> tuple[State, tuple[str, ...]]:
+    """Return the tensors of the network by key, and what had to be assumed; BundleError if there are none.
+
+    `weights` selects one of two copies if the checkpoint also has averaged weights (EMA).
+    """
     content = file.content
     if not isinstance(content, dict):
         raise BundleError(f"{file.path} holds a {type(content).__name__}, but a dict of weights is needed")
-    inner = next((name for name in (*_STATE_KEYS, *_AVERAGED_KEYS) if isinstance(content.get(name), dict)), None)
-    state = tensors_of(content if inner is None else content[inner])
+    main = next((name for name in _STATE_KEYS if isinstance(content.get(name), dict)), None)
+    copy = next((name for name in _AVERAGED_KEYS if isinstance(content.get(name), dict)), None)
+    # mmengine saves the average as the weights, which deployment then uses unchanged, and the others as its copy.
+    is_swapped = main is not None and copy == _MMENGINE_COPY and _is_mmengine(content)
+    averaged, last = (main, copy) if is_swapped else (copy, main)
+    inner = {Weights.MAIN: main or copy, Weights.AVERAGED: averaged or main, Weights.LAST: last}[weights]
+    if weights is Weights.LAST and inner is None and copy is not None:
+        raise BundleError(f"{file.path} has averaged weights only, in {copy!r}: leave out --weights last")
+    state = tensors_of(content if inner is None else _innermost(content[inner]))
     if not state:
         found = ", ".join(shown(key) for key in list(content)[:5]) or "nothing"
         raise BundleError(f"{file.path} holds no weights at the top level or in {_STATE_KEYS[0]!r}; it has {found}")
-    notes = []
-    copies = [name for name in _AVERAGED_KEYS if isinstance(content.get(name), dict) and name != inner]
-    if inner in _AVERAGED_KEYS:
-        notes.append(f"weights: the averaged ones in {inner!r}, as there are no others")
-    elif copies:
-        notes.append(f"weights: those in {inner!r}; the averaged copy in {copies[0]!r} is ignored")
-    state, more = unwrap(state)
-    return state, (*notes, *more)
+    # If there is no separate copy, there may be one within the same dict.
+    state, more = unwrap(state, weights if copy is None else Weights.MAIN, file.path)
+    return state, (*_describe_choice(main, copy, inner, averaged), *more)
 
 
-def unwrap(state: State) -> tuple[State, list[str]]:
+def _describe_choice(main: str | None, copy: str | None, inner: str | None, averaged: str | None) -> list[str]:
+    """Return the note on which of two copies is used, and the flag that selects the other."""
+    if copy is None:
+        return []
+    if main is None:
+        return [f"weights: the averaged ones in {copy!r}, as there are no others"]
+    other = copy if inner == main else main
+    if inner != averaged:
+        return [f"weights: those in {inner!r}; the averaged copy in {other!r} is ignored (see --weights averaged)"]
+    ignored = f"those of the last iteration, in {other!r}, are ignored (see --weights last)"
+    return [f"weights: the averaged ones in {inner!r}; {ignored}"]
+
+
+def _is_mmengine(content: Mapping[Any, Any]) -> bool:
+    meta = content.get("meta")
+    return "message_hub" in content or (isinstance(meta, dict) and "mmengine_version" in meta)
+
+
+def _innermost(content: Mapping[Any, Any]) -> Mapping[Any, Any]:
+    """Return the state dict of a copy that also stores counters."""
+    inner = next((content[name] for name in _COPY_KEYS if isinstance(content.get(name), dict)), None)
+    return content if inner is None or tensors_of(content) else inner
+
+
+def unwrap(state: State, weights: Weights, path: Path) -> tuple[State, list[str]]:
     """Return the tensors under their project's names, and notes on what was left out.
 
-    Anything before the name of the pillar's layer is the prefix of a wrapper; of several copies, the one that is not an
-    average is used.
+    Anything before the name of the pillar's layer is the prefix of a wrapper; of several copies, the one that `weights`
+    names is used, by default the one that is not an average.
     """
     known = [layout.pillar.weight for layout in LAYOUTS]
     prefixes = {key.removesuffix(name) for key in state for name in known if key == name or key.endswith(f".{name}")}
     if not prefixes:
         return state, []
-    prefix = min(prefixes, key=lambda one: (any(word in one.lower() for word in _AVERAGED), len(one), one))
+    averages = {one for one in prefixes if any(word in one.lower() for word in _AVERAGED)}
+    if "n_averaged" in state:
+        # torch's AveragedModel.
+        averages = prefixes
+    candidates = averages if weights is Weights.AVERAGED and averages else (prefixes - averages) or prefixes
+    prefix = min(candidates, key=lambda one: (len(one), one))
     bare = {key.removeprefix(prefix): tensor for key, tensor in state.items() if key.startswith(prefix)}
     # If one copy has no prefix, the other copies start with theirs.
     others = [one for one in prefixes if one != prefix]
+    copies = {key: tensor for key, tensor in bare.items() if key.startswith(_MMCV_COPY)}
     bare = {key: tensor for key, tensor in bare.items() if not key.startswith((*others, _MMCV_COPY))}
+    notes = _describe_copies(prefix, averages, bool(copies), weights, path) if copies or averages != prefixes else []
+    if weights is Weights.LAST and (copies or prefix in averages):
+        if not copies:
+            raise BundleError(f"{path} has averaged weights only: leave out --weights last")
+        bare = {key: copies.get(_MMCV_COPY + key.replace(".", "_"), tensor) for key, tensor in bare.items()}
+    return bare, [*notes, *_describe_names(state, bare, prefix)]
+
+
+def _describe_names(state: State, bare: State, prefix: str) -> list[str]:
+    """Return notes on the prefix that was removed and on entries of `state` that are not part of the network."""
     notes = []
     if prefix:
         part = next((part for part in _WRAPPERS if prefix.endswith(part)), "")
@@ -178,7 +238,23 @@ def unwrap(state: State) -> tuple[State, list[str]]:
     if len(bare) < len(state):
         rest = next(key for key in state if key.removeprefix(prefix) not in bare or not key.startswith(prefix))
         notes.append(f"keys: {len(state) - len(bare)} are not part of the network and ignored, such as {shown(rest)}")
-    return bare, notes
+    return notes
+
+
+def _describe_copies(prefix: str, averages: set[str], has_mmcv: bool, weights: Weights, path: Path) -> list[str]:
+    """Return the note on which copy within one state dict is used; BundleError if the wanted one is missing."""
+    if has_mmcv:
+        # Its hook swaps the two before the checkpoint is saved.
+        if weights is Weights.LAST:
+            return [f"weights: those of the last iteration, under names that start with {_MMCV_COPY!r}"]
+        ignored = f"those of the last iteration, which start with {_MMCV_COPY!r}, are ignored (see --weights last)"
+        return [f"weights: mmcv saves the averaged ones under the plain names; {ignored}"]
+    if weights is Weights.AVERAGED:
+        if prefix not in averages:
+            raise BundleError(f"{path} has no averaged copy of the weights: leave out --weights averaged")
+        return [f"weights: the averaged copy, {prefix!r}"]
+    names = sorted(averages)[:1]
+    return [f"weights: the averaged copy, {name!r}, is ignored (see --weights averaged)" for name in names]
 
 
 def tensors_of(content: Mapping[Any, Any]) -> State:

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ from pointpillars_ov_ros.config.errors import BundleError
 from pointpillars_ov_ros.config.mapping import to_mapping
 from pointpillars_ov_ros.config.runtime_config import EncoderChoice, Precision, RuntimeConfig
 from pointpillars_ov_ros.conversion.checkpoint_import import import_checkpoint
-from pointpillars_ov_ros.conversion.checkpoint_layouts import OWN_CONFIG_KEY, OWN_FORMAT
+from pointpillars_ov_ros.conversion.checkpoint_layouts import OWN_CONFIG_KEY, OWN_FORMAT, Weights
 from pointpillars_ov_ros.conversion.openpcdet_config import Description
 from pointpillars_ov_ros.core.dense_pfe import DensePfeInputs
 from pointpillars_ov_ros.inference.engine import Engine, warm_up_cloud
@@ -171,13 +172,14 @@ WRAPPED: dict[str, tuple[Any, tuple[str, ...]]] = {
         lambda s: {"state_dict": {
             **{f"ema_model.module.{k}": v * 0 for k, v in s.items()}, **{f"model.{k}": v for k, v in s.items()}
         }},
-        ("'model.'", "'ema_model.module."),
+        ("'model.'", "the averaged copy, 'ema_model.module.', is ignored"),
     ),
     "a copy beside bare names": (
         lambda s: {**{f"ema.{k}": v * 0 for k, v in s.items()}, **s}, ("are not part of the network", "'ema."),
     ),
     "mmcv's copy": (
-        lambda s: {**{"ema_" + k.replace(".", "_"): v * 0 for k, v in s.items()}, **s}, ("are not part", "'ema_"),
+        lambda s: {**{"ema_" + k.replace(".", "_"): v * 0 for k, v in s.items()}, **s},
+        ("are not part", "which start with 'ema_', are ignored"),
     ),
     "a copy apart": (
         lambda s: {"state_dict": s, "ema_state_dict": {f"module.{k}": v * 0 for k, v in s.items()}},
@@ -201,6 +203,73 @@ def test_what_wrappers_put_before_the_keys_is_named_and_left_out(tmp_path: Path,
     expected = convert(save_checkpoint(project, other / "a.pth", sizes), sizes)
     for name in ("pfe.bin", "rpn.bin"):
         assert bundle.config.sha256[name] == expected.config.sha256[name]
+
+
+MMENGINE = {"mmengine_version": "0.10.3"}
+COPIES: dict[str, tuple[Any, str]] = {
+    "apart": (
+        lambda last, mean: {"state_dict": last, "ema_state_dict": {f"module.{k}": v for k, v in mean.items()}}, "last",
+    ),
+    "nested": (lambda last, mean: {"model_state": last, "model_ema": {"updates": 3, "module": mean}}, "last"),
+    "mmengine's": (
+        lambda last, mean: {
+            "meta": MMENGINE, "state_dict": mean,
+            "ema_state_dict": {"steps": np.array(3), **{f"module.{k}": v for k, v in last.items()}},
+        },
+        "averaged",
+    ),
+    "mmcv's": (
+        lambda last, mean: {"state_dict": {**mean, **{"ema_" + k.replace(".", "_"): v for k, v in last.items()}}},
+        "averaged",
+    ),
+    "beside": (
+        lambda last, mean: {
+            **{f"model.{k}": v for k, v in last.items()}, **{f"ema_model.module.{k}": v for k, v in mean.items()},
+        },
+        "last",
+    ),
+}  # fmt: skip
+
+
+@every_project
+@pytest.mark.parametrize("kind", COPIES)
+def test_of_two_copies_of_the_weights_it_is_said_which_is_taken_and_a_flag_takes_the_other(
+    tmp_path: Path, project: str, kind: str
+) -> None:
+    """Which of them stands under the plain names, each framework decides for itself."""
+    sizes = dataclasses.replace(SIZES, point_features=9)
+    form, main = COPIES[kind]
+    states = {"last": PROJECTS[project].state(sizes, 1), "averaged": PROJECTS[project].state(sizes, 2)}
+    path = save_zip(form(states["last"], states["averaged"]), tmp_path / "a.pth")
+    description = Description(small_config(sizes), None)
+    for choice, wanted in ((Weights.MAIN, main), (Weights.AVERAGED, "averaged"), (Weights.LAST, "last")):
+        bundle, notes = import_checkpoint(path, tmp_path / choice.value, description, weights=choice)
+        plain = save_zip(PROJECTS[project].wrap(states[wanted]), tmp_path / "plain.pth")
+        expected, _ = import_checkpoint(plain, tmp_path / "expected", description)
+        for name in ("pfe.bin", "rpn.bin"):
+            assert bundle.config.sha256[name] == expected.config.sha256[name], (choice, wanted)
+        (note,) = (note for note in notes if note.startswith("weights: "))
+        other = {"last": "--weights averaged", "averaged": "--weights last"}[main]
+        assert choice is not Weights.MAIN or other in note
+
+
+@pytest.mark.parametrize(
+    ("choice", "wrap", "reason"),
+    [
+        (Weights.AVERAGED, lambda s: {"model_state": s}, "has no averaged copy of the weights"),
+        (Weights.AVERAGED, lambda s: {f"module.{k}": v for k, v in s.items()}, "has no averaged copy of the weights"),
+        (Weights.LAST, lambda s: {"model_ema": s}, "has averaged weights only, in 'model_ema'"),
+        (
+            Weights.LAST,
+            lambda s: {"n_averaged": np.array(7), **{f"module.{k}": v for k, v in s.items()}},
+            "has averaged weights only",
+        ),
+    ],
+)
+def test_weights_that_are_not_there_are_one_sentence(tmp_path: Path, choice: Weights, wrap: Any, reason: str) -> None:
+    path = save_zip(wrap(openpcdet_state()), tmp_path / "a.pth")
+    with pytest.raises(BundleError, match=f"^{re.escape(str(path))} {re.escape(reason)}.*: leave out --weights"):
+        import_checkpoint(path, tmp_path / "bundle", Description(small_config(), None), weights=choice)
 
 
 PUBLISHED = Sizes(

@@ -16,6 +16,7 @@ from pointpillars_ov_ros.conversion.checkpoint_import import (
     describe_preset,
     import_checkpoint,
 )
+from pointpillars_ov_ros.conversion.checkpoint_layouts import Weights
 from pointpillars_ov_ros.conversion.importers import (
     Graphs,
     Notes,
@@ -38,7 +39,9 @@ def run_convert(options: argparse.Namespace) -> int:
     if source.is_file():
         if options.preset:
             check_preset(options.preset, source)
-        bundle, notes = import_checkpoint(source, options.output, description, options.fp16)
+        bundle, notes = import_checkpoint(source, options.output, description, options.fp16, Weights(options.weights))
+    elif options.weights != "main":
+        raise BundleError(f"{source} is no checkpoint, so there is nothing that --weights could choose from")
     elif source.is_dir():
         bundle, notes = _convert_folder(source, options.output, description, options.fp16)
     else:

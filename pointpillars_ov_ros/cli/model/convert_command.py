@@ -37,6 +37,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--name", help="name of the network (default: as the source or the preset says)")
     parser.add_argument("--licence", metavar="TEXT", help="licence of the weights, to be kept in bundle.yaml")
+    parser.add_argument(
+        "--weights",
+        default="main",
+        choices=("main", "averaged", "last"),
+        help="of a checkpoint with an averaged copy (EMA): the averaged ones, or those of the last iteration "
+        "(default: main, those that its own project would load)",
+    )
     parser.add_argument("--fp16", action="store_true", help="write weights in f16: half the size (default: as is)")
 
 

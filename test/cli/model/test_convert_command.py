@@ -59,6 +59,23 @@ def test_a_checkpoint_becomes_a_bundle_and_what_was_assumed_is_said(
     assert all(word in text for word in (str(config), "epsilon 0.001", "angle as yaw", "Cyclist", "at most 90"))
 
 
+def test_of_two_copies_of_the_weights_one_is_named_and_the_flag_takes_the_other(
+    tmp_path: Path, capsys: Capture
+) -> None:
+    config, state = write_config(tmp_path), openpcdet_state()
+    content = {"model_state": state, "model_ema": {key: value * 2 for key, value in state.items()}}
+    path = save_zip(content, tmp_path / "a.pth")
+    assert convert(path, tmp_path / "main", "--config", config) == 0
+    printed = capsys.readouterr().out
+    assert "those in 'model_state'; the averaged copy in 'model_ema' is ignored (see --weights averaged)" in printed
+    assert convert(path, tmp_path / "averaged", "--config", config, "--weights", "averaged") == 0
+    assert "the averaged ones in 'model_ema'" in capsys.readouterr().out
+    main, averaged = (load_bundle(tmp_path / name).config.sha256["rpn.bin"] for name in ("main", "averaged"))
+    assert main != averaged
+    text = failure(capsys, tmp_path / "main", tmp_path / "again", "--weights", "averaged")
+    assert "is no checkpoint, so there is nothing that --weights could choose from" in text
+
+
 def test_onnx_files_become_a_bundle(tmp_path: Path, capsys: Capture) -> None:
     config, source = read_preset("smallmunich_car"), tmp_path / "onnx"
     source.mkdir()
