@@ -144,8 +144,9 @@ def test_a_cloud_whose_transform_does_not_come_is_refused_with_the_reason(scene:
     scene.add(11)
     scene.add(12, frame="ouster")
     scene.spin_until(lambda: len(scene.refused) == 2)
+    newest = "of the poses of 'base_link' in 'odom', the newest is"
     assert scene.refused == [
-        (11, f"{NOTHING.format('velodyne', 11)} of the poses of 'base_link' in 'odom', the newest is 1.000 s older"),
+        (11, f"{NOTHING.format('velodyne', 11)} {newest} 1.000 s older than the cloud"),
         (12, f"{NOTHING.format('ouster', 12)} frame 'ouster' is not published on /tf or /tf_static"),
     ]
     assert scene.placed == []
