@@ -31,11 +31,12 @@ def look_at_frames(frames: Sequence[Frame], config: ModelConfig, crop: bool = Fa
     for frame in some:
         watch.look(frame.read_points())
     notes += watch.found.values()
-    blind = next((sentence for frame in some if (sentence := _say_blind(frame))), "") if crop else ""
+    blind = next((sentence for frame in some if (sentence := say_blind(frame))), "") if crop else ""
     return [*notes, blind] if blind else notes
 
 
-def _say_blind(frame: Frame) -> str:
+def say_blind(frame: Frame) -> str:
+    """Say by which calibration the camera sees next to nothing of a frame's cloud; empty where it sees enough."""
     calibration, points = frame.read_calibration(), frame.read_points()
     if calibration is None or frame.is_cropped or not len(points):
         return ""

@@ -38,8 +38,15 @@ class Oddity(NamedTuple):
 
     about: str
     """One word that identifies the oddity across clouds."""
-    sentence: str
-    """What is observed, what it means, and what to set."""
+    seen: str
+    """What is observed, and what it means."""
+    cure: str
+    """What to set."""
+
+    @property
+    def sentence(self) -> str:
+        """What is observed, what it means, and what to set."""
+        return f"{self.seen}: {self.cure}"
 
 
 class Cures(NamedTuple):
@@ -133,7 +140,7 @@ def _absurd(points: FloatArray, cures: Cures) -> Oddity | None:
     if ratio <= _MAX_ABSURD_RATIO:
         return None
     text = f"{ratio:.0%} of the coordinates are below {_TINY_M:g} or above {_HUGE_M:g} m, so they cannot be coordinates"
-    return Oddity("byte order", f"{text}: {cures.byte_order}")
+    return Oddity("byte order", text, cures.byte_order)
 
 
 def _far(points: FloatArray, config: ModelConfig, cures: Cures) -> Oddity | None:
@@ -148,18 +155,22 @@ def _far(points: FloatArray, config: ModelConfig, cures: Cures) -> Oddity | None
         text = (
             f"the points lie about {away / 1000.0:,.0f} km from the origin, as in UTM or a map frame, but the network"
         )
-        return Oddity("frame", f"{text} detects around the sensor: {cures.frame}")
+        return Oddity("frame", f"{text} detects around the sensor", cures.frame)
     scaled = {scale: points * np.array([scale, scale, scale, 1.0], np.float32) for scale in (0.01, 0.001)}
     # Both units may fit. For sensors near the ground, the right one puts the ground at the right height.
     for scale, name in ((0.01, "centimetres"), (0.001, "millimetres")):
         is_last = scale == min(scaled)
         if share_in_range(scaled[scale], config) >= _MIN_MENDED and (is_last or _is_on_ground(scaled[scale], config)):
             text = f"the points lie up to {np.percentile(distances, 99):,.0f} m away, as if they were in {name}"
-            return Oddity("units", f"{text}: {cures.units.format(scale=scale)}")
+            return Oddity("units", text, cures.units.format(scale=scale))
     if np.mean(distances > _FAR_M) <= _MAX_FAR_RATIO:
         return None
-    text = f"{np.mean(distances > _FAR_M):.0%} of the points are beyond 1 km: {cures.byte_order}"
-    return Oddity("units", f"{text}; where they are no metres, {cures.units.format(scale='the factor to metres')}")
+    text = f"{np.mean(distances > _FAR_M):.0%} of the points are beyond 1 km"
+    return Oddity(
+        "units",
+        text,
+        f"{cures.byte_order}; where they are no metres, {cures.units.format(scale='the factor to metres')}",
+    )
 
 
 def _out_of_range(points: FloatArray, config: ModelConfig, cures: Cures) -> Oddity | None:
@@ -171,14 +182,14 @@ def _out_of_range(points: FloatArray, config: ModelConfig, cures: Cures) -> Oddi
     for where, yaw in (("behind", math.pi), ("to the left", -math.pi / 2), ("to the right", math.pi / 2)):
         pose = (0.0, 0.0, 0.0, 0.0, 0.0, yaw)
         if share_in_range(_moved(points, pose), config) >= max(_MIN_MENDED, 4 * share):
-            return Oddity("range", f"{text}; most lie {where}: {_cure(cures, pose)}")
+            return Oddity("range", f"{text}; most lie {where}", _cure(cures, pose))
     low, high = config.grid.z_range
     beside = points[(points[:, 2] < low) | (points[:, 2] >= high)]
     lifted = (0.0, 0.0, -config.sensor.height - float(np.percentile(points[:, 2], 5)), 0.0, 0.0, 0.0)
     if len(beside) > len(points) / 2 and share_in_range(_moved(points, lifted), config) >= _MIN_MENDED:
         text = f"{text}; z is about {np.median(points[:, 2]):.1f} m"
-        return Oddity("range", f"{text}: {_cure(cures, lifted)}")
-    return Oddity("range", f"{text}, so next to nothing can be detected: {cures.frame}")
+        return Oddity("range", text, _cure(cures, lifted))
+    return Oddity("range", f"{text}, so next to nothing can be detected", cures.frame)
 
 
 def _turned(points: FloatArray, config: ModelConfig, cures: Cures) -> Oddity | None:
@@ -195,7 +206,7 @@ def _turned(points: FloatArray, config: ModelConfig, cures: Cures) -> Oddity | N
         pose = (0.0, 0.0, 0.0, *angles)
         if _is_on_ground(_moved(points, pose), config):
             text = f"the ground is found only if the cloud is taken to be {what}"
-            return Oddity("axes", f"{text}: {_cure(cures, pose)}")
+            return Oddity("axes", text, _cure(cures, pose))
     return None
 
 
@@ -203,13 +214,11 @@ def _intensity(points: FloatArray, cures: Cures) -> Oddity | None:
     values = points[:, 3]
     negative, bright = float(np.mean(values < 0.0)), float(np.mean(values > BRIGHT))
     if negative > _MAX_NEGATIVE_RATIO:
-        return Oddity(
-            "intensity",
-            f"{negative:.0%} of the values are negative, so they are not intensities: {cures.intensity}",
-        )
+        text = f"{negative:.0%} of the values are negative, so they are not intensities"
+        return Oddity("intensity", text, cures.intensity)
     if bright > _MAX_NEGATIVE_RATIO:
         text = f"{bright:.0%} of the intensities are above {BRIGHT:g}, up to {values.max():.4g}"
-        return Oddity("bright", f"{text}, but the network expects 0 to 1: {cures.intensity}")
+        return Oddity("bright", f"{text}, but the network expects 0 to 1", cures.intensity)
     return None
 
 

@@ -90,6 +90,11 @@ class TransformBuffer:
             track = self._tracks[child] = _Track(parent, is_static)
         track.add(stamp_ns, (translation, (x, y, z, w)))
 
+    @property
+    def frames(self) -> list[str]:
+        """Names of all frames, parents included."""
+        return sorted(set(self._tracks) | {track.parent for track in self._tracks.values()})
+
     def find(self, target: str, source: str, stamp_ns: int) -> Transform | Missing:
         """Return T_target_source at `stamp_ns`, or the newest one if that is 0; never extrapolated."""
         up, down = self._to_root(source.lstrip("/")), self._to_root(target.lstrip("/"))

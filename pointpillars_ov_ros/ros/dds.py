@@ -131,26 +131,34 @@ def socket_buffer_size(profile: Path) -> int | None:
 def remove_dead_segments(folder: Path = SEGMENTS) -> int:
     """Remove the segments of participants that are gone; return how many bytes that freed.
 
-    A participant holds a lock on the file beside its segment for as long as it lives. What others have mapped of it
-    stays with them. Those of other users stay, too.
+    What others have mapped of one stays with them. Those of other users stay, too.
     """
     freed = 0
-    for lock in folder.glob("fastrtps_*_el"):
-        segment = lock.with_name(lock.name.removesuffix("_el"))
+    for segment, lock, size in find_dead_segments(folder):
         try:
-            if (
-                _SEGMENT_NAME.fullmatch(segment.name)
-                and time.time() - segment.stat().st_ctime > _MIN_AGE_S
-                and _is_free(lock)
-            ):
-                size = segment.stat().st_size
-                segment.unlink()
-                lock.unlink()
-                freed += size
+            segment.unlink()
+            lock.unlink()
+            freed += size
         except OSError:
             # Somebody else's, or gone already.
             continue
     return freed
+
+
+def find_dead_segments(folder: Path = SEGMENTS) -> Iterator[tuple[Path, Path, int]]:
+    """Yield each segment whose participant is gone, the file it was locked by, and its size (bytes).
+
+    A participant holds that lock for as long as it lives.
+    """
+    for lock in folder.glob("fastrtps_*_el"):
+        segment = lock.with_name(lock.name.removesuffix("_el"))
+        try:
+            is_old = time.time() - segment.stat().st_ctime > _MIN_AGE_S
+            if _SEGMENT_NAME.fullmatch(segment.name) and is_old and _is_free(lock):
+                yield segment, lock, segment.stat().st_size
+        except OSError:
+            # Somebody else's, or gone already.
+            continue
 
 
 def _is_free(lock: Path) -> bool:

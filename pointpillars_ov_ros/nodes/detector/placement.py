@@ -10,32 +10,27 @@ from __future__ import annotations
 import time
 from collections import deque
 from collections.abc import Callable
-from functools import partial
 from typing import NamedTuple
 
 import numpy as np
 from rclpy.clock import Clock, ClockType
 from rclpy.node import Node
 from std_msgs.msg import Header
-from tf2_msgs.msg import TFMessage
 
 from pointpillars_ov_ros.clouds.points import PointBuffers, drop_inside
 from pointpillars_ov_ros.clouds.sweeps import Sweeps
 from pointpillars_ov_ros.clouds.transform import Transform
-from pointpillars_ov_ros.clouds.transform_buffer import Missing, TransformBuffer
+from pointpillars_ov_ros.clouds.transform_buffer import Missing
 from pointpillars_ov_ros.config.errors import shown
 from pointpillars_ov_ros.core.arrays import FloatArray
 from pointpillars_ov_ros.inference.pipeline.frames import StageTimes
 from pointpillars_ov_ros.ros.conversions import stamp_to_ns
-from pointpillars_ov_ros.ros.qos import keep_last, latched
 from pointpillars_ov_ros.ros.settings import Box, DetectorNodeConfig
+from pointpillars_ov_ros.ros.transform_listener import TransformListener
 
 _LOOKS_PER_TIMEOUT = 4
 _SHORTEST_LOOK_S = 0.01
 _THROTTLE_S = 5.0
-_DYNAMIC = keep_last(100)
-_STATIC = latched(100)
-"""Every broadcaster keeps its own last message for those who come late."""
 
 
 class IncomingCloud(NamedTuple):
@@ -206,34 +201,3 @@ class TransformQueue:
             at = f"from {shown(header.frame_id)} to {shown(target)} at {stamp_ns / 1e9:.3f} s"
             return found._replace(reason=f"no transform {at}: {found.reason}")
         return found
-
-
-class TransformListener:
-    """Fills a buffer from /tf and /tf_static: the one way for every ROS, also where tf2_ros is missing (no wheels)."""
-
-    def __init__(self, node: Node, on_more: Callable[[], None]) -> None:
-        """Begin to listen; `on_more` is called after each message, on the executor's thread."""
-        self._node, self._on_more = node, on_more
-        self.buffer = TransformBuffer()
-        self._subscriptions = [
-            node.create_subscription(TFMessage, topic, partial(self._add, is_static=profile is _STATIC), profile)
-            for topic, profile in (("/tf", _DYNAMIC), ("/tf_static", _STATIC))
-        ]
-
-    def destroy(self) -> None:
-        """Unsubscribe."""
-        for subscription in self._subscriptions:
-            self._node.destroy_subscription(subscription)
-
-    def _add(self, message: TFMessage, is_static: bool) -> None:
-        for said in message.transforms:
-            t, q = said.transform.translation, said.transform.rotation
-            self.buffer.add(
-                said.header.frame_id,
-                said.child_frame_id,
-                stamp_to_ns(said.header),
-                (t.x, t.y, t.z),
-                (q.x, q.y, q.z, q.w),
-                is_static,
-            )
-        self._on_more()
