@@ -29,6 +29,10 @@ COMMANDS = {
     "detect": Command(
         "detect.command", "detect objects in a .bin, .pcd, .npy or .ply file, a folder or a bag: a table, a picture"
     ),
+    "doctor": Command(
+        "doctor.command",
+        "say why there are no boxes, no clouds or too few, of a topic, a bag or files, and what to type",
+    ),
     "demo": Command(
         "demo.command", "play a drive through the detector on real ROS 2 topics; leaves a picture, a bag and tables"
     ),

@@ -1,0 +1,262 @@
+# Copyright 2026 The pointpillars_ov_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""The clouds that `pointpillars_ov doctor` looks at, of files, a bag or a topic, and how each of them is mended."""
+
+from __future__ import annotations
+
+import argparse
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from pointpillars_ov_ros.cli.arguments import file_reading
+from pointpillars_ov_ros.cli.detect.sources import is_cloud_file
+from pointpillars_ov_ros.cli.look_at_files import say_blind
+from pointpillars_ov_ros.clouds.checks import CloudCures
+from pointpillars_ov_ros.clouds.intensity import BYTE
+from pointpillars_ov_ros.clouds.oddities import Cures
+from pointpillars_ov_ros.clouds.points import clean_points
+from pointpillars_ov_ros.config.documents import one_line
+from pointpillars_ov_ros.config.errors import CloudError, DatasetError, PointPillarsError, list_names
+from pointpillars_ov_ros.config.findings import Finding, Level
+from pointpillars_ov_ros.config.runtime_config import RuntimeConfig
+from pointpillars_ov_ros.core.arrays import FloatArray
+from pointpillars_ov_ros.kitti.frames import Frame, find_frames, open_cloud
+
+if TYPE_CHECKING:
+    from pointpillars_ov_ros.ros.conversions import CloudReader
+    from pointpillars_ov_ros.ros.topic_probe import CloudHead
+
+MOST_CLOUDS = 5
+"""That are looked at whole."""
+_MOST_HEADS = 50
+"""Clouds of a bag whose stamps are looked at."""
+_BY_VALUE_SCALE = "0.0039216"
+_NUSCENES = "nuScenes names its files so, whose x is to the right and y forward"
+
+
+@dataclass
+class CloudInput:
+    """What was read of an input."""
+
+    name: str
+    cures: CloudCures
+    clouds: list[FloatArray] = field(default_factory=list)
+    """Points with an echo (N, 4), in the sensor's frame, intensity as the tools scale it."""
+    sent: int = 0
+    """Points of all clouds, those without an echo, too."""
+    how: str = ""
+    """How intensities were read; empty, or begins with a comma."""
+    findings: list[Finding] = field(default_factory=list)
+    """What reading showed."""
+    frame: str = ""
+    """What the clouds were taken to; empty: they stay in the sensor's own."""
+    heads: list[CloudHead] = field(default_factory=list)
+    """Of a bag's clouds; as if they had come when they were recorded."""
+
+    def add(self, points: FloatArray) -> None:
+        """Take the points of a cloud as they are in the file or message."""
+        kept, _ = clean_points(np.array(points, np.float32, order="C"), 1.0)
+        self.sent += len(points)
+        self.clouds.append(kept)
+
+
+def read_files(options: argparse.Namespace) -> CloudInput:
+    """Read some clouds of the files, folders and bags that were given; what cannot be read is a finding."""
+    found = CloudInput(", ".join(map(str, options.inputs)), file_cures(options.inputs[0]))
+    for path in options.inputs:
+        try:
+            if is_cloud_file(path):
+                _read_frames([open_cloud(path, file_reading(options))], found, options)
+            elif _is_bag(path):
+                found.cures = bag_cures(path)
+                _read_bag(path, found, options)
+            elif path.is_dir():
+                _read_frames(find_frames(path, file_reading(options)), found, options)
+            else:
+                raise DatasetError(f"{path}: clouds are read from .bin, .pcd, .npy, .ply files, folders and bags")
+        except (DatasetError, CloudError) as error:
+            found.findings.append(_unreadable(str(error)))
+    return found
+
+
+def _unreadable(text: str) -> Finding:
+    typed = re.search(r"`([^`]+)`", text)
+    cure = typed[1] if typed else "pointpillars_ov detect --help   # lists what is read, and the flags that say more"
+    return Finding("cloud.layout", Level.FAULT, text, (cure,))
+
+
+def _is_bag(path: Path) -> bool:
+    try:
+        from pointpillars_ov_ros.bags.reader import SUFFIXES, is_bag
+    except ModuleNotFoundError as error:
+        raise PointPillarsError(
+            f"bags need the Python module {error.name}: give .bin, .pcd, .npy or .ply files"
+        ) from None
+    return is_bag(path) if path.is_dir() else path.suffix.lower() in SUFFIXES
+
+
+def _read_frames(frames: list[Frame], found: CloudInput, options: argparse.Namespace) -> None:
+    """Read some of the frames, evenly taken."""
+    some = frames[:: -(-len(frames) // MOST_CLOUDS)]
+    files = frames[0].files
+    notes = [] if files is None else files.notes()
+    for frame in some:
+        found.add(frame.read_points())
+    text = (
+        f"{frames[0].cloud.suffix} files, x y z intensity"
+        if len(frames) > 1
+        else f"{frames[0].cloud.name}, x y z intensity"
+    )
+    more = "; ".join(note for note in notes if not note.startswith("intensities"))
+    found.findings.append(Finding("cloud.layout", Level.OK, f"{text}{'; ' if more else ''}{more}"))
+    if files is not None and not options.intensity_scale and files.intensity_scale != 1.0:
+        found.findings.append(_scaled_by_value(found.cures))
+        found.how = ", once scaled"
+    if frames[0].cloud.name.endswith(".pcd.bin") and not any(options.sensor_pose):
+        pose = found.cures.oddities.pose.format(pose=[0.0] * 5 + [-1.5708], numbers="0 0 0 0 0 -1.5708")
+        found.findings.append(Finding("cloud.coordinates", Level.WARN, _NUSCENES, (pose,)))
+    blind = next((sentence for frame in some if (sentence := say_blind(frame))), "")
+    if blind:
+        text = f"{blind.partition(': mend')[0]} by evaluate and quantize"
+        cure = f"pointpillars_ov evaluate --data {options.inputs[0]} --no-crop   # or mend the calibration"
+        found.findings.append(Finding("cloud.calibration", Level.WARN, text, (cure,)))
+
+
+def _scaled_by_value(cures: CloudCures) -> Finding:
+    text = "intensities are of 0 to 255, where networks expect 0 to 1; they are multiplied by 1/255 since they look so"
+    return Finding("cloud.intensity", Level.WARN, text, (cures.oddities.intensity,))
+
+
+def _read_bag(path: Path, found: CloudInput, options: argparse.Namespace) -> None:
+    """Read the first clouds of a bag, and the heads of some more."""
+    try:
+        from pointpillars_ov_ros.bags.sources import open_source
+        from pointpillars_ov_ros.ros.conversions import CloudReader, stamp_to_ns
+        from pointpillars_ov_ros.ros.topic_probe import CloudHead
+    except ModuleNotFoundError as error:
+        raise PointPillarsError(
+            f"{path} is a bag, whose messages need ROS 2 ({error.name} is missing): source it, or give .bin, .pcd, "
+            ".npy or .ply files"
+        ) from None
+    with open_source(path, options.topic) as source:
+        found.name = f"{path}, {source.cloud_topic}"
+        reader = CloudReader(cloud_settings(options))
+        kept: list[Any] = []
+        for item in source.messages():
+            if item.cloud is None:
+                continue
+            try:
+                message = source.parse(item.cloud)
+            # Broken bytes make rosbags raise whatever its parsers stumble over.
+            except Exception as error:
+                found.findings.append(_unreadable(f"a message is no PointCloud2 ({one_line(error)})"))
+                break
+            header = message.header
+            found.heads.append(CloudHead(stamp_to_ns(header), item.stamp_ns, header.frame_id, len(message.data), None))
+            kept += [message] if len(kept) < MOST_CLOUDS else []
+            if len(found.heads) >= _MOST_HEADS:
+                break
+    read_messages(kept, reader, found, options)
+
+
+def read_messages(messages: Iterable[Any], reader: CloudReader, found: CloudInput, options: argparse.Namespace) -> None:
+    """Read clouds out of messages; the first one tells how, and one that cannot be read is a finding."""
+    from pointpillars_ov_ros.ros.conversions import is_empty
+    from pointpillars_ov_ros.ros.layouts import BY_VALUE, recognise
+
+    has_intensity = True
+    for message in messages:
+        try:
+            cloud = reader.read(message)
+        except CloudError as error:
+            cure = "mend the message where it is made; docs/sensors.md has the layouts that are read"
+            found.findings.append(Finding("cloud.layout", Level.FAULT, f"clouds are refused: {error}", (cure,)))
+            return
+        has_intensity = has_intensity and (cloud.has_intensity or is_empty(message))
+        found.sent += message.width * message.height
+        found.clouds.append(np.array(cloud.points))
+    reading = reader.reading
+    if not reading.names:
+        return
+    if not has_intensity:
+        text = f"no field {reading.intensity_field!r} among {list_names(reading.names)}: intensity is taken as 0"
+        found.findings.append(Finding("cloud.layout", Level.WARN, text, (found.cures.oddities.intensity,)))
+        return
+    found.findings.append(Finding("cloud.layout", Level.OK, reading.sentence))
+    layout = recognise(reading.names)
+    is_told = options.intensity_scale or (layout is not None and layout.preset.intensity_scale != BY_VALUE)
+    if not is_told and reading.intensity_scale == BYTE:
+        found.findings.append(_scaled_by_value(found.cures))
+    if reading.intensity_scale != 1.0:
+        found.how = ", once scaled"
+    if reading.is_dim:
+        text = (
+            f"no intensity reaches 0.01 once scaled by {reading.intensity_scale:.4g}: they seem to be of 0 to 1 already"
+        )
+        cure = found.cures.oddities.intensity.replace(_BY_VALUE_SCALE, "1.0")
+        found.findings.append(Finding("cloud.intensity", Level.WARN, text, (cure,)))
+
+
+def cloud_settings(options: argparse.Namespace) -> RuntimeConfig:
+    """Return how messages are read."""
+    return RuntimeConfig(intensity_field=options.intensity_field, intensity_scale=options.intensity_scale)
+
+
+def file_cures(path: Path) -> CloudCures:
+    """Return what mends clouds of files."""
+    again, detect = f"pointpillars_ov doctor {path}", f"pointpillars_ov detect {path}"
+    return CloudCures(
+        Cures(
+            byte_order=f"{again} --columns x,y,z,intensity,ring   # the values of a point, as they are",
+            units=f"{detect} --coordinate-scale {{scale}}",
+            frame="subtract the sensor's position from the points before they are written (x forward, y left, z up)",
+            pose=f"{detect} --sensor-pose {{numbers}}",
+            intensity=f"{detect} --intensity-scale {_BY_VALUE_SCALE}",
+        ),
+        beams=(f"pointpillars_ov adapt {path} --out mine   # then --model mine/bundle",),
+        sensor="take a cloud of a street, while the sensor is uncovered and sends",
+        times="",
+    )
+
+
+def bag_cures(path: Path) -> CloudCures:
+    """Return what mends clouds of a bag."""
+    detect = f"pointpillars_ov detect_bag {path} --out {path.name.partition('.')[0]}_detected"
+    return CloudCures(
+        Cures(
+            byte_order="mend is_bigendian, or the datatype or offset of a field, where the messages are made",
+            units="record clouds in metres (REP-103); of files, --coordinate-scale {scale}",
+            frame="record the driver's topic, in the sensor's own frame, and not clouds of a map",
+            pose=f"{detect} --sensor-pose {{numbers}}",
+            intensity=f"{detect} --intensity-scale {_BY_VALUE_SCALE}",
+        ),
+        beams=(f"pointpillars_ov adapt {path} --out mine   # then --model mine/bundle",),
+        sensor="ros2 topic hz TOPIC   # while the sensor runs, uncovered; then record again",
+        times="ros2 bag record --max-cache-size 1000000000 TOPIC   # onto a faster disk",
+    )
+
+
+def topic_cures(topic: str, target: str) -> CloudCures:
+    """Return what mends clouds of a topic, which TF takes to the frame `target` unless that is empty."""
+    node = f"ros2 run pointpillars_ov_ros pointpillars_detector --ros-args -r points:={topic} -p"
+    node += f" target_frame:={target} -p" if target else ""
+    return CloudCures(
+        Cures(
+            byte_order="mend is_bigendian, or the datatype or offset of a field, in the driver",
+            units="have the driver send metres (REP-103), not its raw units (x {scale})",
+            frame=f"{node} target_frame:=base_link",
+            pose=f'{node} sensor_pose:="{{pose}}"',
+            intensity=f"{node} intensity_scale:={_BY_VALUE_SCALE}   # intensity_field:=NAME names another field",
+        ),
+        beams=(
+            f"ros2 bag record {topic} -o drive && pointpillars_ov adapt drive --out mine   # then model:=mine/bundle",
+            f"{node} sweeps:=2   # for now",
+        ),
+        sensor=f"ros2 topic echo --once --field width {topic}   # is the sensor running, and uncovered?",
+        times=f"ros2 topic hz {topic}   # beside the driver: does it lose clouds itself?",
+    )

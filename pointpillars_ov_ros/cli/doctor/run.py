@@ -1,0 +1,179 @@
+# Copyright 2026 The pointpillars_ov_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""What `pointpillars_ov doctor` does once its arguments are known."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import os
+import sys
+import tempfile
+from collections.abc import Iterable, Iterator
+from contextlib import redirect_stdout
+from pathlib import Path
+
+import numpy as np
+
+from pointpillars_ov_ros.cli.doctor.inputs import MOST_CLOUDS, CloudInput, read_files
+from pointpillars_ov_ros.cli.doctor.machine import check_machine, check_model, read_runtime
+from pointpillars_ov_ros.cli.doctor.page import exit_code, format_finding, make_report, summarise
+from pointpillars_ov_ros.clouds.checks import (
+    CloudCures,
+    check_echoes,
+    check_intensity,
+    check_mounting,
+    check_pattern,
+    check_place,
+    check_times,
+)
+from pointpillars_ov_ros.clouds.sensor_estimate import estimate_sensor
+from pointpillars_ov_ros.clouds.transform import Transform
+from pointpillars_ov_ros.config.files import write_json
+from pointpillars_ov_ros.config.findings import Finding, Level
+from pointpillars_ov_ros.config.model_config import ModelConfig
+from pointpillars_ov_ros.conversion.open_model import open_model
+from pointpillars_ov_ros.core.arrays import FloatArray
+
+_USUAL_RATE_HZ = 10.0
+
+
+def run_doctor(options: argparse.Namespace) -> int:
+    """Look, print finding by finding, and write the report that was asked for."""
+    # What is logged on the way is on the page anyway.
+    logging.getLogger("pointpillars_ov_ros").setLevel(logging.CRITICAL)
+    runtime = read_runtime(options.device, " ".join(options.set), options.cache_dir)
+    with tempfile.TemporaryDirectory() as scratch:
+        with redirect_stdout(sys.stderr):
+            bundle = open_model(options.model, Path(scratch) / "bundle")
+        page = _Page()
+        clouds, rate_hz = _look_at_clouds(options, bundle.config, page)
+        page.show("machine", check_machine(bundle.config.name))
+        if not options.no_model:
+            page.show("machine", check_model(bundle, runtime, clouds, options.rate or rate_hz))
+    print(f"\n{summarise(page.findings)}")
+    if options.json is not None:
+        subject = {"model": bundle.config.name, "device": options.device, "input": page.subject}
+        write_json(options.json, make_report(page.findings, subject))
+        print(f"report   {options.json}")
+    return exit_code(page.findings)
+
+
+class _Page:
+    """Prints findings as they come, below the title of their part."""
+
+    def __init__(self) -> None:
+        self.findings: list[Finding] = []
+        self.subject = ""
+        """What was looked at beside the machine."""
+        self._part = ""
+
+    def show(self, part: str, findings: Iterable[Finding]) -> None:
+        for finding in findings:
+            if part != self._part:
+                print(f"{'' if not self._part else chr(10)}{part}{f' ({self.subject})' if part == 'cloud' else ''}")
+                self._part = part
+            print(format_finding(finding), flush=True)
+            self.findings.append(finding)
+
+
+def _look_at_clouds(
+    options: argparse.Namespace, config: ModelConfig, page: _Page
+) -> tuple[list[FloatArray], float | None]:
+    """Show what is found of ROS and of the clouds; return these in the network's frame, and their rate (Hz)."""
+    pose = Transform.from_pose(*options.sensor_pose)
+    if options.inputs:
+        found = read_files(options)
+        page.subject = found.name
+        page.show("cloud", _check_clouds(found, pose, pose, config))
+        stamps = [head.stamp_ns for head in found.heads]
+        page.show("cloud", [*check_times(stamps, found.cures), *_check_heads(found)])
+    else:
+        found = _look_at_ros(options, page, pose, config)
+        stamps = [head.stamp_ns for head in found.heads]
+    steps = np.diff(np.array(stamps, np.float64)) / 1e9
+    usual_s = float(np.median(steps)) if len(steps) >= 2 else 0.0
+    rate_hz = 1.0 / usual_s if usual_s > 0.0 else _USUAL_RATE_HZ if stamps else None
+    return [_moved(cloud, pose) for cloud in found.clouds if len(cloud)], rate_hz
+
+
+def _look_at_ros(options: argparse.Namespace, page: _Page, pose: Transform, config: ModelConfig) -> CloudInput:
+    """Show what is found of ROS and of the topic; where there is no ROS, one note."""
+    from pointpillars_ov_ros.cli.doctor.inputs import topic_cures
+
+    nothing = CloudInput("", topic_cures(options.topic or "", ""))
+    try:
+        from pointpillars_ov_ros.cli.doctor.topic import look_at_topic
+    except ModuleNotFoundError as error:
+        text = f"not looked at, for the Python module {error.name} is missing (source ROS 2 to look at topics)"
+        level, cures = (Level.FAULT, ("source /opt/ros/$ROS_DISTRO/setup.bash",)) if options.topic else (Level.NOTE, ())
+        page.show("ROS", [Finding("ros.environment", level, text, cures)])
+        return nothing
+    if not options.topic and not os.environ.get("ROS_DISTRO"):
+        page.show("ROS", [Finding("ros.environment", Level.NOTE, "not looked at, for no ROS is sourced in this shell")])
+        return nothing
+    look = look_at_topic(options)
+    page.subject = look.clouds.name
+    page.show("ROS", look.findings)
+    if options.topic and look.clouds.clouds:
+        page.show(
+            "cloud", _check_clouds(look.clouds, look.T_target_sensor and pose.after(look.T_target_sensor), pose, config)
+        )
+        # Clouds that DDS has lost are missing in the stamps, too.
+        if not any(one.name == "ros.loss" and one.level.needs_cure for one in look.findings):
+            page.show("cloud", check_times([head.stamp_ns for head in look.clouds.heads], look.clouds.cures))
+    return look.clouds
+
+
+def _check_clouds(
+    found: CloudInput, T_model_sensor: Transform | None, pose: Transform, config: ModelConfig
+) -> Iterator[Finding]:
+    """Yield what is found of clouds; `T_model_sensor` is None where it is not known, since TF does not say it."""
+    yield from found.findings
+    if not found.clouds:
+        if not found.findings:
+            yield Finding("cloud.points", Level.FAULT, f"{found.name}: no cloud there", (found.cures.sensor,))
+        return
+    yield check_echoes(found.clouds, found.sent, found.cures)
+    clouds = [cloud for cloud in found.clouds if len(cloud)][:MOST_CLOUDS]
+    if not clouds:
+        return
+    usual = sum(map(len, clouds)) / len(clouds)
+    if T_model_sensor is None:
+        yield check_pattern(estimate_sensor(clouds), usual, config.sensor, found.cures)
+        return
+    moved = [_moved(cloud, T_model_sensor) for cloud in clouds]
+    placed = check_place(moved, config, found.cures if pose.is_identity else _cures_beyond(found.cures))
+    names = {finding.name for finding in (*placed, *found.findings) if finding.level.needs_cure}
+    # What was said of the file's frame already is not taken back.
+    yield from (one for one in placed if one.level.needs_cure or one.name not in names)
+    if "cloud.coordinates" not in names:
+        yield check_pattern(estimate_sensor(clouds), usual, config.sensor, found.cures)
+        yield check_mounting(moved, pose, config.sensor.height, found.cures, found.frame)
+    is_readable = all(one.level is not Level.FAULT for one in placed)
+    if is_readable and "cloud.intensity" not in names:
+        yield check_intensity(clouds, found.how, found.cures)
+
+
+def _cures_beyond(cures: CloudCures) -> CloudCures:
+    """Return the cures of clouds that are moved by a pose already."""
+    pose = "move them further than --sensor-pose does, by {numbers}"
+    return cures._replace(oddities=cures.oddities._replace(pose=pose))
+
+
+def _check_heads(found: CloudInput) -> list[Finding]:
+    """Look at frames and stamps of a bag's clouds."""
+    if not found.heads:
+        return []
+    from pointpillars_ov_ros.ros.checks import check_heads
+
+    return [
+        finding._replace(name=finding.name.replace("ros.", "cloud."))
+        for finding in check_heads(found.heads, found.name)
+    ]
+
+
+def _moved(points: FloatArray, transform: Transform) -> FloatArray:
+    copy = points.copy()
+    transform.move(copy)
+    return copy
