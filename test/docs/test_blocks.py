@@ -18,7 +18,7 @@ PAGES = pages()
 COMMAND = re.compile(r"(?:^|[`&] ?|bin/|pointpillars_ov_ros )pointpillars_ov (\w+)", re.MULTILINE)
 
 # On their way into the package.
-PENDING = {"doctor", "adapt"}
+PENDING = {"adapt"}
 
 
 @pytest.mark.parametrize("page", PAGES, ids=str)

@@ -16,6 +16,8 @@ from pointpillars_ov_ros.cli.arguments import (
 )
 from pointpillars_ov_ros.config.errors import PointPillarsError
 
+STDOUT = Path("-")
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the flags."""
@@ -64,7 +66,22 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--rate", type=positive_number, metavar="HZ", help="clouds a second that are to be detected (default: as seen)"
     )
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write the findings to this file, too")
+    parser.add_argument(
+        "--json",
+        type=json_file,
+        nargs="?",
+        const=STDOUT,
+        metavar="FILE",
+        help="write the findings to this .json file, too; without one, print them, and the page to stderr",
+    )
+
+
+def json_file(text: str) -> Path:
+    """Read the flag of a file that is written: no cloud or bag that was meant to be read is written over."""
+    path = Path(text)
+    if path != STDOUT and path.suffix != ".json":
+        raise argparse.ArgumentTypeError(f"{text} is no .json file; what is to be looked at comes before --json")
+    return path
 
 
 def run(options: argparse.Namespace) -> int:

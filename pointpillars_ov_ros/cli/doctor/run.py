@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import argparse
+import json
 import logging
 import os
 import sys
@@ -15,7 +16,8 @@ from pathlib import Path
 
 import numpy as np
 
-from pointpillars_ov_ros.cli.doctor.inputs import MOST_CLOUDS, CloudInput, read_files
+from pointpillars_ov_ros.cli.doctor.command import STDOUT
+from pointpillars_ov_ros.cli.doctor.inputs import MOST_CLOUDS, CloudInput, read_files, topic_cures
 from pointpillars_ov_ros.cli.doctor.machine import check_machine, check_model, read_runtime
 from pointpillars_ov_ros.cli.doctor.page import exit_code, format_finding, make_report, summarise
 from pointpillars_ov_ros.clouds.checks import (
@@ -42,27 +44,40 @@ def run_doctor(options: argparse.Namespace) -> int:
     """Look, print finding by finding, and write the report that was asked for."""
     # What is logged on the way is on the page anyway.
     logging.getLogger("pointpillars_ov_ros").setLevel(logging.CRITICAL)
+    is_printed = options.json == STDOUT
+    with redirect_stdout(sys.stderr if is_printed else sys.stdout):
+        page = _look(options)
+        print(f"\n{summarise(page.findings)}")
+    if options.json is not None:
+        subject = {"model": page.model, "device": options.device, "input": page.subject}
+        report = make_report(page.findings, subject)
+        if is_printed:
+            print(json.dumps(report, indent=2, ensure_ascii=False))
+        else:
+            write_json(options.json, report)
+            print(f"report   {options.json}")
+    return exit_code(page.findings)
+
+
+def _look(options: argparse.Namespace) -> _Page:
+    """Look at everything, and print it."""
     runtime = read_runtime(options.device, " ".join(options.set), options.cache_dir)
     with tempfile.TemporaryDirectory() as scratch:
         with redirect_stdout(sys.stderr):
             bundle = open_model(options.model, Path(scratch) / "bundle")
-        page = _Page()
+        page = _Page(bundle.config.name)
         clouds, rate_hz = _look_at_clouds(options, bundle.config, page)
         page.show("machine", check_machine(bundle.config.name))
         if not options.no_model:
             page.show("machine", check_model(bundle, runtime, clouds, options.rate or rate_hz))
-    print(f"\n{summarise(page.findings)}")
-    if options.json is not None:
-        subject = {"model": bundle.config.name, "device": options.device, "input": page.subject}
-        write_json(options.json, make_report(page.findings, subject))
-        print(f"report   {options.json}")
-    return exit_code(page.findings)
+    return page
 
 
 class _Page:
     """Prints findings as they come, below the title of their part."""
 
-    def __init__(self) -> None:
+    def __init__(self, model: str) -> None:
+        self.model = model
         self.findings: list[Finding] = []
         self.subject = ""
         """What was looked at beside the machine."""
@@ -99,8 +114,6 @@ def _look_at_clouds(
 
 def _look_at_ros(options: argparse.Namespace, page: _Page, pose: Transform, config: ModelConfig) -> CloudInput:
     """Show what is found of ROS and of the topic; where there is no ROS, one note."""
-    from pointpillars_ov_ros.cli.doctor.inputs import topic_cures
-
     nothing = CloudInput("", topic_cures(options.topic or "", ""))
     try:
         from pointpillars_ov_ros.cli.doctor.topic import look_at_topic

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from collections.abc import Callable
@@ -173,6 +174,25 @@ def test_a_file_that_is_no_cloud_is_a_fault_with_the_next_step(tmp_path: Path) -
     code, document = doctor(tmp_path, pointer, "--no-model")
     assert code == 1
     assert odd(document)["cloud.layout"]["cures"] == ["git lfs pull"]
+
+
+def test_the_report_is_printed_alone_where_no_file_is_named(
+    points: np.ndarray, tmp_path: Path, capsys: Capture
+) -> None:
+    assert cli.main(["doctor", str(write(tmp_path, points)), "--no-model", "--json"]) == 0
+    printed = capsys.readouterr()
+    assert json.loads(printed.out)["verdict"] == "OK"
+    assert "nothing to mend" in printed.err
+
+
+def test_an_input_is_never_written_over(points: np.ndarray, tmp_path: Path, capsys: Capture) -> None:
+    path = write(tmp_path, points)
+    before = path.read_bytes()
+    with pytest.raises(SystemExit) as end:
+        cli.main(["doctor", "--json", str(path)])
+    assert end.value.code == 2
+    assert "comes before --json" in capsys.readouterr().err
+    assert path.read_bytes() == before
 
 
 def test_a_pcd_is_read(points: np.ndarray, tmp_path: Path) -> None:
