@@ -166,11 +166,8 @@ def _far(points: FloatArray, config: ModelConfig, cures: Cures) -> Oddity | None
     if np.mean(distances > _FAR_M) <= _MAX_FAR_RATIO:
         return None
     text = f"{np.mean(distances > _FAR_M):.0%} of the points are beyond 1 km"
-    return Oddity(
-        "units",
-        text,
-        f"{cures.byte_order}; where they are no metres, {cures.units.format(scale='the factor to metres')}",
-    )
+    scaling = cures.units.format(scale="the factor to metres")
+    return Oddity("units", text, f"{cures.byte_order}; where they are no metres, {scaling}")
 
 
 def _out_of_range(points: FloatArray, config: ModelConfig, cures: Cures) -> Oddity | None:
