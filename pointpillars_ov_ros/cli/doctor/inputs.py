@@ -28,7 +28,7 @@ from pointpillars_ov_ros.core.arrays import FloatArray
 from pointpillars_ov_ros.kitti.frames import Frame, find_frames, open_cloud
 
 if TYPE_CHECKING:
-    from pointpillars_ov_ros.ros.conversions import CloudReader
+    from pointpillars_ov_ros.clouds.points import CloudReader
     from pointpillars_ov_ros.ros.topic_probe import CloudHead
 
 MOST_CLOUDS = 5
@@ -136,7 +136,8 @@ def _read_bag(path: Path, found: CloudInput, options: argparse.Namespace) -> Non
     """Read the first clouds of a bag, and the heads of some more."""
     try:
         from pointpillars_ov_ros.bags.sources import open_source
-        from pointpillars_ov_ros.ros.conversions import CloudReader, stamp_to_ns
+        from pointpillars_ov_ros.clouds.points import CloudReader
+        from pointpillars_ov_ros.ros.conversions import stamp_to_ns
         from pointpillars_ov_ros.ros.topic_probe import CloudHead
     except ModuleNotFoundError as error:
         raise PointPillarsError(
@@ -166,8 +167,8 @@ def _read_bag(path: Path, found: CloudInput, options: argparse.Namespace) -> Non
 
 def read_messages(messages: Iterable[Any], reader: CloudReader, found: CloudInput, options: argparse.Namespace) -> None:
     """Read clouds out of messages; the first one tells how, and one that cannot be read is a finding."""
-    from pointpillars_ov_ros.ros.conversions import is_empty
-    from pointpillars_ov_ros.ros.layouts import BY_VALUE, recognise
+    from pointpillars_ov_ros.clouds.layouts import BY_VALUE, recognise
+    from pointpillars_ov_ros.clouds.points import is_empty
 
     has_intensity = True
     for message in messages:

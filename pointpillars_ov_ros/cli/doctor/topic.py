@@ -8,11 +8,11 @@ import argparse
 from typing import NamedTuple
 
 from pointpillars_ov_ros.cli.doctor.inputs import MOST_CLOUDS, CloudInput, cloud_settings, read_messages, topic_cures
+from pointpillars_ov_ros.clouds.points import CloudReader
 from pointpillars_ov_ros.clouds.transform import Transform
 from pointpillars_ov_ros.config.findings import Finding
 from pointpillars_ov_ros.config.runtime_config import DropPolicy
 from pointpillars_ov_ros.ros import checks, dds, qos
-from pointpillars_ov_ros.ros.conversions import CloudReader
 from pointpillars_ov_ros.ros.settings import InputReliability
 from pointpillars_ov_ros.ros.topic_probe import find_transform, probe_topic
 
