@@ -16,10 +16,12 @@ from std_msgs.msg import Header
 from tf2_msgs.msg import TFMessage
 from vision_msgs.msg import Detection3DArray
 
+from pointpillars_ov_ros.bags.detection_pass import DetectionPass
 from pointpillars_ov_ros.bags.placement import BagPlacement, PlacedCloud
 from pointpillars_ov_ros.bags.writer import BagWriter
 from pointpillars_ov_ros.cli import main as cli
 from pointpillars_ov_ros.clouds.transform import Transform
+from pointpillars_ov_ros.config.errors import InferenceError
 from pointpillars_ov_ros.core.detections import Detections
 from pointpillars_ov_ros.model.bundle import ModelBundle
 from pointpillars_ov_ros.ros.conversions import from_detection_array
@@ -146,6 +148,29 @@ def test_sweeps_of_a_vehicle_that_drives_are_joined_where_they_were_taken(
     assert "not joined with earlier ones: 3 clouds, the first since no transform from 'velodyne' to 'odom'" in (
         capsys.readouterr().out
     )
+
+
+def test_sweeps_go_on_after_a_run_that_ended_in_between(
+    bundle: ModelBundle, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Clouds that are detected already must be joined with those that are left: the same bytes come out."""
+    source = write(tmp_path / "bag", [cloud(toy_cloud(k), k) for k in range(5)], odom=True)
+    detect(bundle, source, tmp_path / "at_once", "--sweeps", 3)
+    settle, settled = DetectionPass._settle, [0]
+
+    def settle_three(self: DetectionPass, *arguments: Any) -> None:
+        if settled[0] == 3:
+            raise InferenceError("the power failed")
+        settled[0] += 1
+        settle(self, *arguments)
+
+    given = ("detect_bag", source, "--out", tmp_path / "out", "--model", bundle.folder, "--encoder", "openvino")
+    with monkeypatch.context() as patch:
+        patch.setattr(DetectionPass, "_settle", settle_three)
+        assert cli.main([str(word) for word in (*given, "--sweeps", 3)]) == 1
+    assert not (tmp_path / "out").exists() and settled == [3]
+    detect(bundle, source, tmp_path / "out", "--sweeps", 3)
+    assert (tmp_path / "out" / "bag.mcap").read_bytes() == (tmp_path / "at_once" / "bag.mcap").read_bytes()
 
 
 def test_a_cloud_waits_for_its_transform_no_longer_than_it_makes_sense() -> None:

@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
+import numpy as np
 from diagnostic_msgs.msg import DiagnosticArray
 from rclpy.clock import Clock, ClockType
 from rclpy.lifecycle import LifecycleNode
@@ -85,6 +86,8 @@ class DetectorOutputs:
         self.failing = 0
         """Frames failed in a row, up to the last one."""
         self._wanted = DetectorNodeConfig()
+        # Compiled now, and not while clouds wait for the first who listens.
+        find_boxes(np.zeros((1, 4), np.float32), np.zeros((1, 7), np.float32))
         self.announce(engine)
 
     def announce(self, engine: Engine) -> None:
