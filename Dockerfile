@@ -5,6 +5,7 @@
 #
 # docker build -t pointpillars_ov_ros .
 # docker run --rm --net=host --ipc=host pointpillars_ov_ros machine:=cpu points:=/velodyne_points
+# Without --ipc=host: --shm-size=512m, since each node takes 34 MiB of shared memory and Docker gives 64 to all.
 # With an Intel GPU: --device /dev/dri --group-add $(stat -c %g /dev/dri/render*) and machine:=igpu
 FROM ros:jazzy
 

@@ -11,7 +11,7 @@ from launch.substitutions import LaunchConfiguration
 from launch_ros.actions import LifecycleNode, Node
 
 from launch import LaunchContext, LaunchDescription
-from pointpillars_ov_ros.ros.dds import PROFILE_VARIABLES, profile_path, with_profile
+from pointpillars_ov_ros.ros.dds import PROFILE_VARIABLES, with_profile
 from pointpillars_ov_ros.ros.launching import (
     Argument,
     declare,
@@ -50,7 +50,7 @@ ARGUMENTS = {
 
 def generate_launch_description() -> LaunchDescription:
     """Say what is launched."""
-    profile = with_profile(os.environ, profile_path(SHARE))
+    profile = with_profile(os.environ, SHARE)
     return LaunchDescription(
         [
             *declare(ARGUMENTS),

@@ -13,17 +13,17 @@ import pytest
 from pointpillars_ov_ros.conversion.importers import import_ir
 from pointpillars_ov_ros.model.bundle import ModelBundle, load_bundle
 from pointpillars_ov_ros.model.shipped import shipped_model
-from pointpillars_ov_ros.ros.dds import PROFILE_VARIABLES, remove_dead_segments
+from pointpillars_ov_ros.ros.dds import remove_dead_segments, shipped_profiles
 from test.domains import own_domain
 from test.shared_data import KITTI_CAR
 
-PROFILE = Path(__file__).parent.parent / "config" / "fastdds_clouds.xml"
+ROOT = Path(__file__).parent.parent
 
 # Before any context is made, and inherited by every process that a test starts.
 _domain = own_domain()
 os.environ["ROS_DOMAIN_ID"] = _domain.__enter__()
 os.environ["ROS_AUTOMATIC_DISCOVERY_RANGE"] = "LOCALHOST"
-os.environ.update(dict.fromkeys(PROFILE_VARIABLES, str(PROFILE)))
+os.environ.update(shipped_profiles(ROOT))
 
 
 @pytest.fixture(scope="session")

@@ -24,24 +24,33 @@ PACKAGE = __name__.partition(".")[0]
 PROFILE_VARIABLES = ("FASTRTPS_DEFAULT_PROFILES_FILE", "FASTDDS_DEFAULT_PROFILES_FILE")
 """The first is read by Humble and Jazzy, the second by Kilted and later."""
 
+_PROFILE_NAMES = ("fastdds_clouds.xml", "fastdds_clouds_3.xml")
+"""Of Fast DDS 2 and of Fast DDS 3, in the order of the variables."""
+_FOREIGN_NAMES = {"heartbeatPeriod": _PROFILE_NAMES[1], "heartbeat_period": _PROFILE_NAMES[0]}
+"""Names that the other version does not know, so that it reads nothing of the file; and which file to take."""
 _OLDER = ("humble", "iron", "jazzy")
 _NUMBER = re.compile("[0-9]{1,18}")
 _RMEM_MAX = Path("/proc/sys/net/core/rmem_max")
 SEGMENTS = Path("/dev/shm")
-_SEGMENT_NAME = re.compile("fastrtps_[0-9a-f]{16}")
+_MAPS = Path("/proc/self/maps")
+_MIB = 1024 * 1024
+_SEGMENT_NAME = re.compile("fast(rtps|dds)_[0-9a-f]{16}")
+"""Of Fast DDS 2 and of Fast DDS 3."""
 _MIN_AGE_S = 10.0
 """A participant makes a segment first, and locks it a moment later."""
 
 
-def profile_path(share: Path) -> Path:
-    """Return the profile's path in the package's share folder."""
-    return share / "config" / "fastdds_clouds.xml"
+def shipped_profiles(share: Path) -> dict[str, str]:
+    """Return the profile for each of `PROFILE_VARIABLES`, in the package's share folder."""
+    folder = share / "config"
+    return dict(zip(PROFILE_VARIABLES, (str(folder / name) for name in _PROFILE_NAMES), strict=True))
 
 
 def profile_line(environment: Mapping[str, str] = os.environ) -> str:
     """Return what a shell has to set so that a process uses the profile that this one does, or the one shipped."""
     name = readable_variables(environment)[0]
-    return f"{name}={environment.get(name) or _shipped_profile() or 'config/fastdds_clouds.xml of this package'}"
+    unknown = f"config/{_PROFILE_NAMES[PROFILE_VARIABLES.index(name)]} of this package"
+    return f"{name}={environment.get(name) or _shipped_profile(environment) or unknown}"
 
 
 def set_profile(environment: MutableMapping[str, str] = os.environ, rmem_max: Path = _RMEM_MAX) -> None:
@@ -50,52 +59,56 @@ def set_profile(environment: MutableMapping[str, str] = os.environ, rmem_max: Pa
     Another one that is set already stays. Where the kernel does not allow what the profile asks for, it is not set:
     nodes would not find each other.
     """
-    shipped = _shipped_profile()
+    shipped = _shipped_profile(environment)
     if shipped is None or not shipped.is_file():
         return
-    changed = with_profile(environment, shipped)
+    changed = with_profile(environment, shipped.parents[1])
     if transport_warning(changed, rmem_max) is None:
         environment.update(changed)
 
 
-def _shipped_profile() -> Path | None:
+def _shipped_profile(environment: Mapping[str, str]) -> Path | None:
     """Return the path of the installed profile; None where this package is not installed for ROS."""
     try:
-        return profile_path(Path(get_package_share_directory(PACKAGE)))
+        profiles = shipped_profiles(Path(get_package_share_directory(PACKAGE)))
+        return Path(profiles[readable_variables(environment)[0]])
     except (PackageNotFoundError, OSError):
         return None
 
 
 def readable_variables(environment: Mapping[str, str]) -> tuple[str, ...]:
-    """Return those of `PROFILE_VARIABLES` that Fast DDS reads: where it reads the older one, it reads no other."""
-    return PROFILE_VARIABLES[:1] if environment.get("ROS_DISTRO") in _OLDER else PROFILE_VARIABLES
+    """Return that of `PROFILE_VARIABLES` which Fast DDS reads; both where no distribution tells which."""
+    distro = environment.get("ROS_DISTRO")
+    if not distro:
+        return PROFILE_VARIABLES
+    return PROFILE_VARIABLES[:1] if distro in _OLDER else PROFILE_VARIABLES[1:]
 
 
-def with_profile(environment: Mapping[str, str], profile: Path) -> dict[str, str]:
+def with_profile(environment: Mapping[str, str], share: Path) -> dict[str, str]:
     """Return `environment` with the profile set for every distribution; what is set already stays, for all of them."""
     own = {name: environment[name] for name in PROFILE_VARIABLES if environment.get(name)}
-    other = next(iter(own.values()), str(profile))
-    return {**environment, **dict.fromkeys(PROFILE_VARIABLES, other), **own}
+    users = dict.fromkeys(PROFILE_VARIABLES, next(iter(own.values()))) if own else {}
+    return {**environment, **shipped_profiles(share), **users, **own}
 
 
 def transport_warning(environment: Mapping[str, str] = os.environ, rmem_max: Path = _RMEM_MAX) -> str | None:
     """Say in one sentence what would lose clouds in this process; None where nothing is known to."""
-    implementation = environment.get("RMW_IMPLEMENTATION") or "rmw_fastrtps_cpp"
-    if "fastrtps" not in implementation:
+    if not _is_fast_dds(environment):
         return None
-    readable = readable_variables(environment)
-    profile = next((environment[name] for name in readable if environment.get(name)), None)
+    profile = _find_profile(environment)
     if profile is None:
         return (
-            f"{readable[0]} is not set: Fast DDS with its default transports loses most large clouds; "
+            f"{readable_variables(environment)[0]} is not set: Fast DDS with its default transports loses most large clouds; "
             f"before you start this and whoever sends clouds: export {profile_line(environment)}"
-            f"{_sysctl_hint(rmem_max)}"
+            f"{_sysctl_hint(environment, rmem_max)}"
         )
     try:
-        wanted = socket_buffer_size(Path(profile))
+        wanted, other = socket_buffer_size(Path(profile)), _profile_of_own_version(environment, Path(profile))
     # ValueError and LookupError: of encodings that Python's parser does not know.
     except (OSError, ElementTree.ParseError, ValueError, LookupError) as error:
         return f"{profile}, the Fast DDS profile, cannot be read ({error}): Fast DDS goes on without it"
+    if other:
+        return f"{profile} is for another version of Fast DDS, and this one reads nothing of it: take config/{other}"
     allowed = _read_int(rmem_max)
     if wanted is not None and allowed is not None and allowed < wanted:
         return (
@@ -105,9 +118,9 @@ def transport_warning(environment: Mapping[str, str] = os.environ, rmem_max: Pat
     return None
 
 
-def _sysctl_hint(rmem_max: Path) -> str:
+def _sysctl_hint(environment: Mapping[str, str], rmem_max: Path) -> str:
     """Return what else the shipped profile needs here; empty where nothing."""
-    shipped = _shipped_profile()
+    shipped = _shipped_profile(environment)
     wanted = socket_buffer_size(shipped) if shipped is not None and shipped.is_file() else None
     allowed = _read_int(rmem_max)
     if wanted is None or allowed is None or allowed >= wanted:
@@ -115,13 +128,66 @@ def _sysctl_hint(rmem_max: Path) -> str:
     return f", after `sudo sysctl -w net.core.rmem_max={wanted}`"
 
 
+def shared_memory_warning(
+    environment: Mapping[str, str] = os.environ, maps: Path = _MAPS, folder: Path = SEGMENTS
+) -> str | None:
+    """Say in one sentence that Fast DDS found no room for its shared memory; None where it did, or was not to.
+
+    To be asked once a participant of this process is there. Fast DDS itself says nothing, and goes on over UDP.
+    """
+    profile = _find_profile(environment)
+    try:
+        wanted = None if profile is None else shared_memory_size(Path(profile))
+        if wanted is None or _SEGMENT_NAME.search(maps.read_text()):
+            return None
+        space = os.statvfs(folder)
+    # ValueError and LookupError: as below.
+    except (OSError, ElementTree.ParseError, ValueError, LookupError):
+        return None
+    total, free = (blocks * space.f_frsize // _MIB for blocks in (space.f_blocks, space.f_bavail))
+    return (
+        f"{folder} has {total} MiB, {free} of them free: too little for Fast DDS, which takes {wanted // _MIB + 2} MiB "
+        "for each node, so clouds go over UDP, which may lose some; start a container with `--shm-size=512m`, or run "
+        "`pointpillars_ov clean_shm`"
+    )
+
+
+def shared_memory_size(profile: Path) -> int | None:
+    """Return the greatest segment of shared memory that a profile asks for (bytes); None where it asks for none."""
+    return _greatest(profile, ("segment_size",))
+
+
 def socket_buffer_size(profile: Path) -> int | None:
     """Return the greatest UDP receive buffer that a profile asks for (bytes); None where it asks for none."""
+    return _greatest(profile, ("receiveBufferSize", "listenSocketBufferSize", "receive_buffer_size"))
+
+
+def _is_fast_dds(environment: Mapping[str, str]) -> bool:
+    return "fastrtps" in (environment.get("RMW_IMPLEMENTATION") or "rmw_fastrtps_cpp")
+
+
+def _find_profile(environment: Mapping[str, str]) -> str | None:
+    """Return what Fast DDS reads in this environment; None where it reads no profile, or is not the middleware."""
+    if not _is_fast_dds(environment):
+        return None
+    return next((environment[name] for name in readable_variables(environment) if environment.get(name)), None)
+
+
+def _profile_of_own_version(environment: Mapping[str, str], profile: Path) -> str:
+    """Return the name of the shipped profile to take instead; empty where the one that is set will do."""
+    if not environment.get("ROS_DISTRO"):
+        return ""
+    foreign = "heartbeat_period" if environment["ROS_DISTRO"] in _OLDER else "heartbeatPeriod"
+    found = {element.tag.rpartition("}")[2] for element in ElementTree.parse(profile).getroot().iter()}
+    return _FOREIGN_NAMES[foreign] if foreign in found else ""
+
+
+def _greatest(profile: Path, names: tuple[str, ...]) -> int | None:
     root = ElementTree.parse(profile).getroot()
     sizes = [
         int(element.text)
         for element in root.iter()
-        if element.tag.rpartition("}")[2] in ("receiveBufferSize", "listenSocketBufferSize", "receive_buffer_size")
+        if element.tag.rpartition("}")[2] in names
         and _NUMBER.fullmatch((element.text or "").strip())
         and element.text is not None
     ]
@@ -150,7 +216,7 @@ def find_dead_segments(folder: Path = SEGMENTS) -> Iterator[tuple[Path, Path, in
 
     A participant holds that lock for as long as it lives.
     """
-    for lock in folder.glob("fastrtps_*_el"):
+    for lock in folder.glob("fast*_el"):
         segment = lock.with_name(lock.name.removesuffix("_el"))
         try:
             is_old = time.time() - segment.stat().st_ctime > _MIN_AGE_S

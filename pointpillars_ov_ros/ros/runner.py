@@ -20,14 +20,15 @@ from rclpy.node import Node
 from rclpy.signals import SignalHandlerOptions
 
 from pointpillars_ov_ros.config.errors import PointPillarsError
+from pointpillars_ov_ros.ros.dds import shared_memory_warning
 from pointpillars_ov_ros.ros.parameter_sources import unused_parameters
 from pointpillars_ov_ros.ros.ros_errors import ros_refusals, security_warning
 from pointpillars_ov_ros.ros.stop_signals import StopSignals
 
-_WAKE_S = 0.25
-"""The longest that the node's own end goes unnoticed; each time costs half a millisecond of CPU."""
+_WAKE_S = 1.0
+"""The longest that an end unnoticed by the executor takes to be seen; each time costs half a millisecond of CPU."""
 _PACKAGE = Path(__file__).parents[1]
-_HAND_OVER_S = 1.0
+_HAND_OVER_S = 0.5
 """Someone who listens and is slower than this goes without the last messages."""
 PACKAGE = __name__.partition(".")[0]
 
@@ -101,7 +102,7 @@ def run_node(create: Callable[[], Node], stop: StopSignals, arguments: list[str]
             rclpy.init(args=arguments, signal_handler_options=SignalHandlerOptions.NO)
             node = create()
         logs = RosHandler(node.get_logger())
-        if warning := security_warning():
+        for warning in filter(None, (security_warning(), shared_memory_warning())):
             node.get_logger().warning(warning)
         for sentence in unused_parameters(node, sys.argv if arguments is None else arguments):
             node.get_logger().warning(sentence)
@@ -112,8 +113,13 @@ def run_node(create: Callable[[], Node], stop: StopSignals, arguments: list[str]
         stop.start_finished(executor.wake)
         while not (stop.received or node.is_finished()):
             _spin_once(executor, node)
+        begin_s = time.monotonic()
         node.stop()
+        finished_s = time.monotonic()
         hand_over(node)
+        node.get_logger().info(
+            f"ended: {finished_s - begin_s:.2f} s to finish, {time.monotonic() - finished_s:.2f} s to hand over"
+        )
         return 0
     except PointPillarsError as error:
         if node is None:
@@ -126,13 +132,27 @@ def run_node(create: Callable[[], Node], stop: StopSignals, arguments: list[str]
     finally:
         if logs is not None:
             logs.close()
+        if executor is not None:
+            # What it was serving last is in use for as long as it is there.
+            executor.shutdown()
         if node is not None:
-            node.destroy_node()
-        # A lifecycle node's state machine goes with the last reference only, and with it the DDS participant: left to
-        # the end of the process it stays with its peers as a ghost for 20 s, and with the machine as 35 MB of /dev/shm.
-        node = executor = None
-        gc.collect()
+            _leave_dds(node)
         rclpy.try_shutdown()
+
+
+def _leave_dds(node: Node) -> None:
+    """Destroy the node, and with it the DDS participant of this process.
+
+    Left to the end of the process it stays with its peers as a ghost for 20 s, and with the machine as 35 MB of
+    /dev/shm. What else the node owns ends with the process: to free networks takes up to half a second.
+    """
+    node.destroy_node()
+    # It holds the node, too; rclpy frees it with the last reference to the node only.
+    machine = getattr(node, "_state_machine", None)
+    if machine is None:
+        gc.collect()
+    else:
+        machine.destroy_when_not_in_use()
 
 
 def _spin_once(executor: SingleThreadedExecutor, node: Node) -> None:

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import re
 import xml.etree.ElementTree as ElementTree
 from pathlib import Path
 
@@ -13,16 +14,20 @@ from ament_index_python.packages import get_package_share_directory
 from pointpillars_ov_ros.ros.dds import (
     PROFILE_VARIABLES,
     profile_line,
-    profile_path,
     set_profile,
+    shared_memory_size,
+    shared_memory_warning,
+    shipped_profiles,
     socket_buffer_size,
     transport_warning,
     with_profile,
 )
+from pointpillars_ov_ros.ros.runner import _HAND_OVER_S
 
 REPOSITORY = Path(__file__).resolve().parents[2]
-SHIPPED = profile_path(REPOSITORY)
 FIRST, SECOND = PROFILE_VARIABLES
+PROFILES = shipped_profiles(REPOSITORY)
+SHIPPED = Path(PROFILES[FIRST])
 ENOUGH = 4 * 1024 * 1024
 
 
@@ -55,33 +60,60 @@ def test_the_shipped_profile_uses_its_own_transports_only() -> None:
 
 
 def test_the_profile_is_installed() -> None:
-    installed = profile_path(Path(get_package_share_directory("pointpillars_ov_ros")))
-    assert installed.read_bytes() == SHIPPED.read_bytes()
+    installed = shipped_profiles(Path(get_package_share_directory("pointpillars_ov_ros")))
+    assert [Path(path).read_bytes() for path in installed.values()] == [
+        Path(path).read_bytes() for path in PROFILES.values()
+    ]
+
+
+def test_the_profiles_of_both_versions_differ_in_names_alone() -> None:
+    old, new = (Path(PROFILES[name]).read_text().split("<profiles")[1] for name in PROFILE_VARIABLES)
+    old = re.sub(r"\n *<!--.*?-->", "", old, flags=re.DOTALL)
+    assert old.replace("heartbeatPeriod", "heartbeat_period") == new
+
+
+@pytest.mark.parametrize("name", PROFILE_VARIABLES)
+def test_listeners_are_asked_for_acknowledgements_well_within_the_time_that_a_node_ends_in(name: str) -> None:
+    root = ElementTree.parse(PROFILES[name]).getroot()
+    (period,) = [each for each in root.iter() if each.tag.rpartition("}")[2].lower().startswith("heartbeat")]
+    ((unit, text),) = [(each.tag.rpartition("}")[2], each.text) for each in period]
+    assert unit == "nanosec" and 0 < int(text or "") <= 0.5e9 * _HAND_OVER_S
+
+
+@pytest.mark.parametrize(
+    ("distro", "name"), [("jazzy", SECOND), ("humble", SECOND), ("kilted", FIRST), ("lyrical", FIRST)]
+)
+def test_a_profile_of_the_other_version_is_said_with_the_right_one(distro: str, name: str, rmem_max: Path) -> None:
+    environment = {**dict.fromkeys(PROFILE_VARIABLES, PROFILES[name]), "ROS_DISTRO": distro}
+    warning = transport_warning(environment, rmem_max)
+    right = PROFILES[FIRST if name == SECOND else SECOND]
+    assert warning is not None and f"take config/{Path(right).name}" in warning and "\n" not in warning
+    assert transport_warning({**dict.fromkeys(PROFILE_VARIABLES, right), "ROS_DISTRO": distro}, rmem_max) is None
 
 
 @pytest.mark.parametrize(
     "environment", [{}, {FIRST: ""}, {SECOND: ""}, {FIRST: "", SECOND: ""}], ids=["unset", "first", "second", "both"]
 )
 def test_both_variables_are_set_where_none_or_an_empty_one_was(environment: dict[str, str]) -> None:
-    result = with_profile({"HOME": "/root", **environment}, SHIPPED)
-    assert result == {"HOME": "/root", FIRST: str(SHIPPED), SECOND: str(SHIPPED)}
+    result = with_profile({"HOME": "/root", **environment}, REPOSITORY)
+    assert result == {"HOME": "/root", **PROFILES}
 
 
 @pytest.mark.parametrize("name", PROFILE_VARIABLES)
 @pytest.mark.parametrize("other", [{}, {FIRST: "", SECOND: ""}], ids=["other unset", "other empty"])
 def test_the_users_profile_is_kept_and_serves_every_distribution(name: str, other: dict[str, str]) -> None:
-    result = with_profile({**other, name: "/home/me/own.xml"}, SHIPPED)
+    result = with_profile({**other, name: "/home/me/own.xml"}, REPOSITORY)
     assert [result[variable] for variable in PROFILE_VARIABLES] == ["/home/me/own.xml"] * 2
 
 
 def test_two_profiles_of_the_users_are_both_kept() -> None:
     own = {FIRST: "/home/me/jazzy.xml", SECOND: "/home/me/kilted.xml"}
-    assert with_profile(own, SHIPPED) == own
+    assert with_profile(own, REPOSITORY) == own
 
 
 def test_the_environment_given_is_not_changed() -> None:
     environment = {"HOME": "/root"}
-    with_profile(environment, SHIPPED)
+    with_profile(environment, REPOSITORY)
     assert environment == {"HOME": "/root"}
 
 
@@ -170,7 +202,7 @@ def test_a_process_sets_the_shipped_profile_for_itself_where_the_kernel_allows_i
     environment: dict[str, str] = {}
     set_profile(environment, rmem_max)
     assert sorted(environment) == sorted(PROFILE_VARIABLES)
-    assert all(Path(path).read_bytes() == SHIPPED.read_bytes() for path in environment.values())
+    assert all(Path(path).read_bytes() == Path(PROFILES[name]).read_bytes() for name, path in environment.items())
     own = {FIRST: str(SHIPPED)}
     set_profile(own, rmem_max)
     assert own[FIRST] == str(SHIPPED)
@@ -187,3 +219,46 @@ def test_a_process_sets_the_shipped_profile_for_itself_where_the_kernel_allows_i
 def test_the_line_to_export_names_the_variable_and_the_profile_in_use(distro: str) -> None:
     assert profile_line({"ROS_DISTRO": distro, FIRST: "/home/me/own.xml"}) == f"{FIRST}=/home/me/own.xml"
     assert Path(profile_line({"ROS_DISTRO": distro}).removeprefix(f"{FIRST}=")).is_file()
+
+
+@pytest.fixture
+def no_segment(tmp_path: Path) -> Path:
+    """Maps of a process that shares memory with nobody: a port's queue alone is no segment of its own."""
+    path = tmp_path / "maps"
+    path.write_text("7f-8f rw-s 0 0:1 2 /dev/shm/fastrtps_port7411\n9f-af r--p 0 0:1 3 /usr/lib/libfastrtps.so\n")
+    return path
+
+
+@pytest.mark.parametrize("name", PROFILE_VARIABLES)
+def test_shared_memory_that_was_not_there_is_said_with_the_cure(no_segment: Path, tmp_path: Path, name: str) -> None:
+    warning = shared_memory_warning({name: str(SHIPPED)}, no_segment, tmp_path)
+    assert warning is not None and "takes 34 MiB for each node" in warning and "\n" not in warning
+    assert "`--shm-size=512m`" in warning and "`pointpillars_ov clean_shm`" in warning and str(tmp_path) in warning
+
+
+@pytest.mark.parametrize("name", ["fastrtps_839889d6dd9d2f73", "fastdds_839889d6dd9d2f73"])
+def test_a_process_with_a_segment_has_shared_memory(no_segment: Path, tmp_path: Path, name: str) -> None:
+    with no_segment.open("a") as maps:
+        maps.write(f"7f04-7f05 rw-s 0 0:1 4 /dev/shm/{name}\n")
+    assert shared_memory_warning({FIRST: str(SHIPPED)}, no_segment, tmp_path) is None
+
+
+@pytest.mark.parametrize("environment", [{}, {FIRST: ""}, {"RMW_IMPLEMENTATION": "rmw_zenoh_cpp", FIRST: str(SHIPPED)}])
+def test_shared_memory_that_nobody_asks_for_is_not_missed(
+    environment: dict[str, str], no_segment: Path, tmp_path: Path
+) -> None:
+    assert shared_memory_warning(environment, no_segment, tmp_path) is None
+
+
+@pytest.mark.parametrize("text", [None, "<profiles>", "<profiles><segment_size>much</segment_size></profiles>"])
+def test_a_profile_that_says_nothing_of_shared_memory_is_no_reason_to_warn(
+    text: str | None, no_segment: Path, tmp_path: Path
+) -> None:
+    profile = tmp_path / "own.xml"
+    if text is not None:
+        profile.write_text(text)
+    assert shared_memory_warning({FIRST: str(profile)}, no_segment, tmp_path) is None
+
+
+def test_the_shipped_profile_asks_for_shared_memory() -> None:
+    assert shared_memory_size(SHIPPED) == 32 * 1024 * 1024

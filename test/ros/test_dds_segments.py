@@ -20,10 +20,10 @@ from pointpillars_ov_ros.ros.dds import remove_dead_segments
 NODE = "import rclpy, time; rclpy.init(); node = rclpy.create_node('victim'); print('up', flush=True); time.sleep(600)"
 
 
-@pytest.fixture
-def segment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Return a segment of 7 bytes with its lock, old enough."""
-    path = tmp_path / "fastrtps_0123456789abcdef"
+@pytest.fixture(params=["fastrtps", "fastdds"])
+def segment(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Return a segment of 7 bytes with its lock, old enough, of Fast DDS 2 or 3."""
+    path = tmp_path / f"{request.param}_0123456789abcdef"
     path.write_bytes(b"segment")
     (tmp_path / f"{path.name}_el").touch()
     monkeypatch.setattr(dds, "_MIN_AGE_S", -1.0)
@@ -61,7 +61,7 @@ def test_a_real_node_keeps_its_segment_until_it_is_killed(monkeypatch: pytest.Mo
     with subprocess.Popen([sys.executable, "-c", NODE], stdout=subprocess.PIPE) as node:
         assert node.stdout is not None and node.stdout.readline() == b"up\n"
         maps = Path(f"/proc/{node.pid}/maps").read_text()
-        own = {Path(path) for path in re.findall(r"/dev/shm/fastrtps_[0-9a-f]{16}$", maps, re.MULTILINE)}
+        own = {Path(path) for path in re.findall(r"/dev/shm/fast(?:rtps|dds)_[0-9a-f]{16}$", maps, re.MULTILINE)}
         own = {path for path in own if is_locked_by(path, node.pid)}
         assert own, "this node shares no memory: another middleware?"
         remove_dead_segments()

@@ -15,14 +15,13 @@ from pathlib import Path
 from types import TracebackType
 
 from pointpillars_ov_ros.cli.processes import NodeProcesses
-from pointpillars_ov_ros.ros.dds import PROFILE_VARIABLES
+from pointpillars_ov_ros.ros.dds import shipped_profiles
 from test.domains import own_domain
 from test.torture.account import Account, stamp_of
 from test.torture.journal import read_journal
 from test.torture.process_watch import Reading, look_at
 
 ROOT = Path(__file__).parents[2]
-PROFILE = ROOT / "config" / "fastdds_clouds.xml"
 _DOMAINS = range(215, 232)
 """Of the numbers whose ports Linux gives to nobody else, those that the tests leave."""
 DETECTOR, DIAGNOSTICS = "pointpillars_detector", "pointpillars_diagnostics"
@@ -42,7 +41,7 @@ class Arena:
             **os.environ,
             "ROS_DOMAIN_ID": self._stack.enter_context(own_domain()),
             "ROS_AUTOMATIC_DISCOVERY_RANGE": "LOCALHOST",
-            **dict.fromkeys(PROFILE_VARIABLES, str(PROFILE)),
+            **shipped_profiles(ROOT),
             "PYTHONPATH": os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")])),
             **(extra_environment or {}),
         }

@@ -33,7 +33,7 @@ from pointpillars_ov_ros.conversion.open_model import open_model
 from pointpillars_ov_ros.inference.pipeline.frames import Stage
 from pointpillars_ov_ros.inference.pipeline.scheduler import SCHEDULES
 from pointpillars_ov_ros.kitti.frames import can_crop, open_frames
-from pointpillars_ov_ros.ros.dds import profile_path, transport_warning, with_profile
+from pointpillars_ov_ros.ros.dds import transport_warning, with_profile
 
 _SILENCE_S = 120.0
 """Without any result for so long, something is wrong; loading and compiling take seconds."""
@@ -49,7 +49,7 @@ def run_demo(options: argparse.Namespace) -> int:
     frames = open_frames(options.data, options.frames)
     bundle = open_model(options.model, options.out / "bundle")
     share = Path(get_package_share_directory("pointpillars_ov_ros"))
-    os.environ.update(with_profile(os.environ, profile_path(share)))
+    os.environ.update(with_profile(os.environ, share))
     warning = transport_warning()
     if warning:
         print(f"warning: {warning}")
