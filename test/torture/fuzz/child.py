@@ -7,7 +7,6 @@ Whatever it finds is a line in a file of findings, and it goes on; where it dies
 
 from __future__ import annotations
 
-import argparse
 import hashlib
 import json
 import mmap
@@ -17,6 +16,7 @@ import resource
 import signal
 import struct
 import sys
+import tempfile
 import time
 import traceback
 import warnings
@@ -35,7 +35,7 @@ STATE = struct.Struct("<QQdI")
 """Inputs done, inputs begun, s of the processor, length of the present input, which follows."""
 
 
-_OURS = re.compile(rf"/{PACKAGE}/(core|inference|kitti|model|nodes|synthetic|tools)/|/fuzz/")
+_OURS = re.compile(rf"/{PACKAGE}/|/fuzz/")
 
 
 class Hang(BaseException):
@@ -70,26 +70,6 @@ class State:
         return done, begun, work_s, self._memory[STATE.size : STATE.size + length]
 
 
-def pure_modules() -> tuple[list[str], list[str]]:
-    """Give the modules to be watched for coverage, and those not to be: with kernels that Numba compiles."""
-    root = Path(__file__).parents[3] / PACKAGE
-    names: dict[bool, list[str]] = {False: [], True: []}
-    for path in sorted(root.rglob("*.py")):
-        name = ".".join(path.relative_to(root.parent).with_suffix("").parts).removesuffix(".__init__")
-        names["njit" in path.read_text(encoding="utf-8")].append(name)
-    return [
-        f"{PACKAGE}.{part}" for part in ("core", "inference", "kitti", "model", "nodes", "synthetic", "tools")
-    ], names[True]
-
-
-_STATUS = os.open("/proc/self/status", os.O_RDONLY)
-
-
-def most_memory() -> int:
-    """Give the most that ever was in use (bytes); `getrusage` would count that of the process that started this one."""
-    return int(os.pread(_STATUS, 4096, 0).partition(b"VmHWM:")[2].split()[0]) * 1024
-
-
 class Feeder:
     """Feeds a target and notes what it does that it must not."""
 
@@ -98,13 +78,15 @@ class Feeder:
         self._feed, self._state, self._findings = feed, state, findings
         lines = findings.read_text(encoding="utf-8").splitlines() if findings.exists() else []
         self._known = {(found["what"], found["where"]) for found in map(json.loads, lines)}
-        self._most, self._clock_s = most_memory(), time.process_time()
+        # Of this process, and kept open: it is read after every input.
+        self._status = os.open("/proc/self/status", os.O_RDONLY)
+        self._most, self._clock_s = self._most_memory(), time.process_time()
 
     def limit(self) -> None:
         """Take what is in use now for what is needed."""
         # OpenVINO, Numba and DDS reserve far more than they use.
         reserved = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[0]) * mmap.PAGESIZE
-        self._most = most_memory()
+        self._most = self._most_memory()
         resource.setrlimit(resource.RLIMIT_AS, (reserved + ADDRESSES, resource.RLIM_INFINITY))
         self._clock_s = time.process_time()
         signal.signal(signal.SIGPROF, self._on_alarm)
@@ -120,13 +102,17 @@ class Feeder:
             signal.setitimer(signal.ITIMER_PROF, 0)
             self._note(error, data)
         signal.setitimer(signal.ITIMER_PROF, 0)
-        most = most_memory()
+        most = self._most_memory()
         if most > self._most + GROWTH:
             self._note(MemoryError(f"one input took {(most - self._most) / 2**20:.0f} MB"), data)
         self._most = max(self._most, most)
         # All since the last one: what the fuzzer takes to make inputs up, too.
         before, self._clock_s = self._clock_s, time.process_time()
         self._state.end(self._clock_s - before)
+
+    def _most_memory(self) -> int:
+        """Return the most that ever was in use (bytes); `getrusage` would count that of the process before this one."""
+        return int(os.pread(self._status, 4096, 0).partition(b"VmHWM:")[2].split()[0]) * 1024
 
     def _on_alarm(self, *_ignored: Any) -> None:
         raise Hang(f"longer than {HANG_S:g} s of the processor")
@@ -145,45 +131,35 @@ class Feeder:
             file.write(json.dumps(entry) + "\n")
 
 
-def main() -> None:
-    """Feed the target that the arguments name until enough inputs were fed."""
-    parser = argparse.ArgumentParser()
-    parser.add_argument("target")
-    parser.add_argument("folder", type=Path)
-    parser.add_argument("inputs", type=int)
-    parser.add_argument("seed", type=int)
-    options = parser.parse_args()
+def feed_target(name: str, folder: Path, inputs: int, seed: int, log: Path) -> None:
+    """Feed the target `name` until enough inputs were fed; what is said goes to `log`. Ends the process."""
+    with log.open("wb") as file:
+        os.dup2(file.fileno(), sys.stdout.fileno())
+        os.dup2(file.fileno(), sys.stderr.fileno())
+    # So that what a child that dies has left goes with the folder.
+    os.environ["TMPDIR"] = tempfile.tempdir = str(folder)
     import atheris
-
-    watched, compiled = pure_modules()
-    with atheris.instrument_imports(include=watched, exclude=compiled):
-        from test.torture.fuzz.targets import TARGETS, run
     import numpy as np
 
-    target = TARGETS[options.target]
-    feeder = Feeder(lambda data: run(target, data), State(options.folder / "state"), options.folder / "findings.jsonl")
+    from test.torture.fuzz.nursery import TARGETS, run
+
+    target = TARGETS[name]
+    feeder = Feeder(lambda data: run(target, data), State(folder / "state"), folder / "findings.jsonl")
     warnings.simplefilter("error")
-    corpus = options.folder / "corpus"
+    corpus = folder / "corpus"
     corpus.mkdir(exist_ok=True)
-    for seed in target.seeds():
-        (corpus / hashlib.sha256(seed).hexdigest()[:16]).write_bytes(seed[:LONGEST])
-    # Before the limits: what Numba compiles, and what is imported late, is no finding.
-    for data in TARGETS["cloud_bytes"].seeds():
-        with suppress(Exception):
-            run(TARGETS["cloud_bytes"], data)
+    for start in target.seeds():
+        (corpus / hashlib.sha256(start).hexdigest()[:16]).write_bytes(start[:LONGEST])
+    # Before the limits: what this target alone imports late.
     for path in sorted(corpus.iterdir())[:8]:
         with suppress(Exception):
             run(target, path.read_bytes())
     feeder.limit()
     # Time and memory are limited here, not by the fuzzer, which would end at the first finding.
     flags = [
-        *(f"-runs={options.inputs}", f"-seed={options.seed}", f"-max_len={LONGEST}", "-len_control=10"),
-        *("-timeout=600", "-rss_limit_mb=0", f"-artifact_prefix={options.folder}/"),
+        *(f"-runs={inputs}", f"-seed={seed}", f"-max_len={LONGEST}", "-len_control=10"),
+        *("-timeout=600", "-rss_limit_mb=0", f"-artifact_prefix={folder}/"),
     ]
     with np.errstate(over="raise", invalid="raise", divide="raise"):
         atheris.Setup([sys.argv[0], *flags, str(corpus)], feeder)
         atheris.Fuzz()
-
-
-if __name__ == "__main__":
-    main()

@@ -5,16 +5,15 @@
 from __future__ import annotations
 
 import json
-import os
+import multiprocessing
 import re
-import subprocess
-import sys
 import time
 from dataclasses import dataclass, field
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any
 
-from test.torture.fuzz.child import State
+from test.torture.fuzz.child import State, feed_target
 
 STILL_S = 60.0
 """A child that finishes no input for so long hangs where Python cannot interrupt it; the first takes minutes."""
@@ -52,21 +51,17 @@ def fuzz(name: str, inputs: int, seed: int, folder: Path) -> Outcome:
     deaths: list[dict[str, Any]] = []
     while outcome.inputs < inputs and len(deaths) < _MOST_DEATHS:
         log = folder / "log"
-        with log.open("wb") as file:
-            command = [sys.executable, "-m", f"{__package__}.child", name, str(folder)]
-            command += [str(inputs - outcome.inputs), str(seed + len(deaths))]
-            # So that what a child that dies has left goes with the folder.
-            environment = {**os.environ, "TMPDIR": str(folder)}
-            child = subprocess.Popen(command, stdout=file, stderr=file, env=environment)
-            still = watch(child, state)
+        log.touch()
+        child = start_child(name, folder, inputs - outcome.inputs, seed + len(deaths), log)
+        still = watch(child, state)
         outcome.inputs, begun, outcome.work_s, data = state.read()
         found = _COVERAGE.findall(log.read_bytes())
         counts = [int(count) for _, count in found]
         if counts:
             outcome.coverage = (outcome.coverage[0] or counts[0], max(outcome.coverage[1], *counts))
-        if child.returncode == 0 and not still:
+        if child.exitcode == 0 and not still:
             break
-        what = "hang" if still else f"exit {child.returncode}"
+        what = "hang" if still else f"exit {child.exitcode}"
         words = log.read_text(encoding="utf-8", errors="replace").strip().splitlines() or [""]
         deaths.append(
             {"what": what, "where": "native code" if begun else "start", "says": words[-1][:300], "input": data.hex()}
@@ -78,19 +73,27 @@ def fuzz(name: str, inputs: int, seed: int, folder: Path) -> Outcome:
     return outcome
 
 
-def watch(child: subprocess.Popen[bytes], state: State) -> bool:
+def start_child(name: str, folder: Path, inputs: int, seed: int, log: Path) -> BaseProcess:
+    """Start a process that feeds a target, of the one that has everything loaded."""
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload([f"{__package__}.nursery"])
+    child = context.Process(target=feed_target, args=(name, folder, inputs, seed, log))
+    child.start()
+    return child
+
+
+def watch(child: BaseProcess, state: State) -> bool:
     """Wait until a child ends; give whether it had to be ended since it stood still."""
     first = before = state.read()[0]
     since = time.monotonic()
     while True:
-        try:
-            child.wait(0.1)
+        child.join(0.1)
+        if child.exitcode is not None:
             return False
-        except subprocess.TimeoutExpired:
-            done = state.read()[0]
+        done = state.read()[0]
         if done != before:
             before, since = done, time.monotonic()
         elif time.monotonic() - since > (STILL_S if done != first else _START_S):
             child.kill()
-            child.wait()
+            child.join()
             return True
