@@ -9,7 +9,7 @@ RUN := $(VENV)/bin/ros-run
 OPTIONS = $(if $(MODEL),--model "$(MODEL)") $(if $(DATA),--data "$(DATA)") $(ARGS)
 
 .DEFAULT_GOAL := help
-.PHONY: help env test test-gpu lint demo bench torture soak fuzz images docs clean
+.PHONY: help env test test-gpu lint demo bench torture soak fuzz mutations images docs clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 14
@@ -39,6 +39,9 @@ torture: env ## set up, then break what can be broken, and write the table (minu
 
 soak: env ## set up, then run for long, and look whether anything grows or drifts (MINUTES=30; ARGS=)
 	$(RUN) python -m test.torture.soak --minutes $(or $(MINUTES),30) $(if $(DATA),--data "$(DATA)") $(ARGS)
+
+mutations: env ## set up, then put known faults into a copy of the code, each to be caught by a test (minutes; ARGS= words)
+	$(RUN) python -m test.mutations $(ARGS)
 
 images: env ## set up, then draw the pictures of docs/ again (minutes)
 	docs/draw_images.sh
