@@ -16,7 +16,7 @@ _HEARD = ("detections", "timing", "diagnostics")
 
 @dataclass(frozen=True)
 class Account:
-    """Of one run. Nothing here is the detector's own word but `timings` and what is made of them."""
+    """Of one run. Nothing here is the detector's own word but `timings` and `counted`, which `complaints` checks."""
 
     sent: list[Stamp]
     """In the order of sending."""
@@ -58,6 +58,41 @@ class Account:
         """Give how many clouds the detector says, at last or up to a time, that no detections came of."""
         heard = [line for line in self.timings if until_ns is None or line["at_ns"] < until_ns]
         return sum(heard[-1][name] for name in AMISS) if heard else 0
+
+    def complaints(self) -> list[str]:
+        """Say where the detector's counters differ from what was sent and heard, run by run; also of those killed.
+
+        A frame's timing is heard or it is not, so what was completed, refused or failed is counted here exactly. Of a
+        cloud that was dropped or lost nothing is heard: those sent between the first and the last frame of a run must
+        be in the counters by then, and no more than were sent until that was heard.
+        """
+        found, detected = [], set(self.answered)
+        for number, run in enumerate(dict.fromkeys(line["run"] for line in self.timings)):
+            lines = [line for line in self.timings if line["run"] == run]
+            more = {name: lines[-1][name] - lines[0][name] for name in COUNTERS}
+            errors = sum(bool(line["error"]) for line in lines[1:])
+            completed = len(lines) - 1 - errors
+            if more["completed"] != completed:
+                found.append(f"run {number}: {completed} frames heard of, {more['completed']} counted as completed")
+            if more["failed"] + more["refused"] != errors:
+                found.append(f"run {number}: {errors} refusals and failures heard of, others are counted")
+            silent = [line for line in lines if not line["error"] and stamp_of(line) not in detected]
+            if silent:
+                found.append(f"run {number}: {len(silent)} frames completed whose detections nobody heard")
+            found += self._unaccounted(number, lines, more["dropped"] + more["lost"])
+        return found
+
+    def _unaccounted(self, number: int, lines: list[dict[str, Any]], counted: int) -> list[str]:
+        """Compare the clouds of one run of which nothing was heard with those `counted` as dropped or lost."""
+        heard, first, last = {stamp_of(line) for line in lines}, stamp_of(lines[0]), stamp_of(lines[-1])
+        silent = [stamp for stamp in self.sent if first < stamp and stamp not in heard]
+        least = sum(stamp < last for stamp in silent)
+        most = sum(stamp[0] * 1_000_000_000 + stamp[1] <= lines[-1]["at_ns"] for stamp in silent)
+        if least <= counted <= most:
+            return []
+        return [
+            f"run {number}: of {least} to {most} clouds nothing was heard, {counted} are counted as dropped or lost"
+        ]
 
     def ages_ms(self, from_ns: int = 0, to_ns: int | None = None) -> list[float]:
         """Give from sending to arrival at the checker, of clouds sent in this time."""

@@ -93,9 +93,8 @@ class Arena:
         """
         self.start_sender([cloud], "2:600", "--reliable", *options, name=_PROBE)
         self.wait_until(self._is_connected, "what comes of a first cloud", 120.0)
-        process = self._others.pop(_PROBE)
-        process.terminate()
-        process.wait(30.0)
+        self.end(_PROBE)
+        del self._others[_PROBE]
 
     def _is_connected(self) -> bool:
         self.nodes.check()
@@ -123,6 +122,11 @@ class Arena:
         code = self._others[name].poll()
         assert not code, f"{name} ended with {code}: {(self.folder / f'{name}.log').read_text()[-2000:]}"
         return code == 0
+
+    def end(self, name: str) -> None:
+        """End a sender or checker."""
+        self._others[name].terminate()
+        self._others[name].wait(30.0)
 
     def trigger(self, service: str) -> str:
         """Call a std_srvs/Trigger service, and give what it answered; one that failed begins with "refused: "."""

@@ -12,15 +12,21 @@ from pathlib import Path
 import numpy as np
 
 from test.inference.toy_bundle import save_toy_bundle, toy_cloud
+from test.torture.account import Account, stamp_of
 from test.torture.arena import DETECTOR, Arena
+from test.torture.clouds import simulated_clouds
 from test.torture.scenario import Scenario, scenario
-from test.torture.stage import STREETS, TOY, real_clouds
+from test.torture.stage import STREETS, TOY, real_clouds, settle
 
 SCENARIOS: list[Scenario] = []
 _KILLS = 30
 
 
-@scenario(SCENARIOS, "kill -9 of the detector, 30 times, while 2 MB clouds come at 20 Hz", "each one after it is heard")
+@scenario(
+    SCENARIOS,
+    "kill -9 of the detector, 30 times, while 2 MB clouds come at 20 Hz",
+    "each one after it is heard, and its counters are right",
+)
 def killed_again_and_again(folder: Path, kills: int = _KILLS) -> str:
     with Arena(folder) as arena:
         model = save_toy_bundle(folder / "toy").folder
@@ -40,8 +46,61 @@ def killed_again_and_again(folder: Path, kills: int = _KILLS) -> str:
             )
             delays_s.append(time.monotonic() - begin_s)
             os.kill(arena.nodes.pid(DETECTOR), signal.SIGKILL)
+            arena.wait_for_code()
             arena.nodes.start(DETECTOR, parameters)
-        return f"detections again after {np.median(delays_s):.1f} s in the median, {max(delays_s):.1f} s at most"
+        account = arena.account()
+        complaints = account.disorder() + account.complaints()
+        assert not complaints, complaints[0]
+        runs = len({line["run"] for line in account.timings})
+        return (
+            f"detections again after {np.median(delays_s):.1f} s in the median, {max(delays_s):.1f} s at most; "
+            f"the clouds of {runs} runs are accounted for"
+        )
+
+
+@scenario(
+    SCENARIOS,
+    "~/reload of the bundled network, 5 times, while more clouds come than it can do",
+    "nothing is refused or failed, every cloud is accounted for, and the same cloud has the same detections",
+)
+def reloaded_under_load(folder: Path, times: int = 5, rate_hz: float = 40.0) -> str:
+    with Arena(folder) as arena:
+        clouds = simulated_clouds(folder, 4)
+        arena.start_checker()
+        arena.nodes.start(DETECTOR, {"cache_dir": str(folder / "cache"), "parity_check": False})
+        arena.connect(clouds[0])
+        arena.start_sender(clouds, f"{rate_hz:g}:600", name="sender")
+        seen = []
+        for number in range(times + 1):
+            before = len(arena.account().detections)
+            arena.wait_until(
+                lambda before=before: len(arena.account().detections) > before + 12,
+                f"detections after {number} reloads",
+            )
+            seen.append(scores_by_cloud(arena.account(), len(clouds), before))
+            if number < times:
+                answer = arena.trigger("/pointpillars_detector/reload")
+                assert not answer.startswith("refused"), answer
+        arena.end("sender")
+        settle(arena)
+        account = arena.account()
+        complaints = account.disorder() + account.complaints()
+        assert not complaints, complaints[0]
+        assert not any(line["error"] for line in account.timings), "clouds were refused, or failed"
+        for found in seen[1:]:
+            for cloud in found.keys() & seen[0].keys():
+                assert found[cloud] <= seen[0][cloud], f"cloud {cloud} has other detections after a reload"
+        sent, detected = len(account.sent), len(account.detections)
+        return f"{sent} sent, {detected} detected, the others counted; the same detections after {times} reloads"
+
+
+def scores_by_cloud(account: Account, clouds: int, begin: int) -> dict[int, set[tuple[float, ...]]]:
+    """Return the scores that were published for each of the clouds, from the detections `begin` on."""
+    number_of = {stamp: index % clouds for index, stamp in enumerate(account.sent)}
+    found: dict[int, set[tuple[float, ...]]] = {}
+    for line in account.detections[begin:]:
+        found.setdefault(number_of[stamp_of(line)], set()).add(tuple(line["scores"]))
+    return found
 
 
 @scenario(

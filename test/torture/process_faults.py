@@ -41,7 +41,8 @@ def detector_stopped(folder: Path, pause_s: float = 5.0, after_s: float = 5.0) -
         arena.wait_until(lambda: arena.has_ended("sender"), "the end of sending")
         settle(arena)
         account = arena.account()
-        assert not account.disorder(), account.disorder()[0]
+        complaints = account.disorder() + account.complaints()
+        assert not complaints, complaints[0]
         answered = set(account.answered)
         stopped = [stamp for stamp in account.sent if stopped_ns < _ns(stamp) < continued_ns]
         late = [stamp for stamp in stopped if stamp in answered]

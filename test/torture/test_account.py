@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from pointpillars_ov_ros.ros.timing_message import COUNTERS
 from test.torture.account import Account
 from test.torture.journal import Journal, read_journal
 
@@ -40,6 +41,64 @@ def test_clouds_without_detections_are_known_and_those_the_detector_counts() -> 
     assert account.missing() == set(SENT[1:])
     assert account.counted() == 7
     assert account.counted(timings[0]["at_ns"]) == 0
+
+
+def timing(stamp: tuple[int, int], run: int = 1, error: str = "", **counters: int) -> dict[str, Any]:
+    (line,) = detections(stamp)
+    return {**line, "run": run, "error": error, **dict.fromkeys(COUNTERS, 0), **counters}
+
+
+FIVE = [(100 + number, 0) for number in range(5)]
+
+
+def run_of_five(**changes: int) -> list[dict[str, Any]]:
+    """Return the timings of five clouds: the second was dropped, the fourth refused, of the last nothing is known."""
+    last = {"completed": 2, "refused": 1, "dropped": 1, **changes}
+    return [
+        timing(FIVE[0], completed=1),
+        timing(FIVE[2], completed=2, dropped=1),
+        timing(FIVE[3], error="cloud refused", **last),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("changes", "complaint"),
+    [
+        ({}, None),
+        ({"completed": 3}, "run 0: 1 frames heard of, 2 counted as completed"),
+        ({"refused": 0}, "run 0: 1 refusals and failures heard of, others are counted"),
+        ({"dropped": 0}, "run 0: of 1 to 1 clouds nothing was heard, 0 are counted as dropped or lost"),
+        ({"lost": 1}, "run 0: of 1 to 1 clouds nothing was heard, 2 are counted as dropped or lost"),
+    ],
+    ids=["right", "completed", "refused", "forgotten", "too many"],
+)
+def test_the_counters_of_the_detector_are_compared_with_what_was_heard(
+    changes: dict[str, int], complaint: str | None
+) -> None:
+    account = Account(FIVE, detections(FIVE[0], FIVE[2]), run_of_five(**changes), [])
+    assert account.complaints() == ([] if complaint is None else [complaint])
+
+
+def test_clouds_displaced_by_one_that_is_not_finished_may_be_counted_already() -> None:
+    timings = run_of_five(dropped=2)
+    timings[-1]["at_ns"] += 2_000_000_000
+    assert Account(FIVE, detections(FIVE[0], FIVE[2]), timings, []).complaints() == []
+
+
+def test_a_frame_without_its_detections_is_found() -> None:
+    account = Account(FIVE, detections(FIVE[0]), run_of_five(), [])
+    assert account.complaints() == ["run 0: 1 frames completed whose detections nobody heard"]
+
+
+def test_each_run_of_a_detector_that_was_killed_is_judged_by_itself() -> None:
+    """What was sent while there was none is counted by nobody."""
+    later = [timing((200, 0), run=2, completed=1), timing((203, 0), run=2, completed=2, dropped=1, lost=1)]
+    sent = [*FIVE, (150, 0), *((200 + number, 0) for number in range(4))]
+    heard = detections(FIVE[0], FIVE[2], (200, 0), (203, 0))
+    assert Account(sent, heard, [*run_of_five(), *later], []).complaints() == []
+    later[-1]["lost"] = 0
+    (complaint,) = Account(sent, heard, [*run_of_five(), *later], []).complaints()
+    assert complaint.startswith("run 1: of 2 to 2 clouds")
 
 
 def test_ages_are_from_sending_to_hearing() -> None:

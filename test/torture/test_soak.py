@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from pointpillars_ov_ros.ros.timing_message import AMISS
 from test.torture.account import Account
 from test.torture.arena import DETECTOR
 from test.torture.process_watch import Reading
@@ -28,9 +29,10 @@ def made_up(
         sent.append((at_s, 0))
         age_ms = 80 * (1 + (slower - 1) * done)
         detections.append({"stamp": [at_s, 0], "at_ns": at_s * 1_000_000_000 + round(age_ms * 1e6)})
-    counts: dict[str, Any] = dict.fromkeys(("dropped", "refused", "failed", "lost"), 0)
-    timings = [{"stamp": line["stamp"], "at_ns": line["at_ns"], **counts} for line in detections]
-    return Account(sent, detections[: len(detections) - nowhere], timings, []), samples
+    detections = detections[: len(detections) - nowhere]
+    counts: dict[str, Any] = {"run": 1, "error": "", **dict.fromkeys(AMISS, 0)}
+    timings = [{**line, **counts, "received": count, "completed": count} for count, line in enumerate(detections)]
+    return Account(sent, detections, timings, []), samples
 
 
 def judge(**grows: float) -> Findings:
@@ -52,6 +54,13 @@ def test_a_run_in_which_nothing_grows_is_as_it_must_be() -> None:
 )
 def test_what_grows_is_named(grows: dict[str, float], complaint: str) -> None:
     assert judge(**grows).complaints() == [complaint]
+
+
+def test_a_run_of_a_few_minutes_is_not_judged_by_growth_and_drift(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(globals(), "MINUTES", 6)
+    findings = judge(slower=1.5, growth_mb=2.0)
+    assert findings.drift > 0.1 and findings.complaints() == []
+    assert judge(nowhere=1).complaints() == ["181 clouds sent, 180 with detections, 0 counted otherwise"]
 
 
 def test_a_machine_that_gets_slower_is_no_drift_of_ours() -> None:
