@@ -27,6 +27,23 @@ def test_a_node_does_not_wait_for_the_model_converter_which_others_may_load_late
     assert said[1] == "convert_model"
 
 
+KERNELS = """
+import sys
+import numpy as np
+from pointpillars_ov_ros.nodes.entry import import_openvino_alone
+import_openvino_alone()
+import pointpillars_ov_ros.nodes.detector.node
+from pointpillars_ov_ros.clouds.points import clean_points
+clean_points(np.zeros((3, 4), np.float32), 1.0)
+print([name for name in ("coverage", "scipy.linalg") if sys.modules.get(name)])
+"""
+
+
+def test_a_node_does_not_wait_for_what_no_kernel_needs() -> None:
+    done = subprocess.run([sys.executable, "-c", KERNELS], capture_output=True, text=True)
+    assert done.stdout == "[]\n", done.stderr
+
+
 STARTS = """
 import sys
 from pointpillars_ov_ros.nodes import entry
