@@ -152,7 +152,7 @@ MUTATIONS = (
         "inference/device/devices.py",
         'key=lambda name: name == "CPU"',
         'key=lambda name: name != "CPU"',
-        "inference/device/test_devices.py::test_a_meta_device_alone_means_all_there_are_with_the_cpu_last",
+        "inference/device/test_devices.py::test_of_all_that_a_machine_has_the_cpu_comes_last_and_what_is_no_device_by_itself_is_left_out",
     ),
     Mutation(
         "the fallback of a mismatch keeps the rewritten network",

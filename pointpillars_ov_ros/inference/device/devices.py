@@ -78,7 +78,7 @@ def fit_device(text: str, field: str) -> tuple[str, str]:
         return str(device), ""
     if not device.members:
         # AUTO does this by itself; the others would fail.
-        return str(device if device.meta == "AUTO" else replace(device, members=_all_of(available))), ""
+        return str(device if device.meta == "AUTO" else replace(device, members=all_of(available))), ""
     absent = [member for member in device.members if not (_is_excluded(member) or _is_among(_name(member), available))]
     if not absent:
         return str(device), ""
@@ -105,7 +105,7 @@ def is_cpu_alone(text: str) -> bool:
     return [name for name in plugins if name not in (*_LISTING, _BATCH)] == ["CPU"]
 
 
-def _all_of(available: Sequence[str]) -> tuple[str, ...]:
+def all_of(available: Sequence[str]) -> tuple[str, ...]:
     """Return what there is, the CPU last: lists begin with what is preferred."""
     names = [name for name in available if not name.startswith(_NOT_BY_ITSELF)]
     return tuple(sorted(names, key=lambda name: name == "CPU"))

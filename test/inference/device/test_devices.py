@@ -11,6 +11,7 @@ from pointpillars_ov_ros.config.errors import ConfigError, InferenceError
 from pointpillars_ov_ros.config.runtime_config import RuntimeConfig
 from pointpillars_ov_ros.inference.device.devices import (
     DeviceString,
+    all_of,
     fit_device,
     fit_to_machine,
     is_cpu_alone,
@@ -102,6 +103,23 @@ def test_where_nothing_is_left_it_is_one_sentence(text: str) -> None:
 def test_a_meta_device_alone_means_all_there_are_with_the_cpu_last(meta: str) -> None:
     device, warning = fit_device(meta, "rpn_device")
     assert device.startswith(f"{meta}:") and device.endswith("CPU") and not warning
+
+
+@pytest.mark.parametrize(
+    ("available", "members"),
+    [
+        (["CPU"], ("CPU",)),
+        (["CPU", "GPU"], ("GPU", "CPU")),
+        (["CPU", "GPU.0", "GPU.1"], ("GPU.0", "GPU.1", "CPU")),
+        (["CPU", "GPU", "NPU"], ("GPU", "CPU")),
+    ],
+    ids=str,
+)
+def test_of_all_that_a_machine_has_the_cpu_comes_last_and_what_is_no_device_by_itself_is_left_out(
+    available: list[str], members: tuple[str, ...]
+) -> None:
+    """Of any machine: this one may have a CPU alone."""
+    assert all_of(available) == members
 
 
 def test_a_warning_of_both_networks_is_one() -> None:
