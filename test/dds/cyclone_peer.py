@@ -24,7 +24,7 @@ from cyclonedds.sub import DataReader
 from cyclonedds.topic import Topic
 from cyclonedds.util import duration
 
-PATIENCE_S = 60.0
+PATIENCE_S = 180.0
 RELIABLE = Qos(
     Policy.Reliability.Reliable(duration(seconds=10)),
     Policy.History.KeepLast(10),

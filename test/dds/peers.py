@@ -31,7 +31,7 @@ from pointpillars_ov_ros.ros import qos
 from pointpillars_ov_ros.ros.kitti_messages import FIELDS
 from pointpillars_ov_ros.ros.timing_message import FrameTiming, from_message
 
-PATIENCE_S = 60.0
+PATIENCE_S = 180.0
 """How long a condition may take; reached only by what is broken."""
 
 

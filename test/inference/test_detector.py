@@ -21,7 +21,7 @@ from test.inference.fake_slot import PATIENCE_S, Received
 from test.inference.toy_bundle import save_toy_bundle, toy_cloud
 
 RUNTIME = RuntimeConfig(encoder=EncoderChoice.OPENVINO, drop_policy=DropPolicy.REPLAY, inference_timeout=0.0)
-LONG_S = 6 * PATIENCE_S
+LONG_S = 3 * PATIENCE_S
 
 
 class Detecting:

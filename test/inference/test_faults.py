@@ -33,7 +33,7 @@ RUNTIME = RuntimeConfig(
     drop_policy=DropPolicy.REPLAY,
 )
 CLOUDS = 12
-LONG_S = 6 * PATIENCE_S
+LONG_S = 3 * PATIENCE_S
 
 
 Bundles = dict[Weakness, ModelBundle]

@@ -92,7 +92,7 @@ class Arena:
         Each two sides find each other in their own time, and of what is published before that nobody hears.
         """
         self.start_sender([cloud], "2:600", "--reliable", *options, name=_PROBE)
-        self.wait_until(self._is_connected, "what comes of a first cloud", 120.0)
+        self.wait_until(self._is_connected, "what comes of a first cloud", 300.0)
         self.end(_PROBE)
         del self._others[_PROBE]
 
@@ -161,7 +161,7 @@ class Arena:
         """Give what a node has said so far."""
         return (self.folder / f"{node}.log").read_text(errors="replace")
 
-    def wait_until(self, condition: Callable[[], bool], what: str, patience_s: float = 60.0) -> None:
+    def wait_until(self, condition: Callable[[], bool], what: str, patience_s: float = 180.0) -> None:
         """Wait; AssertionError names `what` was waited for in vain."""
         deadline_s = time.monotonic() + patience_s
         while not condition():

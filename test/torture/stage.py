@@ -76,7 +76,7 @@ def settle(arena: Arena) -> None:
     arena.wait_until(is_settled, "the result of the last cloud")
 
 
-def wait_for_level(arena: Arena, task: str, level: int, begin: str, patience_s: float = 60.0) -> str:
+def wait_for_level(arena: Arena, task: str, level: int, begin: str, patience_s: float = 180.0) -> str:
     """Wait until diagnostics say so last; give the message."""
 
     def said() -> str:

@@ -26,7 +26,7 @@ FRAMES = 4
 
 def run_tool(*arguments: str, folder: Path | None = None) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "pointpillars_ov_ros.cli.main", *arguments]
-    return subprocess.run(command, capture_output=True, text=True, timeout=120, env=os.environ, cwd=folder)
+    return subprocess.run(command, capture_output=True, text=True, timeout=300, env=os.environ, cwd=folder)
 
 
 @needs_shared_data

@@ -103,7 +103,7 @@ def test_the_page_draws_every_request_in_a_browser(study: str, toy: Path, tmp_pa
     assert timeline(study, *flags) == 0
     assert "http" not in page.read_text().replace("http://www.w3.org/2000/svg", "")
     command = [str(CHROMIUM), *CHROMIUM_FLAGS, f"--user-data-dir={tmp_path / 'profile'}", "--dump-dom", page.as_uri()]
-    drawn = subprocess.run(command, capture_output=True, text=True, timeout=120, check=True).stdout
+    drawn = subprocess.run(command, capture_output=True, text=True, timeout=300, check=True).stdout
     body = drawn[drawn.index("</script>") :] + drawn[: drawn.index("<script>")]
     if study == "auto-switch":
         assert body.count("<circle") == 9

@@ -18,7 +18,7 @@ from pointpillars_ov_ros.model.ports import Ports, first_line, pfe_ports, read_m
 from test.builders import tiny_config
 from test.inference.toy_models import save_doubler, save_reshaper
 
-PATIENCE_S = 30.0
+PATIENCE_S = 180.0
 DOUBLER = Ports({"in": (1, 4)}, {"out": (1, 4)})
 RESHAPER = Ports({"in": (2,)}, {"out": (1,)})
 

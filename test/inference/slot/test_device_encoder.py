@@ -24,7 +24,7 @@ from pointpillars_ov_ros.model.ports import pfe_ports
 from test.builders import Points, grouped, random_cloud, tiny_config
 from test.inference.toy_models import save_toy_pfe
 
-PATIENCE_S = 30.0
+PATIENCE_S = 180.0
 CONFIG = tiny_config()
 PILLARS = CONFIG.grid.max_pillars
 

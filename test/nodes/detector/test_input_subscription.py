@@ -18,7 +18,7 @@ from pointpillars_ov_ros.nodes.detector.input import CloudSubscription
 from pointpillars_ov_ros.ros import qos
 from pointpillars_ov_ros.ros.settings import InputReliability
 
-PATIENCE_S = 20.0
+PATIENCE_S = 180.0
 LIVE, REPLAY = (qos.cloud_input(policy, InputReliability.AUTO, 0) for policy in DropPolicy)
 both_ways = pytest.mark.parametrize(("before", "after"), [(LIVE, REPLAY), (REPLAY, LIVE)], ids=["replay", "live"])
 

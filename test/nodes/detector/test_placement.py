@@ -20,7 +20,7 @@ from pointpillars_ov_ros.inference.pipeline.frames import StageTimes
 from pointpillars_ov_ros.nodes.detector.placement import IncomingCloud, Place, TransformQueue
 from pointpillars_ov_ros.ros import qos
 
-PATIENCE_S = 60.0
+PATIENCE_S = 180.0
 FOREVER_MS = 60_000
 NOTHING = "no transform from {!r} to 'odom' at {}.000 s:"
 
