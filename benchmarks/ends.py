@@ -10,13 +10,14 @@ from __future__ import annotations
 import argparse
 import copy
 import os
+import re
 import signal
 import statistics
 import tempfile
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import rclpy
@@ -40,6 +41,7 @@ from pointpillars_ov_ros.synthetic.drive import Drive
 DETECTOR = "pointpillars_detector"
 RATE_HZ = 20.0
 _FRAMES_BEFORE = 5
+_ENDED = re.compile(r"ended: ([0-9.]+) s to finish, ([0-9.]+) s to hand over")
 _PATIENCE_S = 120.0
 
 
@@ -74,8 +76,23 @@ class Sender(Node):
         self.timing = from_message(message)
 
 
-def end_once(folder: Path, mode: Mode, clouds: Sequence[FloatArray], *, listens: bool) -> tuple[float, int, int]:
-    """Return the time from SIGTERM to the end of the process (s), frames finished in it, and detections not heard."""
+class End(NamedTuple):
+    """One end of a detector."""
+
+    took_s: float
+    """From SIGTERM to the end of the process."""
+    finish_s: float
+    """Of that, to finish the frames in flight, as the node says."""
+    hand_over_s: float
+    """Of that, to wait for those who listen."""
+    finished: int
+    """Frames that were finished after the signal."""
+    missing: int
+    """Detections that were published, and not heard."""
+
+
+def end_once(folder: Path, mode: Mode, clouds: Sequence[FloatArray], *, listens: bool) -> End:
+    """End a detector that has frames in flight."""
     parameters = {"model_dir": str(shipped_model()), "cache_dir": str(folder / "cache"), "parity_check": False}
     sender, executor = Sender(clouds, listens=listens), SingleThreadedExecutor()
     executor.add_node(sender)
@@ -97,7 +114,8 @@ def end_once(folder: Path, mode: Mode, clouds: Sequence[FloatArray], *, listens:
             for _ in range(20):
                 executor.spin_once(timeout_sec=0.01)
             missing = sender.timing.completed - sender.answered if listens else 0
-            return took_s, sender.timing.completed - before, missing
+            said = _ENDED.findall((folder / "logs" / f"{DETECTOR}.log").read_text())
+            return End(took_s, *map(float, said[-1]), sender.timing.completed - before, missing)
     finally:
         executor.shutdown()
         sender.destroy_node()
@@ -116,10 +134,12 @@ def main() -> None:
             ends = [
                 end_once(Path(folder), mode, clouds, listens=not options.nobody_listens) for _ in range(options.times)
             ]
-            took_s, finished, missing = zip(*ends, strict=True)
+            took_s, finish_s, hand_over_s, finished, missing = zip(*ends, strict=True)
+            median = statistics.median
             print(
-                f"{mode.value}: {statistics.median(took_s):.2f} s in the median, {max(took_s):.2f} at most; frames "
-                f"finished after the signal {np.mean(finished):.1f} in the mean; detections not heard: {sum(missing)}",
+                f"{mode.value}: {median(took_s):.2f} s in the median, {max(took_s):.2f} at most, of which "
+                f"{median(finish_s):.2f} to finish {np.mean(finished):.1f} frames in flight, and {median(hand_over_s):.2f} "
+                f"(at most {max(hand_over_s):.2f}) for those who listen; detections not heard: {sum(missing)}",
                 flush=True,
             )
     rclpy.try_shutdown()

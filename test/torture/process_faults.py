@@ -20,7 +20,7 @@ SCENARIOS: list[Scenario] = []
 _OK = 0
 _MODES = ("latency", "balanced", "throughput")
 _GROWTH_MB = 60.0
-_MOST_END_S = 2.0
+_MOST_END_S = 1.0
 
 
 @scenario(
@@ -102,7 +102,7 @@ def _is_complete(arena: Arena) -> bool:
 @scenario(
     SCENARIOS,
     "SIGTERM with frames in flight, in each mode",
-    "what is finished is published, code 0, within 2 s",
+    "what is finished is published, code 0, within 1 s",
 )
 def ended_with_frames_in_flight(folder: Path, times: int = 10, most_s: float = _MOST_END_S) -> str:
     found = {}
