@@ -138,8 +138,9 @@ def main() -> None:
             median = statistics.median
             print(
                 f"{mode.value}: {median(took_s):.2f} s in the median, {max(took_s):.2f} at most, of which "
-                f"{median(finish_s):.2f} to finish {np.mean(finished):.1f} frames in flight, and {median(hand_over_s):.2f} "
-                f"(at most {max(hand_over_s):.2f}) for those who listen; detections not heard: {sum(missing)}",
+                f"{median(finish_s):.2f} to finish {np.mean(finished):.1f} frames in flight, and "
+                f"{median(hand_over_s):.2f} (at most {max(hand_over_s):.2f}) for those who listen; "
+                f"detections not heard: {sum(missing)}",
                 flush=True,
             )
     rclpy.try_shutdown()
