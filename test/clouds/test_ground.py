@@ -74,6 +74,13 @@ def test_a_platform_over_the_ground_is_not_taken_for_it() -> None:
     assert find_ground(points) in (None, pytest.approx(-1.73, abs=0.05))
 
 
+@pytest.mark.parametrize("half_width", [7.0, 8.0])
+def test_a_platform_wider_than_the_ground_beside_it_is_not_taken_for_it(half_width: float) -> None:
+    points = plane(1.73)
+    points[np.abs(points[:, 1]) < half_width, 2] += 1.0
+    assert find_ground(points) is None
+
+
 RNG = np.random.default_rng(5)
 ODD = {
     "nothing": np.zeros((0, 4), np.float32),

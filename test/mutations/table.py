@@ -80,8 +80,8 @@ MUTATIONS = (
     Mutation(
         "the ground is as high above as it is below",
         "clouds/ground.py",
-        "return float(plane[2])",
-        "return float(-plane[2])",
+        "return None if plane is None else plane.z",
+        "return None if plane is None else -plane.z",
         "clouds/test_ground.py::test_a_plane_is_found_under_the_sensor_also_where_it_is_a_little_tilted",
     ),
     Mutation(
@@ -89,7 +89,7 @@ MUTATIONS = (
         "clouds/ground.py",
         "doubt > _MOST_DOUBT or np.mean(off < -2 * _THICKNESS) > _MOST_BELOW",
         "doubt > _MOST_DOUBT",
-        "clouds/test_ground.py::test_a_platform_over_the_ground_is_not_taken_for_it",
+        "clouds/test_ground.py::test_a_platform_wider_than_the_ground_beside_it_is_not_taken_for_it",
     ),
     Mutation(
         "old sweeps are joined",
