@@ -78,6 +78,14 @@ class OnMismatch(str, Enum):
     """Run the original graphs on CPU in f32, and report it."""
 
 
+class LevelChoice(str, Enum):
+    """Whether clouds are turned so that their ground lies where the network learned it."""
+
+    OFF = "off"
+    ESTIMATE = "estimate"
+    """The ground is found in the clouds, and slowly followed."""
+
+
 class SensorKind(str, Enum):
     """Make of the sensor, which determines the intensity field and its range."""
 
@@ -272,6 +280,12 @@ class RuntimeConfig:
         1.0, "Factor that brings the cloud's coordinates to metres, e.g. 0.001 for a driver that sends millimetres",
         low=1e-9, high=1e9,
     )  # fmt: skip
+
+    level: LevelChoice = setting(
+        LevelChoice.OFF,
+        "Level each cloud by the ground found in it (estimate), where no TF tells how the sensor is tilted; boxes come "
+        "out in the cloud's own frame",
+    )
 
     def __post_init__(self) -> None:
         """Check the bounds."""

@@ -139,6 +139,11 @@ class Detector:
         for _ in range(pending):
             yield self._wait_for(results)
 
+    def reset_level(self) -> None:
+        """Forget the ground that `level="estimate"` has followed so far: the next cloud is of another place."""
+        if self._engine.leveller is not None:
+            self._engine.leveller.reset()
+
     def close(self) -> None:
         """Finish what was handed over, and accept no more clouds."""
         self._pipeline.drain(CLOSE_TIMEOUT_S)

@@ -16,10 +16,12 @@ from itertools import pairwise
 import numpy as np
 import openvino as ov
 
+from pointpillars_ov_ros.clouds.level import Leveller
 from pointpillars_ov_ros.clouds.points import clean_points
+from pointpillars_ov_ros.clouds.transform import Transform
 from pointpillars_ov_ros.config.errors import InferenceError, OutputError, PointPillarsError
 from pointpillars_ov_ros.config.model_config import ModelConfig
-from pointpillars_ov_ros.config.runtime_config import Mode, RuntimeConfig
+from pointpillars_ov_ros.config.runtime_config import LevelChoice, Mode, RuntimeConfig
 from pointpillars_ov_ros.core.arrays import FloatArray
 from pointpillars_ov_ros.core.decode import override_thresholds
 from pointpillars_ov_ros.core.scatter import CanvasFormat
@@ -93,6 +95,11 @@ class Engine:
         cache.sign("" if self.rpn.was_cached or self.rpn.is_provisional else "RPN")
         self._bound = bound_slots(self.rpn, self._slot_bytes())
         self._pool = SlotPool(self._make_slot, self._warm_up, self._bound.at_once)
+        self.leveller = Leveller(config.sensor.height) if runtime.level is LevelChoice.ESTIMATE else None
+        """Of all its pipelines; whoever knows when clouds were taken, or that they are of another place, tells it."""
+        if self.leveller is not None:
+            # Compiled now, and not while the first cloud waits.
+            Transform.identity().move(self._points.copy())
         self._pipeline: Pipeline | None = None
         self._changing = threading.RLock()
         self._pool.slots_of(runtime.mode)
@@ -131,6 +138,8 @@ class Engine:
         with self._changing:
             runtime = self.runtime
             self._warn()
+            if self.leveller is not None:
+                self.leveller.reset()
             self._pipeline = Pipeline(
                 self._pool.slots_of(runtime.mode),
                 runtime.mode,
@@ -141,6 +150,7 @@ class Engine:
                 stuck_timeout_s=self.stuck_timeout_s,
                 on_event=on_event,
                 on_hung=self._on_hung,
+                leveller=self.leveller,
             )
             return self._pipeline
 

@@ -15,6 +15,7 @@ from pointpillars_ov_ros.config.errors import ConfigError
 from pointpillars_ov_ros.config.runtime_config import (
     DropPolicy,
     EncoderChoice,
+    LevelChoice,
     Mode,
     OnMismatch,
     PerformanceHint,
@@ -47,7 +48,17 @@ def test_the_defaults_are_within_their_own_bounds() -> None:
 
 
 def test_the_settings_that_are_choices_are_found() -> None:
-    choices = {Mode, DropPolicy, Precision, PerformanceHint, EncoderChoice, PfeShape, OnMismatch, SensorKind}
+    choices = {
+        Mode,
+        DropPolicy,
+        Precision,
+        PerformanceHint,
+        EncoderChoice,
+        PfeShape,
+        OnMismatch,
+        SensorKind,
+        LevelChoice,
+    }
     assert set(ENUMS.values()) == choices
 
 

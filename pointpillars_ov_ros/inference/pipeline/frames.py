@@ -14,6 +14,7 @@ from enum import Enum, IntEnum
 from queue import Empty, SimpleQueue
 from typing import Any, NamedTuple, Protocol
 
+from pointpillars_ov_ros.clouds.transform import Transform
 from pointpillars_ov_ros.config.runtime_config import DropPolicy
 from pointpillars_ov_ros.core.arrays import FloatArray
 from pointpillars_ov_ros.core.detections import Detections
@@ -214,6 +215,8 @@ class PendingCloud:
     pillars: int = 0
     slot: int = 0
     """Number of the slot that it is in."""
+    T_level_model: Transform | None = None
+    """What `points` were levelled by; None: they are as they came."""
 
 
 class CloudQueue:
@@ -263,7 +266,9 @@ class CloudQueue:
         with self._changed:
             return self._counts
 
-    def enqueue(self, points: FloatArray, token: Any, times: StageTimes) -> bool:
+    def enqueue(
+        self, points: FloatArray, token: Any, times: StageTimes, T_level_model: Transform | None = None
+    ) -> bool:
         """Put a cloud into the queue; False where the queue is closed.
 
         Live it displaces one that waits, and so it does where the queue is stuck; in replay it waits.
@@ -274,7 +279,9 @@ class CloudQueue:
             if self.is_closed:
                 return False
             self._drop_waiting()
-            self._waiting = PendingCloud(self._counts.submitted, token, points, times, len(points))
+            self._waiting = PendingCloud(
+                self._counts.submitted, token, points, times, len(points), T_level_model=T_level_model
+            )
             self._counts = self._counts.plus(submitted=1)
         return True
 

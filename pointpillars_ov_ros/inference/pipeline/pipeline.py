@@ -10,9 +10,11 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import partial
 from typing import Any, NamedTuple
 
+from pointpillars_ov_ros.clouds.level import Leveller, unlevel_boxes
 from pointpillars_ov_ros.config.errors import PointPillarsError, require
 from pointpillars_ov_ros.config.model_config import PostprocessConfig
 from pointpillars_ov_ros.config.runtime_config import DropPolicy, Mode
@@ -80,6 +82,7 @@ class Pipeline:
         close_timeout_s: float = CLOSE_TIMEOUT_S,
         on_event: Callable[[StageEvent], None] | None = None,
         on_hung: Callable[[list[Slot]], None] = lambda hung: None,
+        leveller: Leveller | None = None,
         clock: Clock | None = None,
     ) -> None:
         """Start the host thread. `slots` are as many as the mode has; `on_result` is called on that thread.
@@ -89,6 +92,7 @@ class Pipeline:
         `close_timeout_s`: what is still on a device so long after `close` is reported failed.
         `on_event` is called on the host thread when a stage of a frame begins or ends, and must not raise.
         `on_hung` is called there with the `hung_slots` after each change of them, and must not raise.
+        `leveller`: levels every cloud on the thread that submits it; boxes come out as without it.
         `clock`: simulated time; there is no thread then, and whoever made the pipeline calls `turn`.
         """
         require(stage_timeout_s is None or stage_timeout_s > 0, "stage_timeout_s", stage_timeout_s, "above 0")
@@ -100,7 +104,7 @@ class Pipeline:
         self._clock: Clock = MonotonicClock() if clock is None else clock
         self._queue = CloudQueue(policy, self._clock.now_ns)
         self._order = ResultOrder(self._queue, on_result)
-        self._on_event, self._on_hung = on_event, on_hung
+        self._on_event, self._on_hung, self._leveller = on_event, on_hung, leveller
         self._limits = Limits(
             stage_ns=None if stage_timeout_s is None else int(stage_timeout_s * 1e9),
             stuck_ns=int(stuck_timeout_s * 1e9),
@@ -152,10 +156,13 @@ class Pipeline:
         Policy replay: waits until there is room, so not to be called from `on_result`; live where it `is_stuck`.
         """
         if times is None:
-            times = StageTimes()
-            times.begin(Stage.CONVERT, self._clock.now_ns())
+            times = StageTimes.starting(Stage.CONVERT, self._clock.now_ns())
             times.end(Stage.CONVERT, self._clock.now_ns())
-        if not self._queue.enqueue(points, token, times):
+        T_level_model = None
+        if self._leveller is not None:
+            points, T_level_model = self._leveller.level(points)
+            times.end(Stage.CONVERT, self._clock.now_ns())
+        if not self._queue.enqueue(points, token, times, T_level_model):
             return False
         self._clock.call_soon(_look)
         return True
@@ -307,6 +314,8 @@ class Pipeline:
         elif job is HostJob.FINISH:
             self._begin(cloud, Stage.DECODE)
             detections = slot.decode(self.settings)
+            if cloud.T_level_model is not None:
+                detections = replace(detections, boxes=unlevel_boxes(detections.boxes, cloud.T_level_model))
             self._end(cloud, Stage.DECODE)
         return detections
 
