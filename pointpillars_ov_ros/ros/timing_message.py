@@ -74,6 +74,8 @@ class FrameTiming:
     """What the user should know of the devices; see `Engine.warnings`."""
     sensor: str = ""
     """What the user should know of the clouds: their intensity, where the ground is."""
+    level: str = ""
+    """`Leveller.status` where clouds are levelled; empty where they are not to be."""
 
     @property
     def is_failure(self) -> bool:

@@ -50,6 +50,7 @@ from pointpillars_ov_ros.nodes.detector.placement import CloudPlacement, Incomin
 from pointpillars_ov_ros.nodes.detector.sources import SourceWatch
 from pointpillars_ov_ros.ros import qos
 from pointpillars_ov_ros.ros.cloud_sources import find_publishers, publisher_names
+from pointpillars_ov_ros.ros.conversions import stamp_to_ns
 from pointpillars_ov_ros.ros.dds import profile_line, transport_warning
 from pointpillars_ov_ros.ros.parameters import declare_parameters, read_parameters
 from pointpillars_ov_ros.ros.ros_errors import ros_refusals
@@ -291,6 +292,8 @@ class DetectorNode(LifecycleNode):
         """Hand a cloud in the network's frame to the pipeline."""
         assert self._detector is not None
         cloud.times.end(Stage.CONVERT, time.monotonic_ns())
+        if self._detector.engine.leveller is not None:
+            self._detector.engine.leveller.note_stamp(stamp_to_ns(cloud.header))  # clouds/level.py
         self._watch.look_for_oddities(cloud.points, self._detector.engine.config)
         self._watch.look_at_ground(cloud.points, self._detector.engine.config.sensor.height)
         is_wanted_back = any(publisher.get_subscription_count() for publisher in self._outputs.parts)

@@ -192,6 +192,7 @@ class DetectorOutputs:
             parity=self._engine.parity.text,
             warnings="; ".join(self._engine.warnings),
             sensor=self.sensor,
+            level="" if self._engine.leveller is None else self._engine.leveller.status,
             pfe_device=self._settings["pfe"].get("EXECUTION_DEVICES", ""),
             rpn_device=self._settings["rpn"].get("EXECUTION_DEVICES", ""),
             pfe_precision=self._settings["pfe"].get("INFERENCE_PRECISION_HINT", ""),

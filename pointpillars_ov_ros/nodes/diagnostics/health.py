@@ -9,6 +9,7 @@ from functools import partial
 
 from diagnostic_msgs.msg import DiagnosticStatus, KeyValue
 
+from pointpillars_ov_ros.clouds.level import NOT_LEVELLED
 from pointpillars_ov_ros.config.errors import count_of
 from pointpillars_ov_ros.core.verdict import has_failed
 from pointpillars_ov_ros.nodes.diagnostics.events import DetectorEvents, EventKind
@@ -121,7 +122,11 @@ class DetectorHealth:
         if latest.sensor:
             status.level = WARN
             status.message += f", {latest.sensor}"
+        if latest.level.startswith(NOT_LEVELLED):
+            status.level = WARN
+            status.message += f", {latest.level}"
         status.values = [KeyValue(key="rate (Hz)", value=f"{rate:.3f}")]
+        status.values.append(KeyValue(key="level", value=latest.level or "off"))
         status.values += [KeyValue(key=name, value=str(getattr(latest, name))) for name in COUNTERS]
         status.values.append(KeyValue(key="last error", value=self._last_error))
         return status

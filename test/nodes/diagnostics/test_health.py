@@ -214,6 +214,22 @@ def test_it_says_what_to_do_against_losses_until_there_are_none(trouble: dict[st
     assert (clouds.level, "see" in clouds.message) == (OK, False)
 
 
+@pytest.mark.parametrize(
+    ("level", "shown", "status"),
+    [
+        ("", "off", OK),
+        ("levelled by +1.0 deg along x", "levelled by +1.0 deg along x", OK),
+        ("not levelled: no ground was found yet", "not levelled: no ground was found yet", WARN),
+    ],
+)
+def test_levelling_is_shown_and_a_warning_where_it_is_wanted_and_not_done(
+    level: str, shown: str, status: bytes
+) -> None:
+    clouds = report(filled(3, level=level), 100.4)["clouds"]
+    assert (values(clouds)["level"], clouds.level) == (shown, status)
+    assert ("not levelled" in clouds.message) == (status == WARN)
+
+
 def test_frames_that_failed_are_in_no_percentile_but_in_the_last_error() -> None:
     health = filled(3, total_ms=10.0)
     health.add(FrameTiming(error="cloud refused: data: 7 bytes", received=4, refused=1), 100.3)
