@@ -174,8 +174,13 @@ class DetectionPass:
 
     def _placed(self, now_ns: int | None) -> Iterator[tuple[FloatArray, int]]:
         """Yield points and number of the clouds whose place is known by now, or refuse them; None: of all."""
+        leveller = self._engine.leveller
         for pending, placed in self._placement.advance(now_ns):
+            if leveller is not None:
+                leveller.note_stamp(pending.message.stamp_ns)
             if pending.outcome is not None:
+                if leveller is not None and not isinstance(placed, str):
+                    leveller.look(placed.points)
                 continue
             if isinstance(placed, str):
                 pending.outcome = Outcome(pending.message.stamp_ns, 0, b"", placed)
@@ -201,6 +206,8 @@ class DetectionPass:
         if outcome is not None and outcome.stamp_ns != message.stamp_ns:
             raise DatasetError(f"cloud {pending.number} is another one than when {self._journal.path} was written")
         cloud_message = self._parse(pending)
+        # Clouds of an earlier run are passed by, unless later ones depend on them.
+        is_needed = self._placement.joins_clouds or self._engine.leveller is not None
         if pending.outcome is None:
             try:
                 cloud = self._reader.read(cloud_message)
@@ -210,11 +217,11 @@ class DetectionPass:
             self._tally.without_intensity += not cloud.has_intensity
             self._tally.too_bright += cloud.brightest > BRIGHT
             self._placement.add(pending, message.stamp_ns, pending.header, cloud.points)
-        elif cloud_message is not None and (self._reader.is_new(cloud_message) or self._placement.joins_clouds):
+        elif cloud_message is not None and (self._reader.is_new(cloud_message) or is_needed):
             # What is found out from it holds for those that are still to come, which it may be joined with, too.
             with suppress(CloudError):
                 points = self._reader.read(cloud_message).points
-                if self._placement.joins_clouds:
+                if is_needed:
                     self._placement.add(pending, message.stamp_ns, pending.header, points)
 
     def _parse(self, pending: PendingMessage) -> Any:

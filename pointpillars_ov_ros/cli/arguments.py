@@ -54,6 +54,17 @@ def add_precision_argument(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def add_level_argument(parser: argparse.ArgumentParser) -> None:
+    """Declare --level."""
+    parser.add_argument(
+        "--level",
+        choices=("off", "estimate"),
+        default="off",
+        help="estimate: turn clouds so that the ground found in them lies where the network learned it; boxes stay in "
+        "the cloud's frame (default: %(default)s)",
+    )
+
+
 def add_intensity_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare --intensity-field and --intensity-scale, for a tool that reads clouds from bags."""
     parser.add_argument(

@@ -12,6 +12,7 @@ from pointpillars_ov_ros.cli.arguments import (
     add_device_arguments,
     add_file_arguments,
     add_input_arguments,
+    add_level_argument,
     add_precision_arguments,
     positive,
 )
@@ -28,6 +29,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--frames", type=positive, default=0, metavar="N", help="take only the first N labelled frames")
     add_device_arguments(parser)
     add_precision_arguments(parser)
+    add_level_argument(parser)
     parser.add_argument(
         "--score-threshold", type=float, default=0.0, metavar="S", help="least score (default: the model's own)"
     )

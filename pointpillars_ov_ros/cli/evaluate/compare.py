@@ -168,7 +168,7 @@ def _score(
 ) -> Candidate:
     """Detect, and score by `rules`."""
     print(f"{path.name}, {precision}", flush=True)
-    asked = argparse.Namespace(**{**vars(options), "precision": precision, "no_image_filter": False})
+    asked = argparse.Namespace(**{**vars(options), "precision": precision, "level": "off", "no_image_filter": False})
     engine = Engine(bundle, runtime_of(asked))
     source = score_engine(engine, asked, labelled)
     metrics, levels = source.metrics, source.difficulties

@@ -7,7 +7,7 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -129,6 +129,7 @@ def runtime_of(options: argparse.Namespace) -> RuntimeConfig:
         **device_settings(options),
         "precision": options.precision,
         "encoder": options.encoder,
+        "level": options.level,
         "score_threshold": options.score_threshold,
         "drop_policy": DropPolicy.REPLAY.value,
     }
@@ -224,8 +225,15 @@ def labelled_frames(options: argparse.Namespace) -> list[Frame]:
 def _detect(engine: Engine, views: list[CameraView], crop: bool) -> list[Detections]:
     """Detect in every frame, in order."""
     found: list[Detections] = []
-    clouds = ((read_cloud(view, crop), view) for view in views)
-    for result in tqdm(detect_all(engine, clouds), total=len(views), unit="frame", desc="detecting"):
+
+    def clouds() -> Iterator[tuple[FloatArray, CameraView]]:
+        for view in views:
+            if engine.leveller is not None:
+                # Each frame is of another place.
+                engine.leveller.reset()
+            yield read_cloud(view, crop), view
+
+    for result in tqdm(detect_all(engine, clouds()), total=len(views), unit="frame", desc="detecting"):
         view: CameraView = result.token
         if result.error:
             raise InferenceError(f"frame {view.frame.name}: {result.error}")
