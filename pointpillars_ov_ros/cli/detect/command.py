@@ -10,6 +10,7 @@ from pathlib import Path
 from pointpillars_ov_ros.cli.arguments import (
     add_device_arguments,
     add_file_arguments,
+    add_level_argument,
     add_model_argument,
     add_selection_arguments,
     positive,
@@ -41,6 +42,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_selection_arguments(parser)
     parser.add_argument("--frames", type=positive, default=0, metavar="N", help="take only the first N clouds")
     parser.add_argument("--topic", metavar="NAME", help="topic of the clouds of a bag (default: the only one)")
+    add_level_argument(parser)
     add_file_arguments(parser)
     parser.add_argument(
         "--sensor-pose",

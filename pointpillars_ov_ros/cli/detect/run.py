@@ -112,6 +112,7 @@ def _say_if_slow() -> Iterator[None]:
 def _open_detector(options: argparse.Namespace, scratch: Path) -> Detector:
     settings = {"score_threshold": options.score_threshold, "device_properties": " ".join(options.set)}
     # On the CPU the networks are what they were tested as; other devices are checked first.
+    settings["level"] = options.level
     settings["parity_check"] = options.device != "CPU"
     with _say_if_slow():
         return Detector(
@@ -134,6 +135,8 @@ def _detect(options: argparse.Namespace, detector: Detector) -> Iterator[Detecte
             moved = points.copy()
             T_model_sensor.move(moved)
             waiting.append((cloud, points, moved))
+            if not cloud.follows:
+                detector.reset_level()
             yield moved
 
     for found in detector.stream(place()):

@@ -38,6 +38,8 @@ class NamedCloud(NamedTuple):
     """Labelled boxes (K, 7), where there are any."""
     notes: tuple[str, ...] = ()
     """How it was read, where that is new."""
+    follows: bool = False
+    """Whether it was taken soon after the one before, as the clouds of a bag are."""
 
 
 def check_inputs(options: argparse.Namespace) -> None:
@@ -100,7 +102,7 @@ def read_bag(path: Path, topic: str | None, reading: FileReading) -> Iterator[Na
                 continue
             notes = (reader.reading.sentence,) if reader.reading.sentence not in ("", said) else ()
             said = reader.reading.sentence
-            yield NamedCloud(name, points, None, notes)
+            yield NamedCloud(name, points, None, notes, follows=number > 0)
 
 
 def _is_bag_folder(path: Path) -> bool:
