@@ -15,7 +15,7 @@ from pointpillars_ov_ros.clouds.transform import Transform
 from pointpillars_ov_ros.inference.api import Detector
 from pointpillars_ov_ros.synthetic import Drive, SimulatedFrame
 
-FRAMES = 30
+FRAMES = 20
 SEEDS = (21,)
 
 
@@ -30,9 +30,9 @@ class Tally(NamedTuple):
 
 def rock(frame: SimulatedFrame, index: int) -> tuple[np.ndarray, np.ndarray]:
     """Return points and boxes of cars of a frame as a sensor sees them that is raised, pitches and rolls slowly."""
-    # As a car in waves of 5 s, seen at 10 Hz.
+    # A mount that looks up, on a car that rocks in 5 s, seen at 10 Hz.
     phase = 2.0 * math.pi * index / 50.0
-    pitch, roll = math.radians(2.5) * math.sin(phase), math.radians(2.0) * math.cos(1.3 * phase)
+    pitch, roll = math.radians(-2.0 - 1.5 * math.sin(phase)), math.radians(1.5 * math.cos(1.3 * phase))
     T_rocked_sensor = Transform.from_pose(0.0, 0.0, -0.15, roll, pitch, 0.0)
     points = frame.points.copy()
     T_rocked_sensor.move(points)
@@ -73,8 +73,8 @@ def test_more_is_found_of_a_rocking_drive_and_at_a_better_height(tallies: dict[s
     print(f"off {off.found} of {off.cars}, {np.abs(off.height_errors).mean():.3f} m", end="; ")
     print(f"estimate {on.found} of {on.cars}, {np.abs(on.height_errors).mean():.3f} m")
     assert on.cars == off.cars > 50
-    assert on.found >= off.found
-    assert np.abs(on.height_errors).mean() < 0.7 * np.abs(off.height_errors).mean()
+    assert on.found > off.found + 0.1 * on.cars
+    assert np.abs(on.height_errors).mean() < 0.9 * np.abs(off.height_errors).mean()
 
 
 def test_a_cloud_that_is_level_is_answered_as_without() -> None:
