@@ -42,6 +42,7 @@ COMMANDS = {
     "evaluate": Command("evaluate.command", "score detections as KITTI does: AP in 2D, BEV and 3D, and orientation"),
     "compare": Command("evaluate.compare_command", "put AP, latency and size of bundles and precisions side by side"),
     "train": Command("train", "train a network on simulated scenes or KITTI; leaves a checkpoint and a model bundle"),
+    "adapt": Command("adapt.command", "from unlabelled clouds of your own sensor to a model trained for it"),
     "simulate": Command(
         "simulate.command",
         "write frames of a simulated lidar in simulated streets, with ground truth, as a KITTI folder",

@@ -1,0 +1,103 @@
+# Copyright 2026 The pointpillars_ov_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""What `pointpillars_ov adapt` does once its arguments are known."""
+
+from __future__ import annotations
+
+import argparse
+import shutil
+import tempfile
+from itertools import count
+from pathlib import Path
+
+import numpy as np
+
+from pointpillars_ov_ros.cli.adapt.sensor_file import (
+    SENSOR_FILE,
+    check_sensor,
+    describe_sensor,
+    fit_intensity,
+    make_sensor,
+    write_sensor,
+)
+from pointpillars_ov_ros.cli.detect.sources import check_inputs, read_inputs
+from pointpillars_ov_ros.clouds.points import clean_points
+from pointpillars_ov_ros.clouds.sensor_estimate import SensorEstimate, estimate_sensor
+from pointpillars_ov_ros.config.errors import ConfigError, DatasetError, TrainingError
+from pointpillars_ov_ros.core.arrays import FloatArray
+from pointpillars_ov_ros.synthetic import Sensor, load_sensor
+
+MIN_CLOUDS = 5
+"""Of which a sensor is believed."""
+_REPOSITORY_WEIGHTS = Path(__file__).parents[3] / "models" / "streets.pth"
+
+
+def run_adapt(options: argparse.Namespace) -> int:
+    """Estimate, simulate, train, choose thresholds, compare; nothing stays of a run that fails."""
+    check_inputs(options)
+    if options.out.exists() and any(options.out.iterdir()):
+        raise ConfigError(f"--out {options.out}: there is something already; name a new folder")
+    weights = None if options.sensor_only else find_weights(options)
+    clouds = read_spread(options)
+    estimate = estimate_sensor(clouds)
+    sensor = choose_sensor(options, estimate)
+    source = f"{estimate.clouds} clouds of {', '.join(str(path) for path in options.inputs)}"
+    print(f"{source}\n" + "\n".join(describe_sensor(estimate, sensor)), flush=True)
+    options.out.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=f".{options.out.name}.", dir=options.out.parent) as scratch:
+        made = Path(scratch) / "made"
+        made.mkdir()
+        write_sensor(made / SENSOR_FILE, sensor, source)
+        if weights is not None:
+            from pointpillars_ov_ros.cli.adapt.fine_tune import fine_tune
+
+            fine_tune(options, weights, made, Path(scratch), clouds)
+        if options.out.exists():
+            options.out.rmdir()
+        shutil.move(made, options.out)
+    for path in sorted(options.out.iterdir()):
+        print(f"made     {path}")
+    return 0
+
+
+def read_spread(options: argparse.Namespace) -> list[FloatArray]:
+    """Read at most --clouds clouds, (N, 4) each, evenly spread over all; DatasetError where there are too few."""
+    kept: list[FloatArray] = []
+    stride, total = 1, 0
+    for number, cloud in zip(count(), read_inputs(options), strict=False):
+        total += 1
+        if number % stride:
+            continue
+        kept.append(clean_points(np.array(cloud.points, np.float32, order="C"), 1.0)[0])
+        if len(kept) == 2 * options.clouds:
+            kept, stride = kept[::2], 2 * stride
+    if total < MIN_CLOUDS:
+        raise DatasetError(
+            f"{', '.join(map(str, options.inputs))}: {total} clouds, and a sensor is told from {MIN_CLOUDS} or more of "
+            "a drive"
+        )
+    chosen = np.linspace(0, len(kept) - 1, min(len(kept), options.clouds)).round().astype(int)
+    return [kept[index] for index in chosen]
+
+
+def choose_sensor(options: argparse.Namespace, estimate: SensorEstimate) -> Sensor:
+    """Return the estimated sensor, or that of --sensor; ConfigError where clouds tell too little, or contradict it."""
+    if options.sensor is not None:
+        sensor = load_sensor(options.sensor)
+        check_sensor(sensor, estimate, options.sensor)
+    if estimate.troubles:
+        raise ConfigError(f"the sensor cannot be told: {'; '.join(estimate.troubles)}")
+    if options.sensor is not None:
+        return sensor
+    return fit_intensity(make_sensor(estimate, f"the sensor of {options.inputs[0].name}"), estimate)
+
+
+def find_weights(options: argparse.Namespace) -> Path:
+    """Return the checkpoint to begin with; TrainingError where there is none."""
+    path: Path = options.weights or _REPOSITORY_WEIGHTS
+    if not path.is_file():
+        raise TrainingError(
+            f"{path}: no such checkpoint; --from names the weights to begin with, which `pointpillars_ov train` leaves "
+            "as weights.pth and the repository has as models/streets.pth (a bundle holds none that can be trained on)"
+        )
+    return path
