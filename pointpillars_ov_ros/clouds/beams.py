@@ -114,7 +114,10 @@ def _find_heights(ranges: DoubleArray, z: DoubleArray) -> tuple[float, float, fl
     for row, height in enumerate(_HEIGHTS_M):
         counts[:] = 0
         count_elevations(ranges, z, float(height), _LOW_DEG, _HIGH_DEG, counts)
-        sharpness[row] = np.sum(counts[: bands * _BAND_BINS].reshape(bands, _BAND_BINS).astype(float) ** 2, axis=1)
+        count = counts.astype(float)
+        # With the product of neighbours it does not matter where in a bin, or between two, a peak lies.
+        pairs = count**2 + 2.0 * count * np.append(count[1:], 0.0)
+        sharpness[row] = pairs[: bands * _BAND_BINS].reshape(bands, _BAND_BINS).sum(axis=1)
     whole = sharpness.sum(axis=1)
     level = int(np.abs(_HEIGHTS_M).argmin())
     best = int(whole.argmax())

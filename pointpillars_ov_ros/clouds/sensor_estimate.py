@@ -124,7 +124,7 @@ def estimate_sensor(clouds: Sequence[FloatArray], rings: Sequence[IntArray] | No
     step = None if beams is None else _find_step(parts, beams)
     planes = [plane for plane in map(_fit_lane, parts) if plane]
     ground = _middle_plane(planes, len(parts))
-    returns = _count_returns(parts, beams, step, ground) if beams and step and ground else ()
+    returns = count_returns(parts, beams, step, ground) if beams and step and ground else ()
     reach = float(np.quantile(ranges, 0.995))
     spreads = np.std([tuple(plane) for plane in planes], axis=0) if ground else np.zeros(3)
     return SensorEstimate(
@@ -236,8 +236,8 @@ def _describe_intensity(values: FloatArray) -> IntensityEstimate:
     return IntensityEstimate(low, median, high, zeros, step)
 
 
-def _count_returns(
-    parts: Sequence[FloatArray], beams: Beams, step_deg: float, ground: GroundPlane
+def count_returns(
+    parts: Sequence[FloatArray], beams: Beams, step_deg: float, ground: GroundPlane, min_rays: int = _MIN_RAYS
 ) -> tuple[RangeShare, ...]:
     """Return the ratio of rays that return among those that would meet the ground, by range.
 
@@ -264,7 +264,7 @@ def _count_returns(
     for low, high in pairwise(_RANGE_EDGES_M):
         inside = (expected >= low) & (expected < high)
         number = float(looked[inside].sum())
-        if number >= _MIN_RAYS:
+        if number >= min_rays:
             found.append(RangeShare(float(low + high) / 2, float(hits[inside].sum() / number), round(number)))
     return tuple(found)
 

@@ -33,6 +33,8 @@ _HELD_OUT_SEED = 3_000_000_000
 """Streets from here on are held out: above the seeds that training draws."""
 _MIN_OVERLAP = 0.3
 _STEPS = 1000
+_MIN_FOUND = 5
+"""Objects of a class that must be found for a threshold to be chosen."""
 
 
 def fine_tune(
@@ -84,7 +86,7 @@ def _choose_thresholds(scored: ScoredFrames, bundle: ModelBundle) -> list[str]:
     """Write the thresholds of best F1 on the held-out streets into the bundle, and return what is to be said."""
     hardest = scored.difficulties[-1]
     proposals = propose_thresholds(scored.truth, scored.found, scored.rules, hardest, _MIN_OVERLAP)
-    chosen = [proposal.threshold for proposal in proposals]
+    chosen = [proposal.threshold for proposal in proposals if proposal.near.found >= _MIN_FOUND]
     if chosen:
         write_thresholds(bundle.folder, chosen)
     named = {threshold.class_name for threshold in chosen}
@@ -92,6 +94,6 @@ def _choose_thresholds(scored: ScoredFrames, bundle: ModelBundle) -> list[str]:
     if not left_out:
         return []
     return [
-        f"{', '.join(left_out)}: fewer than {LEAST_OBJECTS} examples in the held-out streets, so the threshold stays "
-        "what it was; raise --held-out"
+        f"{', '.join(left_out)}: fewer than {LEAST_OBJECTS} examples in the held-out streets, or fewer than "
+        f"{_MIN_FOUND} of them found, so the threshold stays what it was; raise --held-out, or train for longer"
     ]

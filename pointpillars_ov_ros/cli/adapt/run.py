@@ -17,6 +17,7 @@ from pointpillars_ov_ros.cli.adapt.sensor_file import (
     check_sensor,
     describe_sensor,
     fit_intensity,
+    fit_losses,
     make_sensor,
     write_sensor,
 )
@@ -89,7 +90,8 @@ def choose_sensor(options: argparse.Namespace, estimate: SensorEstimate) -> Sens
         raise ConfigError(f"the sensor cannot be told: {'; '.join(estimate.troubles)}")
     if options.sensor is not None:
         return sensor
-    return fit_intensity(make_sensor(estimate, f"the sensor of {options.inputs[0].name}"), estimate)
+    made = make_sensor(estimate, f"the sensor of {options.inputs[0].name}")
+    return fit_intensity(fit_losses(made, estimate), estimate)
 
 
 def find_weights(options: argparse.Namespace) -> Path:

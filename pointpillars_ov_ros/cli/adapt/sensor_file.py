@@ -6,13 +6,14 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
 import numpy as np
 import yaml
 
-from pointpillars_ov_ros.clouds.sensor_estimate import RangeShare, SensorEstimate
+from pointpillars_ov_ros.clouds.ground import GroundPlane
+from pointpillars_ov_ros.clouds.sensor_estimate import SensorEstimate, count_returns
 from pointpillars_ov_ros.config.errors import ConfigError
 from pointpillars_ov_ros.config.files import write_text
 from pointpillars_ov_ros.config.mapping import to_mapping
@@ -21,9 +22,11 @@ from pointpillars_ov_ros.synthetic.lidar.sensor import BeamBlock, DropoutModel, 
 from pointpillars_ov_ros.synthetic.world.mount import MountModel
 
 SENSOR_FILE = "sensor.yaml"
-_ROAD_REFLECTIVITY = 0.2
-_DARK_RANGES_M = tuple(float(value) for value in np.geomspace(20.0, 400.0, 61))
-_NEAR_M = 25.0
+_DARK_RANGES_M, _HALVINGS = (20.0, 400.0), 6
+"""Within which the range of loss is looked for, and how often what is left is halved."""
+_MIN_RAYS = 400
+"""In a range, of simulated clouds that losses are fitted by."""
+_NEAR_M = 20.0
 """Within this range rays are lost whatever the range."""
 _FEWEST_BINS = 3
 _SAME_BEAM_DEG = 0.02
@@ -32,12 +35,12 @@ _DRIVE_SPREAD_DEG, _DRIVE_SPREAD_M = 0.3, 0.03
 _MAX_ELEVATION_ERROR_DEG, _MAX_HEIGHT_ERROR_M, _MAX_TILT_ERROR_DEG, _MAX_STEP_RATIO = 0.5, 0.25, 1.5, 1.2
 _MIN_MATCHED = 0.9
 """Share of the beams of the clouds that a sensor file must have."""
-_CALIBRATION_SEEDS = (7001, 7002, 7003)
+_CALIBRATION_SEEDS = (7001, 7002, 7003, 7004)
 _SECONDS_A_TURN = 0.1
 
 
 def make_sensor(estimate: SensorEstimate, name: str) -> Sensor:
-    """Return the sensor that `estimate`, which has no troubles, describes; its intensities are not fitted yet."""
+    """Return the sensor that `estimate`, which has no troubles, describes; losses and intensities are to be fitted."""
     assert estimate.azimuth_step_deg is not None and estimate.height is not None
     assert estimate.pitch_deg is not None and estimate.roll_deg is not None
     blocks = _make_blocks(estimate)
@@ -57,7 +60,6 @@ def make_sensor(estimate: SensorEstimate, name: str) -> Sensor:
             roll_spread_deg=_DRIVE_SPREAD_DEG,
             height_spread=_DRIVE_SPREAD_M,
         ),
-        dropout=fit_dropout(estimate.returns, estimate.height),
         intensity=IntensityModel(step=_clip_step(estimate.intensity.step)),
     )
 
@@ -80,23 +82,55 @@ def _make_blocks(estimate: SensorEstimate) -> tuple[BeamBlock, ...]:
     return tuple(blocks)
 
 
-def fit_dropout(returns: Sequence[RangeShare], height: float) -> DropoutModel:
-    """Return the loss with range that fits best what comes back from the ground, `height` (m) below the sensor.
+def fit_losses(sensor: Sensor, estimate: SensorEstimate) -> Sensor:
+    """Return `sensor` with losses such that as many simulated rays come back from the ground, by range, as real ones.
 
-    Too few ranges leave the defaults.
+    Where too little of the ground was seen, they stay what they were.
     """
-    near = [one.share for one in returns if one.range_m < _NEAR_M]
-    if len(returns) < _FEWEST_BINS or not near:
-        return DropoutModel()
-    lost = round(min(max(1.0 - max(near), 0.0), 0.5), 3)
-    ranges = np.array([one.range_m for one in returns])
-    shares = np.array([one.share for one in returns])
-    weights = np.sqrt([one.rays for one in returns])
-    errors = []
-    for dark in _DARK_RANGES_M:
-        light = dark**2 / 0.1 * _ROAD_REFLECTIVITY * np.minimum(height / ranges, 1.0) / ranges**2
-        errors.append(float(np.sum(weights * ((1.0 - lost) * (1.0 - 2.0**-light) - shares) ** 2)))
-    return DropoutModel(dark_range=round(_DARK_RANGES_M[int(np.argmin(errors))], 1), share=lost)
+    real = {one.range_m: one.share for one in estimate.returns}
+    if len(real) < _FEWEST_BINS:
+        return sensor
+    near = _shares(_lossless(sensor), estimate, lambda range_m: range_m < _NEAR_M)
+    if not near:
+        return sensor
+    # The best of the near ranges: at the others the vehicle may be in the way.
+    lost = 1.0 - max(real[range_m] / near[range_m] for range_m in near)
+    share = round(min(max(lost, 0.0), 0.5), 3)
+    low, high = _DARK_RANGES_M
+    for _ in range(_HALVINGS):
+        dark = math.sqrt(low * high)
+        found = _shares(_with_losses(sensor, dark, share), estimate, lambda range_m: range_m > _NEAR_M / 2)
+        if not found:
+            return sensor
+        if _mean(found, found) < _mean(real, found):
+            low = dark
+        else:
+            high = dark
+    return _with_losses(sensor, round(math.sqrt(low * high), 1), share)
+
+
+def _with_losses(sensor: Sensor, dark_range: float, share: float) -> Sensor:
+    return dataclasses.replace(sensor, dropout=DropoutModel(dark_range, share))
+
+
+def _lossless(sensor: Sensor) -> Sensor:
+    return _with_losses(sensor, _DARK_RANGES_M[1], 0.0)
+
+
+def _shares(sensor: Sensor, estimate: SensorEstimate, wanted: Callable[[float], bool]) -> dict[float, float]:
+    """Return the share of simulated rays that come back, by range (m), where the estimate has one, too."""
+    assert estimate.beams is not None
+    mount = MountModel(pitch_deg=sensor.mount.pitch_deg, roll_deg=sensor.mount.roll_deg)
+    parts = [simulate(dataclasses.replace(sensor, mount=mount), seed).points for seed in _CALIBRATION_SEEDS]
+    rises = (-math.tan(math.radians(angle)) for angle in (mount.pitch_deg, mount.roll_deg))
+    ground = GroundPlane(*rises, -sensor.mounting_height)
+    counted = count_returns(parts, estimate.beams, sensor.azimuth_step_deg, ground, _MIN_RAYS)
+    known = {one.range_m for one in estimate.returns}
+    return {one.range_m: one.share for one in counted if one.range_m in known and wanted(one.range_m)}
+
+
+def _mean(shares: Mapping[float, float], ranges: Iterable[float]) -> float:
+    return float(np.mean([shares[range_m] for range_m in ranges]))
 
 
 def fit_intensity(sensor: Sensor, estimate: SensorEstimate) -> Sensor:

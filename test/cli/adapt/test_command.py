@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from pointpillars_ov_ros.cli import main as cli
-from pointpillars_ov_ros.cli.adapt.sensor_file import fit_dropout
+from pointpillars_ov_ros.cli.adapt.sensor_file import fit_losses, make_sensor
 from pointpillars_ov_ros.clouds.sensor_estimate import estimate_sensor
 from pointpillars_ov_ros.synthetic import Drive, Sensor, load_sensor, simulate
 from pointpillars_ov_ros.synthetic.world.mount import MountModel
@@ -58,12 +58,17 @@ def test_the_sensor_that_is_written_is_the_one_that_took_the_clouds(truth: Senso
     assert np.mean(seen[:, 3] == 0) == pytest.approx(np.mean(real[:, 3] == 0), abs=0.06)
 
 
-@pytest.mark.parametrize("dark_range", [60.0, 125.0])
-def test_the_loss_with_range_is_told(dark_range: float) -> None:
-    sensor = replace(load_sensor("hdl_64e"), dropout=replace(load_sensor("hdl_64e").dropout, dark_range=dark_range))
-    estimate = estimate_sensor(drive(sensor, 5))
-    assert estimate.height is not None
-    assert fit_dropout(estimate.returns, estimate.height).dark_range == pytest.approx(dark_range, rel=0.35)
+def test_the_loss_with_range_is_told_roughly() -> None:
+    found = []
+    for dark_range in (50.0, 125.0):
+        sensor = load_sensor("hdl_64e")
+        sensor = replace(sensor, dropout=replace(sensor.dropout, dark_range=dark_range))
+        estimate = estimate_sensor(drive(sensor, 5))
+        fitted = fit_losses(make_sensor(estimate, "unknown"), estimate)
+        # No better, since a bright road and a strong sensor look alike.
+        assert dark_range / 2 < fitted.dropout.dark_range < 2 * dark_range
+        found.append(fitted.dropout.dark_range)
+    assert found[0] < found[1]
 
 
 def test_a_known_sensor_is_taken_where_the_clouds_agree(tmp_path: Path) -> None:
@@ -79,9 +84,9 @@ def ground_less(points: np.ndarray) -> np.ndarray:
 BAD = {
     "contradicts": (lambda: drive(VLP, 5), ["--sensor", "hdl_64e"], ["hdl_64e contradicts the clouds", "show 16"]),
     "no ground": (lambda: [ground_less(one) for one in drive(VLP, 5)], [], ["no ground was found in most of 5 clouds"]),
-    "indoors": (lambda: [room(seed) for seed in range(6)], [], ["from indoors"]),
+    "indoors": (lambda: [room(seed) for seed in range(6)], [], ["taken indoors"]),
     "three": (lambda: drive(VLP, 3), [], ["3 clouds", "from 5 or more"]),
-    "empty": (lambda: [np.zeros((0, 4))] * 6, [], ["no point with an echo"]),
+    "empty": (lambda: [np.zeros((0, 4))] * 6, [], ["contain no valid point"]),
     "no such sensor": (lambda: drive(VLP, 5), ["--sensor", "nowhere"], ["neither one of"]),
 }
 
@@ -100,7 +105,7 @@ def test_clouds_of_no_use_are_one_sentence_and_nothing_is_written(case: str, tmp
 def test_a_bag_from_indoors_is_one_sentence(tmp_path: Path, capsys: Capture) -> None:
     bag = write_bag(tmp_path / "bag", [cloud(room(number), number) for number in range(6)])
     assert adapt(bag, "--out", tmp_path / "out", "--sensor-only") == 1
-    assert "from indoors" in capsys.readouterr().err
+    assert "taken indoors" in capsys.readouterr().err
     assert not (tmp_path / "out").exists()
 
 
