@@ -28,9 +28,11 @@ cp "$scratch/demo_output/birds_eye_view.png" "$images/birds_eye_view.png"
 # Recordings of a terminal.
 cp "$scratch/demo_output/drive/velodyne/000000.bin" "$scratch/cloud.bin"
 record() {
-    .venv/bin/ros-run python -m docs_tools.terminal_svg --cwd "$scratch" "$images/$1.svg" "$2"
+    .venv/bin/ros-run python -m docs_tools.terminal_svg "$images/$1.svg" "$2" --cwd "$scratch" --exit-codes 0 1
 }
 record detect "pointpillars_ov detect cloud.bin --picture detections.png"
+# 1: on a machine with a GPU without its driver, for instance, it has something to say.
+record doctor "pointpillars_ov doctor cloud.bin"
 
 # The one that is a page needs a browser to be a picture.
 for browser in chromium chromium-browser google-chrome; do

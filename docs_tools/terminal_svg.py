@@ -15,6 +15,7 @@ import re
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from html import escape
 from pathlib import Path
 
@@ -28,8 +29,11 @@ _ADVANCE = 0.602
 _ESCAPES = re.compile(r"\x1b\[[0-9;?]*[ -/]*[@-~]|\x1b[@-Z\\-_]")
 
 
-def record(command: str, folder: Path | None = None) -> list[tuple[float, str]]:
-    """Run a command in `folder` on a terminal; return its lines with the seconds at which each was complete."""
+def record(command: str, folder: Path | None = None, allowed: Sequence[int] = (0,)) -> list[tuple[float, str]]:
+    """Run a command in `folder` on a terminal; return its lines with the seconds at which each was complete.
+
+    RuntimeError with its output where it ends with an exit code that is not among those `allowed`.
+    """
     leader, follower = pty.openpty()
     size = {"COLUMNS": str(COLUMNS), "LINES": str(ROWS), "TERM": "xterm"}
     begin = time.monotonic()
@@ -50,7 +54,7 @@ def record(command: str, folder: Path | None = None) -> list[tuple[float, str]]:
         lines += [(time.monotonic() - begin, shown(line)) for line in done]
     if shown(rest):
         lines.append((time.monotonic() - begin, shown(rest)))
-    if process.wait() != 0:
+    if process.wait() not in allowed:
         raise RuntimeError("\n".join([f"{command}: exit code {process.returncode}", *(text for _, text in lines)]))
     return lines
 
@@ -94,9 +98,12 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m docs_tools.terminal_svg", description=__doc__)
     parser.add_argument("svg", type=Path)
     parser.add_argument("command")
+    parser.add_argument("--exit-codes", type=int, nargs="+", default=[0], help="that are no failure (default: 0)")
     parser.add_argument("--cwd", type=Path, help="folder to run the command in")
     options = parser.parse_args()
-    options.svg.write_text(make_svg(options.command, record(options.command, options.cwd)), encoding="utf-8")
+    options.svg.write_text(
+        make_svg(options.command, record(options.command, options.cwd, options.exit_codes)), encoding="utf-8"
+    )
     return 0
 
 

@@ -26,7 +26,7 @@ NODES = {
     "kitti_player": (PlayerConfig,),
 }
 # On their way into the package.
-PENDING = {"doctor", "adapt"}
+PENDING = {"adapt"}
 
 
 class Typed(NamedTuple):

@@ -19,6 +19,7 @@ def test_a_recording_has_the_lines_of_a_real_terminal() -> None:
 def test_a_command_that_fails_is_no_recording() -> None:
     with pytest.raises(RuntimeError, match="exit code 3\nsorry"):
         record("echo sorry; exit 3")
+    assert record("echo sorry; exit 3", allowed=(3,))[0][1] == "sorry"
 
 
 def test_a_line_is_what_is_left_on_the_screen() -> None:
