@@ -13,7 +13,7 @@ from xml.etree import ElementTree
 import pytest
 import yaml
 
-from docs_tools.blocks import ROOT, pages
+from docs_tools.blocks import ROOT, pages, read_blocks
 from docs_tools.links import anchors, read_links
 from docs_tools.parameters import PAGE, make_page
 
@@ -84,3 +84,21 @@ def test_the_site_builds_without_a_warning(tmp_path: Path) -> None:
 )
 def test_files_for_code_hosts_are_yaml(path: Path) -> None:
     assert isinstance(yaml.safe_load(path.read_text(encoding="utf-8")), dict)
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "loading and compiling the networks",
+        "ready after",
+        "agrees with CPU in f32",
+        "waiting for clouds on",
+        "clouds look like those of",
+        "intensity from",
+    ],
+)
+def test_what_readme_shows_of_the_log_is_what_the_nodes_say(words: str) -> None:
+    shown = [block.text for block in read_blocks(Path("README.md")) if block.language == "text"]
+    assert any(words in text for text in shown)
+    sources = (ROOT / "pointpillars_ov_ros").rglob("*.py")
+    assert any(words in path.read_text(encoding="utf-8") for path in sources)
