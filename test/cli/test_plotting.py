@@ -20,6 +20,7 @@ from pointpillars_ov_ros.cli.plotting import (
     STAGES,
     new_figure,
     save_png,
+    text_color,
     to_svg,
 )
 
@@ -79,3 +80,9 @@ def lab(color: str, eye: str) -> npt.NDArray[np.float64]:
 def test_the_colour_blind_tell_the_colours_apart(palette: Sequence[str], eye: str) -> None:
     for one, other in itertools.combinations(palette, 2):
         assert np.linalg.norm(lab(one, eye) - lab(other, eye)) >= LEAST_DIFFERENCE, (one, other)
+
+
+@pytest.mark.parametrize("color", STAGES.values())
+def test_a_number_on_a_bar_is_read_easily(color: str) -> None:
+    background, text = (lab(one, "normal")[0] for one in (color, text_color(color).replace("white", "#ffffff")))
+    assert abs(background - text) >= 40

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 from pointpillars_ov_ros.cli.benchmark.figures import WORK
 from pointpillars_ov_ros.cli.benchmark.gantt import ROWS, Bar, TimelineRow, Trace
-from pointpillars_ov_ros.cli.plotting import INK, STAGES, new_figure, save_png, style_axes
+from pointpillars_ov_ros.cli.plotting import INK, STAGES, new_figure, save_png, style_axes, text_color
 from pointpillars_ov_ros.inference.pipeline.frames import StageEvent
 
 FRAMES = 3
@@ -139,15 +139,16 @@ def _draw_group(figure: Any, group: PanelGroup) -> None:
 
 def _draw_bar(axes: Any, bar: Bar, middle: float, height: float, span_ms: float) -> None:
     width = bar.end_ms - bar.begin_ms
-    is_wide = width >= _WIDE * span_ms
+    is_wide, color = width >= _WIDE * span_ms, STAGES[bar.stage.name.lower()]
     axes.barh(
-        middle, max(width, _NARROW * span_ms), left=bar.begin_ms, height=height, color=STAGES[bar.stage.name.lower()],
+        middle, max(width, _NARROW * span_ms), left=bar.begin_ms, height=height, color=color,
         edgecolor="white", linewidth=0.6 if is_wide else 0.0,
     )  # fmt: skip
     if is_wide:
         axes.text(
-            bar.begin_ms + width / 2, middle, str(bar.sequence), ha="center", va="center", fontsize=7.5, color="white"
-        )
+            bar.begin_ms + width / 2, middle, str(bar.sequence), ha="center", va="center", fontsize=7.5,
+            color=text_color(color),
+        )  # fmt: skip
 
 
 def _add_legend(figure: Any, stages: Sequence[str]) -> None:
