@@ -6,9 +6,11 @@ from __future__ import annotations
 
 import copy
 import os
+import signal
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -265,6 +267,20 @@ def test_without_a_topic_those_that_there_are_are_listed(
     code, document = doctor(tmp_path, "--no-model")
     assert code == 0, odd(document)
     assert texts(document)["ros.topic"].startswith("no topic of PointCloud2 at the moment, in domain ")
+
+
+def test_ctrl_c_ends_it_without_a_word(driver: Node) -> None:
+    command = [sys.executable, "-m", "pointpillars_ov_ros.cli.main", "doctor", "--topic", "/nothing", "--no-model"]
+    with subprocess.Popen([*command, "--seconds", "600"], stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        assert process.stderr is not None
+        end = time.monotonic() + PATIENCE_S
+        while "pointpillars_doctor" not in driver.get_node_names():
+            assert process.poll() is None and time.monotonic() < end
+            time.sleep(0.1)
+        process.send_signal(signal.SIGINT)
+        said = process.stderr.read()
+        assert process.wait(PATIENCE_S) == 130
+    assert said == b""
 
 
 def test_a_name_that_ros_refuses_is_one_sentence(capsys: pytest.CaptureFixture[str]) -> None:

@@ -80,13 +80,19 @@ def read_files(options: argparse.Namespace) -> CloudInput:
             else:
                 raise DatasetError(f"{path}: clouds are read from .bin, .pcd, .npy, .ply files, folders and bags")
         except (DatasetError, CloudError) as error:
-            found.findings.append(_unreadable(str(error)))
+            found.findings.append(_unreadable(path, str(error)))
     return found
 
 
-def _unreadable(text: str) -> Finding:
+def _unreadable(path: Path, text: str) -> Finding:
     typed = re.search(r"`([^`]+)`", text)
-    cure = typed[1] if typed else "pointpillars_ov detect --help   # lists what is read, and the flags that say more"
+    other = re.search(r"(?:by --topic: |PointCloud2; it has )(/\S+) \(\d", text)
+    if other:
+        cure = f"pointpillars_ov doctor {path} --topic {other[1]}"
+    elif silent := re.search(r"no message on (/\S+);", text):
+        cure = f"ros2 topic info -v {silent[1]}   # while it is recorded: who publishes, and does the QoS match?"
+    else:
+        cure = typed[1] if typed else "pointpillars_ov detect --help   # lists what is read, and flags that say more"
     return Finding("cloud.layout", Level.FAULT, text, (cure,))
 
 
@@ -155,7 +161,7 @@ def _read_bag(path: Path, found: CloudInput, options: argparse.Namespace) -> Non
                 message = source.parse(item.cloud)
             # Broken bytes make rosbags raise whatever its parsers stumble over.
             except Exception as error:
-                found.findings.append(_unreadable(f"a message is no PointCloud2 ({one_line(error)})"))
+                found.findings.append(_unreadable(path, f"a message is no PointCloud2 ({one_line(error)})"))
                 break
             header = message.header
             found.heads.append(CloudHead(stamp_to_ns(header), item.stamp_ns, header.frame_id, len(message.data), None))

@@ -15,11 +15,12 @@ import numpy as np
 import openvino as ov
 
 from pointpillars_ov_ros.cli.machine import look_around
-from pointpillars_ov_ros.config.errors import ConfigError, InferenceError
+from pointpillars_ov_ros.config.errors import InferenceError
 from pointpillars_ov_ros.config.findings import Finding, Level
 from pointpillars_ov_ros.config.kernel_cache import VARIABLE
 from pointpillars_ov_ros.config.runtime_config import RuntimeConfig
 from pointpillars_ov_ros.core.arrays import FloatArray
+from pointpillars_ov_ros.inference.device.devices import parse_device
 from pointpillars_ov_ros.inference.device.hardware import explain_absent
 from pointpillars_ov_ros.inference.engine import Engine
 from pointpillars_ov_ros.inference.parity.check import check_engine
@@ -151,9 +152,8 @@ def _faster(engine: Engine) -> tuple[str, ...]:
 
 
 def read_runtime(device: str, properties: str, cache_dir: str) -> RuntimeConfig:
-    """Return the settings of the networks; ConfigError where a flag is none of OpenVINO's."""
-    if not device:
-        raise ConfigError("device: is empty; CPU, GPU or AUTO are devices")
+    """Return the settings of the networks; ConfigError where `device` is none of OpenVINO's."""
+    parse_device(device, "--device")
     return RuntimeConfig(
         pfe_device=device, rpn_device=device, device_properties=properties, cache_dir=cache_dir, parity_check=True
     )

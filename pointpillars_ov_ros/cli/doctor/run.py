@@ -119,7 +119,7 @@ def _look_at_ros(options: argparse.Namespace, page: _Page, pose: Transform, conf
         from pointpillars_ov_ros.cli.doctor.topic import look_at_topic
     except ModuleNotFoundError as error:
         text = f"not looked at, for the Python module {error.name} is missing (source ROS 2 to look at topics)"
-        level, cures = (Level.FAULT, ("source /opt/ros/$ROS_DISTRO/setup.bash",)) if options.topic else (Level.NOTE, ())
+        level, cures = (Level.FAULT, (_sourcing(),)) if options.topic else (Level.NOTE, ())
         page.show("ROS", [Finding("ros.environment", level, text, cures)])
         return nothing
     if not options.topic and not os.environ.get("ROS_DISTRO"):
@@ -136,6 +136,12 @@ def _look_at_ros(options: argparse.Namespace, page: _Page, pose: Transform, conf
         if not any(one.name == "ros.loss" and one.level.needs_cure for one in look.findings):
             page.show("cloud", check_times([head.stamp_ns for head in look.clouds.heads], look.clouds.cures))
     return look.clouds
+
+
+def _sourcing(root: Path = Path("/opt/ros")) -> str:
+    """Return the line that brings ROS into a shell."""
+    there = sorted(root.glob("*/setup.bash"))
+    return f"source {there[-1]}" if there else "source install/setup.bash   # of your ROS 2; docs/install.md brings one"
 
 
 def _check_clouds(

@@ -168,6 +168,24 @@ def test_of_a_bag_missing_clouds_and_an_empty_frame_are_said(points: np.ndarray,
     assert "frame_id:=lidar" in found["cloud.frame"]["cures"][0]
 
 
+def test_of_a_bag_without_that_topic_or_with_several_the_one_to_take_is_typed(
+    points: np.ndarray, tmp_path: Path
+) -> None:
+    bag = write_bag(tmp_path / "bag", [cloud(points[::10].copy(), 0)])
+    code, document = doctor(tmp_path, bag, "--no-model", "--topic", "/lidar")
+    assert code == 1
+    assert odd(document)["cloud.layout"]["cures"] == [f"pointpillars_ov doctor {bag} --topic /points"]
+
+
+def test_a_topic_of_a_bag_without_a_message_is_said(tmp_path: Path) -> None:
+    bag = write_bag(tmp_path / "bag", [])
+    code, document = doctor(tmp_path, bag, "--no-model")
+    assert code == 1
+    finding = odd(document)["cloud.layout"]
+    assert "no message on /points" in finding["text"]
+    assert finding["cures"][0].startswith("ros2 topic info -v /points")
+
+
 def test_a_file_that_is_no_cloud_is_a_fault_with_the_next_step(tmp_path: Path) -> None:
     pointer = tmp_path / "scan.pcd"
     pointer.write_text("version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 9\n")
@@ -202,7 +220,15 @@ def test_a_pcd_is_read(points: np.ndarray, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "arguments", [["missing.bin"], ["--bag", "missing"], ["--model", "."], ["--device", ""], ["--device", "no device"]]
+    "arguments",
+    [
+        ["missing.bin"],
+        ["--bag", "missing"],
+        ["--model", "."],
+        ["--device", ""],
+        ["--device", "no device"],
+        ["--set", "A"],
+    ],
 )
 def test_what_cannot_be_looked_at_is_one_sentence(
     arguments: list[str], tmp_path: Path, capsys: Capture, monkeypatch: pytest.MonkeyPatch
