@@ -14,9 +14,8 @@ from pointpillars_ov_ros.cli.arguments import (
     finite_number,
     positive_number,
 )
+from pointpillars_ov_ros.cli.doctor.page import STDOUT
 from pointpillars_ov_ros.config.errors import PointPillarsError
-
-STDOUT = Path("-")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -8,11 +8,14 @@ import shutil
 import textwrap
 from collections import Counter
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 from pointpillars_ov_ros.config.errors import count_of
 from pointpillars_ov_ros.config.findings import Finding, Level
 
+STDOUT = Path("-")
+"""What stands for it where a file is asked for."""
 FORMAT = 1
 """Of the JSON; a number of its own, since programs read it."""
 _NARROW, _WIDE = 60, 120

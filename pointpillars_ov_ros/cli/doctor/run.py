@@ -16,10 +16,9 @@ from pathlib import Path
 
 import numpy as np
 
-from pointpillars_ov_ros.cli.doctor.command import STDOUT
 from pointpillars_ov_ros.cli.doctor.inputs import MOST_CLOUDS, CloudInput, read_files, topic_cures
 from pointpillars_ov_ros.cli.doctor.machine import check_machine, check_model, read_runtime
-from pointpillars_ov_ros.cli.doctor.page import exit_code, format_finding, make_report, summarise
+from pointpillars_ov_ros.cli.doctor.page import STDOUT, exit_code, format_finding, make_report, summarise
 from pointpillars_ov_ros.clouds.checks import (
     CloudCures,
     check_echoes,
