@@ -89,11 +89,11 @@ def check_qos(view: TopicView, asked: QoSProfile) -> list[Finding]:
     for subscription in view.subscriptions:
         refused = [one for one in view.cloud_publishers if is_refused(one.profile, subscription.profile)]
         if refused:
-            found.append(_say_refused(name, view, subscription.node, refused, subscription.profile))
+            found.append(_say_refused(name, view, subscription, refused))
     has_detector = any(one.node == _DETECTOR for one in view.subscriptions)
     refused = [one for one in view.cloud_publishers if is_refused(one.profile, asked)]
     if refused and not has_detector:
-        found.append(_say_refused(name, view, _DETECTOR, refused, asked))
+        found.append(_say_refused(name, view, Endpoint(_DETECTOR, CLOUD_TYPE, asked), refused))
     if found or not view.cloud_publishers:
         return found
     offered = list_names(sorted({_reliability(one.profile) for one in view.cloud_publishers}))
@@ -101,26 +101,26 @@ def check_qos(view: TopicView, asked: QoSProfile) -> list[Finding]:
     return [Finding(name, Level.OK, f"offered {offered}; {who} asks for what is offered")]
 
 
-def _say_refused(name: str, view: TopicView, listener: str, refused: Sequence[Endpoint], asked: QoSProfile) -> Finding:
-    reason = qos_check_compatible(refused[0].profile, asked)[1].removeprefix("ERROR:").strip(" ;")
-    text = f"{listener} hears nothing of {_names(refused)} on {view.topic}"
+def _say_refused(name: str, view: TopicView, listener: Endpoint, refused: Sequence[Endpoint]) -> Finding:
+    asked = listener.profile
+    text = f"{listener.node} hears nothing of {_names(refused)} on {view.topic}"
     if _reliability(refused[0].profile) == "best effort" and _reliability(asked) == "reliable":
         text += ": best effort is offered, and reliable asked for"
     else:
+        reason = qos_check_compatible(refused[0].profile, asked)[1].removeprefix("ERROR:").strip(" ;")
         text += f": {reason}"
-    if listener == _DETECTOR:
-        return Finding(
-            name,
-            Level.FAULT,
-            text,
-            (
-                f"ros2 param set /{_DETECTOR} input_reliability auto",
-                f"ros2 run pointpillars_ov_ros {_DETECTOR} --ros-args -r points:={view.topic} "
-                "-p input_reliability:=auto",
-            ),
+    if listener.node != _DETECTOR:
+        cure = (
+            f"subscribe best effort in {listener.node} (RViz: the display's Topic > Reliability Policy > Best Effort)"
         )
-    cure = f"subscribe best effort in {listener} (RViz: the display's Topic > Reliability Policy > Best Effort)"
-    return Finding(name, Level.WARN, text, (cure,))
+        return Finding(name, Level.WARN, text, (cure,))
+    node = f"ros2 run pointpillars_ov_ros {_DETECTOR} --ros-args -r points:={view.topic}"
+    return Finding(
+        name,
+        Level.FAULT,
+        text,
+        (f"ros2 param set {listener.path} input_reliability auto", f"{node} -p input_reliability:=auto"),
+    )
 
 
 def check_loss(view: TopicView) -> list[Finding]:
@@ -186,9 +186,14 @@ def check_shared_memory(folder: Path = dds.SEGMENTS, min_free: float = _MIN_FREE
     return Finding(name, Level.OK, text)
 
 
-def check_heads(heads: Sequence[CloudHead], source: str, has_clock: bool = False) -> list[Finding]:
-    """Look at frame and stamp of the clouds of `source`; `has_clock`: their times are those of /clock."""
-    return [_check_frame(heads, source), _check_stamps(heads, has_clock)] if heads else []
+def check_heads(
+    heads: Sequence[CloudHead], source: str, has_clock: bool = False, moment: str = "they come"
+) -> list[Finding]:
+    """Look at frame and stamp of the clouds of `source`; `has_clock`: their times are those of /clock.
+
+    `moment`: when they were received, in words.
+    """
+    return [_check_frame(heads, source), _check_stamps(heads, has_clock, moment)] if heads else []
 
 
 def _check_frame(heads: Sequence[CloudHead], source: str) -> Finding:
@@ -203,7 +208,7 @@ def _check_frame(heads: Sequence[CloudHead], source: str) -> Finding:
     return Finding("ros.frame", Level.OK, f"frame_id {shown(frames[0])}")
 
 
-def _check_stamps(heads: Sequence[CloudHead], has_clock: bool) -> Finding:
+def _check_stamps(heads: Sequence[CloudHead], has_clock: bool, moment: str) -> Finding:
     name = "ros.stamps"
     if any(head.stamp_ns == 0 for head in heads):
         text = "the stamps are 0: TF cannot say where the clouds were taken, nor anybody how old the boxes are"
@@ -217,9 +222,9 @@ def _check_stamps(heads: Sequence[CloudHead], has_clock: bool) -> Finding:
     if age < -_MAX_AHEAD_S:
         return Finding(name, Level.WARN, f"the stamps are {_duration(age)}", (_CLOCKS,))
     if age > _MAX_AGE_S:
-        text = f"the clouds are {age:.2f} s old when they come: they wait in the driver or on the way"
+        text = f"the clouds are {age:.2f} s old when {moment}: they wait in the driver or on the way"
         return Finding(name, Level.WARN, text, ("a smaller queue in the driver (depth 1, best effort)", _CLOCKS))
-    return Finding(name, Level.OK, f"clouds are {1000.0 * age:.0f} ms old when they come")
+    return Finding(name, Level.OK, f"clouds are {1000.0 * age:.0f} ms old when {moment}")
 
 
 def check_transforms(view: TopicView, target: str) -> Finding:

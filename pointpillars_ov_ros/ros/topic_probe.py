@@ -44,6 +44,12 @@ class Endpoint(NamedTuple):
     node: str
     type: str
     profile: QoSProfile
+    namespace: str = "/"
+
+    @property
+    def path(self) -> str:
+        """The node with its namespace, as `ros2 param` takes it."""
+        return f"{self.namespace.rstrip('/')}/{self.node}"
 
 
 class CloudHead(NamedTuple):
@@ -182,5 +188,8 @@ def _look_at_graph(node: Node, view: TopicView) -> None:
 
 def _endpoints(infos: list[Any], kind: str = "") -> list[Endpoint]:
     """Return the endpoints of others, of type `kind` where one is given."""
-    found = [Endpoint(str(info.node_name), str(info.topic_type), info.qos_profile) for info in infos]
+    found = [
+        Endpoint(str(info.node_name), str(info.topic_type), info.qos_profile, str(info.node_namespace))
+        for info in infos
+    ]
     return [one for one in found if one.node != NAME and kind in ("", one.type)]

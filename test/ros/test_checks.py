@@ -115,6 +115,13 @@ def test_a_subscription_of_rviz_that_hears_nothing_is_named() -> None:
     assert "Best Effort" in finding.cures[0]
 
 
+def test_a_detector_in_a_namespace_is_named_with_it() -> None:
+    seen = view(head(0))
+    seen.subscriptions = [Endpoint("pointpillars_detector", CLOUD_TYPE, qos.keep_last(1), "/front")]
+    (finding,) = checks.check_qos(seen, qos.keep_last(1, reliable=False))
+    assert finding.cures[0] == "ros2 param set /front/pointpillars_detector input_reliability auto"
+
+
 def tf(seen: TopicView, target: str) -> Finding:
     return checks.check_transforms(seen, target)
 

@@ -185,10 +185,8 @@ def _check_heads(found: CloudInput) -> list[Finding]:
         return []
     from pointpillars_ov_ros.ros.checks import check_heads
 
-    return [
-        finding._replace(name=finding.name.replace("ros.", "cloud."))
-        for finding in check_heads(found.heads, found.name)
-    ]
+    findings = check_heads(found.heads, found.name, moment="they were recorded")
+    return [finding._replace(name=finding.name.replace("ros.", "cloud.")) for finding in findings]
 
 
 def _moved(points: FloatArray, transform: Transform) -> FloatArray:

@@ -152,6 +152,7 @@ def test_a_bag_is_looked_at_with_its_rate_frame_and_stamps(points: np.ndarray, t
     texts = {one["name"]: one["text"] for one in document["findings"]}
     assert texts["cloud.rate"].startswith("10.0 clouds a second by their stamps, 0 ms of jitter")
     assert texts["cloud.frame"] == "frame_id 'velodyne'"
+    assert texts["cloud.stamps"] == "clouds are 1 ms old when they were recorded"
     assert "intensity from 'intensity' x 1" in texts["cloud.layout"]
     assert code == 0, odd(document)
 
