@@ -237,7 +237,7 @@ def bag_cures(path: Path) -> CloudCures:
     return CloudCures(
         Cures(
             byte_order="mend is_bigendian, or the datatype or offset of a field, where the messages are made",
-            units="record clouds in metres (REP-103); of files, --coordinate-scale {scale}",
+            units=f"{detect} --coordinate-scale {{scale}}",
             frame="record the driver's topic, in the sensor's own frame, and not clouds of a map",
             pose=f"{detect} --sensor-pose {{numbers}}",
             intensity=f"{detect} --intensity-scale {_BY_VALUE_SCALE}",
@@ -255,7 +255,7 @@ def topic_cures(topic: str, target: str) -> CloudCures:
     return CloudCures(
         Cures(
             byte_order="mend is_bigendian, or the datatype or offset of a field, in the driver",
-            units="have the driver send metres (REP-103), not its raw units (x {scale})",
+            units=f"{node} coordinate_scale:={{scale}}",
             frame=f"{node} target_frame:=base_link",
             pose=f'{node} sensor_pose:="{{pose}}"',
             intensity=f"{node} intensity_scale:={_BY_VALUE_SCALE}   # intensity_field:=NAME names another field",
