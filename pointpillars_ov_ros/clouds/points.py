@@ -4,7 +4,6 @@
 
 from __future__ import annotations
 
-import math
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -19,7 +18,7 @@ from pointpillars_ov_ros.clouds import layouts
 from pointpillars_ov_ros.clouds.intensity import BRIGHT, BYTE, find_scale
 from pointpillars_ov_ros.clouds.layouts import BY_VALUE, PRESETS, UNKNOWN, CloudLayout, choose_field, recognise
 from pointpillars_ov_ros.clouds.transform import Transform
-from pointpillars_ov_ros.config.errors import CloudError, count_of, list_names, require
+from pointpillars_ov_ros.config.errors import CloudError, count_of, list_names
 from pointpillars_ov_ros.config.runtime_config import RuntimeConfig, SensorKind
 from pointpillars_ov_ros.core.arrays import DoubleArray, FloatArray
 
@@ -106,13 +105,6 @@ def compact_finite(points: FloatArray, scale: np.float32) -> tuple[int, np.float
         points[kept, 3] = intensity
         kept += 1
     return kept, brightest
-
-
-def check_ego_box(box: Sequence[float]) -> None:
-    """Raise ConfigError unless `box` is least x y z, greatest x y z (m), or all 0 for none."""
-    is_box = all(map(math.isfinite, box)) and all(low < high for low, high in zip(box[:3], box[3:], strict=True))
-    what = "least x y z, greatest x y z (m) of a box, all finite, as in [-1.0, -1.0, -2.0, 3.5, 1.0, 0.5]"
-    require(is_box or not any(box), "ego_box", list(box), what)
 
 
 def drop_inside(points: FloatArray, box: Sequence[float], T_box_points: Transform) -> FloatArray:

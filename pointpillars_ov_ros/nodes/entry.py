@@ -34,6 +34,7 @@ def player() -> int:
 def _run(module: str, node: str, prepare: Callable[[], None] = lambda: None) -> int:
     # Before anything is loaded, which takes a second or more, in which a launch file may already give up.
     stop = StopSignals()
+    _leave_deleted_directory()
     try:
         prepare()
         runner = importlib.import_module("pointpillars_ov_ros.ros.runner")
@@ -52,6 +53,15 @@ def _run(module: str, node: str, prepare: Callable[[], None] = lambda: None) -> 
     sys.stdout.flush()
     sys.stderr.flush()
     os._exit(code)
+
+
+def _leave_deleted_directory() -> None:
+    """Go on in `/` where the current directory was deleted: half of what is imported asks for it."""
+    try:
+        os.getcwd()
+    except OSError as error:
+        print(f"the current directory cannot be used ({error.strerror}): the node goes on in /", file=sys.stderr)
+        os.chdir("/")
 
 
 def import_openvino_alone() -> None:

@@ -8,7 +8,7 @@ import math
 from dataclasses import dataclass
 from enum import Enum
 
-from pointpillars_ov_ros.clouds.points import check_ego_box
+from pointpillars_ov_ros.config.ego_box import check_ego_box
 from pointpillars_ov_ros.config.errors import require
 from pointpillars_ov_ros.config.runtime_config import TextKind, setting, validate
 from pointpillars_ov_ros.core.detection_filter import check_range, parse_class_names

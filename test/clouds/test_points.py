@@ -9,8 +9,9 @@ import math
 import numpy as np
 import pytest
 
-from pointpillars_ov_ros.clouds.points import PointBuffers, check_ego_box, clean_points, drop_inside
+from pointpillars_ov_ros.clouds.points import PointBuffers, clean_points, drop_inside
 from pointpillars_ov_ros.clouds.transform import Transform
+from pointpillars_ov_ros.config.ego_box import check_ego_box
 from pointpillars_ov_ros.config.errors import ConfigError
 from test.builders import Points, random_cloud, tiny_config
 from test.reference import points as slow

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -48,15 +49,31 @@ STARTS = """
 import sys
 from pointpillars_ov_ros.nodes import entry
 from pointpillars_ov_ros.ros import runner
-runner.run_node = lambda create, stop: print(create.__name__, "openvino" in sys.modules) or 0
+loaded = lambda: [name for name in ("openvino", "numba") if name in sys.modules]
+runner.run_node = lambda create, stop: print(create.__name__, *loaded()) or 0
 entry.{}()
 """
 
 
 @pytest.mark.parametrize(
     ("node", "said"),
-    [("detector", "DetectorNode True"), ("diagnostics", "DiagnosticsNode False"), ("player", "KittiPlayerNode False")],
+    [
+        ("detector", "DetectorNode openvino numba"),
+        ("diagnostics", "DiagnosticsNode"),
+        ("player", "KittiPlayerNode numba"),
+    ],
 )
-def test_only_the_detector_loads_openvino(node: str, said: str) -> None:
+def test_a_node_loads_openvino_and_numba_only_where_it_needs_them(node: str, said: str) -> None:
     command = [sys.executable, "-c", STARTS.format(node)]
     assert subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip() == said
+
+
+@pytest.mark.parametrize("node", ["detector", "diagnostics", "player"])
+def test_a_node_goes_on_where_its_directory_was_deleted(node: str, tmp_path: Path) -> None:
+    gone = tmp_path / "gone"
+    gone.mkdir()
+    program = f"import os; os.chdir({str(gone)!r}); os.rmdir({str(gone)!r})\n{STARTS.format(node)}"
+    # What is on the path by its full name is found from nowhere, too.
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, cwd=tmp_path)
+    assert done.returncode == 0 and "Node" in done.stdout, done.stderr
+    assert done.stderr.count("\n") == 1 and "the node goes on in /" in done.stderr

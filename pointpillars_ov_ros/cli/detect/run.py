@@ -24,8 +24,9 @@ from pointpillars_ov_ros.cli.detect.sources import NamedCloud, check_inputs, rea
 from pointpillars_ov_ros.cli.tables import format_table
 from pointpillars_ov_ros.clouds.ground import find_ground
 from pointpillars_ov_ros.clouds.oddities import FILE_CURES, OddityWatch, share_in_range
-from pointpillars_ov_ros.clouds.points import check_ego_box, clean_points, drop_inside
+from pointpillars_ov_ros.clouds.points import clean_points, drop_inside
 from pointpillars_ov_ros.clouds.transform import Transform
+from pointpillars_ov_ros.config.ego_box import check_ego_box
 from pointpillars_ov_ros.config.errors import PointPillarsError
 from pointpillars_ov_ros.config.files import write_json
 from pointpillars_ov_ros.config.model_config import ModelConfig
