@@ -2,10 +2,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """One OpenVINO network compiled for a device, its requests, their memory, and the threads that wait for them.
 
-Threads of our own wait for inferences, in place of OpenVINO's callbacks. A callback that drops the last reference to
-its request hangs for ever: the request's end waits for the inference whose callback this is. A thread of ours may drop
-it, also learns of failed inferences, of which Python callbacks are not told, and costs no more than a callback
-(docs/openvino_callback.md).
+Threads of our own wait for inferences, in place of OpenVINO's callbacks. Where a request has a callback in Python, to
+free it or its network may hang or end the process (docs/openvino_callback.md). A thread of ours also learns of failed
+inferences, of which callbacks are not told, and costs no more.
 """
 
 from __future__ import annotations
