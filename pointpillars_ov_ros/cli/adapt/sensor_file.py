@@ -122,8 +122,8 @@ def _shares(sensor: Sensor, estimate: SensorEstimate, wanted: Callable[[float], 
     assert estimate.beams is not None
     mount = MountModel(pitch_deg=sensor.mount.pitch_deg, roll_deg=sensor.mount.roll_deg)
     parts = [simulate(dataclasses.replace(sensor, mount=mount), seed).points for seed in _CALIBRATION_SEEDS]
-    rises = (-math.tan(math.radians(angle)) for angle in (mount.pitch_deg, mount.roll_deg))
-    ground = GroundPlane(*rises, -sensor.mounting_height)
+    rise_x, rise_y = (-math.tan(math.radians(angle)) for angle in (mount.pitch_deg, mount.roll_deg))
+    ground = GroundPlane(rise_x, rise_y, -sensor.mounting_height)
     counted = count_returns(parts, estimate.beams, sensor.azimuth_step_deg, ground, _MIN_RAYS)
     known = {one.range_m for one in estimate.returns}
     return {one.range_m: one.share for one in counted if one.range_m in known and wanted(one.range_m)}

@@ -23,6 +23,7 @@ from pointpillars_ov_ros.bags.journal import JOURNAL, Journal
 from pointpillars_ov_ros.bags.message_types import to_cdr
 from pointpillars_ov_ros.bags.writer import BagWriter
 from pointpillars_ov_ros.cli import main as cli
+from pointpillars_ov_ros.clouds.ground import GroundPlane
 from pointpillars_ov_ros.clouds.transform import Transform
 from pointpillars_ov_ros.config.runtime_config import EncoderChoice, RuntimeConfig
 from pointpillars_ov_ros.inference.engine import Engine
@@ -31,6 +32,7 @@ from pointpillars_ov_ros.ros.conversions import from_detection_array
 from pointpillars_ov_ros.ros.markers import to_marker_array
 from test.bags.bags import Read, cloud, contents, picked, types, write_bag
 from test.bags.test_bag import rihs01
+from test.clouds.test_level import ground
 from test.inference.toy_bundle import Trouble, Weakness, save_toy_bundle, toy_cloud
 
 Capture = pytest.CaptureFixture[str]
@@ -109,15 +111,23 @@ def test_a_file_without_its_metadata_will_do(bundle: ModelBundle, tmp_path: Path
     assert {t: k[:3] for t, k in types(out).items() if t not in OURS} == {t: k[:3] for t, k in types(source).items()}
 
 
-def test_a_killed_run_goes_on_and_gives_the_same_bytes(bundle: ModelBundle, tmp_path: Path, capsys: Capture) -> None:
+def rising_cloud(number: int, height: float) -> np.ndarray:
+    """Return a toy cloud with a ground `height` (m) below, steeper from cloud to cloud."""
+    return np.vstack([toy_cloud(number), ground(GroundPlane(0.004 * number, 0.0, -height), 4000)])
+
+
+@pytest.mark.parametrize("level", ["off", "estimate"])
+def test_a_killed_run_goes_on_and_gives_the_same_bytes(
+    level: str, bundle: ModelBundle, tmp_path: Path, capsys: Capture
+) -> None:
     frames, out = tmp_path / "frames", tmp_path / "out"
     frames.mkdir()
     for number in range(12):
-        toy_cloud(number).tofile(frames / f"{number:02}.bin")
+        rising_cloud(number, bundle.config.sensor.height).tofile(frames / f"{number:02}.bin")
     # Nobody writes to it, so the tool waits there until it is killed.
     (frames / "09.bin").unlink()
     os.mkfifo(frames / "09.bin")
-    arguments = command(bundle, frames, out)
+    arguments = [*command(bundle, frames, out), "--level", level]
     process = subprocess.Popen([sys.executable, "-m", "pointpillars_ov_ros.cli.main", *arguments])
     journal, deadline = tmp_path / "out.partial" / JOURNAL, time.monotonic() + PATIENCE_S
     while not (journal.is_file() and journal.stat().st_size > 5_000):
@@ -127,11 +137,11 @@ def test_a_killed_run_goes_on_and_gives_the_same_bytes(bundle: ModelBundle, tmp_
     process.wait()
     assert not out.exists()
     (frames / "09.bin").unlink()
-    toy_cloud(9).tofile(frames / "09.bin")
+    rising_cloud(9, bundle.config.sensor.height).tofile(frames / "09.bin")
     assert cli.main(arguments) == 0
     assert " of them an earlier run had seen to" in capsys.readouterr().out
     assert sorted(path.name for path in tmp_path.iterdir()) == ["frames", "out"]
-    assert cli.main(command(bundle, frames, tmp_path / "other_name")) == 0
+    assert cli.main([*command(bundle, frames, tmp_path / "other_name"), "--level", level]) == 0
     for name in ("bag.mcap", "metadata.yaml"):
         assert (out / name).read_bytes() == (tmp_path / "other_name" / name).read_bytes()
 
