@@ -17,9 +17,6 @@ PAGES = pages()
 # Where a command is typed: at the begin of a line, after `&&`, in a program's way, or in code within a sentence.
 COMMAND = re.compile(r"(?:^|[`&] ?|bin/|pointpillars_ov_ros )pointpillars_ov (\w+)", re.MULTILINE)
 
-# On their way into the package.
-PENDING = {"adapt"}
-
 
 @pytest.mark.parametrize("page", PAGES, ids=str)
 def test_every_block_names_its_language_and_is_run_or_says_why_not(page: Path) -> None:
@@ -44,7 +41,7 @@ def test_every_substitution_is_needed() -> None:
 @pytest.mark.parametrize("page", PAGES, ids=str)
 def test_commands_that_are_named_exist(page: Path) -> None:
     named = set(COMMAND.findall((ROOT / page).read_text(encoding="utf-8")))
-    assert named <= {*COMMANDS, *PENDING}, sorted(named - set(COMMANDS))
+    assert named <= set(COMMANDS), sorted(named - set(COMMANDS))
 
 
 def test_every_command_is_in_the_documentation() -> None:
