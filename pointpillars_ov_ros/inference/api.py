@@ -1,6 +1,6 @@
 # Copyright 2026 The pointpillars_ov_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""The public Python API: points in, boxes out, without ROS. Reached as `pointpillars_ov_ros.Detector`."""
+"""Public Python API: points in, boxes out, without ROS. Import it as `pointpillars_ov_ros.Detector`."""
 
 from __future__ import annotations
 
@@ -30,20 +30,20 @@ from pointpillars_ov_ros.model.shipped import SHIPPED, shipped_model
 log = logging.getLogger(__name__)
 
 _LOOK_EVERY_S = 1.0
-"""How often one who waits for a result looks whether the detector was closed."""
+"""Interval at which a caller that waits for a result checks whether the detector was closed."""
 _OF_THE_NODE = (
     "model_dir", "pfe_device", "rpn_device", "drop_policy", "sensor", "intensity_field", "intensity_scale",
     "coordinate_scale",
 )  # fmt: skip
-"""Settings of `RuntimeConfig` that have another form here, or are of ROS messages."""
+"""Fields of `RuntimeConfig` that are set in another way here, or that concern ROS messages."""
 
 
 class Detector:
-    """Detects objects in LiDAR clouds.
+    """Detector of objects in LiDAR clouds.
 
     A cloud is an array (N, 4) float32 of x, y, z (m) and intensity (0 to 1), x forward, y left, z up. Its origin is the
     sensor, at the height above the ground that the network was trained for (`sensor_height`). Points that are not
-    finite, or at 0 0 0, are left out, as the ROS node does it.
+    finite, or at 0 0 0, are left out, as in the ROS node.
 
     >>> import numpy as np
     >>> from pointpillars_ov_ros import Detector
@@ -52,7 +52,7 @@ class Detector:
     >>> detections.boxes.shape, detections.scores.shape, detections.class_names
     ((0, 7), (0,), ())
 
-    Everything that it raises on purpose is a `PointPillarsError` whose text is one sentence.
+    All exceptions raised on purpose are `PointPillarsError`, with a text of one sentence.
     """
 
     def __init__(
@@ -76,7 +76,7 @@ class Detector:
         mode
             `latency`, `balanced` or `throughput`: how many clouds of `stream` are in flight.
         classes
-            Names of the classes to detect; empty: all that the network knows.
+            Names of the classes to detect; empty: all classes of the network.
         settings
             Other fields of `RuntimeConfig` by their names, which are those of the node's parameters, such as
             `score_threshold=0.5`, `encoder="openvino"`, `cache_dir="/tmp/compiled"`.
@@ -84,7 +84,7 @@ class Detector:
         Raises
         ------
         PointPillarsError
-            Where the bundle, the device or a setting cannot be used.
+            If the bundle, the device or a setting cannot be used.
         """
         if not isinstance(bundle, ModelBundle):
             bundle = load_bundle(_find_bundle(bundle))
@@ -99,7 +99,7 @@ class Detector:
 
     @property
     def config(self) -> ModelConfig:
-        """The description of the model: its grid and range (m), classes, anchors."""
+        """Description of the model: its grid and range (m), classes, anchors."""
         return self._engine.config
 
     @property
@@ -123,10 +123,10 @@ class Detector:
         return self._wait_for(results)
 
     def stream(self, clouds: Iterable[FloatArray]) -> Iterator[Detections]:
-        """Yield the detections of each of `clouds`, in their order, with as many in flight as the mode has.
+        """Yield the detections of each of `clouds`, in order, with as many in flight as the mode allows.
 
-        It reads ahead: the next cloud is fetched while earlier ones are worked on. Where clouds come from a sensor,
-        call the detector with each of them: an iterator that waits for a cloud holds back the results before it.
+        The next cloud is fetched while earlier ones are processed. If clouds come from a sensor, call the detector with
+        each of them instead: an iterator that waits for a cloud holds back the results before it.
         """
         results: SimpleQueue[FrameResult] = SimpleQueue()
         pending = 0
@@ -145,12 +145,12 @@ class Detector:
             self._engine.leveller.reset()
 
     def close(self) -> None:
-        """Finish what was handed over, and accept no more clouds."""
+        """Finish the clouds submitted so far, and accept no more."""
         self._pipeline.drain(CLOSE_TIMEOUT_S)
         self._pipeline.close()
 
     def __enter__(self) -> Detector:
-        """Return the detector, which the end of the `with` closes."""
+        """Return the detector, which is closed at the end of the `with` block."""
         return self
 
     def __exit__(
@@ -160,7 +160,7 @@ class Detector:
         self.close()
 
     def _submit(self, points: FloatArray, results: SimpleQueue[FrameResult]) -> None:
-        # A copy: the pipeline works on it later, and points that are left out are taken away in place.
+        # A copy: the pipeline works on it later, and invalid points are removed in place.
         cleaned, brightest = clean_points(np.array(check_points(points), order="C"), 1.0)
         if brightest > BRIGHT and not self._was_bright:
             self._was_bright = True
@@ -169,7 +169,7 @@ class Detector:
             raise InferenceError("the detector is closed, so it accepts no cloud")
 
     def _wait_for(self, results: SimpleQueue[FrameResult]) -> Detections:
-        """Return the next of `results`; InferenceError where it failed, or the detector was closed before."""
+        """Return the next of `results`; InferenceError if the cloud failed or the detector was closed before."""
         while True:
             try:
                 result = results.get(timeout=_LOOK_EVERY_S)
@@ -187,7 +187,7 @@ class Detector:
 def check_points(points: FloatArray) -> FloatArray:
     """Return `points`; CloudError unless they are an array (N, 4) float32."""
     if not isinstance(points, np.ndarray):
-        raise CloudError(f"points: {shown(type(points).__name__)} is no NumPy array (N, 4) float32")
+        raise CloudError(f"points: {shown(type(points).__name__)} is not a NumPy array (N, 4) float32")
     if points.dtype != np.float32 or points.ndim != 2 or points.shape[1] != 4:
         raise CloudError(
             f"points: an array {points.shape} of {points.dtype} is not (N, 4) float32: x, y, z (m), intensity (0 to 1)"
@@ -196,7 +196,7 @@ def check_points(points: FloatArray) -> FloatArray:
 
 
 def _find_bundle(bundle: str | Path | None) -> Path:
-    """Return the folder of a bundle that is named by its path, or as one of the bundled models."""
+    """Return the folder of a bundle given by its path or as the name of a bundled model."""
     if bundle is None:
         return shipped_model()
     return shipped_model(str(bundle)) if str(bundle) in SHIPPED and not Path(bundle).exists() else Path(bundle)
@@ -206,11 +206,11 @@ def _make_runtime(device: str, mode: str | Mode, settings: dict[str, Any]) -> Ru
     names = [field.name for field in dataclasses.fields(RuntimeConfig) if field.name not in _OF_THE_NODE]
     for name in settings:
         if name not in names:
-            raise ConfigError(f"{name}: no setting of Detector, which has {', '.join(names)}")
+            raise ConfigError(f"{name}: Detector has no such setting; its settings are {', '.join(names)}")
     own = {"pfe_device": device, "rpn_device": device, "drop_policy": DropPolicy.REPLAY.value}
     return from_plain(RuntimeConfig, {**settings, "mode": mode, **own})
 
 
 def _hand_over(result: FrameResult) -> None:
-    """Hand a result to the one who waits for it."""
+    """Hand a result to the caller that waits for it."""
     result.token.put(result)

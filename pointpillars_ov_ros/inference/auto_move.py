@@ -1,8 +1,8 @@
 # Copyright 2026 The pointpillars_ov_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""AUTO's move from the device it begins on to the one it prefers, followed until it has happened or failed.
+"""AUTO's move from its first device to the preferred one, watched until it has happened or failed.
 
-AUTO says neither. It stays where it is without a word where the preferred device cannot compile the network.
+AUTO reports neither. If the preferred device cannot compile the network, AUTO silently stays where it is.
 """
 
 from __future__ import annotations
@@ -23,20 +23,20 @@ _LOOK_EVERY_S = 0.2
 
 
 class Movable(Protocol):
-    """What is followed: an engine."""
+    """Engine that AUTO may move."""
 
     @property
     def networks(self) -> list[Network]:
-        """Those compiled for a device."""
+        """The networks compiled for a device."""
 
     def settle(self) -> None:
-        """Act on the end of the move."""
+        """React to the end of the move."""
 
 
 def may_move(device: str, rpn: Network, networks: Sequence[Network]) -> bool:
-    """Whether AUTO has a network that is not on the device it prefers; the others have all the devices they can.
+    """Return whether AUTO has a network that is not on its preferred device; other meta devices use all their devices.
 
-    `device` is the one asked for, `rpn` the network compiled for it, one of `networks`.
+    `device` is the requested device, `rpn` the network compiled for it, one of `networks`.
     """
     is_elsewhere = rpn.preferred_device not in ("", *rpn.execution_devices)
     is_auto = parse_device(device, "rpn_device").meta == "AUTO"
@@ -44,7 +44,7 @@ def may_move(device: str, rpn: Network, networks: Sequence[Network]) -> bool:
 
 
 def follow_auto(engine: Movable) -> None:
-    """Let `engine` settle, on a thread, when AUTO has moved the networks or given up; return at once.
+    """Call `engine.settle` once, on a thread, when AUTO has moved the networks or given up; return at once.
 
     The engine may be freed meanwhile.
     """
@@ -57,8 +57,8 @@ def _follow(reference: weakref.ref[Movable]) -> None:
             try:
                 engine.settle()
             except Exception:
-                log.exception("what AUTO has compiled could not be checked")
+                log.exception("the networks that AUTO compiled could not be checked")
             return
-        # Not held while nothing is to be done.
+        # The engine is not held while there is nothing to do.
         del engine
         time.sleep(_LOOK_EVERY_S)

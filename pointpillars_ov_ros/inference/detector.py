@@ -1,6 +1,6 @@
 # Copyright 2026 The pointpillars_ov_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""The owner of an engine: takes clouds, and lets another engine take over between two of them."""
+"""Owner of an engine: accepts clouds, and can replace the engine between two of them."""
 
 from __future__ import annotations
 
@@ -25,17 +25,17 @@ log = logging.getLogger(__name__)
 
 
 class ReloadableDetector:
-    """An engine, the pipeline that is open on it, and the counts of all pipelines there were.
+    """An engine, the pipeline open on it, and the counts of all pipelines so far.
 
-    Used from one thread; results come on the pipelines' own.
+    Used from one thread; results arrive on the pipelines' threads.
     """
 
     def __init__(self, engine: Engine, on_result: Callable[[FrameResult], None]) -> None:
-        """Begin without a pipeline; the counts of a result that `on_result` receives are those of all pipelines."""
+        """Start without a pipeline; results passed to `on_result` carry the counts of all pipelines."""
         self.engine = engine
         self._on_result = on_result
         self._runtime = engine.runtime
-        """Settings as they are wanted by now."""
+        """Settings most recently requested."""
         self._pipeline: Pipeline | None = None
         self._leaving: Pipeline | None = None
         self._trace: TraceRecorder | None = None
@@ -49,12 +49,12 @@ class ReloadableDetector:
 
     @property
     def policy(self) -> DropPolicy:
-        """What happens to clouds that come too fast."""
+        """What happens to clouds that arrive too fast."""
         return self._runtime.drop_policy
 
     @property
     def counts(self) -> Counts:
-        """The counts of all pipelines."""
+        """Counts over all pipelines."""
         with self._counting:
             total = self._earlier
             for pipeline in (self._leaving, self._pipeline):
@@ -62,7 +62,7 @@ class ReloadableDetector:
             return total
 
     def open(self, runtime: RuntimeConfig, record_trace: str = "") -> None:
-        """Accept clouds from now on; ConfigError or InferenceError where that cannot be."""
+        """Accept clouds from now on; raises ConfigError or InferenceError if that is not possible."""
         self._runtime = runtime
         try:
             self._trace = open_trace(record_trace, self.engine)
@@ -72,26 +72,26 @@ class ReloadableDetector:
             raise
 
     def submit(self, points: FloatArray, token: Any, times: StageTimes) -> None:
-        """Hand over a cloud; see `Pipeline.submit`."""
+        """Submit a cloud; see `Pipeline.submit`."""
         assert self._pipeline is not None
         self._pipeline.submit(points, token, times)
 
     def change(self, runtime: RuntimeConfig) -> None:
-        """Apply what may change while clouds come: thresholds and policy now, the mode in a moment."""
+        """Apply changes of settings while clouds arrive: thresholds and policy at once, the mode shortly after."""
         self._runtime = runtime
         if self._pipeline is None:
             return
         _set_thresholds(self.engine, runtime)
         self._pipeline.settings = self.engine.settings
         self._pipeline.set_policy(runtime.drop_policy)
-        # Apart from the callbacks: another slot takes a moment to make, and meanwhile clouds must not wait.
+        # On another thread: making another slot takes a moment, and clouds must not wait meanwhile.
         threading.Thread(target=self._switch_mode, daemon=True).start()
 
     def replace(self, engine: Engine, on_replaced: Callable[[], None]) -> None:
-        """Send every cloud from now on to `engine`; its results wait until the last one of the other has left.
+        """Send every cloud from now on to `engine`; its results wait until the last one of the old engine has left.
 
-        `on_replaced` is called between the two, on some thread. A trace ends with the engine that it is of.
-        InferenceError where a pipeline cannot be opened on `engine`; all is as before then.
+        `on_replaced` is called in between, on some thread. A trace ends with its engine. Raises InferenceError if a
+        pipeline cannot be opened on `engine`; nothing has changed then.
         """
         if self._pipeline is None:
             self.engine = engine
@@ -123,9 +123,9 @@ class ReloadableDetector:
         threading.Thread(target=retire, name="pointpillars-retire", daemon=True).start()
 
     def close(self) -> None:
-        """Accept no more clouds, and let the results of those in flight leave."""
+        """Accept no more clouds, and deliver the results of those in flight."""
         if self._pipeline is not None:
-            # Which waits for a pipeline that is leaving, too: its results come first.
+            # This also waits for a pipeline that is leaving: its results come first.
             self._pipeline.close()
             with self._counting:
                 self._earlier, self._pipeline = self._earlier.plus(*self._pipeline.counts), None
@@ -135,7 +135,7 @@ class ReloadableDetector:
         self._on_result(replace(result, counts=self._earlier.plus(*result.counts)))
 
     def _retire(self) -> None:
-        """Let all results of the pipeline that is leaving leave, also of the cloud that waits in it."""
+        """Deliver all results of the old pipeline, including that of the cloud that waits in it."""
         leaving = self._leaving
         assert leaving is not None
         try:
@@ -153,7 +153,7 @@ class ReloadableDetector:
             trace.close()
 
     def _switch_mode(self) -> None:
-        """Switch to the mode that is wanted by now, which a later change may have made another one."""
+        """Switch to the mode most recently requested, which a later change may have replaced."""
         with self._switching:
             engine, mode = self.engine, self._runtime.mode
             if mode is engine.runtime.mode:
@@ -163,7 +163,7 @@ class ReloadableDetector:
             except PointPillarsError as error:
                 log.error("still in %s mode: %s", engine.runtime.mode.value, error)
             else:
-                log.info("%s mode from now on", mode.value)
+                log.info("switched to %s mode", mode.value)
 
 
 def _set_thresholds(engine: Engine, runtime: RuntimeConfig) -> None:
@@ -173,17 +173,17 @@ def _set_thresholds(engine: Engine, runtime: RuntimeConfig) -> None:
 def _open_pipeline(
     engine: Engine, runtime: RuntimeConfig, on_result: Callable[[FrameResult], None], trace: TraceRecorder | None = None
 ) -> Pipeline:
-    """Open a pipeline with those of the settings that may have changed since the engine was made."""
+    """Open a pipeline with the settings that may have changed since the engine was made."""
     _set_thresholds(engine, runtime)
     engine.runtime = replace(engine.runtime, mode=runtime.mode, drop_policy=runtime.drop_policy)
     return engine.open_pipeline(on_result, trace)
 
 
 def give_back_memory() -> None:
-    """Return memory that nothing needs any more to the system at once."""
-    # Pools and their callbacks hold each other.
+    """Return unused memory to the system at once."""
+    # Pools and their callbacks reference each other.
     gc.collect()
-    # The C library keeps what was freed, where it is glibc; others have no such function.
+    # glibc keeps freed memory; other C libraries lack this function.
     trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
     if trim is not None:
         trim(0)

@@ -1,6 +1,6 @@
 # Copyright 2026 The pointpillars_ov_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""A bundle made ready to run: both networks compiled, every kernel and request warmed up."""
+"""A bundle ready to run: both networks compiled, every kernel and request warmed up."""
 
 from __future__ import annotations
 
@@ -47,12 +47,12 @@ log = logging.getLogger(__name__)
 
 _SLOT_MAKERS: weakref.WeakSet[threading.Thread] = weakref.WeakSet()
 _EXIT_WAIT_S = 1.0
-"""How long the end of the process waits for each of them; on a device that is dead one may never return."""
+"""How long the end of the process waits for each of them; on a dead device one may never return."""
 
 
 @atexit.register
 def _await_slot_makers() -> None:
-    """Let threads return from OpenVINO: one that does while Python is taken down ends the process with abort()."""
+    """Wait for threads to return from OpenVINO: one that returns while Python shuts down aborts the process."""
     for thread in tuple(_SLOT_MAKERS):
         thread.join(_EXIT_WAIT_S)
 
@@ -61,10 +61,10 @@ class Engine:
     """The two compiled networks of a bundle and the frame slots of the chosen mode."""
 
     stuck_timeout_s = STUCK_TIMEOUT_S
-    """Of the pipelines that are opened on it; see `Pipeline`."""
+    """Limit for pipelines opened on it; see `Pipeline`."""
 
     def __init__(self, bundle: ModelBundle, runtime: RuntimeConfig) -> None:
-        """Compile and warm up; BundleError, InferenceError or ConfigError where that cannot be."""
+        """Compile and warm up; BundleError, InferenceError or ConfigError if that is not possible."""
         begin = time.monotonic()
         runtime, self._reductions = fit_to_machine(runtime)
         cache = CompileCache(runtime.cache_dir)
@@ -72,17 +72,17 @@ class Engine:
         self.bundle = bundle
         self.config: ModelConfig = bundle.config
         self.runtime = runtime
-        """As asked for, but for devices that are not here."""
+        """Settings as requested, without devices that are not available."""
         self.settings = override_thresholds(bundle.config, runtime)
         config = bundle.config
         self._points, _ = clean_points(warm_up_cloud(config), 1.0)
-        self.parity = Verdict(NOT_CHECKED, "parity not checked, for parity_check is false")
-        """What is known of its answers; whoever checks them sets it."""
+        self.parity = Verdict(NOT_CHECKED, "parity not checked, since parity_check is false")
+        """Result of the parity check, set by whoever checks the engine."""
         self.encoders = EncoderFactory(bundle, runtime, pfe_properties(runtime), self._points)
         cache.sign()
         self._canvas = CanvasFormat()
         self.is_lean = runtime.lean_rpn and is_cpu_alone(runtime.rpn_device)
-        """The RPN's graph is rewritten. Elsewhere than on CPU nobody has yet seen what is faster, or if it is right."""
+        """Whether the RPN's graph is rewritten; only on the CPU, the one device where it was measured and checked."""
         self.rpn = Network(
             bundle.path(config.rpn.file),
             runtime.rpn_device,
@@ -91,7 +91,7 @@ class Engine:
             rewrite=self._make_lean if self.is_lean else None,
         )
         self._cache = cache
-        # What AUTO compiles in the background is written when that is over; see `settle`.
+        # What AUTO compiles in the background is recorded when that has ended; see `settle`.
         cache.sign("" if self.rpn.was_cached or self.rpn.is_provisional else "RPN")
         self._bound = bound_slots(self.rpn, self._slot_bytes())
         self._pool = SlotPool(self._make_slot, self._warm_up, self._bound.at_once)
@@ -105,11 +105,11 @@ class Engine:
         self._pool.slots_of(runtime.mode)
         self._left_behind: tuple[str, ...] = ()
         self.fallback: RuntimeConfig | None = None
-        """What to run in its place; set where `on_mismatch` asks for another engine while this one runs."""
+        """Engine to run instead; set if `on_mismatch` asks for another one while this one runs."""
         self.must_stop = False
-        """Whether `on_mismatch` asks for no more detections while it runs."""
+        """Whether `on_mismatch` forbids further detections with this engine."""
         self.warnings: tuple[str, ...] = ()
-        """What its user should know of the devices: lists that were reduced, and settings that cost time."""
+        """Warnings about the devices: lists that were reduced, and settings that cost time."""
         self._warn()
         self.load_s = time.monotonic() - begin
         self._after_move: Callable[[Engine], None] | None = None
@@ -120,20 +120,20 @@ class Engine:
 
     @property
     def slots(self) -> list[FrameSlot]:
-        """Every slot that was made."""
+        """All slots made so far."""
         return self._pool.slots
 
     @property
     def hung_slots(self) -> list[FrameSlot]:
-        """Slots whose inference was given up, and that the device has not given back since."""
+        """Slots whose inference was given up, and which the device has not returned since."""
         return self._pool.hung
 
     def open_pipeline(
         self, on_result: Callable[[FrameResult], None], on_event: Callable[[StageEvent], None] | None = None
     ) -> Pipeline:
-        """Start a pipeline; only one at a time. See `Pipeline` for the two that it calls.
+        """Start a pipeline, one at a time. See `Pipeline` for the two callbacks.
 
-        InferenceError where a device has not given back what an earlier pipeline left on it.
+        Raises InferenceError if a device has not returned the slots of an earlier pipeline.
         """
         with self._changing:
             runtime = self.runtime
@@ -155,9 +155,9 @@ class Engine:
             return self._pipeline
 
     def set_mode(self, mode: Mode) -> None:
-        """Change the mode, also of the pipeline that is open, from any thread but its own: it takes a moment.
+        """Change the mode, also of an open pipeline, from any thread but the pipeline's own; this takes a moment.
 
-        InferenceError where too many slots hang for it; the mode stays as it was then.
+        Raises InferenceError if too many slots hang; the mode is unchanged then.
         """
         with self._changing:
             slots = self._pool.slots_of(mode)
@@ -167,9 +167,9 @@ class Engine:
             self._warn()
 
     def warm_up(self) -> list[float]:
-        """Let every slot of the mode infer once, and give how long each took (s); nothing else runs meanwhile.
+        """Let every slot of the mode infer once, and return the durations (s); nothing else runs meanwhile.
 
-        InferenceError where it fails, and while a pipeline is open.
+        Raises InferenceError if it fails or a pipeline is open.
         """
         with self._changing:
             if self._pipeline is not None and not self._pipeline.is_closed:
@@ -182,15 +182,15 @@ class Engine:
 
     @property
     def networks(self) -> list[Network]:
-        """Those compiled for a device."""
+        """Networks compiled for a device."""
         return [network for network in (self.encoders.network, self.rpn) if network is not None]
 
     def make_spare_slot(self) -> FrameSlot:
-        """Make a slot that no pipeline uses: for an inference beside those of clouds."""
+        """Return a slot that no pipeline uses, for an inference beside those of clouds."""
         return self._make_slot()
 
     def call_after_move(self, call: Callable[[Engine], None]) -> None:
-        """Call with this engine when AUTO leaves the networks where they are; on some thread, or at once."""
+        """Call a function with this engine once AUTO leaves the networks where they are; on some thread, or at once."""
         with self._changing:
             if self.is_moving:
                 self._after_move = call
@@ -198,7 +198,7 @@ class Engine:
         call(self)
 
     def settle(self) -> None:
-        """Act on the end of what AUTO compiled in the background: sign it, count the slots anew, say what failed."""
+        """Act on the end of AUTO's background compilation: sign it, recount the slots, report failures."""
         is_reached = self.rpn.preferred_device in self.rpn.execution_devices
         self._cache.sign("RPN" if is_reached and not self.rpn.was_cached else "")
         if not is_reached:
@@ -215,28 +215,28 @@ class Engine:
             call(self)
 
     def _why_left_behind(self) -> str:
-        """Say why AUTO did not reach the device that it prefers, which it keeps to itself; compiles for it, once."""
+        """Explain why AUTO did not reach its preferred device, which AUTO does not report, by compiling for it once."""
         wanted, found = self.rpn.preferred_device, ", ".join(self.rpn.execution_devices)
         path, alone = self.bundle.path(self.config.rpn.file), replace(self.runtime, rpn_device=wanted)
         try:
             Network(path, wanted, rpn_properties(alone, path), rpn_ports(self.config))
-            reason = f"compiled for {wanted} alone it works"
+            reason = f"compiling for {wanted} alone works"
         except PointPillarsError as error:
             reason = str(error)
-        return f"rpn_device: {self.runtime.rpn_device} stays on {found}, for {wanted} was not reached: {reason}"
+        return f"rpn_device: {self.runtime.rpn_device} stays on {found}, since {wanted} was not reached: {reason}"
 
     def _slot_bytes(self) -> int:
         pfe = self.encoders.network
         return self.rpn.request_bytes + (0 if pfe is None else pfe.request_bytes)
 
     def effective_settings(self) -> dict[str, dict[str, str]]:
-        """Read back what the networks run with."""
+        """Return the settings that the networks run with, read back from them."""
         pfe = self.encoders.network
         host = {"EXECUTION_DEVICES": "host", "INFERENCE_PRECISION_HINT": "f32"}
         return {"pfe": host if pfe is None else pfe.effective_settings(), "rpn": self.rpn.effective_settings()}
 
     def _warn(self) -> None:
-        """See what the settings cost by now, and log what was not said before: tools show it on stderr."""
+        """Update the warnings, and log new ones: tools show them on stderr."""
         before = self.warnings
         self.warnings = (
             *self._reductions,
@@ -263,19 +263,19 @@ class Engine:
         try:
             slot.detect(self._points, self.settings)
         except OutputError:
-            # The parity check says it, too, and what is to be done then is its user's choice.
+            # The parity check reports it, too, and the user has chosen what happens then.
             if not self.runtime.parity_check:
                 raise
 
     def _on_hung(self, hung: list[Slot]) -> None:
         self._pool.note_hung(hung)
-        # Apart from the host's thread, which a device that does not even take a new request must not stop.
+        # On another thread than the host's, which a device that blocks even new requests must not stop.
         thread = threading.Thread(target=self._use_others, name="pointpillars-slots", daemon=True)
         _SLOT_MAKERS.add(thread)
         thread.start()
 
     def _use_others(self) -> None:
-        """Put slots in the place of those that hang, so that the mode has its number again."""
+        """Replace slots that hang, so that the mode has its number of slots again."""
         with self._changing:
             if self._pipeline is None or self._pipeline.is_closed:
                 return
@@ -286,7 +286,7 @@ class Engine:
 
 
 def warm_up_cloud(config: ModelConfig, points: int = 20_000, seed: int = 0) -> FloatArray:
-    """Return a cloud (points, 4) evenly spread over the detection range."""
+    """Return a cloud (points, 4) spread evenly over the detection range."""
     grid = config.grid
     low = np.array([grid.x_range[0], grid.y_range[0], grid.z_range[0], 0.0])
     high = np.array([grid.x_range[1], grid.y_range[1], grid.z_range[1], 1.0])

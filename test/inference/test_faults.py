@@ -150,7 +150,7 @@ def test_an_inference_that_hangs_costs_its_frame_only(
     assert hung_at[2] == 1
     assert_right(received.results, wanted)
     assert pipeline.counts == Counts(submitted=2 * CLOUDS, completed=2 * CLOUDS - 1, failed=1)
-    assert "takes the place of one that hangs" in caplog.text
+    assert "replaces one that hangs" in caplog.text
 
 
 def test_a_slot_that_hangs_at_the_end_is_not_given_to_the_next_pipeline(

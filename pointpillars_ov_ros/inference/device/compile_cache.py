@@ -1,9 +1,9 @@
 # Copyright 2026 The pointpillars_ov_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""The folder of compiled networks (CACHE_DIR), which is never a reason not to start, or to detect something else.
+"""Cache of compiled networks (CACHE_DIR), whose faults never prevent a start or change detections.
 
-OpenVINO takes a file of its cache for whole if its head is: one flipped bit behind it gives other detections without
-a word. So the sha256 of each file that is written while we compile is kept beside it.
+OpenVINO checks only the header of a cache file: a flipped bit behind it silently changes detections. So the sha256 of
+each file that is written while we compile is stored beside it.
 """
 
 from __future__ import annotations
@@ -26,12 +26,12 @@ _MOST_SIGNATURE_BYTES = 1000
 
 
 class CompileCache:
-    """A folder that OpenVINO is about to take compiled networks from, and to keep others in."""
+    """A folder that OpenVINO loads compiled networks from and stores others in."""
 
     def __init__(self, folder: str) -> None:
-        """Make the folder, and take files away that are not what was written.
+        """Create the folder, and remove files that were altered.
 
-        `folder` is empty afterwards where there is to be no cache, because it was, or cannot be used.
+        Afterwards `folder` is empty if there is no cache, because none was requested or it cannot be used.
         """
         self.folder = folder
         self._before: set[Path] = set()
@@ -46,11 +46,11 @@ class CompileCache:
             self._do_without(error)
 
     def settings(self, runtime: RuntimeConfig) -> RuntimeConfig:
-        """Return `runtime` with the cache that there is."""
+        """Return `runtime` with the cache that is in use."""
         return replace(runtime, cache_dir=self.folder)
 
     def sign(self, compiled: str = "") -> None:
-        """Note what OpenVINO has written since the last time; it says nothing where it could not keep `compiled`."""
+        """Record the files that OpenVINO has written since the last call; warn if it could not store `compiled`."""
         if not self.folder:
             return
         try:
@@ -58,21 +58,23 @@ class CompileCache:
             for path in fresh:
                 _signature(path).write_text(sha256(path) + "\n")
         except OSError as error:
-            log.warning("cache_dir: %s: what was compiled cannot be checked next time (%s)", self.folder, error)
+            log.warning("cache_dir: %s: the compiled networks cannot be verified next time (%s)", self.folder, error)
             return
         self._before |= fresh
         if compiled and not fresh:
-            log.warning("cache_dir: %s does not keep the %s, which is compiled at every start", self.folder, compiled)
+            log.warning(
+                "cache_dir: %s does not store the %s, which is therefore compiled at every start", self.folder, compiled
+            )
 
     def _files(self) -> set[Path]:
         return set(Path(self.folder).glob("*.blob"))
 
     def _check(self, path: Path) -> None:
-        """Take a file away that was altered; one that is not signed may be another program's."""
+        """Remove a file that was altered; unsigned files may belong to other programs."""
         signature = _signature(path)
         if not signature.exists() or _is_as_written(path, signature):
             return
-        log.warning("cache_dir: %s is damaged, so that network is compiled anew", path)
+        log.warning("cache_dir: %s is damaged, so that network is compiled again", path)
         path.unlink(missing_ok=True)
         signature.unlink(missing_ok=True)
         self._before = self._before - {path}
@@ -85,10 +87,10 @@ class CompileCache:
 
 
 def check_private(runtime: RuntimeConfig) -> None:
-    """Raise ConfigError where others could leave compiled networks, which are run as they are, for this process."""
+    """Raise ConfigError if others could place compiled networks, which run unchecked, where this process loads them."""
     named = [pair for pair in runtime.device_properties.split() if pair.partition("=")[0].upper() == "CACHE_DIR"]
     if named:
-        raise ConfigError(f"device_properties: {named[0]}: where model_public_key is set, cache_dir names the cache")
+        raise ConfigError(f"device_properties: {named[0]}: with model_public_key, set the cache by cache_dir instead")
     if not runtime.cache_dir:
         return
     folder = Path(runtime.cache_dir).resolve()
@@ -96,17 +98,17 @@ def check_private(runtime: RuntimeConfig) -> None:
         if not place.exists():
             continue
         found = place.stat()
-        # In a folder such as /tmp others can make new entries, but not replace ours.
+        # In a folder such as /tmp others can create entries, but not replace ours.
         is_open = bool(found.st_mode & 0o022) and (place == folder or not found.st_mode & stat.S_ISVTX)
         if found.st_uid not in (os.getuid(), 0) or is_open:
             raise ConfigError(
-                f"cache_dir: {place} can be written by others, who could leave networks there that are not signed as "
-                "model_public_key demands; take a folder of this user alone (chmod go-w)"
+                f"cache_dir: {place} is writable by other users, who could put networks there that are not signed as "
+                "model_public_key requires; use a folder that only this user can write to (chmod go-w)"
             )
 
 
 def _is_as_written(path: Path, signature: Path) -> bool:
-    """Whether the file has the hash noted; False, too, where either is no longer a file that could be read."""
+    """Whether the file has the recorded hash; also False if either file cannot be read."""
     try:
         return read_regular(signature, _MOST_SIGNATURE_BYTES).strip() == sha256(path).encode()
     except OSError as error:

@@ -1,6 +1,6 @@
 # Copyright 2026 The pointpillars_ov_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Device strings, and what is left of them on the machine at hand."""
+"""Parsing of device strings, and their reduction to the devices of this machine."""
 
 from __future__ import annotations
 
@@ -15,31 +15,31 @@ from pointpillars_ov_ros.config.runtime_config import RuntimeConfig
 from pointpillars_ov_ros.model.ports import first_line
 
 _LISTING = ("AUTO", "MULTI", "HETERO")
-"""Take a list of devices, or by their name alone all that there are."""
+"""Meta devices that take a list of devices, or without a list all available ones."""
 _BATCH = "BATCH"
 _MEMBER = re.compile(r"(?P<minus>-?)(?P<name>[A-Za-z]\w*(\.\w+)?)(\(\d+\))?")
 _NOT_BY_ITSELF = "NPU"
-"""Left out where all devices are meant, as AUTO does: it takes other networks."""
+"""Left out when all devices are meant, as AUTO does: it needs other networks."""
 
 
 @dataclass(frozen=True)
 class DeviceString:
-    """`GPU.1` is one member; `AUTO:GPU,CPU` and `BATCH:GPU(4)` are a meta device with members."""
+    """A device string: `GPU.1` is one member; `AUTO:GPU,CPU` and `BATCH:GPU(4)` are a meta device with members."""
 
     meta: str
     """AUTO, MULTI, HETERO or BATCH; empty: none."""
     members: tuple[str, ...]
-    """As written: with the number of a device, of requests or of the batch, or with the minus of what AUTO leaves out.
+    """Members as written: with a device number, a number of requests or of the batch, or AUTO's minus.
 
     Empty: AUTO, MULTI or HETERO choose by themselves.
     """
 
     def __str__(self) -> str:
-        """Return it as OpenVINO reads it."""
+        """Return the string as OpenVINO reads it."""
         return ":".join(part for part in (self.meta, ",".join(self.members)) if part)
 
     def plugins(self, available: Sequence[str]) -> tuple[str, ...]:
-        """Name the plugins that requests may go through; those behind AUTO alone are all that are `available`."""
+        """Return the plugins that requests may go through; for AUTO without a list, all that are `available`."""
         members = self.members
         if self.meta and all(_is_excluded(member) for member in members):
             members = tuple(name for name in available if f"-{name}" not in members)
@@ -47,7 +47,7 @@ class DeviceString:
 
 
 def parse_device(text: str, field: str) -> DeviceString:
-    """Read a device string; ConfigError names `field` and `text`."""
+    """Parse a device string; ConfigError names `field` and `text`."""
     first, has_list, rest = text.partition(":")
     meta = first if has_list or first in (*_LISTING, _BATCH) else ""
     members = tuple(part.strip() for part in (rest if meta else text).split(",")) if has_list or not meta else ()
@@ -55,26 +55,26 @@ def parse_device(text: str, field: str) -> DeviceString:
     is_single = bool(meta) or len(members) == 1
     if not (is_known and is_single) or (meta == _BATCH and len(members) != 1):
         raise ConfigError(
-            f"{field}: {shown(text)} is no device of OpenVINO's, such as CPU, GPU.1, AUTO, AUTO:GPU,CPU, "
+            f"{field}: {shown(text)} is not an OpenVINO device such as CPU, GPU.1, AUTO, AUTO:GPU,CPU, "
             "MULTI:GPU,CPU, HETERO:GPU,CPU or BATCH:GPU(4)"
         )
     return DeviceString(meta, members)
 
 
 def fit_device(text: str, field: str) -> tuple[str, str]:
-    """Reduce a device string to what is here; return what is left, and a warning, empty where nothing was taken away.
+    """Reduce a device string to the devices available here; return it with a warning, empty if nothing was removed.
 
-    Raises ConfigError where it cannot be read, InferenceError where nothing is left. A single device is left to
-    OpenVINO, which knows best why it cannot be used.
+    Raises ConfigError if it cannot be parsed, InferenceError if nothing is left. A single device is left to OpenVINO,
+    which knows best why it cannot be used.
     """
     core = ov.Core()
     device, available = parse_device(text, field), core.available_devices
     if not device.meta:
         (name,) = map(_name, device.members)
         if name.startswith(_NOT_BY_ITSELF) and not _is_among(name, available):
-            # Of the PFE, nobody would notice: for an NPU, pillars are encoded on the host.
+            # For the PFE nobody would notice: for an NPU, pillars are encoded on the host.
             here = ", ".join(available)
-            raise InferenceError(f"{field}: {text!r} is no device of this machine; available here: {here}")
+            raise InferenceError(f"{field}: {text!r} is not available on this machine; available: {here}")
         return str(device), ""
     if not device.members:
         # AUTO does this by itself; the others would fail.
@@ -85,12 +85,17 @@ def fit_device(text: str, field: str) -> tuple[str, str]:
     left = replace(device, members=tuple(member for member in device.members if member not in absent))
     reasons = ", ".join(f"{name} is not available here ({_why_absent(core, name)})" for name in map(_name, absent))
     if all(_is_excluded(member) for member in left.members):
-        raise InferenceError(f"{field}: nothing is left of {text!r}, for {reasons}; available: {', '.join(available)}")
-    return str(left), f"{field}: {text!r} is reduced to {str(left)!r}, for {reasons}"
+        raise InferenceError(
+            f"{field}: none of the devices in {text!r} can be used: {reasons}; available: {', '.join(available)}"
+        )
+    return str(left), f"{field}: {text!r} is reduced to {str(left)!r}: {reasons}"
 
 
 def fit_to_machine(runtime: RuntimeConfig) -> tuple[RuntimeConfig, tuple[str, ...]]:
-    """Reduce both devices of the settings to what is here; return the warnings, too. Raises as `fit_device` does."""
+    """Reduce both devices of the settings to those available here; return the warnings, too.
+
+    Raises the exceptions of `fit_device`.
+    """
     pfe, pfe_warning = fit_device(runtime.pfe_device, "pfe_device")
     rpn, rpn_warning = fit_device(runtime.rpn_device, "rpn_device")
     if pfe_warning and runtime.pfe_device == runtime.rpn_device:
@@ -100,19 +105,19 @@ def fit_to_machine(runtime: RuntimeConfig) -> tuple[RuntimeConfig, tuple[str, ..
 
 
 def is_cpu_alone(text: str) -> bool:
-    """Whether whatever runs on that device runs on the CPU, whoever hands it on; `text` fits the machine."""
+    """Whether everything on that device runs on the CPU, through any meta device; `text` fits the machine."""
     plugins = parse_device(text, "device").plugins(ov.Core().available_devices)
     return [name for name in plugins if name not in (*_LISTING, _BATCH)] == ["CPU"]
 
 
 def all_of(available: Sequence[str]) -> tuple[str, ...]:
-    """Return what there is, the CPU last: lists begin with what is preferred."""
+    """Return the available devices, the CPU last, since lists start with the preferred device."""
     names = [name for name in available if not name.startswith(_NOT_BY_ITSELF)]
     return tuple(sorted(names, key=lambda name: name == "CPU"))
 
 
 def _is_among(name: str, available: Sequence[str]) -> bool:
-    """Whether a device is there; GPU is the first of GPU.0 and GPU.1, and GPU.0 another name of a lone GPU."""
+    """Whether a device is available; GPU is the first of GPU.0 and GPU.1, and GPU.0 another name of a single GPU."""
     return any(name in (found, found.partition(".")[0], f"{found}.0") for found in available)
 
 

@@ -39,10 +39,10 @@ class _Wait(NamedTuple):
 
 
 class InferenceWaiter:
-    """A thread that waits for the inferences started last; it ends when its owner is freed."""
+    """Thread that waits for the inferences started last; it ends when its owner is freed."""
 
     def __init__(self) -> None:
-        """Begin without the thread, which the first `call_after` starts."""
+        """Start without a thread; the first `call_after` starts it."""
         self._started: SimpleQueue[_Wait | None] = SimpleQueue()
         self._thread: threading.Thread | None = None
 
@@ -52,7 +52,7 @@ class InferenceWaiter:
         `done` is called on the thread, and must not raise.
         """
         if self._thread is None:
-            # It knows the queue alone: a thread that knew its owner would keep it alive.
+            # The thread refers to the queue only: a reference to the owner would keep it alive.
             self._thread = threading.Thread(
                 target=_wait_for_each, args=(self._started,), name="pointpillars-waiter", daemon=True
             )
@@ -62,38 +62,38 @@ class InferenceWaiter:
 
 
 class TensorContext(Protocol):
-    """What of OpenVINO's `RemoteContext` is used here."""
+    """The part of OpenVINO's `RemoteContext` that is used here."""
 
     def create_host_tensor(self, type: ov.Type, shape: ov.Shape) -> ov.Tensor:
         """Return a tensor in memory that the host can access and the device uses without a copy."""
 
 
 class SharedMemory:
-    """Memory that the host and a device share: one writes it, the other reads it in place."""
+    """Memory shared by the host and a device: one writes it, the other reads it in place."""
 
     def __init__(self, context: TensorContext | None = None) -> None:
-        """Allocate through `context`, a GPU's; None: ordinary memory, which the CPU uses in place."""
+        """Allocate through `context`, that of a GPU; None: ordinary memory, which the CPU uses in place."""
         self._context = context
 
     @classmethod
     def of(cls, core: ov.Core, device: str) -> SharedMemory:
-        """Return the memory shared with `device`; AUTO and its like move between devices, and copy where they must."""
+        """Return the memory shared with `device`; meta devices such as AUTO may copy as they move between devices."""
         return cls(core.get_default_context(device) if device.startswith("GPU") else None)
 
     def allocate(self, kind: ov.Type, shape: Sequence[int]) -> ov.Tensor:
-        """Return a tensor of any content, whose `data` is an array over its memory."""
+        """Return an uninitialized tensor, whose `data` is an array over its memory."""
         size = ov.Shape(list(shape))
         return ov.Tensor(kind, size) if self._context is None else self._context.create_host_tensor(kind, size)
 
 
 class Request:
-    """One inference request: its tensors are read and written in place; runs asynchronously.
+    """One asynchronous inference request, whose tensors are read and written in place.
 
-    Whoever owns it leaves its tensors alone between `start` and the end of `finish`.
+    The owner leaves its tensors alone between `start` and the end of `finish`.
     """
 
     def __init__(self, request: ov.InferRequest, name: str, tensors: Mapping[str, ov.Tensor]) -> None:
-        """Wrap `request` of the network called `name` in messages, and let it use `tensors`."""
+        """Wrap `request` of the network called `name` in messages, and set its `tensors`."""
         self._request = request
         self._name = name
         self._waiter = InferenceWaiter()
@@ -105,7 +105,7 @@ class Request:
     def tensor(self, name: str) -> FloatArray:
         """Return the memory of the input or output tensor `name`, (shape of the network) of its type.
 
-        It is the same for the life of the request, but where the network has a dynamic shape.
+        It stays the same for the life of the request, unless the network has a dynamic shape.
         """
         if name in self._arrays:
             return self._arrays[name]
@@ -116,13 +116,13 @@ class Request:
         """Use this memory, C-contiguous and of the network's shape, as tensor `name`."""
         tensor = memory if isinstance(memory, ov.Tensor) else ov.Tensor(memory, shared_memory=True)
         self._request.set_tensor(name, tensor)
-        # Kept, since OpenVINO does not keep alive what it was given.
+        # Kept because OpenVINO does not keep alive what it was given.
         self._tensors[name], self._arrays[name] = tensor, tensor.data
 
     def start(self, done: Callable[[], None] | None = None) -> None:
-        """Start; `done` is called on a thread that waits for the end, also of an inference that fails.
+        """Start the inference; `done` is called when it ends or fails, on a thread that waits for it.
 
-        It must do next to nothing there, and never raise.
+        `done` must do next to nothing, and never raise.
         """
         try:
             self._request.start_async()
@@ -132,18 +132,18 @@ class Request:
             self._waiter.call_after([self.wait], done)
 
     def wait(self) -> None:
-        """Wait for the end of the inference; RuntimeError where it failed."""
+        """Wait for the end of the inference; RuntimeError if it failed."""
         self._request.wait()
 
     def is_finished(self) -> bool:
-        """Whether nothing runs any more, because the inference is through or failed."""
+        """Whether the inference is no longer running, because it ended or failed."""
         try:
             return bool(self._request.wait_for(0))
         except RuntimeError:
             return True
 
     def finish(self) -> None:
-        """Wait for the end of the inference (at once after `done`); InferenceError where it failed."""
+        """Wait for the end of the inference (returns at once after `done`); InferenceError if it failed."""
         try:
             self.wait()
         except RuntimeError as error:
@@ -164,8 +164,8 @@ class Network:
     ) -> None:
         """Read and compile the IR at `path` for `device`, with its inputs reshaped and its graph rewritten.
 
-        `ports` are the tensors it must have as it is read. Raises BundleError where the network is another
-        one, InferenceError where the device cannot take it.
+        `ports` are the tensors it must have when read. Raises BundleError if it is another network, InferenceError if
+        the device cannot run it.
         """
         self.name = path.stem
         self._properties = dict(properties)
@@ -179,7 +179,7 @@ class Network:
             begin = time.monotonic()
             self._compiled = core.compile_model(model, device, in_text(self._properties))
             self.compile_s = time.monotonic() - begin
-            """What compiling took, or loading from the cache (CACHE_DIR)."""
+            """Time for compiling, or for loading from the cache (CACHE_DIR)."""
             self.was_cached = bool(read_property(self._compiled, "LOADED_FROM_CACHE"))
             self.memory = SharedMemory.of(core, device)
         except RuntimeError as error:
@@ -189,7 +189,7 @@ class Network:
             ) from None
 
     def create_request(self) -> Request:
-        """Make a request with tensors of its own, in memory that the host shares with the device."""
+        """Return a request with tensors of its own, in memory that the host shares with the device."""
         ports = [*self._compiled.inputs, *self._compiled.outputs]
         tensors = {
             port.get_any_name(): self.memory.allocate(port.element_type, port.shape)
@@ -200,31 +200,31 @@ class Network:
 
     @property
     def optimal_requests(self) -> int:
-        """How many requests at a time the device says it runs the network fastest with."""
+        """Number of concurrent requests with which the device says it is fastest."""
         if "OPTIMAL_NUMBER_OF_INFER_REQUESTS" not in self._compiled.get_property("SUPPORTED_PROPERTIES"):
             return 1
         return max(1, int(self._compiled.get_property("OPTIMAL_NUMBER_OF_INFER_REQUESTS")))
 
     @property
     def request_bytes(self) -> int:
-        """Memory of the tensors of one request; those of a dynamic shape are not counted."""
+        """Memory of the tensors of one request; dynamic shapes are not counted."""
         ports = [*self._compiled.inputs, *self._compiled.outputs]
         return sum(math.prod(port.shape) * port.element_type.size for port in ports if port.partial_shape.is_static)
 
     @property
     def execution_devices(self) -> tuple[str, ...]:
-        """Where it runs; AUTO's stand-in is in brackets, "(CPU)", while the device it prefers is compiled for."""
+        """Devices it runs on; AUTO's stand-in is in parentheses, "(CPU)", while the preferred one is compiled for."""
         return tuple(read_property(self._compiled, "EXECUTION_DEVICES") or ())
 
     @property
     def preferred_device(self) -> str:
-        """The device that AUTO moves to when it can; empty where the network stays where it is."""
+        """The device that AUTO moves to when it can; empty if the network stays where it is."""
         priorities = str(read_property(self._compiled, "MULTI_DEVICE_PRIORITIES") or "")
         return priorities.partition(",")[0]
 
     @property
     def is_provisional(self) -> bool:
-        """Whether AUTO still compiles it for another device, in the background."""
+        """Whether AUTO is still compiling it for another device, in the background."""
         return any(name.startswith("(") for name in self.execution_devices)
 
     @property
@@ -234,25 +234,25 @@ class Network:
 
     @property
     def batching(self) -> Batching | None:
-        """How requests are joined; None where they are not."""
+        """How requests are batched; None if they are not."""
         return read_batching(self._compiled)
 
     def effective_settings(self) -> dict[str, str]:
-        """Read back from the compiled network what it runs with; see `read_back`."""
+        """Return the settings read back from the compiled network; see `read_back`."""
         return read_back(self._compiled, self._properties)
 
 
 def _way_out(device: str, available: Sequence[str]) -> str:
-    """Say what a GPU needs where there is none."""
+    """Return advice on what a GPU needs, if there is none."""
     if not device.startswith("GPU") or any(name.startswith("GPU") for name in available):
         return ""
-    return "; a GPU needs its OpenCL driver (intel-opencl-icd), and this user in the group render"
+    return "; a GPU needs its OpenCL driver (intel-opencl-icd), and this user must be in the group render"
 
 
 def _wait_for_each(started: SimpleQueue[_Wait | None]) -> None:
     while (wait := started.get()) is not None:
         _wait_for_all(wait)
-        # Not kept until the next one comes: it holds the requests, and so the network.
+        # Not kept until the next one comes: it holds the requests, and through them the network.
         del wait
 
 
@@ -261,6 +261,6 @@ def _wait_for_all(wait: _Wait) -> None:
         try:
             wait_for_one()
         except RuntimeError:
-            # Failed, so ended. Whoever finishes the inference is told why.
+            # The inference failed, so it has ended. Whoever finishes it gets the reason.
             continue
     wait.done()

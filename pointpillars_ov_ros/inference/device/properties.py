@@ -1,9 +1,9 @@
 # Copyright 2026 The pointpillars_ov_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""OpenVINO properties: those that the settings ask for, and those that a compiled network runs with.
+"""OpenVINO properties: those that the settings request, and those that a compiled network runs with.
 
-What is asked for is checked by name and type against what the plugins say they know. What is in use is read back from
-the network, and from the devices behind AUTO and its like.
+Requested properties are checked by name and type against what the plugins support. The values in use are read back from
+the network, and from the devices behind meta devices such as AUTO.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _OF_THE_CORE: dict[str, Any] = {
     "CACHE_DIR": "",
     "CACHE_MODE": "OPTIMIZE_SPEED",
 }
-"""What can be given with every device though no plugin names it, with OpenVINO's defaults."""
+"""Properties that every device accepts though no plugin lists them, with OpenVINO's defaults."""
 _REPORTED = (
     "EXECUTION_DEVICES",
     "MULTI_DEVICE_PRIORITIES",
@@ -40,34 +40,34 @@ _REPORTED = (
     "AUTO_BATCH_TIMEOUT",
 )
 MOST_AT_ONCE = 16
-"""Inferences of one network at a time, whatever a plugin asks for: a GPU that batches says 1024, of 5 to 60 MB each."""
+"""Maximum number of concurrent inferences of one network: a batching GPU asks for 1024, of 5 to 60 MB each."""
 _TRUTHS = {"true": True, "yes": True, "false": False, "no": False}
 
 
 def pfe_properties(runtime: RuntimeConfig) -> dict[str, Any]:
-    """Return the properties of the PFE, in float32 unless another precision is asked for.
+    """Return the properties of the PFE, in float32 unless another precision is requested.
 
-    Its inputs are coordinates in metres, of which f16 keeps steps of 0.03 m at 60 m, and bf16 of 0.5 m.
+    Its inputs are coordinates in metres: at 60 m, f16 resolves 0.03 m and bf16 0.5 m.
     """
     return compile_properties(runtime, runtime.pfe_device, needs_f32=True)
 
 
 def rpn_properties(runtime: RuntimeConfig, path: Path) -> dict[str, Any]:
-    """Return the properties of the RPN at `path`: one that is quantized has float32 between its INT8 layers.
+    """Return the properties of the RPN at `path`: a quantized one has float32 between its INT8 layers.
 
-    A value that f16 or bf16 rounds just before it is quantized falls on another step, layer after layer. On a CPU with
-    bf16, f32 was measured to be no slower there. Float networks run in what the device likes: bf16 is twice as fast.
+    A value rounded to f16 or bf16 just before it is quantized may fall on another step, layer after layer. On a CPU
+    with bf16, f32 was measured to be no slower there. Float networks use the device's default: bf16 is twice as fast.
     """
     return compile_properties(runtime, runtime.rpn_device, needs_f32=is_quantized(path))
 
 
 def compile_properties(runtime: RuntimeConfig, device: str, needs_f32: bool = False) -> dict[str, Any]:
-    """Return the OpenVINO properties that the settings ask for on `device`, one of the two that fit the machine.
+    """Return the OpenVINO properties that the settings request on `device`, one of the two that fit the machine.
 
-    `needs_f32`: the default of the precision is f32 and not the device's own.
+    `needs_f32`: the default precision is f32 instead of the device's own.
 
-    Of `device_properties`, it gets what it knows; what neither device knows raises ConfigError, and so does a value
-    of a wrong type.
+    Of `device_properties`, the device gets those it supports. ConfigError is raised for a property that neither device
+    supports, and for a value of a wrong type.
     """
     further = _further_properties(runtime, device)
     asked_hint = describe(further.pop("PERFORMANCE_HINT", runtime.effective_hint.value))
@@ -75,28 +75,28 @@ def compile_properties(runtime: RuntimeConfig, device: str, needs_f32: bool = Fa
     may_batch = further.get("ALLOW_AUTO_BATCHING", runtime.allow_auto_batching)
     properties: dict[str, Any] = {
         "PERFORMANCE_HINT": _hint(runtime, device, hint),
-        # A batch that GPU plugins collect by themselves under the hint THROUGHPUT holds the last frames back.
+        # Under the hint THROUGHPUT, a batch that GPU plugins collect by themselves holds back the last frames.
         "ALLOW_AUTO_BATCHING": may_batch,
     }
     if may_batch or parse_device(device, "device").meta == "BATCH":
-        # OpenVINO's own 1000 ms are ten clouds of a lidar.
+        # OpenVINO's default of 1000 ms is the time of ten clouds.
         properties["AUTO_BATCH_TIMEOUT"] = runtime.auto_batch_timeout_ms
     precision = runtime.precision
     if precision is Precision.DEFAULT and needs_f32 and "EXECUTION_MODE_HINT" not in further and _has_f32(device):
         precision = Precision.F32
     members = [member.partition("(")[0] for member in parse_device(device, "device").members]
     if precision is Precision.BF16 and members and all(name.startswith("GPU") for name in members):
-        raise ConfigError(f"precision: bf16 is none of {device}: take f16, f32 or default")
+        raise ConfigError(f"precision: {device} does not support bf16; use f16, f32 or default")
     if precision is not Precision.DEFAULT:
         properties["INFERENCE_PRECISION_HINT"] = precision.value
     if runtime.num_streams:
         properties["NUM_STREAMS"] = runtime.num_streams
-    # Of the CPU alone; a GPU beside it would refuse to be told.
+    # For the CPU only; a GPU beside it would reject it.
     if runtime.num_threads and "INFERENCE_NUM_THREADS" in _known(ov.Core(), device):
         properties["INFERENCE_NUM_THREADS"] = runtime.num_threads
     requests = runtime.num_requests or (MOST_AT_ONCE if _chooses_batch(device, may_batch) else 0)
     if requests:
-        # A batch is never larger than that.
+        # A batch is never larger than this.
         properties["PERFORMANCE_HINT_NUM_REQUESTS"] = requests
     if runtime.cache_dir:
         properties["CACHE_DIR"] = runtime.cache_dir
@@ -104,16 +104,16 @@ def compile_properties(runtime: RuntimeConfig, device: str, needs_f32: bool = Fa
 
 
 def in_text(properties: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the properties as texts, the one form that every plugin reads.
+    """Return the properties as strings, the one form that every plugin accepts.
 
-    The GPU plugin refuses NUM_STREAMS as an int and CACHE_MODE as an enum, which CPU and AUTO take. LOG_LEVEL has
-    other names as a text than as an enum.
+    The GPU plugin rejects NUM_STREAMS as an int and CACHE_MODE as an enum, which CPU and AUTO accept. LOG_LEVEL has
+    other names as a string than as an enum.
     """
     return {name: value if name == "LOG_LEVEL" else _text(value) for name, value in properties.items()}
 
 
 def parse_properties(text: str, field: str) -> dict[str, str]:
-    """Read NAME=VALUE, separated by spaces; ConfigError names `field` and the part that is none."""
+    """Parse NAME=VALUE, separated by spaces; ConfigError names `field` and the part that is not of this form."""
     properties = {}
     for part in text.split():
         name, is_given, value = part.partition("=")
@@ -124,30 +124,30 @@ def parse_properties(text: str, field: str) -> dict[str, str]:
 
 
 def check_properties(core: ov.Core, device: str, properties: Mapping[str, str]) -> dict[str, Any]:
-    """Return the values of their types; ConfigError where the plugins of `device` do not know one, or its value is bad.
+    """Return the values in their types; ConfigError if the plugins of `device` do not support one, or its value is bad.
 
-    AUTO, BATCH and their like hand on what the devices behind them know, without naming it among their own, and take
-    what nobody knows without a word. Raises InferenceError where there is no such device.
+    Meta devices such as AUTO and BATCH pass on what the devices behind them support without listing it, and silently
+    accept what no device supports. Raises InferenceError if there is no such device.
     """
     known, checked = _known(core, device), {}
     for name, text in properties.items():
         if name not in known:
-            raise ConfigError(f"{name}: no property of {device}, which knows {', '.join(sorted(known))}")
+            raise ConfigError(f"{name}: {device} has no such property; it supports {', '.join(sorted(known))}")
         checked[name] = _typed(text, _default(core, known[name], name), name)
     return checked
 
 
 class Batching(NamedTuple):
-    """Requests that are joined: so many, or as many as there are after the timeout."""
+    """Batching of requests: up to `size` of them, or as many as there are after the timeout."""
 
     size: int
     timeout_ms: int
 
 
 def read_batching(compiled: ov.CompiledModel) -> Batching | None:
-    """Return how requests for `compiled` are joined; None where they are not, or where AUTO does not tell.
+    """Return how requests for `compiled` are batched; None if they are not, or if AUTO does not report it.
 
-    The size is an upper bound where the plugin has chosen it, which it does not tell.
+    The size is an upper bound if the plugin has chosen it, since it does not report its choice.
     """
     timeout = read_property(compiled, "AUTO_BATCH_TIMEOUT")
     if timeout is None:
@@ -160,25 +160,25 @@ def read_batching(compiled: ov.CompiledModel) -> Batching | None:
 
 
 def read_back(compiled: ov.CompiledModel, asked: Mapping[str, Any]) -> dict[str, str]:
-    """Return the settings by name; what was `asked` for and is told by nobody is marked as that."""
+    """Return the settings by name; those that were `asked` for but that no device reports are marked."""
     behind = read_property(compiled, "DEVICE_PROPERTIES") or {}
     found = {}
     for name in dict.fromkeys((*_REPORTED, *asked)):
-        # Asked one by one: BATCH answers for more than it lists among its SUPPORTED_PROPERTIES.
+        # Queried one by one: BATCH answers for more than it lists among its SUPPORTED_PROPERTIES.
         own, others = read_property(compiled, name), {}
         if name not in ("EXECUTION_DEVICES", "OPTIMAL_NUMBER_OF_INFER_REQUESTS"):
             others = {device: describe(values[name]) for device, values in behind.items() if name in values}
         if own is not None or others:
             found[name] = _merged(None if own is None else describe(own), others)
         elif name in asked and (asked[name] or name != "ALLOW_AUTO_BATCHING"):
-            found[name] = f"{describe(asked[name])} (as asked)"
+            found[name] = f"{describe(asked[name])} (as requested)"
     if found.get("INFERENCE_PRECISION_HINT") == "dynamic":
         found["INFERENCE_PRECISION_HINT"] = _precision_of_layers(compiled)
     return found
 
 
 def describe(value: object) -> str:
-    """Return a property value as people write it."""
+    """Return a property value as text."""
     if isinstance(value, ov.Type):
         return str(value.to_string())
     if isinstance(value, list | tuple):
@@ -187,7 +187,7 @@ def describe(value: object) -> str:
 
 
 def read_property(compiled: ov.CompiledModel, name: str) -> Any:  # Any: each property has its own type
-    """Return a property; None where the device does not know it."""
+    """Return a property; None if the device does not support it."""
     try:
         return compiled.get_property(name)
     except RuntimeError:
@@ -195,7 +195,7 @@ def read_property(compiled: ov.CompiledModel, name: str) -> Any:  # Any: each pr
 
 
 def _precision_of_layers(compiled: ov.CompiledModel) -> str:
-    """Return the float type that most layers run in; with EXECUTION_MODE_HINT the property says only "dynamic"."""
+    """Return the float type of most layers; with EXECUTION_MODE_HINT the property says only "dynamic"."""
     try:
         layers = compiled.get_runtime_model().get_ordered_ops()
         kinds = Counter(str(layer.get_rt_info()["runtimePrecision"].astype(str)).lower() for layer in layers)
@@ -218,13 +218,13 @@ def _further_properties(runtime: RuntimeConfig, device: str) -> dict[str, Any]:
     core = ov.Core()
     mine = _known(core, device).keys()
     anybodys = mine | _known(core, runtime.pfe_device).keys() | _known(core, runtime.rpn_device).keys()
-    # What nobody knows is left in, for the check to name it.
+    # Properties that no device supports are left in, so that the check names them.
     wanted = {name: text for name, text in asked.items() if name in mine or name not in anybodys}
     return check_properties(core, device, wanted)
 
 
 def _chooses_batch(device: str, may_batch: bool) -> bool:
-    """Whether the size of batches is the plugin's choice."""
+    """Whether the plugin chooses the size of batches."""
     parsed = parse_device(device, "device")
     if parsed.meta == "BATCH":
         return not any("(" in member for member in parsed.members)
@@ -236,21 +236,21 @@ def _has_f32(device: str) -> bool:
 
 
 def _hint(runtime: RuntimeConfig, device: str, hint: PerformanceHint) -> str:
-    """Return the hint for one network; ConfigError where none of the two can take it."""
+    """Return the hint for one network; ConfigError if neither of the two can use it."""
     spreading = ("AUTO", "MULTI")
     if hint is not PerformanceHint.CUMULATIVE_THROUGHPUT or parse_device(device, "device").meta in spreading:
         return hint.value
     devices = (runtime.pfe_device, runtime.rpn_device)
     if not any(parse_device(text, "device").meta in spreading for text in devices):
         raise ConfigError(
-            f"performance_hint: {hint.value} is for AUTO and MULTI, which use several devices at a time; "
-            f"pfe_device is {devices[0]!r}, rpn_device {devices[1]!r}"
+            f"performance_hint: {hint.value} is for AUTO and MULTI, which use several devices at the same time; "
+            f"pfe_device is {devices[0]!r}, rpn_device is {devices[1]!r}"
         )
     return PerformanceHint.THROUGHPUT.value
 
 
 def _known(core: ov.Core, device: str) -> dict[str, str]:
-    """Return the properties that can be set on `device`, each with a plugin that knows it; empty: the core does."""
+    """Return the properties that can be set on `device`, each with a plugin that supports it; empty: the core does."""
     known = dict.fromkeys(_OF_THE_CORE, "")
     available = core.available_devices
     for plugin in parse_device(device, "device").plugins(available):
@@ -265,7 +265,7 @@ def _known(core: ov.Core, device: str) -> dict[str, str]:
 
 
 def _default(core: ov.Core, plugin: str, name: str) -> Any:  # Any: each property has its own type
-    """Return the default of a property; None where the plugin does not tell."""
+    """Return the default of a property; None if the plugin does not report it."""
     if not plugin:
         return _OF_THE_CORE[name]
     try:
@@ -275,7 +275,7 @@ def _default(core: ov.Core, plugin: str, name: str) -> Any:  # Any: each propert
 
 
 def _typed(text: str, default: Any, name: str) -> Any:  # Any: each property has its own type
-    """Read a value of the type that `default` has; where that has no spelling here, OpenVINO reads the text."""
+    """Parse a value of the type that `default` has; for other types OpenVINO parses the text."""
     members = getattr(type(default), "__members__", None)
     if isinstance(default, bool):
         if text.lower() not in _TRUTHS:
@@ -287,8 +287,8 @@ def _typed(text: str, default: Any, name: str) -> Any:  # Any: each property has
             value = kind(text)
         except ValueError:
             raise ConfigError(f"{name}: {text!r} is not {wanted}") from None
-        # -1 streams are as many as the plugin likes; nothing else is counted below 0, and BATCH's own words on that
-        # do not say what they are about.
+        # -1 streams means as many as the plugin likes. Nothing else may be negative, and BATCH's own error message does
+        # not name the property.
         if value < 0 and name != "NUM_STREAMS":
             raise ConfigError(f"{name}: {text!r} is below 0")
         return value
@@ -300,7 +300,7 @@ def _typed(text: str, default: Any, name: str) -> Any:  # Any: each property has
 
 
 def _merged(own: str | None, others: Mapping[str, str]) -> str:
-    """Return one text where all say the same; else that of the meta device, and in brackets that of each behind."""
+    """Return one text if all agree; else that of the meta device, followed by those of the devices in parentheses."""
     said = set(others.values()) | ({own} if own is not None else set())
     if len(said) == 1:
         return str(said.pop())

@@ -1,3 +1,3 @@
 # Copyright 2026 The pointpillars_ov_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Whether a device answers as the untouched networks do on CPU in float32."""
+"""Comparison of a device's answers with those of the original networks on CPU in float32."""

@@ -1,6 +1,6 @@
 # Copyright 2026 The pointpillars_ov_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Opens an engine, compares its answer to the built-in cloud with the reference, and acts where they differ."""
+"""Opening of an engine with a parity check against the reference, and the reaction to a mismatch."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ from pointpillars_ov_ros.model.bundle import ModelBundle
 
 log = logging.getLogger(__name__)
 
-NOTHING_TO_COMPARE = "CPU in f32 with untouched graphs is the reference itself, so there is nothing to compare"
+NOTHING_TO_COMPARE = "CPU in f32 with the original graphs is the reference itself, so there is nothing to compare"
 
 
 def open_engine(bundle: ModelBundle, runtime: RuntimeConfig, reference: ModelBundle | None = None) -> Engine:
-    """Make the engine that `runtime` asks for, check it, and do what `on_mismatch` says where it differs.
+    """Make the engine that `runtime` requests, check it, and react to a mismatch as `on_mismatch` says.
 
-    `reference`: the bundle whose answer is the right one; by default `bundle` itself. Raises what `Engine` does, and
-    InferenceError where the answers differ and `on_mismatch` is ERROR.
+    `reference` is the bundle whose answer is right, by default `bundle` itself. Raises the exceptions of `Engine`, and
+    InferenceError if the answers differ and `on_mismatch` is ERROR.
     """
     engine = _open_checked(bundle, runtime, reference)
     if not engine.parity.failed or runtime.on_mismatch is OnMismatch.WARN:
@@ -41,7 +41,7 @@ def open_engine(bundle: ModelBundle, runtime: RuntimeConfig, reference: ModelBun
     is_exact = all(each.get("INFERENCE_PRECISION_HINT") == "f32" for each in settings)
     del engine
     if not is_exact:
-        # The device may be right, and its precision too coarse for these networks.
+        # The device may be right, and only its precision too coarse for these networks.
         try:
             exact = _open_checked(bundle, replace(runtime, precision=Precision.F32), reference)
         except PointPillarsError as error:
@@ -60,7 +60,7 @@ def _as_fallback(engine: Engine, mismatch: Verdict, what: str) -> Engine:
 
 
 def _open_checked(bundle: ModelBundle, runtime: RuntimeConfig, reference: ModelBundle | None) -> Engine:
-    """Make an engine, and check it; where AUTO moves it later, check it there."""
+    """Make an engine and check it; if AUTO moves it later, check it again there."""
     engine = Engine(bundle, runtime)
     is_moving = engine.is_moving
     if runtime.parity_check:
@@ -71,7 +71,7 @@ def _open_checked(bundle: ModelBundle, runtime: RuntimeConfig, reference: ModelB
 
 
 def _check_after_move(engine: Engine, reference: ModelBundle | None) -> None:
-    """Check an engine again that AUTO has moved, beside the clouds under way, and do what `on_mismatch` says."""
+    """Check an engine again that AUTO has moved, alongside running clouds, and react as `on_mismatch` says."""
     parity = check_engine(engine, reference, engine.make_spare_slot())
     if not parity.failed:
         log.info("after AUTO's move: %s", parity.sentence)
@@ -85,7 +85,7 @@ def _check_after_move(engine: Engine, reference: ModelBundle | None) -> None:
 
 
 def safe_settings(runtime: RuntimeConfig) -> RuntimeConfig:
-    """Return `runtime` on CPU in float32, with the graphs as they are."""
+    """Return `runtime` for CPU in float32, with the original graphs."""
     return replace(
         runtime,
         pfe_device="CPU",
@@ -99,7 +99,7 @@ def safe_settings(runtime: RuntimeConfig) -> RuntimeConfig:
 
 
 def check_engine(engine: Engine, reference: ModelBundle | None = None, slot: FrameSlot | None = None) -> Verdict:
-    """Check an engine with the built-in cloud in `slot`; by default in its first, which no pipeline may use then."""
+    """Check an engine with the built-in cloud in `slot`, by default its first, which must not be in use."""
     begin = time.monotonic()
     if is_reference(engine) and reference is None:
         return Verdict(AGREES, f"parity: {NOTHING_TO_COMPARE}")
@@ -114,25 +114,25 @@ def check_engine(engine: Engine, reference: ModelBundle | None = None, slot: Fra
 
 
 def check_cloud(engine: Engine, reference: Reference, points: FloatArray, slot: FrameSlot | None = None) -> Comparison:
-    """Compare the engine's answer to `points` (N, 4), in `slot`, by default its first, with the reference's."""
+    """Compare the engine's answer to `points` (N, 4), in `slot` (default: the first), with the reference's."""
     wanted, given = reference.answer(points), (slot or engine.slots[0]).examine(points)
     tolerances = Tolerances.of(engine.runtime)
     return compare_answers(wanted, given, points, engine.config, engine.settings, tolerances)
 
 
 def make_reference(engine: Engine) -> Reference:
-    """Return the reference of an engine, which lends its RPN where that is the reference's anyway."""
+    """Return the reference of an engine, which shares its RPN if that is the reference's anyway."""
     return Reference(engine.bundle, engine.runtime.cache_dir, engine.rpn if _rpn_is_reference(engine) else None)
 
 
 def is_reference(engine: Engine) -> bool:
-    """Whether the engine runs nothing but the untouched graphs on CPU in f32."""
+    """Whether the engine runs nothing but the original graphs on CPU in f32."""
     is_plain = _is_plain(engine.runtime.pfe_device, engine.effective_settings()["pfe"])
     return _rpn_is_reference(engine) and is_plain
 
 
 def subject(engine: Engine) -> str:
-    """Say what is checked."""
+    """Describe what is checked."""
     settings = engine.effective_settings()
     where = {
         name: f"{own.get('EXECUTION_DEVICES')} in {own.get('INFERENCE_PRECISION_HINT')}"
@@ -142,11 +142,11 @@ def subject(engine: Engine) -> str:
 
 
 def summary(comparison: Comparison) -> str:
-    """Say in figures how far two answers that agree do so."""
+    """Describe in figures how closely two answers agree."""
     least = min(tensor.correlation for tensor in comparison.tensors)
     pairs = [each for each in comparison.detections if each.fate is Fate.MATCHED]
     if not pairs:
-        return f"worst correlation {figure(least)}, and neither has a detection"
+        return f"worst correlation {figure(least)}, no detections in either"
     shift = max(each.shift or 0.0 for each in pairs)
     change = max(abs(each.score_change or 0.0) for each in pairs)
     ties = sum(each.fate is Fate.TIED for each in comparison.detections)
@@ -161,6 +161,6 @@ def _rpn_is_reference(engine: Engine) -> bool:
 
 
 def _is_plain(device: str, settings: dict[str, str]) -> bool:
-    """Whether nothing stands between the host and the CPU in f32; AUTO and BATCH are not taken on trust."""
+    """Whether nothing is between the host and the CPU in f32; AUTO and BATCH do not count as that."""
     is_cpu = device == settings.get("EXECUTION_DEVICES") == "CPU"
     return is_cpu and settings.get("INFERENCE_PRECISION_HINT") == "f32"

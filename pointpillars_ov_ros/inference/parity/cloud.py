@@ -1,6 +1,6 @@
 # Copyright 2026 The pointpillars_ov_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""One built-in cloud: road users on flat ground as a spinning LiDAR of 64 beams sees them, the same at every call."""
+"""The built-in cloud: road users on flat ground as seen by a spinning LiDAR with 64 beams; always the same."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ _ELEVATIONS_DEG = (2.0, -24.8)
 _STEP_DEG = 0.2
 _MAX_DISTANCE = 80.0
 _NOISE = 0.015
-"""Of the measured distance (standard deviation, m)."""
+"""Standard deviation of the measured distance (m)."""
 _GROUND = 0.3
 """Intensity."""
 _CLUTTER = 200
-"""Points spread over the whole range of the network, so that a cloud of any range has some."""
+"""Number of points spread over the whole range of the network, so that a cloud of any range has some."""
 _SEED = 20_260
 
 
@@ -49,8 +49,8 @@ class Placed(NamedTuple):
     yaw: float
 
 
-# Found by search for what the SmallMunich network takes for cars at every distance here; paint and glass, which are met
-# at a slant, give little back.
+# Found by search: the SmallMunich network detects these as cars at every distance used here. Paint and glass, met at a
+# slant, reflect little.
 CAR = (
     ScenePart(0.0, 0.0, 3.4, 1.55, 0.12, 0.90, 0.05),
     ScenePart(0.0, 0.0, 3.9, 1.05, 0.12, 0.70, 0.05),
@@ -128,7 +128,7 @@ def built_in_cloud(config: ModelConfig) -> FloatArray:
 
 
 def _see_ground(elevations: Doubles, columns: int, height: float) -> tuple[Doubles, Doubles]:
-    """Return the distance (beams, columns) of the ground `height` below the sensor, inf where none is, intensity."""
+    """Return distance (beams, columns) and intensity of the ground `height` below the sensor; inf if not hit."""
     sines = np.sin(elevations)
     distances = np.where(sines < 0, height / np.maximum(-sines, 1e-9), np.inf)
     distances = np.where(distances > 0, distances, np.inf)
@@ -145,7 +145,7 @@ def _see_part(
     distances: Doubles,
     intensities: Doubles,
 ) -> None:
-    """Shorten the rays that meet the part; only columns that can are looked at."""
+    """Shorten the rays that hit the part; only columns that can hit it are visited."""
     yaw = math.radians(placed.yaw)
     ahead = np.array([math.cos(yaw), math.sin(yaw)])
     aside = np.array([-math.sin(yaw), math.cos(yaw)])
@@ -164,7 +164,7 @@ def _see_part(
     )
     entry, leave = np.zeros(shape), np.full(shape, np.inf)
     for direction, origin, low, high in slabs:
-        # A ray along a slab never meets its planes; a direction of nearly nothing says so without a division by 0.
+        # A ray parallel to a slab never meets its planes; a tiny direction component yields that without division by 0.
         steps = np.where(np.abs(direction) < 1e-9, 1e-9, direction)
         near, far = (low - origin) / steps, (high - origin) / steps
         entry = np.maximum(entry, np.minimum(near, far))
@@ -175,7 +175,7 @@ def _see_part(
 
 
 def _clutter(config: ModelConfig, random: np.random.Generator) -> Doubles:
-    """Return points (_CLUTTER, 4) all over the range of the network."""
+    """Return points (_CLUTTER, 4) spread over the range of the network."""
     grid = config.grid
     low = np.array([grid.x_range[0], grid.y_range[0], grid.z_range[0], 0.0])
     high = np.array([grid.x_range[1], grid.y_range[1], grid.z_range[1], 0.5])

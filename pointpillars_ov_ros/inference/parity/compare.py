@@ -1,9 +1,9 @@
 # Copyright 2026 The pointpillars_ov_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Do the networks as they run give what the bundle's networks give on CPU in float32? Asked with one cloud.
+"""Comparison of the networks as they run with the bundle's networks on CPU in float32, for one cloud.
 
-There are devices that give wrong results in some precision without an error. A tensor or a detection that is off by
-more than the tolerances is a mismatch, and so is what is no number.
+Some devices return wrong results in some precision without an error. A tensor or a detection that differs by more than
+the tolerances is a mismatch, and so are values that are not finite.
 """
 
 from __future__ import annotations
@@ -25,77 +25,77 @@ from pointpillars_ov_ros.core.pillars import Pillars
 from pointpillars_ov_ros.inference.slot.frame_slot import Answer
 
 _LEAST_SCORE = 0.01
-"""Below it are the thousands of anchors on nothing."""
+"""Scores below this are the thousands of anchors without an object."""
 _TIE_SCORE = 0.02
-"""By so much may two overlapping boxes differ in score for NMS to keep one as well as the other."""
+"""Maximum difference in score of two overlapping boxes for which NMS may keep either."""
 
 
 class Tolerances(NamedTuple):
-    """How far an answer may be from the reference."""
+    """Tolerances for the difference between an answer and the reference."""
 
     min_correlation: float
-    """Of every tensor."""
+    """Minimum correlation of every tensor."""
     max_shift: float
-    """Of any corner of a box (m)."""
+    """Maximum shift of any corner of a box (m)."""
     max_score_change: float
 
     @classmethod
     def of(cls, runtime: RuntimeConfig) -> Tolerances:
-        """Take them from the settings."""
+        """Take the tolerances from the settings."""
         return cls(runtime.parity_min_correlation, runtime.parity_max_shift, runtime.parity_max_score_change)
 
 
 class TensorAgreement(NamedTuple):
-    """How far one output of a network is from the reference."""
+    """Difference of one output of a network from the reference."""
 
     name: str
     """`features` of the PFE; `boxes`, `scores` or `directions` of the RPN."""
     max_error: float
-    """Greatest absolute difference; NaN where one of both is not finite, as the next two."""
+    """Maximum absolute difference; NaN if either is not finite, like the next two."""
     relative_error: float
-    """The same, over the greatest absolute value of the reference."""
+    """`max_error` relative to the maximum absolute value of the reference."""
     correlation: float
-    """Lin's concordance: as Pearson's 1 for the same values, but a scale or an offset between them lowers it."""
+    """Lin's concordance: like Pearson's, 1 for equal values, but a scale or an offset lowers it."""
     not_finite: int
-    """How many values are NaN or infinite."""
+    """Number of values that are NaN or infinite."""
     size: int
 
     @property
     def worst(self) -> tuple[int, float]:
-        """Sort by it to have the worst last."""
+        """Sort key that puts the worst last."""
         return self.not_finite, -self.correlation
 
 
 class Fate(str, Enum):
-    """What became of a detection of the reference."""
+    """Outcome of comparing one detection with the reference."""
 
     MATCHED = "matched"
     SHIFTED = "shifted"
-    """A corner of its box moved by more than is tolerated."""
+    """A corner of its box moved by more than the tolerance."""
     TIED = "tied"
-    """NMS kept another box than in the reference, which has both, with scores that are nearly the same."""
+    """NMS kept another box than in the reference, which has both with nearly equal scores."""
     RESCORED = "rescored"
-    """Its score changed by more than is tolerated."""
+    """Its score changed by more than the tolerance."""
     LOST = "lost"
     NEW = "new"
-    """It is none of the reference's."""
+    """The reference does not have it."""
 
 
 @dataclass(frozen=True)
 class DetectionAgreement:
-    """One detection, of the reference, of the networks that are checked, or of both."""
+    """One detection of the reference, of the checked networks, or of both."""
 
     fate: Fate
     class_name: str
     box: FloatArray
-    """(7,) of the reference; of the other where it is NEW."""
+    """(7,), box of the reference; of the checked networks if it is NEW."""
     score: float | None
-    """Of the reference."""
+    """Score in the reference."""
     new_score: float | None
     shift: float | None
-    """Of the corner that moved farthest (m)."""
+    """Shift of the corner that moved farthest (m)."""
     new_box: FloatArray | None = None
-    """(7,) of the networks that are checked; None where it is LOST or NEW."""
+    """(7,), box of the checked networks; None if it is LOST or NEW."""
 
     @property
     def score_change(self) -> float | None:
@@ -110,7 +110,7 @@ class Comparison:
     tensors: tuple[TensorAgreement, ...]
     detections: tuple[DetectionAgreement, ...]
     mismatch: str
-    """What is off by more than is tolerated, as a clause; empty where nothing is."""
+    """What exceeds the tolerances, as a clause; empty if nothing does."""
 
 
 def compare_answers(
@@ -121,14 +121,14 @@ def compare_answers(
     settings: PostprocessConfig,
     tolerances: Tolerances,
 ) -> Comparison:
-    """Compare the answers to `points` (N, 4), which `settings` make detections of: those that would be published."""
+    """Compare the answers to `points` (N, 4), decoded into the detections that `settings` would publish."""
     tensors = tuple(
         compare_tensors(name, wanted, given)
         for name, wanted, given in zip(Answer._fields, reference, answer, strict=True)
     )
     pillars = Pillars(config.grid)
     pillars.group(points)
-    # What falls below a threshold by no more than is tolerated is still to be found.
+    # A detection that falls below a threshold by no more than the tolerance must still be found.
     lowest = min(least_score(settings, name) for name in config.classes)
     least = max(lowest - tolerances.max_score_change, min(_LEAST_SCORE, lowest))
     decoder, lenient = Decoder(config), replace(settings, score_threshold=least, publish=())
@@ -166,7 +166,7 @@ def concordance(wanted: FloatArray, given: FloatArray) -> float:
 
 
 def decode(decoder: Decoder, answer: Answer, pillars: Pillars, settings: PostprocessConfig) -> Detections:
-    """Decode; what cannot be has no detections."""
+    """Decode; an answer that cannot be decoded has no detections."""
     try:
         return decoder.decode(answer.boxes, answer.scores, answer.directions, pillars, settings)
     except OutputError:
@@ -174,7 +174,7 @@ def decode(decoder: Decoder, answer: Answer, pillars: Pillars, settings: Postpro
 
 
 def least_score(settings: PostprocessConfig, class_name: str, box: FloatArray | None = None) -> float:
-    """Return the least score at which a `box` (7,) of a class is published; without one, the least anywhere."""
+    """Return the minimum score at which a `box` (7,) of a class is published; without a box, the minimum anywhere."""
     for threshold in settings.publish:
         if threshold.class_name == class_name:
             far_score = threshold.far_score or threshold.score
@@ -191,7 +191,7 @@ def compare_detections(
     settings: PostprocessConfig,
     tolerances: Tolerances,
 ) -> list[DetectionAgreement]:
-    """Compare those of which one of both would be published; best of the reference first, new ones last."""
+    """Compare detections of which at least one would be published; best of the reference first, new ones last."""
     matching, compared = match(before, after), []
     partners = dict(matching.pairs)
     for i, (box, score, label) in enumerate(zip(before.boxes, before.scores, before.labels, strict=True)):
@@ -214,7 +214,7 @@ def compare_detections(
 
 
 def judge(shift: float, score_change: float, tolerances: Tolerances) -> Fate:
-    """Say what became of a detection that has a partner."""
+    """Return the outcome for a detection that has a partner."""
     if shift > tolerances.max_shift:
         return Fate.SHIFTED
     return Fate.RESCORED if abs(score_change) > tolerances.max_score_change else Fate.MATCHED
@@ -223,7 +223,7 @@ def judge(shift: float, score_change: float, tolerances: Tolerances) -> Fate:
 def find_tie(
     detection: DetectionAgreement, candidates: Detections, classes: tuple[str, ...], tolerances: Tolerances
 ) -> DetectionAgreement:
-    """Return a SHIFTED detection as TIED where its new box is among the reference's `candidates` for NMS.
+    """Return a SHIFTED detection as TIED if its new box is among the reference's `candidates` for NMS.
 
     Which of two boxes with scores 0.0002 apart NMS keeps is chance, in any precision. Both are the reference's own.
     """
@@ -232,14 +232,14 @@ def find_tie(
     is_alike = np.abs(candidates.scores - detection.score) <= _TIE_SCORE
     is_alike &= candidates.labels == classes.index(detection.class_name)
     shifts = [corner_shift(box, detection.new_box) for box in candidates.boxes[is_alike]]
-    # Much nearer than what is tolerated: that is for boxes of which the reference has no better one.
+    # Much nearer than the tolerance, which is for boxes without a better match in the reference.
     return replace(detection, fate=Fate.TIED) if min(shifts, default=np.inf) <= tolerances.max_shift / 5 else detection
 
 
 def find_mismatch(
     tensors: tuple[TensorAgreement, ...], detections: tuple[DetectionAgreement, ...], tolerances: Tolerances
 ) -> str:
-    """Name the first tensor of the road that is off, or else the best detection that is; empty where none is."""
+    """Name the first tensor in pipeline order that is off, or else the best detection that is; empty if none is."""
     for tensor in tensors:
         if tensor.not_finite:
             return f"{tensor.name}: {tensor.not_finite} of {tensor.size} values are NaN or infinite"
@@ -256,7 +256,7 @@ def find_mismatch(
 
 
 def describe(detection: DetectionAgreement, tolerances: Tolerances) -> str:
-    """Say what became of a detection."""
+    """Describe the outcome of a detection."""
     where = f"{detection.class_name} at x {detection.box[0]:.1f}, y {detection.box[1]:.1f} m"
     if detection.fate is Fate.LOST:
         return f"{where} with score {detection.score:.2f} is lost"
@@ -271,7 +271,7 @@ def describe(detection: DetectionAgreement, tolerances: Tolerances) -> str:
 
 
 def figure(correlation: float) -> str:
-    """Write a correlation such that it can be told from 1."""
+    """Format a correlation so that it can be told from 1."""
     for digits in range(4, 9):
         if round(correlation, digits) != 1.0:
             return f"{correlation:.{digits}f}"

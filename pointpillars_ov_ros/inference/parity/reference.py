@@ -1,9 +1,9 @@
 # Copyright 2026 The pointpillars_ov_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""What a bundle's networks answer on CPU in float32, their graphs untouched; kept beside the compiled networks.
+"""Answers of a bundle's networks on CPU in float32, with the original graphs; cached beside the compiled networks.
 
-Of an INT8 bundle it is what that same INT8 graph answers: its FakeQuantize steps are part of the network. What
-quantization itself cost is measured by `pointpillars_ov quantize` and `evaluate`.
+For an INT8 bundle this is the answer of that same INT8 graph: its FakeQuantize steps are part of the network. The cost
+of quantization itself is measured by `pointpillars_ov quantize` and `evaluate`.
 """
 
 from __future__ import annotations
@@ -34,26 +34,26 @@ from pointpillars_ov_ros.model.ports import pfe_ports, rpn_ports
 log = logging.getLogger(__name__)
 
 _FORMAT = 1
-"""Of the files in the cache; another number leaves older ones unread."""
+"""Format of the cached files; with another number, older ones are ignored."""
 _BLOCK = 1000
-"""Pillars in a request of the PFE."""
+"""Number of pillars per request of the PFE."""
 _PROPERTIES = {"INFERENCE_PRECISION_HINT": "f32", "PERFORMANCE_HINT": "LATENCY"}
 
 
 class Reference:
-    """Answers for clouds; a network is compiled at the first that is not in the cache."""
+    """Source of reference answers; networks are compiled for the first cloud that is not in the cache."""
 
     def __init__(self, bundle: ModelBundle, cache_dir: str = "", rpn: Network | None = None) -> None:
-        """Keep answers in `cache_dir`, unless it is empty.
+        """Cache answers in `cache_dir`, unless it is empty.
 
-        `rpn`: the RPN where it is compiled already, untouched for CPU in float32.
+        `rpn` is the RPN if it is already compiled, unmodified, for CPU in float32.
         """
         self._bundle, self._rpn = bundle, rpn
         self._encoder: DeviceEncoder | None = None
         self._cache = Path(cache_dir) if cache_dir else None
 
     def answer(self, points: FloatArray) -> Answer:
-        """Return the answer for `points` (N, 4); InferenceError where the CPU cannot."""
+        """Return the answer for `points` (N, 4); InferenceError if the CPU cannot compute it."""
         path = None if self._cache is None else self._cache / f"parity-{self._key(points)}.npz"
         answer = None if path is None else read(path, self._bundle.config)
         if answer is None:
@@ -78,7 +78,7 @@ class Reference:
         return copy_answer(features, pillars.size, request, config)
 
     def _make_encoder(self, block: int) -> DeviceEncoder:
-        """Compile the untouched PFE; its encoder has room for one block of pillars, and so needs little memory."""
+        """Compile the original PFE; its encoder has room for one block of pillars, and so needs little memory."""
         config = self._bundle.config
         ports, shapes = pfe_ports(config, config.grid.max_pillars), pfe_ports(config, block).inputs
         network = Network(self._bundle.path(config.pfe.file), "CPU", _PROPERTIES, ports, shapes)
@@ -86,7 +86,7 @@ class Reference:
         return DeviceEncoder(network, few, block)
 
     def _key(self, points: FloatArray) -> str:
-        """Return a name for the answer that changes with everything that it follows from."""
+        """Return a name for the answer that changes with everything that it depends on."""
         config = self._bundle.config
         cloud = hashlib.sha256(points.tobytes()).hexdigest()
         # The sha256 of each file of the networks is part of the description.
@@ -95,7 +95,7 @@ class Reference:
 
 
 def encode_in_blocks(encoder: DeviceEncoder, pillars: Pillars, block: int) -> FloatArray:
-    """Encode one block of pillars after the other; return the features (blocks, C, block)."""
+    """Encode the pillars block by block; return the features (blocks, C, block)."""
     features = []
     for begin in range(0, max(1, pillars.size), block):
         encoder.prepare(part_of(pillars, begin, min(begin + block, pillars.size)))
@@ -115,19 +115,19 @@ def part_of(pillars: Pillars, begin: int, end: int) -> Pillars:
 
 
 def read(path: Path, config: ModelConfig) -> Answer | None:
-    """Return the answer kept in a file; None where there is none, or none that is whole."""
+    """Return the answer stored in a file; None if there is none or it is damaged."""
     try:
         with zipfile.ZipFile(path) as archive:
-            # `write` compresses nothing, and what is compressed may grow without bounds.
+            # `write` does not compress, and compressed data may expand without bounds.
             if any(info.compress_type != zipfile.ZIP_STORED for info in archive.infolist()):
                 raise ValueError("it is compressed")
         with np.load(path, allow_pickle=False) as arrays:
             answer = Answer(*(arrays[name] for name in Answer._fields))
     except FileNotFoundError:
         return None
-    # Damaged files make zipfile and NumPy raise nearly anything.
+    # Damaged files make zipfile and NumPy raise almost any exception.
     except Exception as error:
-        log.warning("%s is damaged (%s), so it is made anew", path, error)
+        log.warning("%s is damaged (%s) and is computed again", path, error)
         return None
     names = config.rpn
     outputs = rpn_ports(config).outputs
@@ -135,14 +135,14 @@ def read(path: Path, config: ModelConfig) -> Answer | None:
     shapes = [array.shape for array in answer[1:]]
     fits = shapes == wanted and answer.features.ndim == 2 and all(array.dtype == np.float32 for array in answer)
     if not fits:
-        log.warning("%s is damaged (arrays of other shapes or types), so it is made anew", path)
+        log.warning("%s is damaged (arrays of other shapes or types) and is computed again", path)
         return None
     return answer
 
 
 def write(path: Path, answer: Answer) -> None:
-    """Keep an answer, whole or not at all; a folder that cannot be written to is no reason to fail."""
+    """Store an answer, completely or not at all; a folder that is not writable is not an error."""
     try:
         write_whole(path, lambda fresh: np.savez(fresh, **answer._asdict()))
     except OSError as error:
-        log.warning("%s: the reference answer of the parity check is not kept: %s", path, error)
+        log.warning("%s: the reference answer of the parity check cannot be stored: %s", path, error)

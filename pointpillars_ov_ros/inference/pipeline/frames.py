@@ -1,6 +1,6 @@
 # Copyright 2026 The pointpillars_ov_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""A cloud on its way through the pipeline: its times, the queue it waits in, and the order in which results leave."""
+"""A cloud on its way through the pipeline: its times, the queue it waits in, and the order of results."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ log = logging.getLogger(__name__)
 
 
 class Stage(IntEnum):
-    """The stages of one cloud, in their order."""
+    """Stages of one cloud, in order."""
 
     CONVERT = 0
     QUEUE = 1
@@ -35,11 +35,11 @@ class Stage(IntEnum):
 
 
 HOST_STAGES = (Stage.CONVERT, Stage.PILLARS, Stage.SCATTER, Stage.DECODE)
-"""The work of the host; QUEUE is waiting for a frame slot, PFE and RPN are the devices'."""
+"""Work of the host; QUEUE is waiting for a frame slot, PFE and RPN run on the devices."""
 
 
 class TimelineRow(Enum):
-    """Who works."""
+    """Worker of a stage."""
 
     HOST = 0
     PFE = 1
@@ -53,11 +53,11 @@ ROWS = {
     Stage.RPN: TimelineRow.RPN,
     Stage.DECODE: TimelineRow.HOST,
 }
-"""Whose work a stage is. The wait for a slot is nobody's, and clouds are converted on the thread that sends them."""
+"""Worker of each stage. Waiting for a slot has none, and clouds are converted on the thread that sends them."""
 
 
 class StageEvent(NamedTuple):
-    """A stage of a frame began or ended: one line of the trace of a pipeline."""
+    """Begin or end of a stage of a frame: one line of a pipeline's trace."""
 
     sequence: int
     stage: Stage
@@ -73,7 +73,7 @@ class StageTimes:
     __slots__ = ("_begin_ns", "_end_ns")
 
     def __init__(self) -> None:
-        """Begin with nothing stamped."""
+        """Start with nothing stamped."""
         self._begin_ns = [0] * len(Stage)
         self._end_ns = [0] * len(Stage)
 
@@ -97,7 +97,7 @@ class StageTimes:
         return self._begin_ns[stage], self._end_ns[stage]
 
     def duration_ms(self, stage: Stage) -> float:
-        """Return how long `stage` took; 0 where it was not finished."""
+        """Return the duration of `stage`; 0 if it did not finish."""
         return max(0, self._end_ns[stage] - self._begin_ns[stage]) / 1e6
 
     @property
@@ -107,17 +107,17 @@ class StageTimes:
 
     @property
     def total_ms(self) -> float:
-        """From the cloud's reception to the end of decoding."""
+        """Time from the reception of the cloud to the end of decoding."""
         return max(0, self._end_ns[Stage.DECODE] - self._begin_ns[Stage.CONVERT]) / 1e6
 
     @property
     def in_flight_ms(self) -> float:
-        """From the moment a frame slot takes the cloud to the end of decoding: without the wait for a slot."""
+        """Time from taking the cloud into a frame slot to the end of decoding, without the wait for a slot."""
         return max(0, self._end_ns[Stage.DECODE] - self._begin_ns[Stage.PILLARS]) / 1e6
 
 
 HostCall = Callable[[], None]
-"""Something that happened, as what the host is to do about it."""
+"""An event, as the function that the host calls for it."""
 
 
 class Clock(Protocol):
@@ -127,12 +127,12 @@ class Clock(Protocol):
         """Return the time (ns)."""
 
     def call_soon(self, call: HostCall) -> None:
-        """Hand something over to the host; from any thread, at any time."""
+        """Pass a call to the host; from any thread, at any time."""
 
     def wait(self, until_ns: int | None) -> HostCall | None:
-        """Wait for what is handed over, for the host to call it; None where nothing was until `until_ns`.
+        """Wait for the next call passed to the host and return it; None if there was none until `until_ns`.
 
-        A time that has passed means not to wait, None to wait for ever.
+        With a time in the past it does not wait, with None it waits for ever.
         """
 
 
@@ -140,19 +140,19 @@ class MonotonicClock:
     """Real time, and a queue between threads."""
 
     def __init__(self) -> None:
-        """Begin with nothing handed over."""
+        """Start with an empty queue."""
         self._calls: SimpleQueue[HostCall] = SimpleQueue()
 
     def now_ns(self) -> int:
-        """See `Clock`: the system's monotonic time."""
+        """Return the system's monotonic time (ns)."""
         return time.monotonic_ns()
 
     def call_soon(self, call: HostCall) -> None:
-        """See `Clock`."""
+        """Pass a call to the host; see `Clock`."""
         self._calls.put(call)
 
     def wait(self, until_ns: int | None) -> HostCall | None:
-        """See `Clock`."""
+        """Wait for the next call; see `Clock`."""
         timeout_s = None if until_ns is None else max(0, until_ns - self.now_ns()) / 1e9
         try:
             return self._calls.get(timeout=timeout_s)
@@ -170,11 +170,11 @@ class Counts(NamedTuple):
 
     @property
     def pending(self) -> int:
-        """Clouds waiting or in flight."""
+        """Number of clouds waiting or in flight."""
         return self.submitted - self.completed - self.failed - self.dropped
 
     def plus(self, submitted: int = 0, completed: int = 0, failed: int = 0, dropped: int = 0) -> Counts:
-        """Return the accounts with so many more."""
+        """Return the counts with these added."""
         return Counts(
             self.submitted + submitted,
             self.completed + completed,
@@ -185,20 +185,20 @@ class Counts(NamedTuple):
 
 @dataclass(frozen=True)
 class FrameResult:
-    """What became of one submitted cloud."""
+    """Result of one submitted cloud."""
 
     sequence: int
     """0, 1, 2 … in the order of submission; dropped clouds leave gaps."""
     token: Any
-    """What the caller gave with the cloud, untouched (the message header)."""
+    """Object that the caller passed with the cloud, unchanged (the message header)."""
     detections: Detections
     error: str
-    """Why the frame failed; empty where it did not."""
+    """Reason why the frame failed; empty if it did not."""
     points: int
     pillars: int
     times: StageTimes
     counts: Counts
-    """The pipeline's accounts, this frame included."""
+    """Counts of the pipeline, including this frame."""
 
 
 @dataclass
@@ -208,10 +208,10 @@ class PendingCloud:
     sequence: int
     token: Any
     points: FloatArray | None
-    """None once they are grouped into pillars: their memory may then serve for another cloud."""
+    """None once they are grouped into pillars, when their memory may serve another cloud."""
     times: StageTimes
     size: int
-    """How many points."""
+    """Number of points."""
     pillars: int = 0
     slot: int = 0
     """Number of the slot that it is in."""
@@ -220,10 +220,10 @@ class PendingCloud:
 
 
 class CloudQueue:
-    """One place to wait in, between the threads of senders and the host thread; every cloud is accounted for here."""
+    """Queue for one cloud, between the sending threads and the host thread; it accounts for every cloud."""
 
     def __init__(self, policy: DropPolicy, now_ns: Callable[[], int]) -> None:
-        """Begin open and empty; `now_ns` returns the time (ns)."""
+        """Start open and empty; `now_ns` returns the time (ns)."""
         self._policy = policy
         self._now_ns = now_ns
         self._changed = threading.Condition()
@@ -239,22 +239,22 @@ class CloudQueue:
 
     @property
     def policy(self) -> DropPolicy:
-        """What happens to a cloud that comes while another one waits."""
+        """What happens to a cloud that arrives while another one waits."""
         return self._policy
 
     def set_policy(self, policy: DropPolicy) -> None:
-        """Change that; a sender made to wait by the policy replay goes on under the new one."""
+        """Change the policy; a sender that waits under the policy replay goes on under the new one."""
         with self._changed:
             self._policy = policy
             self._changed.notify_all()
 
     @property
     def is_stuck(self) -> bool:
-        """Whether there is no slot that could take a cloud, because all hang."""
+        """Whether no slot can take a cloud, because all of them hang."""
         return self._is_stuck
 
     def set_stuck(self, is_stuck: bool) -> None:
-        """Note that; a sender made to wait goes on, for the thread that waits is one that a process is ended by."""
+        """Set whether the queue is stuck; a waiting sender then goes on, as its thread may have to end the process."""
         with self._changed:
             self._is_stuck = is_stuck
             if is_stuck:
@@ -262,16 +262,16 @@ class CloudQueue:
 
     @property
     def counts(self) -> Counts:
-        """The accounts at this moment."""
+        """The current counts."""
         with self._changed:
             return self._counts
 
     def enqueue(
         self, points: FloatArray, token: Any, times: StageTimes, T_level_model: Transform | None = None
     ) -> bool:
-        """Put a cloud into the queue; False where the queue is closed.
+        """Put a cloud into the queue; return False if the queue is closed.
 
-        Live it displaces one that waits, and so it does where the queue is stuck; in replay it waits.
+        Under the policy live, or if the queue is stuck, it replaces a waiting cloud; under replay it waits.
         """
         times.begin(Stage.QUEUE, self._now_ns())
         with self._changed:
@@ -286,7 +286,7 @@ class CloudQueue:
         return True
 
     def dequeue(self) -> PendingCloud | None:
-        """Remove and return the cloud that waits; None where it was dropped meanwhile."""
+        """Remove and return the waiting cloud; None if it was dropped meanwhile."""
         with self._changed:
             cloud, self._waiting = self._waiting, None
             self._changed.notify_all()
@@ -295,7 +295,7 @@ class CloudQueue:
         return cloud
 
     def counts_after(self, failed: bool) -> Counts:
-        """Return the accounts as they will be with one more completed or failed."""
+        """Return the counts as they will be with one more completed or failed."""
         return self.counts.plus(failed=int(failed), completed=int(not failed))
 
     def settle(self, failed: bool) -> None:
@@ -305,12 +305,12 @@ class CloudQueue:
             self._changed.notify_all()
 
     def drain(self, timeout_s: float | None) -> bool:
-        """Wait until every cloud is accounted for; False where that took longer than `timeout_s`."""
+        """Wait until every cloud is accounted for; return False after `timeout_s`."""
         with self._changed:
             return self._changed.wait_for(lambda: self._counts.pending == 0, timeout_s)
 
     def close(self) -> None:
-        """Accept no more clouds; one that waits is dropped."""
+        """Accept no more clouds; a waiting one is dropped."""
         with self._changed:
             self.is_closed = True
             self._drop_waiting()
@@ -335,10 +335,10 @@ class FinishedCloud(NamedTuple):
 
 
 class ResultOrder:
-    """Hands results over in input order, each as soon as it and all older ones are there; for the host thread only."""
+    """Delivers results in input order, each as soon as it and all older ones are there; for the host thread only."""
 
     def __init__(self, queue: CloudQueue, on_result: Callable[[FrameResult], None]) -> None:
-        """Hand results to `on_result`, and count them in `queue`."""
+        """Pass results to `on_result`, and count them in `queue`."""
         self._queue = queue
         self._on_result = on_result
         self._order: deque[int] = deque()
@@ -349,7 +349,7 @@ class ResultOrder:
         self._order.append(cloud.sequence)
 
     def release(self, cloud: PendingCloud, detections: Detections, error: str) -> None:
-        """Hand over the result of `cloud` and those that waited for it, but none before an older frame's."""
+        """Deliver the result of `cloud` and those that waited for it, but none before an older frame's."""
         self._held[cloud.sequence] = FinishedCloud(cloud, detections, error)
         while self._order and self._order[0] in self._held:
             self._deliver(self._held.pop(self._order.popleft()))

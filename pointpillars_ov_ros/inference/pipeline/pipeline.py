@@ -1,8 +1,8 @@
 # Copyright 2026 The pointpillars_ov_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Frames in flight: one host thread moves them along, step by step; results leave in input order.
+"""Pipeline of frames in flight: one host thread advances them step by step; results leave in input order.
 
-The same loop runs on simulated time, where whoever made the pipeline calls `turn`.
+The same loop runs on simulated time, in which case the creator of the pipeline calls `turn`.
 """
 
 from __future__ import annotations
@@ -48,26 +48,26 @@ log = logging.getLogger(__name__)
 
 CLOSE_TIMEOUT_S = 10.0
 STUCK_TIMEOUT_S = 10.0
-"""How long a sender in replay waits for a slot where all hang; it may be the thread that a process is ended by."""
+"""How long a sender under replay waits for a slot if all hang; it may be the thread that ends the process."""
 _HOST_GRACE_S = 5.0
-"""What the host's own work may take beyond that; it cannot be given up as an inference can."""
+"""Time for the host's own work beyond that; it cannot be given up like an inference."""
 _WATCH_NS = 100_000_000
-"""How often a running inference is asked whether it ended and nobody said so, or takes too long."""
+"""Interval at which running inferences are checked for an end that was not reported, or for taking too long."""
 
 
 class Limits(NamedTuple):
-    """How long a device may take."""
+    """Time limits for a device."""
 
     stage_ns: int | None
-    """For one inference; None: as long as it likes."""
+    """Limit for one inference; None: unlimited."""
     stuck_ns: int
-    """For a slot to be made or given back where all hang, before senders are told to go on."""
+    """Limit for making or returning a slot if all hang, before senders are told to go on."""
     close_ns: int
-    """For everything in flight, once the pipeline is closed."""
+    """Limit for everything in flight, once the pipeline is closed."""
 
 
 class Pipeline:
-    """Takes clouds from any thread and gives results, in input order, on its own."""
+    """Pipeline that takes clouds from any thread and delivers results, in input order, on its own."""
 
     def __init__(
         self,
@@ -85,22 +85,22 @@ class Pipeline:
         leveller: Leveller | None = None,
         clock: Clock | None = None,
     ) -> None:
-        """Start the host thread. `slots` are as many as the mode has; `on_result` is called on that thread.
+        """Start the host thread. `slots` has as many as the mode needs; `on_result` is called on that thread.
 
-        `stage_timeout_s`: an inference that runs for longer (found out to 0.1 s) is reported failed; None: never.
-        `stuck_timeout_s`: where all slots hang for longer, `submit` does not wait for one, whatever the policy.
-        `close_timeout_s`: what is still on a device so long after `close` is reported failed.
+        `stage_timeout_s`: an inference that takes longer (checked every 0.1 s) is reported as failed; None: never.
+        `stuck_timeout_s`: if all slots hang for longer, `submit` does not wait for one, whatever the policy.
+        `close_timeout_s`: frames still on a device this long after `close` are reported as failed.
         `on_event` is called on the host thread when a stage of a frame begins or ends, and must not raise.
         `on_hung` is called there with the `hung_slots` after each change of them, and must not raise.
         `leveller`: levels every cloud on the thread that submits it; boxes come out as without it.
-        `clock`: simulated time; there is no thread then, and whoever made the pipeline calls `turn`.
+        `clock`: simulated time; there is no thread then, and the creator of the pipeline calls `turn`.
         """
         require(stage_timeout_s is None or stage_timeout_s > 0, "stage_timeout_s", stage_timeout_s, "above 0")
         require(stuck_timeout_s >= 0, "stuck_timeout_s", stuck_timeout_s, "0 or above")
         require(close_timeout_s >= 0, "close_timeout_s", close_timeout_s, "0 or above")
         check_slots(mode, len(slots))
         self.settings = settings
-        """What results are decoded with."""
+        """Settings that results are decoded with."""
         self._clock: Clock = MonotonicClock() if clock is None else clock
         self._queue = CloudQueue(policy, self._clock.now_ns)
         self._order = ResultOrder(self._queue, on_result)
@@ -121,39 +121,39 @@ class Pipeline:
 
     @property
     def counts(self) -> Counts:
-        """The accounts at this moment."""
+        """The current counts."""
         return self._queue.counts
 
     @property
     def policy(self) -> DropPolicy:
-        """What happens to clouds that come too fast."""
+        """What happens to clouds that arrive too fast."""
         return self._queue.policy
 
     @property
     def has_room(self) -> bool:
-        """Whether a cloud submitted now neither waits nor displaces one."""
+        """Whether a cloud submitted now neither waits nor replaces another one."""
         return not self._queue.has_cloud
 
     @property
     def is_closed(self) -> bool:
-        """Whether no cloud is taken in any more."""
+        """Whether no more clouds are accepted."""
         return self._queue.is_closed
 
     @property
     def hung_slots(self) -> list[Slot]:
-        """Slots whose inference was given up and that the device has not given back."""
+        """Slots whose inference was given up and which the device has not returned."""
         return [entry.slot for entry in self._slots.hung]
 
     @property
     def is_stuck(self) -> bool:
-        """Whether all slots hang, and none took their place within `stuck_timeout_s`."""
+        """Whether all slots hang, and none was replaced within `stuck_timeout_s`."""
         return self._queue.is_stuck
 
     def submit(self, points: FloatArray, token: Any, times: StageTimes | None = None) -> bool:
-        """Hand over `points` (N, 4) float32, not to be changed any more; give False where the pipeline is closed.
+        """Submit `points` (N, 4) float32, not to be changed any more; return False if the pipeline is closed.
 
-        Policy live: never waits; a cloud still waiting for a slot is displaced, and counted as dropped.
-        Policy replay: waits until there is room, so not to be called from `on_result`; live where it `is_stuck`.
+        Policy live: never waits; a cloud still waiting for a slot is replaced, and counted as dropped. Policy replay:
+        waits until there is room, so it must not be called from `on_result`; like live if the pipeline `is_stuck`.
         """
         if times is None:
             times = StageTimes.starting(Stage.CONVERT, self._clock.now_ns())
@@ -170,36 +170,36 @@ class Pipeline:
     def set_mode(self, mode: Mode, slots: Sequence[Slot]) -> None:
         """Run `mode` over `slots` from now on, from any thread and without a pause.
 
-        Slots that are already in use stay; the others are new. A slot in use that is not among them finishes
-        its frame, and is then the caller's again; one that hangs, when the device gives it back. ConfigError where
-        `slots` are not as many as the mode has.
+        Slots already in use stay; the others are new. A used slot that is not among them finishes its frame, and then
+        belongs to the caller again; one that hangs, when the device returns it. Raises ConfigError if the number of
+        `slots` does not fit the mode.
         """
         check_slots(mode, len(slots))
         self._clock.call_soon(partial(self._use, mode, tuple(slots)))
 
     def set_policy(self, policy: DropPolicy) -> None:
-        """Change what happens to clouds that come too fast; a sender that waits in `submit` goes on at once."""
+        """Change what happens to clouds that arrive too fast; a sender waiting in `submit` goes on at once."""
         self._queue.set_policy(policy)
 
     def drain(self, timeout_s: float | None = None) -> bool:
-        """Wait until every cloud submitted so far has left; False where that took longer than `timeout_s`."""
+        """Wait until every cloud submitted so far has left; return False after `timeout_s`."""
         return self._queue.drain(timeout_s)
 
     def close(self) -> None:
-        """Finish what is in flight, give its results, and stop; a cloud still waiting is dropped.
+        """Finish the frames in flight, deliver their results, and stop; a cloud still waiting is dropped.
 
-        What a device has not finished after `close_timeout_s` is reported failed. On a simulated clock this
-        returns at once, and `turn` goes on until it gives False.
+        Frames that a device has not finished after `close_timeout_s` are reported as failed. On a simulated clock this
+        returns at once, and `turn` goes on until it returns False.
         """
         self._queue.close()
         self._clock.call_soon(self._begin_close)
         if self._thread.is_alive() and threading.current_thread() is not self._thread:
             self._thread.join(self._limits.close_ns / 1e9 + _HOST_GRACE_S)
             if self._thread.is_alive():
-                log.error("the pipeline's thread did not end: a step of the host, or the receiver of results, hangs")
+                log.error("the pipeline's thread did not end: a host step or the receiver of results hangs")
 
     def turn(self) -> bool:
-        """Take what has happened, then do one job or wait; False when closed and nothing is in flight."""
+        """Handle events, then do one job or wait; return False when closed and nothing is in flight."""
         while (call := self._clock.wait(until_ns=0)) is not None:
             call()
         self._watch()
@@ -219,7 +219,7 @@ class Pipeline:
             call()
 
     def _watch(self) -> None:
-        """Look after the devices, by the clock and not by the silence: clouds that keep coming must not put it off."""
+        """Check the devices at fixed intervals, even if clouds keep arriving."""
         now_ns = self._clock.now_ns()
         if now_ns < self._watch_at_ns:
             return
@@ -234,9 +234,9 @@ class Pipeline:
                 self._give_up(entry, reason)
 
     def _look_whether_stuck(self, now_ns: int) -> None:
-        """Let senders go on where all slots hang, and none took their place in time.
+        """Let senders go on if all slots hang and none was replaced in time.
 
-        The limit is not that of an inference: a plugin may make no other request before the one that hangs has ended.
+        The limit differs from that of an inference: a plugin may block new requests until the one that hangs has ended.
         """
         if not self._slots.are_stuck:
             self._stuck_since_ns = None
@@ -246,7 +246,7 @@ class Pipeline:
         self._queue.set_stuck(since_ns is not None and now_ns - since_ns >= self._limits.stuck_ns)
 
     def _too_long(self, entry: SlotEntry, now_ns: int) -> str:
-        """Say why a running inference is not waited for any longer; empty where it is."""
+        """Return why a running inference is given up; empty if it is not."""
         network = Stage.PFE.name if entry.state is State.PFE_RUNNING else Stage.RPN.name
         limits, closing_at_ns = self._limits, self._closing_at_ns
         if limits.stage_ns is not None and now_ns - entry.started_ns >= limits.stage_ns:
@@ -256,14 +256,14 @@ class Pipeline:
         return ""
 
     def _give_up(self, entry: SlotEntry, reason: str) -> None:
-        """Report a frame failed whose inference does not end; the device still has its slot."""
-        log.error("frame %d: %s; its slot is set aside until the device gives it back", entry.sequence, reason)
+        """Report a frame as failed whose inference does not end; the device still holds its slot."""
+        log.error("frame %d: %s; its slot is set aside until the device returns it", entry.sequence, reason)
         cloud = self._slots.set_aside(entry)
         self._on_hung(self.hung_slots)
         self._order.release(cloud, Detections.empty(), reason)
 
     def _inference_ended(self, entry: SlotEntry, sequence: int, running: State, now_ns: int) -> None:
-        """Note that an inference ended; a second notice of the same end is passed over."""
+        """Note that an inference ended; a second report of the same end is ignored."""
         if entry.cloud is None or entry.sequence != sequence or entry.state is not running:
             return
         on_pfe = running is State.PFE_RUNNING
@@ -320,7 +320,7 @@ class Pipeline:
         return detections
 
     def _done_callback(self, entry: SlotEntry, running: State) -> Callable[[], None]:
-        """Make what is called on the thread that waits: a stamp and a hand-over, nothing that can raise."""
+        """Return the callback for the waiting thread: it stamps the time and notifies the host, and cannot raise."""
         sequence, clock = entry.sequence, self._clock
         return lambda: clock.call_soon(partial(self._inference_ended, entry, sequence, running, clock.now_ns()))
 
@@ -355,18 +355,18 @@ class Pipeline:
         while self.turn():
             pass
         if self._slots.hung:
-            log.error("closed while a device has not given back %d of the slots", len(self._slots.hung))
+            log.error("closed while a device has not returned %d of the slots", len(self._slots.hung))
 
     def _use(self, mode: Mode, slots: Sequence[Slot]) -> None:
-        """Run `mode` over these slots and no others; the frames in the others are finished first."""
+        """Run `mode` over these slots and no others; frames in other slots are finished first."""
         self._schedule, self._rpns_at_once = SCHEDULES[mode], rpns_at_once(len(slots))
         self._slots.assign(slots)
 
     def _begin_close(self) -> None:
-        """Limit the time of what is in flight from now on."""
+        """Limit the time of the frames in flight from now on."""
         if self._closing_at_ns is None:
             self._closing_at_ns = self._clock.now_ns()
 
 
 def _look() -> None:
-    """Do nothing but wake the host, which then looks for what it can do."""
+    """Do nothing but wake up the host, which then looks for work."""

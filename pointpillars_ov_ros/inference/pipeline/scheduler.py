@@ -1,6 +1,6 @@
 # Copyright 2026 The pointpillars_ov_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Which job of which frame the host does next, and the slots that frames are in.
+"""Choice of the host's next job, and the slots that frames are in.
 
 A mode is a number of slots and an order of priority.
 """
@@ -25,11 +25,11 @@ log = logging.getLogger(__name__)
 
 
 class Slot(Protocol):
-    """The steps of one frame in flight (`FrameSlot`, or a simulated device)."""
+    """Steps of one frame in flight (`FrameSlot`, or a simulated device)."""
 
     @property
     def pillars(self) -> int:
-        """Pillars of the frame at hand."""
+        """Number of pillars of the current frame."""
 
     def prepare(self, points: FloatArray) -> None:
         """Group points into pillars and fill the PFE's inputs."""
@@ -38,26 +38,26 @@ class Slot(Protocol):
         """Start the PFE."""
 
     def pfe_is_finished(self) -> bool:
-        """Whether the PFE is through, or failed without calling `done`."""
+        """Whether the PFE has ended, or failed without calling `done`."""
 
     def scatter(self) -> None:
-        """Take the PFE's output onto the canvas; raises where the PFE failed."""
+        """Write the PFE's output onto the canvas; raises if the PFE failed."""
 
     def start_rpn(self, done: Callable[[], None]) -> None:
         """Start the RPN."""
 
     def rpn_is_finished(self) -> bool:
-        """Whether the RPN is through, or failed without calling `done`."""
+        """Whether the RPN has ended, or failed without calling `done`."""
 
     def decode(self, settings: PostprocessConfig) -> Detections:
-        """Decode the RPN's output; raises where the RPN failed."""
+        """Decode the RPN's output; raises if the RPN failed."""
 
     def tidy_up(self) -> None:
-        """Do what the next frame need not wait for; called when this one's result has left, whatever that is."""
+        """Do work that the next frame need not wait for; called when this frame's result has left, whatever it is."""
 
 
 class State(IntEnum):
-    """How far a frame slot has come."""
+    """Progress of a frame slot."""
 
     IDLE = 0
     PREPARED = 1
@@ -69,11 +69,11 @@ class State(IntEnum):
 
 
 RUNNING = (State.PFE_RUNNING, State.RPN_RUNNING)
-"""The states that a device, and not the host, leads out of."""
+"""States that a device, not the host, ends."""
 
 
 class HostJob(Enum):
-    """What the host can do next for a slot: the state it needs, and the one it leads to."""
+    """Next job of the host for a slot: the state it needs, and the state it leads to."""
 
     PREPARE = (State.IDLE, State.PREPARED)
     START_PFE = (State.PREPARED, State.PFE_RUNNING)
@@ -82,35 +82,35 @@ class HostJob(Enum):
     FINISH = (State.RPN_DONE, State.IDLE)
 
     def __init__(self, needs: State, leads_to: State) -> None:
-        """Name the two states."""
+        """Set the two states."""
         self.needs = needs
         self.leads_to = leads_to
         self.starts_inference = leads_to in RUNNING
 
 
 class Schedule(NamedTuple):
-    """A mode."""
+    """Number of slots and order of priority of a mode."""
 
     slots: int
     priority: tuple[HostJob, ...]
     takes_more_slots: bool = False
 
     def slots_for(self, rpns_at_once: int) -> int:
-        """Return the number of slots with which so many RPNs run at a time, where the mode lets them."""
+        """Return the number of slots with which this many RPNs run concurrently, if the mode allows."""
         return self.slots + (rpns_at_once - 1 if self.takes_more_slots else 0)
 
 
 SCHEDULES = {
     # With one slot there is never a choice.
     Mode.LATENCY: Schedule(1, (HostJob.FINISH, HostJob.START_RPN, HostJob.SCATTER, HostJob.START_PFE, HostJob.PREPARE)),
-    # While RPN(N) runs, N+1 is prepared and encoded; when it is done, its result leaves first. The RPN of the
-    # older frame always starts before the PFE of the younger one, which keeps the device to the older.
+    # While RPN(N) runs, N+1 is prepared and encoded; when it has ended, its result leaves first. The RPN of the older
+    # frame always starts before the PFE of the younger one, so the device serves the older frame first.
     Mode.BALANCED: Schedule(
         2, (HostJob.FINISH, HostJob.SCATTER, HostJob.START_RPN, HostJob.START_PFE, HostJob.PREPARE)
     ),
-    # No network waits for the host: what only starts one goes first. So PFE(N) starts before N-1 is scattered,
-    # and RPN(N-1) before the result of N-2 is decoded. With more slots than three, several RPNs run at a time, as
-    # a network compiled for several streams wants it.
+    # No network waits for the host: jobs that only start one go first. So PFE(N) starts before N-1 is scattered, and
+    # RPN(N-1) before the result of N-2 is decoded. With more than three slots several RPNs run concurrently, as a
+    # network compiled for several streams needs.
     Mode.THROUGHPUT: Schedule(
         3,
         (HostJob.START_PFE, HostJob.START_RPN, HostJob.SCATTER, HostJob.FINISH, HostJob.PREPARE),
@@ -120,7 +120,7 @@ SCHEDULES = {
 
 
 def check_slots(mode: Mode, slots: int) -> None:
-    """Raise ConfigError unless `mode` can run over so many slots."""
+    """Raise ConfigError unless `mode` can run over this number of slots."""
     schedule = SCHEDULES[mode]
     fits = slots >= schedule.slots if schedule.takes_more_slots else slots == schedule.slots
     least = " or more" if schedule.takes_more_slots else ""
@@ -133,17 +133,17 @@ class SlotEntry:
 
     slot: Slot
     number: int
-    """Another one for each slot of a pipeline."""
+    """Number of the slot, unique within a pipeline."""
     state: State = State.IDLE
     sequence: int = -1
     cloud: PendingCloud | None = None
     started_ns: int = 0
-    """When its last inference was started."""
+    """Start of its last inference."""
     is_retired: bool = False
-    """It takes no other frame, because the mode was changed to one of fewer slots."""
+    """Whether it takes no more frames, because the mode was changed to one with fewer slots."""
 
     def is_finished(self) -> bool:
-        """Whether the inference under way is through; True, too, where the device cannot tell."""
+        """Whether the current inference has ended; also True if the device cannot tell."""
         try:
             on_pfe = self.state is State.PFE_RUNNING
             return self.slot.pfe_is_finished() if on_pfe else self.slot.rpn_is_finished()
@@ -153,17 +153,17 @@ class SlotEntry:
 
 
 class SlotTable:
-    """The slots of a pipeline: they come and go with the mode, and some a device does not give back."""
+    """Slots of a pipeline: they come and go with the mode, and a device may keep some."""
 
     def __init__(self) -> None:
-        """Begin without slots."""
+        """Start without slots."""
         self._numbers = count()
         self.active: list[SlotEntry] = []
         self.hung: list[SlotEntry] = []
-        """Set aside: their inference was given up, and still has the slot's memory."""
+        """Slots set aside: their inference was given up but still uses the slot's memory."""
 
     def assign(self, slots: Sequence[Slot]) -> None:
-        """Use these slots and no others; the frames in the others are finished first."""
+        """Use these slots and no others; frames in other slots are finished first."""
         known = [*self.active, *self.hung]
         for entry in known:
             entry.is_retired = not any(entry.slot is slot for slot in slots)
@@ -173,7 +173,7 @@ class SlotTable:
         self._remove_retired()
 
     def running(self) -> list[SlotEntry]:
-        """Return those that a device works on."""
+        """Return the slots that a device works on."""
         return [entry for entry in self.active if entry.state in RUNNING]
 
     def are_idle(self) -> bool:
@@ -182,26 +182,26 @@ class SlotTable:
 
     @property
     def are_stuck(self) -> bool:
-        """Whether all hang."""
+        """Whether all slots hang."""
         return bool(self.hung) and not self.active
 
     def free(self, entry: SlotEntry) -> PendingCloud:
-        """Free a slot for the next frame; return the cloud of the one that leaves it."""
+        """Free a slot for the next frame; return the cloud of the frame that leaves it."""
         entry.state = State.IDLE
         self._remove_retired()
         return self._detach(entry)
 
     def set_aside(self, entry: SlotEntry) -> PendingCloud:
-        """Keep a slot from use while a device still has it; return the cloud of the frame given up."""
+        """Set a slot aside while a device still holds it; return the cloud of the frame given up."""
         self.active.remove(entry)
         self.hung.append(entry)
         return self._detach(entry)
 
     def recover(self) -> bool:
-        """Use those again that the device has finished with meanwhile; return whether there were any."""
+        """Reuse slots that the device has finished with meanwhile; return whether there were any."""
         recovered = [entry for entry in self.hung if entry.is_finished()]
         for entry in recovered:
-            log.warning("a slot that was set aside is given back by the device")
+            log.warning("the device returned a slot that was set aside")
             self.hung.remove(entry)
             self.active.append(entry)
             entry.state = State.IDLE
@@ -218,7 +218,7 @@ class SlotTable:
 
 
 def rpns_at_once(slots: int) -> int:
-    """Return how many RPNs may run at a time over so many slots: one, and one more for each slot beyond three."""
+    """Return how many RPNs may run concurrently over this many slots: one, plus one for each slot beyond three."""
     return max(1, slots - 2)
 
 
@@ -227,8 +227,8 @@ def next_job(
 ) -> tuple[HostJob, SlotEntry] | None:
     """Choose the first job in the order of priority that some slot is ready for, the oldest frame first.
 
-    `cloud_waiting` tells whether there is a cloud to prepare. At most one PFE and `at_once` RPNs run at a time.
-    None: nothing to do until a network is done or a cloud comes.
+    `cloud_waiting` says whether there is a cloud to prepare. At most one PFE and `at_once` RPNs run at a time. None:
+    nothing to do until a network has ended or a cloud arrives.
     """
     for job in schedule.priority:
         if job is HostJob.PREPARE and not cloud_waiting:

@@ -1,6 +1,6 @@
 # Copyright 2026 The pointpillars_ov_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Simulated time, on which the pipeline runs as it does on a real clock."""
+"""Simulated time, on which the pipeline runs as on a real clock."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from pointpillars_ov_ros.inference.pipeline.frames import HostCall
 
 
 class VirtualClock:
-    """Simulated time: a heap of what is to happen. It passes only in `wait` and `advance`, on one thread."""
+    """Simulated time: a heap of future events. It advances only in `wait` and `advance`, on one thread."""
 
     def __init__(self) -> None:
-        """Begin at 0."""
+        """Start at 0."""
         self._now_ns = 0
         self._soon: deque[HostCall] = deque()
         self._later: list[tuple[int, int, HostCall]] = []
@@ -28,31 +28,31 @@ class VirtualClock:
         return self._now_ns
 
     def call_soon(self, call: HostCall) -> None:
-        """See `Clock`."""
+        """Pass a call to the host; see `Clock`."""
         self._soon.append(call)
 
     def call_at(self, time_ns: int, call: HostCall) -> None:
-        """Let something happen at a time: `call` is called when it has come, whatever the host is at then."""
+        """Schedule an event: `call` is called when the time has come, whatever the host is doing then."""
         heapq.heappush(self._later, (max(time_ns, self._now_ns), next(self._order), call))
 
     def wait(self, until_ns: int | None) -> HostCall | None:
-        """See `Clock`; RuntimeError where the wait would be for ever, since nothing is to happen."""
+        """Wait for the next call, see `Clock`; RuntimeError if it would never end, since no event is scheduled."""
         while not self._soon:
             if until_ns is None and not self._later:
-                raise RuntimeError("the simulated host waits, and nothing is to happen any more")
+                raise RuntimeError("the simulated host waits, but no event is scheduled")
             if not self._happen(until_ns):
                 return None
         return self._soon.popleft()
 
     def advance(self, duration_ns: int) -> None:
-        """Let the host work for so long; what happens meanwhile happens in its time."""
+        """Let the host work for this long; events happen at their times meanwhile."""
         until_ns = self._now_ns + duration_ns
         while self._happen(until_ns):
             pass
         self.worked_ns += duration_ns
 
     def _happen(self, until_ns: int | None) -> bool:
-        """Go on to the next thing to happen, or to `until_ns` and give False where that comes first."""
+        """Advance to the next event, or to `until_ns` and return False if that comes first."""
         if until_ns is not None:
             until_ns = max(until_ns, self._now_ns)
             if not self._later or self._later[0][0] > until_ns:

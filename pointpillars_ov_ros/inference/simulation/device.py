@@ -1,6 +1,6 @@
 # Copyright 2026 The pointpillars_ov_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""A device that is not there: inferences that take simulated time, and slow each other down."""
+"""Simulated device: inferences that take simulated time, and slow each other down."""
 
 from __future__ import annotations
 
@@ -20,21 +20,21 @@ class SimulatedInference:
     """An inference on a simulated device."""
 
     left_ns: float
-    """What is left of it, as the time it would take on the device alone."""
+    """Remaining time if it ran on the device alone."""
     done: Callable[[], None]
     is_finished: bool = False
 
 
 class SimulatedDevice:
-    """Shared evenly by the inferences on it: two of them each take `slow_down` times as long as alone.
+    """Device shared evenly by its inferences: two of them each take `slow_down` times as long as alone.
 
-    2 is a device that does one after the other, 1 one that both fit on at once. In general k inferences
-    each run at 1 / (1 + (k - 1) (slow_down - 1)) of full speed; whenever one starts or ends, the ends of the
+    A slow_down of 2 is a device that runs one after the other, 1 a device that both fit on at once. In general k
+    inferences each run at 1 / (1 + (k - 1) (slow_down - 1)) of full speed; whenever one starts or ends, the ends of the
     others move.
     """
 
     def __init__(self, clock: VirtualClock, slow_down: float) -> None:
-        """Begin idle."""
+        """Start idle."""
         self._clock = clock
         self._slow_down = slow_down
         self._running: list[SimulatedInference] = []
@@ -44,7 +44,7 @@ class SimulatedDevice:
 
     @property
     def busy_ns(self) -> int:
-        """Time so far in which something ran."""
+        """Time so far in which any inference ran."""
         self._settle()
         return self._busy_ns
 
@@ -57,7 +57,7 @@ class SimulatedDevice:
         return inference
 
     def _speed(self) -> float:
-        """Return the share of its full speed that every inference runs at."""
+        """Return the ratio of full speed at which every inference runs."""
         return 1.0 / (1.0 + (len(self._running) - 1) * (self._slow_down - 1.0))
 
     def _settle(self) -> None:
@@ -70,7 +70,7 @@ class SimulatedDevice:
                 inference.left_ns -= elapsed_ns * self._speed()
 
     def _plan_next_end(self) -> None:
-        """Expect the end of the inference with the least left; plans made before are void."""
+        """Schedule the end of the inference with the least time left; earlier plans become void."""
         self._plans += 1
         if self._running:
             left_ns = max(0.0, min(inference.left_ns for inference in self._running))
@@ -82,7 +82,7 @@ class SimulatedDevice:
         if plan != self._plans:
             return
         self._settle()
-        # Ends are rounded up to whole nanoseconds, so what has ended has nothing left but a rounding error.
+        # Ends are rounded up to whole nanoseconds, so an ended inference has nothing left but a rounding error.
         ended = [inference for inference in self._running if inference.left_ns < 1e-3]
         self._running = [inference for inference in self._running if inference not in ended]
         self._plan_next_end()
@@ -93,7 +93,7 @@ class SimulatedDevice:
 
 @dataclass(frozen=True)
 class StageDurations:
-    """How long each stage of a frame takes when nothing disturbs it."""
+    """Durations of the stages of a frame when nothing else runs."""
 
     pre_ns: int
     pfe_ns: int
@@ -108,7 +108,7 @@ class SimulatedSlot:
     def __init__(
         self, clock: VirtualClock, durations: StageDurations, pfe_device: SimulatedDevice, rpn_device: SimulatedDevice
     ) -> None:
-        """Begin idle; the two devices may be the same one."""
+        """Start idle; the two devices may be the same."""
         self.durations = durations
         self._clock = clock
         self._pfe_device, self._rpn_device = pfe_device, rpn_device
@@ -117,37 +117,37 @@ class SimulatedSlot:
 
     @property
     def pillars(self) -> int:
-        """See `Slot`."""
+        """Number of pillars, always 0."""
         return 0
 
     def prepare(self, points: FloatArray) -> None:
-        """See `Slot`."""
+        """Take the time of grouping."""
         self._clock.advance(self.durations.pre_ns)
 
     def start_pfe(self, done: Callable[[], None]) -> None:
-        """See `Slot`."""
+        """Start a simulated PFE inference."""
         self._pfe = self._pfe_device.start(self.durations.pfe_ns, done)
 
     def pfe_is_finished(self) -> bool:
-        """See `Slot`."""
+        """Whether the PFE has ended."""
         return self._pfe is None or self._pfe.is_finished
 
     def scatter(self) -> None:
-        """See `Slot`."""
+        """Take the time of scattering."""
         self._clock.advance(self.durations.scatter_ns)
 
     def start_rpn(self, done: Callable[[], None]) -> None:
-        """See `Slot`."""
+        """Start a simulated RPN inference."""
         self._rpn = self._rpn_device.start(self.durations.rpn_ns, done)
 
     def rpn_is_finished(self) -> bool:
-        """See `Slot`."""
+        """Whether the RPN has ended."""
         return self._rpn is None or self._rpn.is_finished
 
     def decode(self, settings: PostprocessConfig) -> Detections:
-        """See `Slot`; nothing is detected."""
+        """Take the time of decoding; nothing is detected."""
         self._clock.advance(self.durations.post_ns)
         return Detections.empty()
 
     def tidy_up(self) -> None:
-        """See `Slot`; no time is simulated for it."""
+        """Do nothing; no time is simulated for it."""

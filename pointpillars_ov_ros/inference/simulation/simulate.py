@@ -1,6 +1,6 @@
 # Copyright 2026 The pointpillars_ov_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""What the pipeline would do on a machine that is not there: its own scheduler, on a simulated device."""
+"""Simulation of the pipeline on a machine that is not at hand: the real scheduler on a simulated device."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from pointpillars_ov_ros.inference.simulation.clock import VirtualClock
 from pointpillars_ov_ros.inference.simulation.device import SimulatedDevice, SimulatedSlot, StageDurations
 
 WARM_UP_FRAMES = 20
-"""Frames before those that are measured, in which the pipeline fills and finds its rhythm."""
+"""Number of frames before the measured ones, in which the pipeline fills and settles."""
 
 _LONGEST_MS = 60_000.0
 _SETTINGS = PostprocessConfig(0.5, 0.5, 1, 1)
@@ -32,7 +32,7 @@ _CLOUD = np.zeros((1, 4), np.float32)
 
 @dataclass(frozen=True)
 class StageMilliseconds:
-    """How long each stage takes alone, in milliseconds: three of the host, two of a device."""
+    """Durations of the stages alone, in milliseconds: three on the host, two on a device."""
 
     pre: float
     pfe: float
@@ -43,10 +43,10 @@ class StageMilliseconds:
     def __post_init__(self) -> None:
         """Check the bounds."""
         for name, value in vars(self).items():
-            require(0.0 <= value <= _LONGEST_MS, f"stages_ms.{name}", value, f"within 0 and {_LONGEST_MS:g} ms")
+            require(0.0 <= value <= _LONGEST_MS, f"stages_ms.{name}", value, f"between 0 and {_LONGEST_MS:g} ms")
 
     def durations(self) -> StageDurations:
-        """Return them in nanoseconds."""
+        """Return the durations in nanoseconds."""
         return StageDurations(*(round(value * 1e6) for value in vars(self).values()))
 
 
@@ -56,7 +56,7 @@ class SimulationProfile:
 
     name: str
     source: str
-    """Where the figures come from: measured (when, with what), or reconstructed from what."""
+    """Source of the figures: measured (when, with what), or reconstructed from what."""
     stages_ms: StageMilliseconds
     pfe_device: str
     rpn_device: str
@@ -70,11 +70,11 @@ class SimulationProfile:
         require(bool(self.source), "source", self.source, "a text that says where the figures come from")
         require(bool(self.pfe_device), "pfe_device", self.pfe_device, "the name of a device")
         require(bool(self.rpn_device), "rpn_device", self.rpn_device, "the name of a device")
-        require(1.0 <= self.slow_down <= 100.0, "slow_down", self.slow_down, "within 1 and 100")
+        require(1.0 <= self.slow_down <= 100.0, "slow_down", self.slow_down, "between 1 and 100")
 
 
 def load_profile(path: Path) -> SimulationProfile:
-    """Read a profile; ConfigError names the file, and the field and its value."""
+    """Read a profile; ConfigError names the file, the field and its value."""
     try:
         document = parse_yaml(read_text(path, MOST_YAML_BYTES), str(path))
     except (OSError, UnicodeDecodeError) as error:
@@ -87,7 +87,7 @@ def load_profile(path: Path) -> SimulationProfile:
 
 @dataclass(frozen=True)
 class SimulationReport:
-    """What came out, over the frames after the warm-up."""
+    """Results over the frames after the warm-up."""
 
     COLUMNS = ("mode", "FPS", "latency p50 (ms)", "latency p90 (ms)", "device load", "host load")
 
@@ -96,40 +96,40 @@ class SimulationReport:
     frames: int
     fps: float
     latency_p50_ms: float
-    """Latency is from the moment a slot takes a cloud to its detections; the wait for a slot is not in it."""
+    """Time from taking a cloud into a slot to its detections, without the wait for a slot."""
     latency_p90_ms: float
     wait_p50_ms: float
-    """The wait for a slot."""
+    """Wait for a slot."""
     device_load: dict[str, float]
-    """Share of the time (%) in which a device worked, by its name."""
+    """Ratio of the time (%) in which a device worked, by its name."""
     host_load: float
-    """Share of the time (%) in which the host thread worked."""
+    """Ratio of the time (%) in which the host thread worked."""
     counts: Counts
     times: tuple[StageTimes, ...] = field(repr=False, compare=False, default=())
-    """Of every frame measured."""
+    """Times of every frame measured."""
 
     def cells(self) -> list[str]:
-        """Return a line of a table of `COLUMNS`."""
+        """Return a row of a table of `COLUMNS`."""
         loads = ", ".join(f"{name} {load:.1f} %" for name, load in self.device_load.items())
         latencies = [f"{self.latency_p50_ms:.1f}", f"{self.latency_p90_ms:.1f}"]
         return [self.mode.value, f"{self.fps:.2f}", *latencies, loads, f"{self.host_load:.1f} %"]
 
 
 class Sender:
-    """Sends clouds into a pipeline on simulated time, as a sensor does (`period_ns`), or as fast as there is room."""
+    """Sender of clouds on simulated time, at the rate of a sensor (`period_ns`) or as fast as there is room."""
 
     def __init__(self, clock: VirtualClock, pipeline: Pipeline, policy: DropPolicy, period_ns: int | None) -> None:
-        """Begin with `start`."""
+        """Prepare; `start` sends the first cloud."""
         self._clock, self._pipeline, self._policy, self._period_ns = clock, pipeline, policy, period_ns
         self._held_back: deque[StageTimes] = deque()
         self.is_stopped = False
 
     def start(self) -> None:
-        """Send the first cloud, at once."""
+        """Send the first cloud at once."""
         self._arrive()
 
     def on_event(self, event: StageEvent) -> None:
-        """Follow the pipeline's trace: when a cloud leaves the place to wait in, there is room for another one."""
+        """Follow the pipeline's trace: when a cloud leaves the queue, there is room for another one."""
         if event.stage is Stage.QUEUE and event.is_end and not self.is_stopped:
             if self._period_ns is None:
                 self._arrive()
@@ -148,13 +148,13 @@ class Sender:
             self._clock.call_at(self._clock.now_ns() + self._period_ns, self._arrive)
 
     def _send(self) -> None:
-        # With the policy replay a thread would wait in `submit` until there is room. Here there is but one.
+        # Under the policy replay a thread would wait in `submit` until there is room. Here there is only one thread.
         while self._held_back and (self._policy is DropPolicy.LIVE or self._pipeline.has_room):
             self._pipeline.submit(_CLOUD, None, self._held_back.popleft())
 
 
 class _Meter:
-    """Notes results, and how busy everything was when the measurement began and when it ended."""
+    """Collector of results and of the load at the start and the end of the measurement."""
 
     def __init__(self, clock: VirtualClock, devices: dict[str, SimulatedDevice], frames: int) -> None:
         self._clock, self._devices = clock, devices
@@ -203,8 +203,8 @@ def run_simulation(
 ) -> SimulationReport:
     """Run the pipeline on the machine of `profile` until `frames` results are measured.
 
-    `period_ms` None: there is always another cloud, and every one is processed (policy replay). Otherwise a
-    cloud comes every `period_ms`, and the newest is taken (policy live).
+    With `period_ms` None there is always another cloud, and every one is processed (policy replay). Otherwise a cloud
+    arrives every `period_ms`, and the newest is used (policy live).
     """
     require(frames >= 1, "frames", frames, "1 or above")
     require(period_ms is None or period_ms > 0.0, "period_ms", period_ms, "above 0")

@@ -1,3 +1,3 @@
 # Copyright 2026 The pointpillars_ov_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""What one frame in flight owns, its steps, and the encoders."""
+"""Resources of one frame in flight, its processing steps, and the encoders."""

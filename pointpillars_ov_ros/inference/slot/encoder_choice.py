@@ -1,6 +1,6 @@
 # Copyright 2026 The pointpillars_ov_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Makes the encoder that the settings ask for, or the faster of the two; neither is trusted unseen."""
+"""Choice of the encoder: the one that the settings request, or the faster of the two; both are verified."""
 
 from __future__ import annotations
 
@@ -30,27 +30,27 @@ log = logging.getLogger(__name__)
 
 _ROUNDS = 3
 _CLEARLY = 3.0
-"""So many times slower, and the slower way needs no second look: it is what a start waits for."""
+"""Ratio of times above which the slower encoder is not measured again, since it delays the start."""
 _CHECKED_PILLARS = 256
 _TOLERANCE = 1e-3
-"""Of the largest feature; the two ways add in another order, a wrong reading of the graph is off by far more."""
+"""Relative to the largest feature; the encoders add in another order, but a misread graph is off by far more."""
 
 
 class EncoderFactory:
-    """Makes encoders for frame slots, all of the same kind."""
+    """Factory of encoders for frame slots, all of the same kind."""
 
     def __init__(
         self, bundle: ModelBundle, runtime: RuntimeConfig, properties: dict[str, Any], probe: FloatArray
     ) -> None:
-        """Decide; `probe` (N, 4) is the cloud that both ways are compared and measured with.
+        """Choose the encoder; `probe` (N, 4) is the cloud that both are compared and measured with.
 
-        Raises BundleError where the host encoder is asked for and the PFE is not one that it knows.
+        Raises BundleError if the host encoder is requested but does not support the PFE.
         """
         self._bundle, self._runtime, self._properties, self._probe = bundle, runtime, properties, probe
         self._weights: PfeWeights | None = None
         self.network: Network | None = None
-        """The compiled PFE; None where the host encodes."""
-        self.reason = "as set"
+        """The compiled PFE; None if the host encodes."""
+        self.reason = "as configured"
         choice = runtime.encoder
         if choice is not EncoderChoice.OPENVINO:
             try:
@@ -58,11 +58,11 @@ class EncoderFactory:
             except BundleError as error:
                 if choice is EncoderChoice.HOST:
                     raise
-                self.reason = f"the host encoder cannot: {error}"
+                self.reason = f"the host encoder does not support this PFE: {error}"
                 choice = EncoderChoice.OPENVINO
         if choice is EncoderChoice.AUTO and "NPU" in runtime.pfe_device:
             # It has no f32, which coordinates in metres need.
-            choice, self.reason = EncoderChoice.HOST, "an NPU computes in f16, too coarse for coordinates"
+            choice, self.reason = EncoderChoice.HOST, "an NPU computes in f16, which is too coarse for coordinates"
         if choice is not EncoderChoice.HOST:
             self.network = self._compile(self._block(), self._runtime.pfe_device, self._properties)
         if choice is EncoderChoice.AUTO:
@@ -71,11 +71,11 @@ class EncoderFactory:
 
     @property
     def kind(self) -> EncoderChoice:
-        """Which of the two it is."""
+        """The chosen encoder."""
         return EncoderChoice.HOST if self.network is None else EncoderChoice.OPENVINO
 
     def make(self) -> Encoder:
-        """Make an encoder of its own for a frame slot."""
+        """Return a separate encoder for a frame slot."""
         if self.network is not None:
             return DeviceEncoder(self.network, self._bundle.config, self._block())
         assert self._weights is not None
@@ -105,15 +105,15 @@ class EncoderFactory:
         pillars = Pillars(config.grid)
         group_few(self._probe, pillars)
         block = min(_CHECKED_PILLARS, config.grid.max_pillars)
-        # Nothing of what was asked for the PFE's device, which may be another one.
+        # Without the properties requested for the PFE's device, which may be another one.
         exact = {"INFERENCE_PRECISION_HINT": "f32", "CACHE_DIR": self._runtime.cache_dir}
         network = self._compile(block, "CPU", exact)
-        # One block of them, so one request, and not as many as a whole frame has: each costs milliseconds.
+        # One block and so one request, instead of as many as a whole frame needs: each costs milliseconds.
         few = replace(config, grid=replace(config.grid, max_pillars=block))
         wanted = encode(DeviceEncoder(network, few, block), pillars)[0, :, : pillars.size]
         given = encode(HostEncoder(config.grid, weights), pillars)[0, :, : pillars.size]
         error = float(np.abs(wanted - given).max() / max(np.abs(wanted).max(), 1e-9))
-        # Also true for a NaN.
+        # Also true for NaN.
         if not error <= _TOLERANCE:
             raise BundleError(f"{path}: the host encoder's features are off by {error:.2g} of the largest one")
         return weights
@@ -137,21 +137,21 @@ class EncoderFactory:
 
 
 def group_few(points: FloatArray, pillars: Pillars) -> None:
-    """Group the points of some pillars of a cloud, no more of them than are checked."""
+    """Group the points of some pillars of a cloud, only as many as are checked."""
     pillars.group(points)
     few = min(pillars.size, _CHECKED_PILLARS)
     pillars.group(pillars.points[: pillars.starts[few]].copy())
 
 
 def encode(encoder: Encoder, pillars: Pillars) -> FloatArray:
-    """Run an encoder from beginning to end."""
+    """Run an encoder from start to end."""
     encoder.prepare(pillars)
     encoder.start()
     return encoder.finish()
 
 
 def time_ms(work: Callable[[], object], enough_ms: float) -> float:
-    """Return the median time of some rounds; of one, where that takes more than `enough_ms`."""
+    """Return the median time of some rounds, or the first time if it exceeds `enough_ms`."""
     times: list[float] = []
     while len(times) < _ROUNDS and not (times and times[0] > enough_ms):
         begin = time.monotonic()

@@ -1,12 +1,12 @@
 # Copyright 2026 The pointpillars_ov_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""What a frame slot asks of an encoder, and the one that runs the PFE network on a device.
+"""Interface of encoders, and the encoder that runs the PFE network on a device.
 
-The other one computes on the host: `HostEncoder` of core/pfe.py.
+The other encoder computes on the host: `HostEncoder` in core/pfe.py.
 
 The network's first layer makes 64 values of every point slot: 307 MB for 12000 pillars of 100 points, most of them
 padding. Compiled for a block of pillars it needs a sixth of that, and blocks without a pillar are not run at all. The
-numbers are the same: no pillar sees another one.
+results are the same, since pillars are independent of each other.
 """
 
 from __future__ import annotations
@@ -24,27 +24,27 @@ from pointpillars_ov_ros.core.pillars import Pillars
 from pointpillars_ov_ros.inference.device.network import InferenceWaiter, Network, Request
 
 DYNAMIC = -1
-"""In place of a block size: one request of as many pillars as the frame has, for a network of dynamic shape."""
+"""Replaces a block size: one request for all pillars of the frame, for a network of dynamic shape."""
 
 
 class Encoder(Protocol):
-    """Encodes the pillars of one frame in flight."""
+    """Encoder of the pillars of one frame in flight."""
 
     def prepare(self, pillars: Pillars) -> None:
-        """Do what the host does before the device."""
+        """Do the host's part, before the device."""
 
     def start(self, done: Callable[[], None] | None = None) -> None:
-        """Start the device's part; `done` is called at its end, maybe before this returns."""
+        """Start the device's part; `done` is called at its end, possibly before this returns."""
 
     def is_finished(self) -> bool:
-        """Whether nothing runs any more."""
+        """Whether nothing is running any more."""
 
     def finish(self) -> FloatArray:
-        """Return the features (blocks, C, B), pillar p in block p // B at p % B; InferenceError where they failed."""
+        """Return the features (blocks, C, B), pillar p in block p // B at p % B; InferenceError if encoding failed."""
 
 
 class DeviceEncoder:
-    """The PFE as a network of its own: input arrays of a whole frame, and a request for each block of their pillars."""
+    """The PFE as a network of its own: input arrays of a whole frame, and a request for each block of pillars."""
 
     def __init__(self, network: Network, config: ModelConfig, block: int) -> None:
         """Make the requests; `network` is compiled for `block` pillars, or for a DYNAMIC number."""
@@ -78,8 +78,8 @@ class DeviceEncoder:
         self._pillars = pillars.size
 
     def start(self, done: Callable[[], None] | None = None) -> None:
-        """Start the blocks that pillars lie in; `done` is called when all are finished."""
-        # A frame without a pillar runs one block all the same, so that it goes the way of all others.
+        """Start the blocks that contain pillars; `done` is called when all have ended."""
+        # A frame without pillars still runs one block, so that it takes the same path as all others.
         self._running = self._requests[: max(1, -(-self._pillars // self._block))]
         if self._is_dynamic:
             self._bind_inputs(self._running[0], slice(0, max(1, self._pillars)))
@@ -94,11 +94,11 @@ class DeviceEncoder:
             self._waiter.call_after([request.wait for request in self._running], done)
 
     def is_finished(self) -> bool:
-        """Whether no block runs any more; see `Request.is_finished`."""
+        """Whether no block is running any more; see `Request.is_finished`."""
         return all(request.is_finished() for request in self._running)
 
     def finish(self) -> FloatArray:
-        """Wait for every block started; InferenceError where one failed."""
+        """Wait for every block started; InferenceError if one failed."""
         failure: InferenceError | None = None
         for request in self._running:
             try:
@@ -113,10 +113,10 @@ class DeviceEncoder:
         return self.features
 
     def _check_shape(self, output: FloatArray) -> FloatArray:
-        """Return the features in a dynamic output; InferenceError where they are not those of the pillars asked for."""
+        """Return the features in a dynamic output; InferenceError if their number is not that of the pillars."""
         wanted = (1, self.features.shape[1], max(1, self._pillars), 1)
         if output.shape != wanted:
-            raise InferenceError(f"the PFE gave an output of shape {output.shape} instead of {wanted}")
+            raise InferenceError(f"the PFE returned an output of shape {output.shape} instead of {wanted}")
         return output[..., 0]
 
     def _bind_inputs(self, request: Request, span: slice) -> None:

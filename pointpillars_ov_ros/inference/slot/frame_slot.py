@@ -1,6 +1,6 @@
 # Copyright 2026 The pointpillars_ov_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Everything one frame in flight owns, and the steps of its road."""
+"""Everything that one frame in flight owns, and its processing steps."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ from pointpillars_ov_ros.inference.slot.encoders import Encoder
 
 
 class Answer(NamedTuple):
-    """All that both networks gave for one cloud; all float32."""
+    """Outputs of both networks for one cloud; all float32."""
 
     features: FloatArray
     """(channels, pillars)."""
     boxes: FloatArray
-    """[1, rows, columns, A * 7], as the next two of the RPN's shapes; see `Decoder.decode`."""
+    """[1, rows, columns, A * 7]; like the next two, in the RPN's shape, see `Decoder.decode`."""
     scores: FloatArray
     directions: FloatArray
 
@@ -33,7 +33,7 @@ class FrameSlot:
     """Requests, canvas and buffers of one frame in flight; used by one frame at a time."""
 
     def __init__(self, config: ModelConfig, encoder: Encoder, rpn: Network, canvas: CanvasFormat) -> None:
-        """Make the RPN's request and the buffers bound to it; `canvas` is how the RPN takes its input."""
+        """Make the RPN's request and the buffers bound to it; `canvas` is the format of the RPN's input."""
         self._encoder = encoder
         self._rpn: Request = rpn.create_request()
         self._pillars = Pillars(config.grid)
@@ -43,7 +43,7 @@ class FrameSlot:
 
     @property
     def pillars(self) -> int:
-        """Pillars of the frame at hand."""
+        """Number of pillars of the current frame."""
         return self._pillars.size
 
     def prepare(self, points: FloatArray) -> None:
@@ -56,15 +56,15 @@ class FrameSlot:
         self._encoder.start(done)
 
     def pfe_is_finished(self) -> bool:
-        """Whether the PFE is through, or failed without calling `done`."""
+        """Whether the PFE has ended, or failed without calling `done`."""
         return self._encoder.is_finished()
 
     def scatter(self) -> None:
-        """Take the pillar features from the finished PFE onto the canvas; OutputError where they are not numbers."""
+        """Write the pillar features of the finished PFE onto the canvas; OutputError if they are not finite."""
         features = self._encoder.finish()
-        # Looked for here, since an RPN may make numbers of them: a ReLU of NaN is 0 in some plugins.
+        # Checked here, since an RPN may turn them into numbers: a ReLU of NaN is 0 in some plugins.
         if not are_finite(features, self._pillars.size):
-            raise OutputError("the PFE gave features that are NaN or infinite")
+            raise OutputError("the PFE's features contain NaN or infinity")
         self._canvas.scatter(features, self._pillars)
 
     def start_rpn(self, done: Callable[[], None] | None = None) -> None:
@@ -72,11 +72,11 @@ class FrameSlot:
         self._rpn.start(done)
 
     def rpn_is_finished(self) -> bool:
-        """Whether the RPN is through, or failed without calling `done`."""
+        """Whether the RPN has ended, or failed without calling `done`."""
         return self._rpn.is_finished()
 
     def decode(self, settings: PostprocessConfig) -> Detections:
-        """Decode the outputs of the finished RPN; of a cloud without a point in range there is nothing to decode."""
+        """Decode the outputs of the finished RPN; a cloud without a point in range has no detections."""
         self._rpn.finish()
         if not self._pillars.size:
             return Detections.empty()
@@ -90,11 +90,11 @@ class FrameSlot:
         )
 
     def tidy_up(self) -> None:
-        """Blank the canvas."""
+        """Clear the canvas."""
         self._canvas.clear()
 
     def detect(self, points: FloatArray, settings: PostprocessConfig) -> Detections:
-        """Take one cloud down the whole road, step after step; what the pipeline does with several at once."""
+        """Process one cloud step by step, as the pipeline does with several at once."""
         self.prepare(points)
         self.start_pfe()
         self.scatter()
@@ -102,7 +102,7 @@ class FrameSlot:
         return self.decode(settings)
 
     def examine(self, points: FloatArray) -> Answer:
-        """Take one cloud as far as the RPN's outputs, and return copies of what the networks gave."""
+        """Process one cloud up to the RPN's outputs, and return copies of the networks' outputs."""
         self.prepare(points)
         self.start_pfe()
         features = self._encoder.finish()
@@ -115,8 +115,8 @@ class FrameSlot:
 
 
 def copy_answer(features: FloatArray, pillars: int, rpn: Request, config: ModelConfig) -> Answer:
-    """Copy the features (blocks, C, B) of `pillars` pillars, and what `rpn` made of them."""
-    # Blocks beside each other, without the padding of the last one.
+    """Copy the features (blocks, C, B) of `pillars` pillars, and the outputs of `rpn`."""
+    # Blocks side by side, without the padding of the last one.
     features = features.transpose(1, 0, 2).reshape(features.shape[1], -1)[:, :pillars].copy()
     names = config.rpn
     boxes, scores, directions = (rpn.tensor(name).copy() for name in (names.boxes, names.scores, names.directions))

@@ -1,6 +1,6 @@
 # Copyright 2026 The pointpillars_ov_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""How many RPNs run at a time: as many as the device asks for, within what helps and what fits into memory."""
+"""Bound on the number of concurrent RPNs: what the device asks for, limited by use and memory."""
 
 from __future__ import annotations
 
@@ -11,21 +11,21 @@ from pointpillars_ov_ros.inference.device.network import Network
 from pointpillars_ov_ros.inference.device.properties import MOST_AT_ONCE
 
 _SHARE = 2
-"""Slots may take one part in so many of the memory that is free: networks and clouds need some, too."""
+"""Slots may use one part in this many of the free memory: networks and clouds need some, too."""
 _MEMINFO = Path("/proc/meminfo")
 _CGROUP = Path("/sys/fs/cgroup")
 
 
 class SlotBound(NamedTuple):
-    """RPNs at a time, and why they are not as many as the device asks for."""
+    """Number of concurrent RPNs, and why it is not what the device asks for."""
 
     at_once: int
     reason: str
-    """A sentence; empty where they are."""
+    """A sentence; empty if it is what the device asks for."""
 
 
 def bound_slots(rpn: Network, slot_bytes: int) -> SlotBound:
-    """Bound the number of RPNs at a time; a slot takes `slot_bytes`."""
+    """Bound the number of concurrent RPNs; a slot takes `slot_bytes`."""
     asked, free = rpn.optimal_requests, free_bytes()
     fitting = asked if free is None else max(1, free // _SHARE // max(1, slot_bytes))
     at_once = min(asked, MOST_AT_ONCE, fitting)
@@ -38,7 +38,7 @@ def bound_slots(rpn: Network, slot_bytes: int) -> SlotBound:
 
 
 def free_bytes(meminfo: Path = _MEMINFO, cgroup: Path = _CGROUP) -> int | None:
-    """Return the memory that can still be had, also in a container with a limit; None where nobody tells."""
+    """Return the available memory, also in a container with a limit; None if it is unknown."""
     found = []
     try:
         lines = dict(line.split(":", 1) for line in meminfo.read_text().splitlines())

@@ -1,6 +1,6 @@
 # Copyright 2026 The pointpillars_ov_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Traces read back from their files, those that were cut off, too."""
+"""Reader of trace files, including truncated ones."""
 
 from __future__ import annotations
 
@@ -19,31 +19,31 @@ _STAGES = {stage.name.lower(): stage for stage in ROWS}
 
 
 class RecordedTrace(NamedTuple):
-    """What a file holds."""
+    """Contents of a trace file."""
 
     title: str
     devices: tuple[str, str]
-    """Where PFE and RPN ran."""
+    """Devices of PFE and RPN."""
     events: list[StageEvent]
-    """Begin and end of each stage that is whole."""
+    """Begin and end of each complete stage."""
     warning: str
-    """One sentence where the end is missing; empty where nothing is."""
+    """One sentence if the end is missing; else empty."""
 
 
 def read_trace(path: Path) -> RecordedTrace:
-    """Read the file of a `TraceRecorder`; DatasetError, in one sentence, where there is no whole stage in it."""
+    """Read the file of a `TraceRecorder`; DatasetError, in one sentence, if it has no complete stage."""
     try:
         with path.open(encoding="utf-8", errors="replace", newline="\n") as file:
             lines = file.read(_MOST_CHARACTERS + 1).removesuffix("\n").split("\n")
     except OSError as error:
         raise DatasetError(f"{path} cannot be read ({error.strerror})") from None
     if sum(map(len, lines)) > _MOST_CHARACTERS:
-        raise DatasetError(f"{path} is no trace of a pipeline: it is larger than one may grow")
+        raise DatasetError(f"{path} is not a pipeline trace: it is larger than the maximum")
     if not lines or lines[0] != "[":
-        raise DatasetError(f"{path} is no trace of a pipeline: its first line is not '['")
+        raise DatasetError(f"{path} is not a pipeline trace: its first line is not '['")
     objects, warning = _read_objects(path, lines)
     if not objects or objects[0].get("name") != TITLE:
-        raise DatasetError(f"{path} is no trace of a pipeline: it does not begin with {TITLE!r}")
+        raise DatasetError(f"{path} is not a pipeline trace: it does not begin with {TITLE!r}")
     try:
         head = objects[0]["args"]
         pfe, rpn = head["devices"]
@@ -51,15 +51,15 @@ def read_trace(path: Path) -> RecordedTrace:
         trace = RecordedTrace(str(head["name"]), (str(pfe), str(rpn)), events, warning)
     except (KeyError, TypeError, ValueError, OverflowError) as error:
         raise DatasetError(
-            f"{path} is no trace of a pipeline: {type(error).__name__} {one_line(error)} in an event"
+            f"{path} is not a pipeline trace: {type(error).__name__} {one_line(error)} in an event"
         ) from None
     if not events:
-        raise DatasetError(f"{path} holds no stage of a frame that is whole{', and is cut off' if warning else ''}")
+        raise DatasetError(f"{path} holds no complete stage of a frame{', and is truncated' if warning else ''}")
     return trace
 
 
 def _read_objects(path: Path, lines: list[str]) -> tuple[list[dict[str, Any]], str]:
-    """Return the objects, one a line, up to the first that is cut off, and a sentence about that one."""
+    """Return the objects, one per line, up to the first that is truncated, and a sentence about that one."""
     objects: list[dict[str, Any]] = []
     for number, line in enumerate(lines[1:], 2):
         if line == "]":
@@ -68,18 +68,18 @@ def _read_objects(path: Path, lines: list[str]) -> tuple[list[dict[str, Any]], s
             found = parse_json(line.removesuffix(","))
         except json.JSONDecodeError:
             if number < len(lines):
-                raise DatasetError(f"{path}:{number}: this line is no event of a trace") from None
-            return objects, f"{path} is cut off in line {number}, the {number - 2} whole lines before are used"
+                raise DatasetError(f"{path}:{number}: this line is not a trace event") from None
+            return objects, f"{path} is truncated in line {number}; the {number - 2} complete lines before it are used"
         if not isinstance(found, dict):
-            raise DatasetError(f"{path}:{number}: this line is no event of a trace")
+            raise DatasetError(f"{path}:{number}: this line is not a trace event")
         objects.append(found)
-    return objects, f"{path} has no end: its recorder was killed or still runs; what it wrote is used"
+    return objects, f"{path} has no end, since its recorder was killed or is still running; the events so far are used"
 
 
 def _microseconds(value: object) -> float:
-    """Return a time; TypeError where it is none, since texts and lists can be multiplied, too."""
+    """Return a time; TypeError if it is not one, since strings and lists can be multiplied, too."""
     if isinstance(value, bool) or not isinstance(value, int | float):
-        raise TypeError(f"{shown(value)} is no time")
+        raise TypeError(f"{shown(value)} is not a time")
     return value
 
 

@@ -1,6 +1,6 @@
 # Copyright 2026 The pointpillars_ov_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""The trace of a pipeline as a file for Perfetto and chrome://tracing (trace event format, JSON array)."""
+"""Writer of a pipeline's trace for Perfetto and chrome://tracing (trace event format, JSON array)."""
 
 from __future__ import annotations
 
@@ -21,23 +21,23 @@ from pointpillars_ov_ros.inference.pipeline.frames import ROWS, Stage, StageEven
 log = logging.getLogger(__name__)
 
 MAX_BYTES = 64 * 1024 * 1024
-"""Of a file: about 100 000 frames."""
+"""Maximum size of a file: about 100 000 frames."""
 TITLE = "process_name"
-"""Name of the event whose argument `name` is the title; `devices` are where PFE and RPN run."""
+"""Name of the event whose argument `name` is the title; `devices` are those of PFE and RPN."""
 _WRITE_EVERY_S = 0.5
 _WAITING = 100_000
-"""Events kept for the writer at most; far more than come in the time between."""
+"""Maximum number of events queued for the writer; far more than arrive between two writes."""
 _OPEN = 64
-"""Stages begun and not ended at most; frames that fail or hang leave some."""
+"""Maximum number of stages begun but not ended; frames that fail or hang leave some."""
 _LANES = 10
-"""Thread numbers of a row: its inferences may overlap, which one thread of a trace cannot show."""
+"""Thread numbers per row: its inferences may overlap, which one thread of a trace cannot show."""
 
 
 class TraceLines:
-    """Makes of events the lines of a file, each a JSON object."""
+    """Converts events to the lines of a file, each a JSON object."""
 
     def __init__(self, title: str, devices: tuple[str, str]) -> None:
-        """`devices`: where PFE and RPN run."""
+        """Set the title and the devices of PFE and RPN."""
         self._title, self._devices = title, devices
         self._open: dict[tuple[int, Stage], tuple[int, int]] = {}
         """Begin (ns) and thread of each stage that has not ended."""
@@ -48,7 +48,7 @@ class TraceLines:
         return _line(name=TITLE, ph="M", pid=0, tid=0, args={"name": self._title, "devices": self._devices})
 
     def of(self, event: StageEvent) -> Iterator[str]:
-        """Return the lines that an event completes, in the order in which the host reports them."""
+        """Yield the lines that an event completes, in the order in which the host reports them."""
         sequence, stage, is_end, now_ns, slot = event
         if stage not in ROWS:
             return
@@ -82,13 +82,13 @@ class TraceLines:
 
 
 class TraceRecorder:
-    """Takes events on the host thread, which costs it an append, and writes them on a thread of its own.
+    """Recorder that takes events on the host thread, at the cost of an append, and writes them on its own thread.
 
-    A process that dies leaves what was written half a second before: the format does without the closing bracket.
+    If the process dies, the file lacks at most the last half second: the format does not need the closing bracket.
     """
 
     def __init__(self, path: Path, title: str, devices: tuple[str, str], max_bytes: int = MAX_BYTES) -> None:
-        """Create the file, over one that is there; ConfigError where that cannot be."""
+        """Create the file, replacing an existing one; ConfigError if that is not possible."""
         self._path, self._left = path, max_bytes
         self._lines = TraceLines(title, devices)
         self._events: deque[StageEvent] = deque(maxlen=_WAITING)
@@ -102,11 +102,11 @@ class TraceRecorder:
         self._thread.start()
 
     def __call__(self, event: StageEvent) -> None:
-        """Keep an event to be written."""
+        """Queue an event for writing."""
         self._events.append(event)
 
     def close(self) -> None:
-        """Write what is left, and end the file; from then on events are passed over."""
+        """Write the remaining events and end the file; later events are ignored."""
         self._closing.set()
         self._thread.join()
 
@@ -119,8 +119,8 @@ class TraceRecorder:
                 self._write(file)
                 file.write("\n]\n")
         except OSError as error:
-            log.error("record_trace: the trace in %s ends here (%s); clouds are detected as before", self._path, error)
-        # Nobody takes them out any more.
+            log.error("record_trace: the trace in %s ends here (%s); detection continues", self._path, error)
+        # Nobody removes them any more.
         self._events = deque(maxlen=0)
 
     def _write(self, file: TextIO) -> None:
@@ -130,7 +130,7 @@ class TraceRecorder:
                     continue
                 self._put(file, f",\n{line}")
                 if self._left <= 0:
-                    log.warning("%s is as large as it may be; the trace ends here", self._path)
+                    log.warning("%s has reached its maximum size; the trace ends here", self._path)
         file.flush()
 
     def _put(self, file: TextIO, text: str) -> None:
@@ -139,7 +139,7 @@ class TraceRecorder:
 
 
 def write_trace(path: Path, title: str, devices: tuple[str, str], events: Iterable[StageEvent]) -> None:
-    """Write events that are all there; ConfigError where the file cannot be."""
+    """Write a complete list of events; ConfigError if the file cannot be written."""
     recorder = TraceRecorder(path, title, devices)
     for event in events:
         recorder(event)
@@ -147,7 +147,7 @@ def write_trace(path: Path, title: str, devices: tuple[str, str], events: Iterab
 
 
 def open_trace(path: str, engine: Engine) -> TraceRecorder | None:
-    """Record what `engine` does in its mode to `path`, unless that is empty; ConfigError where it cannot be written."""
+    """Record `engine` in its mode to `path`, unless that is empty; ConfigError if it cannot be written."""
     if not path:
         return None
     settings = engine.effective_settings()

@@ -102,7 +102,7 @@ def test_settings_that_cost_time_are_logged_once(toy: ModelBundle, caplog: pytes
         engine = Engine(toy, dataclasses.replace(BATCHED, mode=Mode.LATENCY))
         engine.open_pipeline(lambda result: None).close()
     (warning,) = engine.warnings
-    assert warning.startswith("rpn_device: every cloud waits 20 ms in vain, since batches of 4 never fill")
+    assert warning.startswith("rpn_device: every cloud waits 20 ms for nothing, since batches of 4 never fill")
     assert [record.message for record in caplog.records] == [warning]
     engine.set_mode(Mode.BALANCED)
     assert "balanced mode" in engine.warnings[0]

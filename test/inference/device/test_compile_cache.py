@@ -59,7 +59,7 @@ def test_one_flipped_bit_in_any_file_is_noticed_and_the_answer_is_the_same(
     for number, name in enumerate(whole):
         flip(tmp_path / name, len(whole[name]) * 3 // 4)
         np.testing.assert_array_equal(scores(make_engine(bundle, tmp_path)), wanted)
-        assert f"{name} is damaged, so that network is compiled anew" in caplog.text
+        assert f"{name} is damaged, so that network is compiled again" in caplog.text
         assert caplog.text.count("is damaged") == number + 1, "and not another time"
     caplog.clear()
     assert make_engine(bundle, tmp_path).rpn.was_cached and "damaged" not in caplog.text
@@ -100,7 +100,7 @@ def test_a_folder_that_takes_nothing_is_a_warning(tmp_path: Path, caplog: pytest
     cache.sign()
     assert not caplog.text
     cache.sign("RPN")
-    assert "does not keep the RPN, which is compiled at every start" in caplog.text
+    assert "does not store the RPN, which is compiled at every start" in caplog.text
 
 
 def test_a_cache_that_others_can_write_is_refused_where_bundles_are_signed(tmp_path: Path) -> None:
@@ -115,8 +115,8 @@ def test_a_cache_that_others_can_write_is_refused_where_bundles_are_signed(tmp_p
         before = place.stat().st_mode
         place.chmod(0o777)
         for folder in (own, tmp_path / "link" / "b"):
-            with pytest.raises(ConfigError, match="can be written by others"):
+            with pytest.raises(ConfigError, match="is writable by other users"):
                 check_private(RuntimeConfig(cache_dir=str(folder)))
         place.chmod(before)
-    with pytest.raises(ConfigError, match="cache_dir names the cache"):
+    with pytest.raises(ConfigError, match="set the cache by cache_dir instead"):
         check_private(RuntimeConfig(device_properties=f"cache_dir={own}"))

@@ -88,7 +88,7 @@ def test_every_value_has_a_form_that_all_plugins_read() -> None:
 
 def test_bf16_is_refused_for_a_gpu_before_anything_is_compiled() -> None:
     for device in ("GPU", "GPU.0", "BATCH:GPU(4)"):
-        with pytest.raises(ConfigError, match="precision: bf16 is none of"):
+        with pytest.raises(ConfigError, match=r"precision: .* does not support bf16"):
             compile_properties(RuntimeConfig(rpn_device=device, precision=Precision.BF16), device)
     assert on("CPU", precision=Precision.BF16)["INFERENCE_PRECISION_HINT"] == "bf16"
 
@@ -144,10 +144,14 @@ def test_a_further_property_that_is_a_choice_is_given_as_that(tmp_path: Path) ->
 @pytest.mark.parametrize(
     ("device", "text", "sentence"),
     [
-        ("CPU", "TOASTER=1", r"TOASTER: no property of CPU, which knows .*CACHE_DIR.*NUM_STREAMS"),
-        ("AUTO", "TOASTER=1", r"TOASTER: no property of AUTO, which knows .*ENABLE_STARTUP_FALLBACK.*NUM_STREAMS"),
-        ("CPU", "ENABLE_STARTUP_FALLBACK=false", "ENABLE_STARTUP_FALLBACK: no property of CPU, which knows"),
-        ("CPU", "EXECUTION_DEVICES=CPU", "EXECUTION_DEVICES: no property of CPU, which knows"),
+        ("CPU", "TOASTER=1", r"TOASTER: CPU has no such property; it supports .*CACHE_DIR.*NUM_STREAMS"),
+        (
+            "AUTO",
+            "TOASTER=1",
+            r"TOASTER: AUTO has no such property; it supports .*ENABLE_STARTUP_FALLBACK.*NUM_STREAMS",
+        ),
+        ("CPU", "ENABLE_STARTUP_FALLBACK=false", "ENABLE_STARTUP_FALLBACK: CPU has no such property; it supports"),
+        ("CPU", "EXECUTION_DEVICES=CPU", "EXECUTION_DEVICES: CPU has no such property; it supports"),
         ("AUTO", "ENABLE_STARTUP_FALLBACK=maybe", "ENABLE_STARTUP_FALLBACK: 'maybe' is not true or false$"),
         (BATCH, "AUTO_BATCH_TIMEOUT=soon", "AUTO_BATCH_TIMEOUT: 'soon' is not a whole number$"),
         (BATCH, "AUTO_BATCH_TIMEOUT=5.5", "AUTO_BATCH_TIMEOUT: '5.5' is not a whole number$"),
@@ -210,8 +214,8 @@ def test_what_nobody_tells_is_shown_as_asked_for(tmp_path: Path) -> None:
         tmp_path, "AUTO:CPU", cache_dir=str(tmp_path / "c"), device_properties="ENABLE_STARTUP_FALLBACK=false"
     )
     settings = compiled.effective_settings()
-    assert settings["ENABLE_STARTUP_FALLBACK"] == "False (as asked)"
-    assert settings["CACHE_DIR"] == f"{tmp_path / 'c'} (as asked)"
+    assert settings["ENABLE_STARTUP_FALLBACK"] == "False (as requested)"
+    assert settings["CACHE_DIR"] == f"{tmp_path / 'c'} (as requested)"
     assert "ALLOW_AUTO_BATCHING" not in settings
 
 

@@ -48,11 +48,11 @@ def test_what_costs_nothing_is_not_warned_of(tmp_path: Path, settings: dict[str,
 @pytest.mark.parametrize(
     ("settings", "begin", "advice"),
     [
-        ({"rpn_device": BATCH}, "rpn_device: every cloud waits 20 ms in vain", "take mode throughput"),
+        ({"rpn_device": BATCH}, "rpn_device: every cloud waits 20 ms for nothing", "use mode throughput"),
         ({"rpn_device": BATCH, "mode": Mode.BALANCED}, "rpn_device: every cloud waits 20 ms", "of balanced mode"),
         (
             {"rpn_device": BATCH, "mode": Mode.THROUGHPUT, "auto_batch_timeout_ms": 1000},
-            "auto_batch_timeout_ms: one lidar at 10 Hz sends a cloud each 100 ms",
+            "auto_batch_timeout_ms: one lidar at 10 Hz sends a cloud every 100 ms",
             "waits up to 1000 ms for others: set it to 25 or less",
         ),
         ({"pfe_device": BATCH}, "pfe_device: most clouds wait 20 ms", "encoder host"),

@@ -94,5 +94,5 @@ def test_what_is_planned_for_the_past_happens_now() -> None:
 
 
 def test_simulated_time_does_not_wait_for_ever_for_nothing() -> None:
-    with pytest.raises(RuntimeError, match="nothing is to happen"):
+    with pytest.raises(RuntimeError, match="no event is scheduled"):
         VirtualClock().wait(None)

@@ -91,7 +91,7 @@ def test_a_file_cut_off_anywhere_gives_its_whole_stages_and_one_sentence(tmp_pat
     [
         ("", "first line"),
         ("{}", "first line"),
-        ("[\n1,\n2", "line is no event"),
+        ("[\n1,\n2", "line is not a trace event"),
         ("[\n{}\n]", "does not begin"),
         ('[\n{"name": "process_name", "args": {}}\n]', "KeyError 'devices'"),
     ],
@@ -109,7 +109,7 @@ def test_a_line_that_is_spoilt_in_the_middle_is_named(tmp_path: Path) -> None:
     lines = path.read_text().splitlines()
     lines[4] = lines[4][:20]
     path.write_text("\n".join(lines))
-    with pytest.raises(DatasetError, match=r"trace\.json:5: this line is no event"):
+    with pytest.raises(DatasetError, match=r"trace\.json:5: this line is not a trace event"):
         read_trace(path)
 
 
