@@ -1,6 +1,6 @@
 # Copyright 2026 The pointpillars_ov_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""What an examination finds: how bad it is, what is seen, and what mends it as it is to be typed."""
+"""Findings of `pointpillars_ov doctor`: severity, observation, and cures as commands."""
 
 from __future__ import annotations
 
@@ -9,29 +9,29 @@ from typing import NamedTuple
 
 
 class Level(str, Enum):
-    """How bad a finding is, in rising order."""
+    """Severity of a finding, in rising order."""
 
     OK = "OK"
     NOTE = "NOTE"
-    """Nothing to mend."""
+    """Nothing to fix."""
     WARN = "WARN"
-    """It costs detections, or time."""
+    """Detections are lost or late."""
     FAULT = "FAULT"
-    """It costs all of them, or nearly."""
+    """All detections are lost, or nearly all."""
 
     @property
     def needs_cure(self) -> bool:
-        """Whether something is to be mended."""
+        """Whether something should be fixed."""
         return self in (Level.WARN, Level.FAULT)
 
 
 class Finding(NamedTuple):
-    """One thing that was looked at."""
+    """Result of one check."""
 
     name: str
-    """PART.THING, the same in every version: `cloud.height`."""
+    """PART.THING, stable across versions, such as `cloud.height`."""
     level: Level
     text: str
-    """What is seen, and what it means; one line."""
+    """Observation and its meaning, in one line."""
     cures: tuple[str, ...] = ()
-    """Commands as they are to be typed, or sentences where there is none to type; of WARN and FAULT at least one."""
+    """Commands, or sentences if there is no command; at least one for WARN and FAULT."""

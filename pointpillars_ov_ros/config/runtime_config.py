@@ -113,12 +113,12 @@ class PerformanceHint(str, Enum):
 
 
 class TextKind(Enum):
-    """What a setting that is a text names."""
+    """Kind of a text setting."""
 
     PATH = "path"
-    """A file or folder: a leading ~ is the user's home, which a shell does not expand within name:=value."""
+    """File or folder: a leading ~ is the user's home, which a shell does not expand within name:=value."""
     FRAME = "frame"
-    """A frame of TF, which has no leading slash."""
+    """Frame of TF, without a leading slash."""
 
 
 def setting(
@@ -164,7 +164,7 @@ def from_plain(cls: type[T], values: dict[str, Any]) -> T:
 
 
 def _tidy(value: Any, kind: TextKind | None) -> Any:
-    """Return a value as it is meant, where it is a text that names something."""
+    """Normalize the value of a text setting according to its kind."""
     if kind is TextKind.PATH:
         return os.path.expanduser(value)
     return value.lstrip("/") if kind is TextKind.FRAME else value
@@ -277,7 +277,7 @@ class RuntimeConfig:
         low=0.0, high=1e9,
     )  # fmt: skip
     coordinate_scale: float = setting(
-        1.0, "Factor that brings the cloud's coordinates to metres, e.g. 0.001 for a driver that sends millimetres",
+        1.0, "Factor that converts the cloud's coordinates to metres, e.g. 0.001 for a driver that sends millimetres",
         low=1e-9, high=1e9,
     )  # fmt: skip
 

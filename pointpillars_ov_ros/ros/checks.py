@@ -1,6 +1,6 @@
 # Copyright 2026 The pointpillars_ov_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Whether clouds can come to the detector by a topic: publishers, quality of service, DDS, shared memory, heads, TF."""
+"""Checks of a cloud topic: publishers, quality of service, DDS, shared memory, message headers and TF."""
 
 from __future__ import annotations
 
@@ -25,31 +25,31 @@ from pointpillars_ov_ros.ros.topic_probe import CloudHead, Endpoint, TopicView
 _RMEM_MAX = Path("/proc/sys/net/core/rmem_max")
 _DETECTOR = "pointpillars_detector"
 _MAX_AGE_S, _ABSURD_AGE_S = 0.5, 60.0
-"""Of a cloud when it comes: later ones are late, much later ones have stamps of another clock."""
+"""Age of a cloud on arrival: older clouds are late, much older ones have stamps of another clock."""
 _MAX_AHEAD_S = 0.05
 _MAX_LOST = 0.02
 _USUAL_BYTES = 2_000_000
-"""Of a cloud that did not come."""
+"""Assumed size of a cloud if none was received."""
 _MIN_FREE_BYTES = 200e6
-"""Of shared memory: each DDS participant with the shipped profile takes 35 MB."""
+"""Minimum free shared memory; each DDS participant with the shipped profile takes 35 MB."""
 _MAX_DEAD_BYTES = 200e6
 _STAMPS = 5
-"""Clouds whose transforms are looked for, the newest ones."""
+"""Number of clouds, the newest ones, whose transforms are looked up."""
 _CLOCKS = "synchronise the clocks (chrony, PTP), or have the driver stamp by this machine's clock"
 
 
 def check_publishers(view: TopicView) -> Finding:
-    """Look at who sends clouds on the topic."""
+    """Check that the topic has publishers of clouds, and that clouds arrive."""
     name, clouds = "ros.topic", view.cloud_publishers
     if clouds and view.heads:
-        return Finding(name, Level.OK, f"{view.topic}: {_names(clouds)}, {count_of(len(view.heads), 'cloud')} heard")
+        return Finding(name, Level.OK, f"{view.topic}: {_names(clouds)}, {count_of(len(view.heads), 'cloud')} received")
     if clouds:
-        text = f"{_names(clouds)} publishes {view.topic}, and no cloud came within {view.seconds:g} s"
-        hint = f"is the sensor sending? `ros2 topic hz {view.topic}` beside the driver tells"
+        text = f"{_names(clouds)} publishes {view.topic}, but no cloud arrived within {view.seconds:g} s"
+        hint = f"is the sensor sending? check with `ros2 topic hz {view.topic}` on the driver's machine"
         return Finding(name, Level.FAULT, text, (hint, *_profile_cure()))
     if view.publishers:
         kinds = list_names(sorted({one.type for one in view.publishers}))
-        text = f"{view.topic} is published by {_names(view.publishers)} as {kinds}, and the detector takes {CLOUD_TYPE}"
+        text = f"{view.topic} is published by {_names(view.publishers)} as {kinds}, but the detector needs {CLOUD_TYPE}"
         cure = f"have the driver publish {CLOUD_TYPE} (Livox: xfer_format: 0)"
         return Finding(name, Level.FAULT, text, (*_other_topics(view), cure))
     text = f"nobody publishes {view.topic}"
@@ -64,12 +64,12 @@ def check_publishers(view: TopicView) -> Finding:
 
 
 def check_graph(view: TopicView) -> Finding:
-    """Look at which clouds there are, where no topic was named."""
+    """List the cloud topics, if no topic was given."""
     if not view.cloud_topics:
         return Finding("ros.topic", Level.OK, f"no topic of PointCloud2 at the moment, in {_domain()}")
     there = list_names(sorted(view.cloud_topics))
     best = sorted(view.cloud_topics)[0]
-    text = f"PointCloud2 is on {there}: `pointpillars_ov doctor --topic {best}` looks at its clouds, too"
+    text = f"PointCloud2 is on {there}: `pointpillars_ov doctor --topic {best}` also checks its clouds"
     return Finding("ros.topic", Level.OK, text)
 
 
@@ -84,7 +84,7 @@ def _other_topics(view: TopicView) -> tuple[str, ...]:
 
 
 def check_qos(view: TopicView, asked: QoSProfile) -> list[Finding]:
-    """Compare what publishers offer with what the subscriptions there ask for, and a detector as it is started."""
+    """Compare the offered quality of service with that of all subscriptions, and of a detector with defaults."""
     name, found = "ros.qos", []
     for subscription in view.subscriptions:
         refused = [one for one in view.cloud_publishers if is_refused(one.profile, subscription.profile)]
@@ -97,15 +97,15 @@ def check_qos(view: TopicView, asked: QoSProfile) -> list[Finding]:
     if found or not view.cloud_publishers:
         return found
     offered = list_names(sorted({_reliability(one.profile) for one in view.cloud_publishers}))
-    who = "the detector that runs" if has_detector else "the detector"
-    return [Finding(name, Level.OK, f"offered {offered}; {who} asks for what is offered")]
+    who = "the running detector" if has_detector else "the detector"
+    return [Finding(name, Level.OK, f"offered {offered}; compatible with {who}")]
 
 
 def _say_refused(name: str, view: TopicView, listener: Endpoint, refused: Sequence[Endpoint]) -> Finding:
     asked = listener.profile
     text = f"{listener.node} hears nothing of {_names(refused)} on {view.topic}"
     if _reliability(refused[0].profile) == "best effort" and _reliability(asked) == "reliable":
-        text += ": best effort is offered, and reliable asked for"
+        text += ": best effort is offered, but reliable is requested"
     else:
         reason = qos_check_compatible(refused[0].profile, asked)[1].removeprefix("ERROR:").strip(" ;")
         text += f": {reason}"
@@ -124,13 +124,13 @@ def _say_refused(name: str, view: TopicView, listener: Endpoint, refused: Sequen
 
 
 def check_loss(view: TopicView) -> list[Finding]:
-    """Look at how many of the clouds that one publisher numbered did not come."""
+    """Count the lost clouds of a single publisher by its sequence numbers."""
     numbers = [head.number for head in view.heads if head.number is not None]
     if len(view.cloud_publishers) != 1 or len(numbers) < 2:
         return []
     sent = max(numbers) - min(numbers) + 1
     lost, name = sent - len(set(numbers)), "ros.loss"
-    text = f"{len(set(numbers))} of {count_of(sent, 'cloud')} came"
+    text = f"{len(set(numbers))} of {count_of(sent, 'cloud')} arrived"
     if lost <= _MAX_LOST * sent:
         return [Finding(name, Level.OK, text)]
     size = max(head.size for head in view.heads)
@@ -141,14 +141,14 @@ def check_loss(view: TopicView) -> list[Finding]:
 def check_transport(
     view: TopicView, environment: Mapping[str, str] = os.environ, rmem_max: Path = _RMEM_MAX
 ) -> Finding:
-    """Look at the DDS profile and the socket buffers that clouds of this size need."""
+    """Check the DDS profile, and that the socket buffers can hold clouds of this size."""
     name = "ros.dds"
     implementation = environment.get("RMW_IMPLEMENTATION") or "rmw_fastrtps_cpp"
     size = max((head.size for head in view.heads), default=_USUAL_BYTES if view.cloud_publishers else 0)
     allowed = _read_int(rmem_max)
     text = f"{implementation}, {_domain(environment)}"
     given = dict(environment)
-    # As a node does it, but also where the kernel must be told first.
+    # As a node does it, but also if the kernel must be configured first.
     dds.set_profile(given, Path(os.devnull))
     warning = dds.transport_warning(given, rmem_max)
     if warning:
@@ -167,7 +167,7 @@ def check_transport(
 
 
 def check_shared_memory(folder: Path = dds.SEGMENTS, min_free: float = _MIN_FREE_BYTES) -> Finding:
-    """Look at the memory that participants of one machine hand clouds over in."""
+    """Check the shared memory that processes of one machine exchange clouds through."""
     name = "ros.shm"
     try:
         usage = shutil.disk_usage(folder)
@@ -177,7 +177,7 @@ def check_shared_memory(folder: Path = dds.SEGMENTS, min_free: float = _MIN_FREE
     text = f"{folder}: {usage.free / 1e6:,.0f} of {usage.total / 1e6:,.0f} MB free"
     dead = sum(size for _, _, size in dds.find_dead_segments(folder))
     if dead > _MAX_DEAD_BYTES or (dead and usage.free < min_free):
-        text += f"; {dead / 1e6:,.0f} MB are left of processes that were killed"
+        text += f"; {dead / 1e6:,.0f} MB are left over from killed processes"
         return Finding(name, Level.WARN, text, ("pointpillars_ov clean_shm",))
     if usage.free < min_free:
         text += ", and each DDS process takes 35 MB"
@@ -200,7 +200,7 @@ def _check_frame(heads: Sequence[CloudHead], source: str) -> Finding:
     frames = sorted({head.frame for head in heads})
     if "" in frames:
         text = f"the clouds of {source} have an empty frame_id: neither RViz nor TF can place them, or their boxes"
-        cure = "--ros-args -p frame_id:=lidar   # of the driver; some call the parameter otherwise"
+        cure = "--ros-args -p frame_id:=lidar   # of the driver; the name of the parameter may differ"
         return Finding("ros.frame", Level.FAULT, text, (cure,))
     if len(frames) > 1:
         text = f"the clouds are in {len(frames)} frames, {list_names(frames)}: several sensors on one topic?"
@@ -211,13 +211,13 @@ def _check_frame(heads: Sequence[CloudHead], source: str) -> Finding:
 def _check_stamps(heads: Sequence[CloudHead], has_clock: bool, moment: str) -> Finding:
     name = "ros.stamps"
     if any(head.stamp_ns == 0 for head in heads):
-        text = "the stamps are 0: TF cannot say where the clouds were taken, nor anybody how old the boxes are"
+        text = "the stamps are 0: TF cannot say where the clouds were taken, and the age of the boxes is unknown"
         return Finding(name, Level.FAULT, text, ("have the driver stamp its clouds: node.get_clock().now().to_msg()",))
     age = float(np.median([(head.received_ns - head.stamp_ns) / 1e9 for head in heads]))
     if has_clock:
         return Finding(name, Level.OK, "stamps are those of /clock (a bag or a simulator)")
     if abs(age) > _ABSURD_AGE_S:
-        text = f"the stamps are {_duration(age)}: those of another clock, or of a bag that is played"
+        text = f"the stamps are {_duration(age)}: they are from another clock, or from a bag that is played"
         return Finding(name, Level.WARN, text, ("ros2 bag play BAG --clock   # and use_sim_time:=true", _CLOCKS))
     if age < -_MAX_AHEAD_S:
         return Finding(name, Level.WARN, f"the stamps are {_duration(age)}", (_CLOCKS,))
@@ -228,10 +228,10 @@ def _check_stamps(heads: Sequence[CloudHead], has_clock: bool, moment: str) -> F
 
 
 def check_transforms(view: TopicView, target: str) -> Finding:
-    """Look whether TF says where the newest clouds were, in the frame `target`."""
+    """Check that TF has a transform of the newest clouds to the frame `target`."""
     name, heads = "ros.tf", view.heads[-_STAMPS:]
     if not heads:
-        return Finding(name, Level.NOTE, f"no cloud came whose transform to {shown(target)} could be looked for")
+        return Finding(name, Level.NOTE, f"no cloud arrived whose transform to {shown(target)} could be looked up")
     target = target.lstrip("/")
     missing: Missing | None = None
     cures: tuple[str, ...]
@@ -239,7 +239,7 @@ def check_transforms(view: TopicView, target: str) -> Finding:
         found = view.transforms.find(target, head.frame, head.stamp_ns)
         if not isinstance(found, Missing):
             return Finding(
-                name, Level.OK, f"TF takes clouds from {shown(head.frame)} to {shown(target)} at their stamps"
+                name, Level.OK, f"TF transforms clouds from {shown(head.frame)} to {shown(target)} at their stamps"
             )
         missing = found
     assert missing is not None
@@ -265,12 +265,12 @@ def _static(target: str, frame: str) -> str:
     child = frame or "lidar"
     return (
         f"ros2 run tf2_ros static_transform_publisher --z 1.73 --frame-id {target} --child-frame-id {child}"
-        "   # with your sensor's place"
+        "   # with your sensor's position"
     )
 
 
 def _profile_cure(where: str = "   # in the driver's shell, too") -> tuple[str, ...]:
-    """Return the line that gives a process the shipped profile for clouds, whatever this one has."""
+    """Return the command that selects the shipped profile for a process, whatever this process uses."""
     return (f"export {dds.profile_line({'ROS_DISTRO': os.environ.get('ROS_DISTRO', '')})}{where}",)
 
 
@@ -280,19 +280,19 @@ def _unset(environment: Mapping[str, str]) -> str:
 
 
 def _profile_buffer(environment: Mapping[str, str]) -> int | None:
-    """Return the receive buffer (bytes) of a profile that has no shared memory; None where that does not matter."""
+    """Return the receive buffer (bytes) of a profile without shared memory; None if it does not matter."""
     profile = next((environment[name] for name in dds.PROFILE_VARIABLES if environment.get(name)), None)
     if profile is None:
         return None
     try:
         return None if _has_shared_memory(Path(profile)) else dds.socket_buffer_size(Path(profile))
-    # Whatever is wrong with it, `transport_warning` says.
+    # `transport_warning` reports what is wrong with it.
     except Exception:
         return None
 
 
 def _has_shared_memory(profile: Path) -> bool:
-    """Whether participants of one machine hand clouds over in memory, by a profile's own transports or by default."""
+    """Whether processes of one machine exchange clouds through shared memory, by the profile or by default."""
     root = ElementTree.parse(profile).getroot()
     texts = {(element.tag.rpartition("}")[2], (element.text or "").strip()) for element in root.iter()}
     return ("useBuiltinTransports", "false") not in texts or ("type", "SHM") in texts

@@ -1,6 +1,6 @@
 # Copyright 2026 The pointpillars_ov_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Who publishes clouds, and why a subscription hears none: asked of the ROS graph."""
+"""Publishers of clouds according to the ROS graph, and why a subscription receives nothing from them."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _MOST_LISTED = 3
 
 
 def find_publishers(node: Node, topic: str) -> list[Any]:
-    """Return what the graph knows of each publisher of clouds on `topic`."""
+    """Return the graph's information on each publisher of clouds on `topic`."""
     return [info for info in node.get_publishers_info_by_topic(topic) if info.topic_type == CLOUD_TYPE]
 
 
@@ -29,9 +29,9 @@ def publisher_names(infos: Iterable[Any]) -> str:
 
 
 def explain_silence(node: Node, topic: str, profile: QoSProfile, listener: str) -> str:
-    """Say in one sentence why no cloud can reach a subscription; empty where one can.
+    """Explain in one sentence why no cloud can reach a subscription; return an empty string if one can.
 
-    `listener` is the node that subscribes to `topic` with `profile`; what it publishes itself is no source.
+    `listener` is the node that subscribes to `topic` with `profile`; its own publishers are not counted.
     """
     infos = [info for info in node.get_publishers_info_by_topic(topic) if info.node_name != listener]
     clouds = [info for info in infos if info.topic_type == CLOUD_TYPE]
@@ -42,28 +42,28 @@ def explain_silence(node: Node, topic: str, profile: QoSProfile, listener: str) 
 
 
 def is_refused(offered: QoSProfile, asked: QoSProfile) -> bool:
-    """Whether a publisher with `offered` is not heard by a subscription with `asked`."""
+    """Whether a publisher with `offered` is incompatible with a subscription with `asked`."""
     return bool(qos_check_compatible(offered, asked)[0] == QoSCompatibility.ERROR)
 
 
 def explain_refusal(topic: str, refused: Sequence[Any], profile: QoSProfile) -> str:
-    """Say in one sentence why those who publish (`refused`) are not heard with `profile`; empty for none."""
+    """Explain in one sentence why publishers (`refused`) are incompatible with `profile`; empty if there are none."""
     if not refused:
         return ""
     names = publisher_names(refused)
     if any(is_best_effort(info.qos_profile) for info in refused) and not is_best_effort(profile):
         return (
-            f"{names} offers {topic} best effort and is not heard, since reliable is asked for: "
+            f"{names} offers {topic} best effort and cannot be received, since reliable is requested: "
             "set input_reliability to auto or best_effort"
         )
     reason = qos_check_compatible(refused[0].qos_profile, profile)[1].removeprefix("ERROR:").strip(" ;")
-    return f"{names} publishes {topic} and is not heard ({reason}): its quality of service must offer what is asked for"
+    return f"{names} publishes {topic} but cannot be received ({reason}): its quality of service must match"
 
 
 def _explain_absence(node: Node, topic: str, others: Sequence[Any], listener: str) -> str:
     if others:
         types = list_names(sorted({str(info.topic_type) for info in others}))
-        return f"{publisher_names(others)} publishes {topic} as {types}, and the detector takes {CLOUD_TYPE}"
+        return f"{publisher_names(others)} publishes {topic} as {types}, but the detector needs {CLOUD_TYPE}"
     found = find_cloud_topics(node, listener)
     if not found:
         return (
@@ -79,6 +79,6 @@ def _explain_absence(node: Node, topic: str, others: Sequence[Any], listener: st
 
 
 def find_cloud_topics(node: Node, listener: str) -> list[str]:
-    """Return the topics that PointCloud2 is published on by others than the node called `listener`."""
+    """Return the PointCloud2 topics of nodes other than `listener`."""
     names = [name for name, types in node.get_topic_names_and_types() if CLOUD_TYPE in types]
     return sorted(name for name in names if any(info.node_name != listener for info in find_publishers(node, name)))

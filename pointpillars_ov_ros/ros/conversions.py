@@ -1,6 +1,6 @@
 # Copyright 2026 The pointpillars_ov_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Detections to vision_msgs, and back."""
+"""Conversion of detections to vision_msgs, and back."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from pointpillars_ov_ros.core.detections import Detections
 def to_detection_array(
     detections: Detections, class_ids: tuple[str, ...], header: Header, T_header_boxes: Transform | None = None
 ) -> Detection3DArray:
-    """Build the message, with the `class_ids` of the labels; boxes are in the frame of `header` unless moved there."""
+    """Build the message with the `class_ids` of labels; boxes are in the frame of `header`, or transformed to it."""
     array = Detection3DArray(header=header)
     for box, score, label in zip(
         detections.boxes.tolist(), detections.scores.tolist(), detections.labels.tolist(), strict=True
@@ -37,7 +37,7 @@ def to_detection_array(
 
 
 def to_pose(box: list[float], T_target_box: Transform | None = None) -> Pose:
-    """Return the pose of a box: its geometric centre, turned by its yaw about z; in another frame if given."""
+    """Return the pose of a box: its geometric centre, rotated by its yaw about z; in another frame if given."""
     yaw = (0.0, 0.0, math.sin(box[6] / 2), math.cos(box[6] / 2))
     if T_target_box is None:
         return make_pose(box[:3], yaw)
@@ -52,7 +52,7 @@ def make_pose(position: list[float], orientation: tuple[float, float, float, flo
 
 
 def from_detection_array(array: Detection3DArray, classes: tuple[str, ...]) -> Detections:
-    """Read a message back; CloudError for a class that is not one of `classes`."""
+    """Convert a message back; CloudError for a class that is not one of `classes`."""
     boxes = np.zeros((len(array.detections), 7), np.float32)
     scores = np.zeros(len(boxes), np.float32)
     labels = np.zeros(len(boxes), np.int32)
@@ -62,16 +62,16 @@ def from_detection_array(array: Detection3DArray, classes: tuple[str, ...]) -> D
         yaw = (yaw + math.pi) % (2 * math.pi) - math.pi
         boxes[i] = (center.position.x, center.position.y, center.position.z, size.x, size.y, size.z, yaw)
         if not detection.results:
-            raise CloudError(f"results: empty in detection {i}, one hypothesis is needed")
+            raise CloudError(f"results: detection {i} has none, but one hypothesis is needed")
         hypothesis = detection.results[0].hypothesis
         if hypothesis.class_id not in classes:
-            raise CloudError(f"class_id: {hypothesis.class_id!r} is none of {', '.join(classes)}")
+            raise CloudError(f"class_id: {hypothesis.class_id!r} is not one of {', '.join(classes)}")
         scores[i], labels[i] = hypothesis.score, classes.index(hypothesis.class_id)
     return Detections(boxes, scores, labels)
 
 
 def to_label_info(classes: tuple[str, ...], score_threshold: float) -> LabelInfo:
-    """Name the classes by their indices, which are the class_id of detections with `ClassIds.INDEX`."""
+    """Return the class names by index, the class_id of detections with `ClassIds.INDEX`, and the minimum score."""
     return LabelInfo(
         class_map=[VisionClass(class_id=i, class_name=name) for i, name in enumerate(classes)],
         threshold=score_threshold,
@@ -79,5 +79,5 @@ def to_label_info(classes: tuple[str, ...], score_threshold: float) -> LabelInfo
 
 
 def stamp_to_ns(header: Header) -> int:
-    """Return a stamp (ns); by hand, since rclpy's Time refuses the negative ones of drivers without a clock."""
+    """Return a stamp (ns); computed here because rclpy's Time rejects the negative ones of drivers without a clock."""
     return int(header.stamp.sec) * 1_000_000_000 + int(header.stamp.nanosec)

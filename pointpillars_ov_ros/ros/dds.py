@@ -1,9 +1,9 @@
 # Copyright 2026 The pointpillars_ov_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""A DDS transport that carries clouds: where the Fast DDS profile is, and whether this process uses it.
+"""DDS transport for clouds: location of the Fast DDS profile, and whether this process uses it.
 
-Fast DDS's own defaults lose most best-effort clouds of 2 MB, even on one machine. A process that is killed leaves 35 MB
-of it in /dev/shm each time, until `pointpillars_ov clean_shm` removes them: crash loops fill the memory.
+Fast DDS's defaults lose most best-effort clouds of 2 MB, even on one machine. A killed process leaves 35 MB of its
+shared memory in /dev/shm, until `pointpillars_ov clean_shm` removes it: crash loops fill the memory.
 """
 
 from __future__ import annotations
@@ -35,9 +35,9 @@ SEGMENTS = Path("/dev/shm")
 _MAPS = Path("/proc/self/maps")
 _MIB = 1024 * 1024
 _SEGMENT_NAME = re.compile("fast(rtps|dds)_[0-9a-f]{16}")
-"""Of Fast DDS 2 and of Fast DDS 3."""
+"""Name of a segment of Fast DDS 2 or 3."""
 _MIN_AGE_S = 10.0
-"""A participant makes a segment first, and locks it a moment later."""
+"""A participant creates a segment first, and locks it a moment later."""
 
 
 def shipped_profiles(share: Path) -> dict[str, str]:
@@ -47,17 +47,17 @@ def shipped_profiles(share: Path) -> dict[str, str]:
 
 
 def profile_line(environment: Mapping[str, str] = os.environ) -> str:
-    """Return what a shell has to set so that a process uses the profile that this one does, or the one shipped."""
+    """Return the assignment that makes a process use the same profile as this one, or the shipped one."""
     name = readable_variables(environment)[0]
     unknown = f"config/{_PROFILE_NAMES[PROFILE_VARIABLES.index(name)]} of this package"
     return f"{name}={environment.get(name) or _shipped_profile(environment) or unknown}"
 
 
 def set_profile(environment: MutableMapping[str, str] = os.environ, rmem_max: Path = _RMEM_MAX) -> None:
-    """Have this process use the shipped profile before its first ROS context.
+    """Select the shipped profile for this process, before its first ROS context.
 
-    Another one that is set already stays. Where the kernel does not allow what the profile asks for, it is not set:
-    nodes would not find each other.
+    A profile that is already set stays. If the kernel does not allow what the shipped one requests, it is not selected,
+    since nodes would not find each other.
     """
     shipped = _shipped_profile(environment)
     if shipped is None or not shipped.is_file():
@@ -68,7 +68,7 @@ def set_profile(environment: MutableMapping[str, str] = os.environ, rmem_max: Pa
 
 
 def _shipped_profile(environment: Mapping[str, str]) -> Path | None:
-    """Return the path of the installed profile; None where this package is not installed for ROS."""
+    """Return the path of the installed profile; None if this package is not installed for ROS."""
     try:
         profiles = shipped_profiles(Path(get_package_share_directory(PACKAGE)))
         return Path(profiles[readable_variables(environment)[0]])
@@ -85,14 +85,14 @@ def readable_variables(environment: Mapping[str, str]) -> tuple[str, ...]:
 
 
 def with_profile(environment: Mapping[str, str], share: Path) -> dict[str, str]:
-    """Return `environment` with the profile set for every distribution; what is set already stays, for all of them."""
+    """Return `environment` with the profile set for every distribution, unless a profile is already set."""
     own = {name: environment[name] for name in PROFILE_VARIABLES if environment.get(name)}
     users = dict.fromkeys(PROFILE_VARIABLES, next(iter(own.values()))) if own else {}
     return {**environment, **shipped_profiles(share), **users, **own}
 
 
 def transport_warning(environment: Mapping[str, str] = os.environ, rmem_max: Path = _RMEM_MAX) -> str | None:
-    """Say in one sentence what would lose clouds in this process; None where nothing is known to."""
+    """Return one sentence on what would lose clouds in this process; None if nothing is known to."""
     if not _is_fast_dds(environment):
         return None
     profile = _find_profile(environment)
@@ -105,22 +105,22 @@ def transport_warning(environment: Mapping[str, str] = os.environ, rmem_max: Pat
         )
     try:
         wanted, other = socket_buffer_size(Path(profile)), _profile_of_own_version(environment, Path(profile))
-    # ValueError and LookupError: of encodings that Python's parser does not know.
+    # ValueError and LookupError: encodings that Python's parser does not support.
     except (OSError, ElementTree.ParseError, ValueError, LookupError) as error:
-        return f"{profile}, the Fast DDS profile, cannot be read ({error}): Fast DDS goes on without it"
+        return f"the Fast DDS profile {profile} cannot be read ({error}): Fast DDS runs without it"
     if other:
-        return f"{profile} is for another version of Fast DDS, and this one reads nothing of it: take config/{other}"
+        return f"{profile} is for another version of Fast DDS and is ignored by this one: use config/{other}"
     allowed = _read_int(rmem_max)
     if wanted is not None and allowed is not None and allowed < wanted:
         return (
-            f"net.core.rmem_max is {allowed}, less than the {wanted} bytes that {profile} asks for, so nodes may "
+            f"net.core.rmem_max is {allowed}, less than the {wanted} bytes that {profile} requests, so nodes may "
             f"not find each other: run `sudo sysctl -w net.core.rmem_max={wanted}`"
         )
     return None
 
 
 def _sysctl_hint(environment: Mapping[str, str], rmem_max: Path) -> str:
-    """Return what else the shipped profile needs here; empty where nothing."""
+    """Return what else the shipped profile needs on this machine; empty if nothing."""
     shipped = _shipped_profile(environment)
     wanted = socket_buffer_size(shipped) if shipped is not None and shipped.is_file() else None
     allowed = _read_int(rmem_max)
@@ -132,9 +132,9 @@ def _sysctl_hint(environment: Mapping[str, str], rmem_max: Path) -> str:
 def shared_memory_warning(
     environment: Mapping[str, str] = os.environ, maps: Path = _MAPS, folder: Path = SEGMENTS
 ) -> str | None:
-    """Say in one sentence that Fast DDS found no room for its shared memory; None where it did, or was not to.
+    """Return one sentence if Fast DDS found no room for its shared memory, although it should use it; else None.
 
-    To be asked once a participant of this process is there. Fast DDS itself says nothing, and goes on over UDP.
+    Call this once this process has a participant. Fast DDS itself reports nothing, and falls back to UDP.
     """
     profile = _find_profile(environment)
     try:
@@ -142,24 +142,24 @@ def shared_memory_warning(
         if wanted is None or _SEGMENT_NAME.search(maps.read_text()):
             return None
         space = os.statvfs(folder)
-    # ValueError and LookupError: as below.
+    # ValueError and LookupError: encodings that Python's parser does not support.
     except (OSError, ElementTree.ParseError, ValueError, LookupError):
         return None
     total, free = (blocks * space.f_frsize // _MIB for blocks in (space.f_blocks, space.f_bavail))
     return (
-        f"{folder} has {total} MiB, {free} of them free: too little for Fast DDS, which takes {wanted // _MIB + 2} MiB "
-        "for each node, so clouds go over UDP, which may lose some; start a container with `--shm-size=512m`, or run "
+        f"{folder} has {total} MiB, {free} of them free: too little for Fast DDS, which needs {wanted // _MIB + 2} MiB "
+        "per node, so clouds are sent over UDP, which may lose some; start a container with `--shm-size=512m`, or run "
         "`pointpillars_ov clean_shm`"
     )
 
 
 def shared_memory_size(profile: Path) -> int | None:
-    """Return the greatest segment of shared memory that a profile asks for (bytes); None where it asks for none."""
+    """Return the largest shared-memory segment that a profile requests (bytes); None if it requests none."""
     return _greatest(profile, ("segment_size",))
 
 
 def socket_buffer_size(profile: Path) -> int | None:
-    """Return the greatest UDP receive buffer that a profile asks for (bytes); None where it asks for none."""
+    """Return the largest UDP receive buffer that a profile requests (bytes); None if it requests none."""
     return _greatest(profile, ("receiveBufferSize", "listenSocketBufferSize", "receive_buffer_size"))
 
 
@@ -168,14 +168,14 @@ def _is_fast_dds(environment: Mapping[str, str]) -> bool:
 
 
 def _find_profile(environment: Mapping[str, str]) -> str | None:
-    """Return what Fast DDS reads in this environment; None where it reads no profile, or is not the middleware."""
+    """Return the profile that Fast DDS reads in this environment; None if there is none, or another middleware."""
     if not _is_fast_dds(environment):
         return None
     return next((environment[name] for name in readable_variables(environment) if environment.get(name)), None)
 
 
 def _profile_of_own_version(environment: Mapping[str, str], profile: Path) -> str:
-    """Return the name of the shipped profile to take instead; empty where the one that is set will do."""
+    """Return the name of the shipped profile to use instead; empty if the current one fits."""
     if not environment.get("ROS_DISTRO"):
         return ""
     foreign = "heartbeat_period" if environment["ROS_DISTRO"] in _OLDER else "heartbeatPeriod"
@@ -196,9 +196,9 @@ def _greatest(profile: Path, names: tuple[str, ...]) -> int | None:
 
 
 def remove_dead_segments(folder: Path = SEGMENTS) -> int:
-    """Remove the segments of participants that are gone; return how many bytes that freed.
+    """Remove the segments of dead participants; return the number of bytes freed.
 
-    What others have mapped of one stays with them. Those of other users stay, too.
+    Mappings of other processes stay valid. Segments of other users stay, too.
     """
     freed = 0
     for segment, lock, size in find_dead_segments(folder):
@@ -207,15 +207,15 @@ def remove_dead_segments(folder: Path = SEGMENTS) -> int:
             lock.unlink()
             freed += size
         except OSError:
-            # Somebody else's, or gone already.
+            # It belongs to another user, or is already gone.
             continue
     return freed
 
 
 def find_dead_segments(folder: Path = SEGMENTS) -> Iterator[tuple[Path, Path, int]]:
-    """Yield each segment whose participant is gone, the file it was locked by, and its size (bytes).
+    """Yield each segment of a dead participant, its lock file and its size (bytes).
 
-    A participant holds that lock for as long as it lives.
+    A participant locks the file beside its segment for as long as it lives.
     """
     for lock in folder.glob("fast*_el"):
         segment = lock.with_name(lock.name.removesuffix("_el"))
@@ -245,7 +245,7 @@ def _read_int(path: Path) -> int | None:
 
 
 def waiting_messages(subscription: Subscription) -> Iterator[tuple[Any, dict[str, Any]]]:
-    """Yield those messages, each with what rclpy says of it (`source_timestamp`, ...); they are gone from the queue."""
+    """Yield the queued messages and remove them, each with rclpy's information (`source_timestamp`, ...)."""
     with subscription.handle:
         while (taken := subscription.handle.take_message(subscription.msg_type, subscription.raw)) is not None:
             yield taken

@@ -21,13 +21,13 @@ _durations_ms = attrgetter(*(f"{name}_ms" for name in DURATIONS))
 
 
 class FrameWindow:
-    """Frames and when they came, on a clock (s) that may be simulated: stop, jump ahead, or jump back.
+    """Window of frames and their arrival times, on a clock (s) that may be simulated: stop, jump ahead, or jump back.
 
-    No rate or percentile spans a jump or a silence: a new window begins there.
+    No rate or percentile spans a jump or a silence: a new window starts there.
     """
 
     def __init__(self, size: int, stale_after: float, on_break: Callable[[str], None]) -> None:
-        """Keep `size` frames; a silence is longer than `stale_after` (s). `on_break` is told why a new one begins."""
+        """Keep `size` frames; silences exceed `stale_after` (s). `on_break` gets the reason for a new window."""
         self._stale_after = stale_after
         self._on_break = on_break
         self._times_s: deque[float] = deque(maxlen=size)
@@ -35,18 +35,18 @@ class FrameWindow:
         self._heard_s: float | None = None
 
     def add(self, timing: FrameTiming, now_s: float) -> None:
-        """Take a frame, failed and refused ones too."""
+        """Add a frame; failed and refused ones count, too."""
         self._watch_clock(now_s)
         heard_s = now_s if self._heard_s is None else max(now_s, self._heard_s)
         if self._heard_s is not None and heard_s - self._heard_s > self._stale_after:
-            self._begin_anew(f"frames again, after {heard_s - self._heard_s:.1f} s without")
+            self._begin_anew(f"frames arrive again after {heard_s - self._heard_s:.1f} s without any")
         self._heard_s = heard_s
         if not timing.error:
             self._times_s.append(heard_s)
             self._durations_ms.append(_durations_ms(timing))
 
     def silence(self, now_s: float) -> str:
-        """Say why the detector is to be taken as silent; empty where it is not."""
+        """Return why the detector counts as silent; empty if it does not."""
         self._watch_clock(now_s)
         if self._heard_s is None:
             return "no frame yet"
@@ -55,7 +55,7 @@ class FrameWindow:
 
     @property
     def rate(self) -> float:
-        """Processed frames a second; 0 where there are fewer than two."""
+        """Processed frames per second; 0 with fewer than two frames."""
         times_s = self._times_s
         return (len(times_s) - 1) / (times_s[-1] - times_s[0]) if len(times_s) > 1 and times_s[-1] > times_s[0] else 0.0
 
@@ -67,7 +67,7 @@ class FrameWindow:
         return percentiles
 
     def _watch_clock(self, now_s: float) -> None:
-        """Where the clock went back, count the silence from there: the next frame of a looped bag is yet to come."""
+        """Restart the silence where the clock went back: the next frame of a looped bag is yet to come."""
         if self._heard_s is not None and now_s < self._heard_s - _CLOCK_JITTER_S:
             self._begin_anew(f"the clock went back by {self._heard_s - now_s:.1f} s")
             self._heard_s = now_s

@@ -1,6 +1,6 @@
 # Copyright 2026 The pointpillars_ov_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""A KITTI frame as ROS messages: what the player publishes, and `kitti_to_bag` writes."""
+"""A KITTI frame as ROS messages, as published by the player and written by `kitti_to_bag`."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from pointpillars_ov_ros.kitti.frames import Frame
 from pointpillars_ov_ros.kitti.labels import lidar_boxes
 from pointpillars_ov_ros.ros.conversions import to_detection_array
 
-# The fields of velodyne_pointcloud without ring and time, which KITTI's files do not have.
+# The fields of velodyne_pointcloud without ring and time, which KITTI's files lack.
 FIELDS = [
     PointField(name=name, offset=4 * index, datatype=PointField.FLOAT32, count=1)
     for index, name in enumerate(("x", "y", "z", "intensity"))
@@ -26,12 +26,12 @@ FIELDS = [
 
 
 def to_cloud(frame: Frame, header: Header, crop: bool) -> PointCloud2:
-    """Return the cloud of a frame, with `crop` only what the camera sees, where that is known."""
+    """Return the cloud of a frame; with `crop`, only what the camera sees, if the calibration is known."""
     return create_cloud(header, FIELDS, frame.read_points(crop))
 
 
 def to_ground_truth(frame: Frame, header: Header) -> Detection3DArray | None:
-    """Return the labelled objects of a frame in the lidar frame, scored 1; None where there are no labels."""
+    """Return the labelled objects of a frame in the lidar frame, scored 1; None if there are no labels."""
     objects, calibration = frame.read_labels(), frame.read_calibration()
     if objects is None or calibration is None:
         return None
@@ -46,14 +46,14 @@ def to_ground_truth(frame: Frame, header: Header) -> Detection3DArray | None:
 
 
 def lidar_transform(header: Header, child_frame_id: str, height: float) -> TransformStamped:
-    """Say where the lidar is: `height` (m) above the frame of `header`, and turned as that is."""
+    """Return the pose of the lidar: `height` (m) above the frame of `header`, with the same orientation."""
     transform = TransformStamped(header=header, child_frame_id=child_frame_id)
     transform.transform.translation.z = height
     return transform
 
 
 def camera_transform(header: Header, child_frame_id: str, calibration: Calibration) -> TransformStamped:
-    """Say where the left colour camera is (x right, y down, z forward), in the lidar frame of `header`."""
+    """Return the pose of the left colour camera (x right, y down, z forward) in the lidar frame of `header`."""
     _, T_camera_lidar = calibration.pinhole()
     T_lidar_camera: DoubleArray = np.linalg.inv(T_camera_lidar).astype(np.float64)
     x, y, z = T_lidar_camera[:3, 3].tolist()
@@ -78,7 +78,7 @@ def to_camera_info(header: Header, calibration: Calibration, image_size: tuple[i
 
 
 def to_image(header: Header, png: bytes) -> CompressedImage:
-    """Return an image as the file has it."""
+    """Return an image as stored in the file."""
     return CompressedImage(header=header, format="png", data=png)
 
 

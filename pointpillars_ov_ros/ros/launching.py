@@ -1,6 +1,6 @@
 # Copyright 2026 The pointpillars_ov_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""What the launch files share: arguments that are all described, and packages that need not be there."""
+"""Helpers for the launch files: arguments with descriptions, and packages that may be missing."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from pointpillars_ov_ros.config.errors import ConfigError
 
 
 class Argument(NamedTuple):
-    """An argument of a launch file; `default` None: it has to be given."""
+    """An argument of a launch file; `default` None: it is required."""
 
     default: str | None
     description: str
@@ -29,7 +29,7 @@ def switch(default: bool, description: str) -> Argument:
 
 def declare(arguments: Mapping[str, Argument]) -> list[Any]:
     """Return the actions that declare `arguments`."""
-    # Only launch files call this, and only where they are used there is `launch`.
+    # Only launch files call this, and only there `launch` is installed for certain.
     from launch.actions import DeclareLaunchArgument
 
     return [
@@ -41,9 +41,9 @@ def declare(arguments: Mapping[str, Argument]) -> list[Any]:
 
 
 def rehearsal(function: Callable[[Any], list[Any]]) -> Callable[[Any], list[Any]]:
-    """Return what only finds out whether `function` of an OpaqueFunction can do its work.
+    """Return a function that only checks whether `function` of an OpaqueFunction can do its work.
 
-    It is for the begin of a launch file: after an error, launch leaves those nodes running that it has started already.
+    It belongs at the start of a launch file: after an error, launch leaves nodes running that it has already started.
     """
 
     def rehearse(context: Any) -> list[Any]:
@@ -82,15 +82,15 @@ def existing_file(argument: str, path: str) -> str:
 
 
 def enclave(namespace: str, node: str) -> list[str]:
-    """Return the ROS arguments that put a node into the security enclave of its own full name.
+    """Return the ROS arguments that put a node into the security enclave named after the node.
 
-    It counts only where security is on (ROS_SECURITY_ENABLE); without it, all nodes would share the enclave `/`.
+    This only matters if security is on (ROS_SECURITY_ENABLE); without it, all nodes would share the enclave `/`.
     """
     return ["--enclave", "/".join(["", *filter(None, namespace.split("/")), node])]
 
 
 def package_share(package: str, reason: str) -> Path:
-    """Return the share folder of a package; ConfigError says how to get it where it is missing, and `reason`."""
+    """Return the share folder of a package; if it is missing, ConfigError gives `reason` and how to install it."""
     try:
         return Path(get_package_share_directory(package))
     except PackageNotFoundError:

@@ -1,6 +1,6 @@
 # Copyright 2026 The pointpillars_ov_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Detections as RViz markers: boxes as edges with an arrow for the heading, class and score above them."""
+"""Detections as RViz markers: box edges with an arrow for the heading, class and score above them."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ _TEXT_HEIGHT = 0.8
 _OVERLAY_HEIGHT_M = 2.0
 _OVERLAY = "latency"
 _ARROW = 0.4
-"""Of a box's half length: how far the arrow stands out in front, and how wide its head is to either side."""
+"""Length of the arrow in front of a box, and half width of its head, relative to half the box length."""
 COLORS = ((0.15, 0.85, 0.35), (1.0, 0.75, 0.1), (0.25, 0.6, 1.0), (1.0, 0.35, 0.6), (0.7, 0.5, 1.0))
-"""Red, green, blue of label 0, 1, …, from the first again after the last."""
+"""Red, green, blue of label 0, 1, …, repeating after the last."""
 
 _AROUND = (3, 1, 0, 2, 7, 5, 4, 6)
-"""Corners of `box_corners`, the lower four first, around; front ones are then 0, 1, 4, 5."""
-# Pairs of them that make the twelve edges.
+"""Corners of `box_corners` in order around the box, the lower four first; the front ones are then 0, 1, 4, 5."""
+# Pairs of these corners that form the twelve edges.
 _EDGES = np.array(
     [(k, (k + 1) % 4) for k in range(4)] + [(k + 4, (k + 1) % 4 + 4) for k in range(4)] + [(k, k + 4) for k in range(4)]
 )
@@ -40,10 +40,10 @@ def to_marker_array(
     overlay: str = "",
     lifetime_s: float = 0.0,
 ) -> MarkerArray:
-    """Build the message: first DELETEALL, so that no box of an earlier cloud stays, then edges and texts.
+    """Build the message: first DELETEALL, so that no box of an earlier cloud remains, then edges and texts.
 
-    Boxes are in the frame of `header` unless a transform takes them there. `overlay` is a line of text above the
-    sensor. All of it goes after `lifetime_s` (0: never) without a next message.
+    Boxes are in the frame of `header`, or are transformed to it. `overlay` is a line of text above the sensor. All
+    markers disappear after `lifetime_s` (0: never) without a new message.
     """
     T = T_header_boxes or Transform.identity()
     markers = [Marker(header=header, action=Marker.DELETEALL)]

@@ -1,6 +1,6 @@
 # Copyright 2026 The pointpillars_ov_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""A cloud in two parts, for the next node: the points within boxes, with what was found there, and the others."""
+"""Split of a cloud for the next node: the points within boxes, with the detections' values, and the others."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from pointpillars_ov_ros.core.detections import Detections
 _POINT = [("x", "<f4"), ("y", "<f4"), ("z", "<f4"), ("intensity", "<f4")]
 BACKGROUND_POINT = np.dtype(_POINT)
 OBJECT_POINT = np.dtype([*_POINT, ("label", "<i4"), ("score", "<f4"), ("box", "<i4")])
-"""`label` and `score` are those of the box; `box` is its place in the Detection3DArray with the same header."""
+"""Point with the values of its box; `box` is the box's index in the Detection3DArray with the same header."""
 _DATATYPES = {"<f4": PointField.FLOAT32, "<i4": PointField.INT32}
 
 
@@ -31,8 +31,7 @@ def to_objects(
 ) -> PointCloud2:
     """Build the cloud of the `points` (N, 4) that lie in a box; see `OBJECT_POINT` for its fields.
 
-    Points are in the frame of `header` unless a transform takes them there; `box_of_point` (N,) is what `find_boxes`
-    returns.
+    Points are in the frame of `header`, or are transformed to it; `box_of_point` (N,) is the result of `find_boxes`.
     """
     is_object = box_of_point >= 0
     boxes = box_of_point[is_object]
@@ -45,7 +44,7 @@ def to_objects(
 def to_background(
     points: FloatArray, box_of_point: IntArray, header: Header, T_header_points: Transform | None = None
 ) -> PointCloud2:
-    """Build the cloud of the points that lie in no box; see `to_objects`."""
+    """Build the cloud of the points that do not lie in any box; see `to_objects`."""
     others = points[box_of_point < 0]
     values = np.empty(len(others), BACKGROUND_POINT)
     _fill(values, others, T_header_points)
@@ -53,7 +52,7 @@ def to_background(
 
 
 def _fill(values: npt.NDArray[np.void], points: FloatArray, T_header_points: Transform | None) -> None:
-    """Write x y z intensity of `points` (N, 4), a copy that may be changed."""
+    """Write x y z intensity of `points` (N, 4), a copy that may be modified."""
     if T_header_points is not None:
         T_header_points.move(points)
     for index, (name, _) in enumerate(_POINT):
@@ -73,7 +72,7 @@ def _to_message(values: npt.NDArray[np.void], header: Header) -> PointCloud2:
         fields=fields,
         point_step=values.dtype.itemsize,
         row_step=values.nbytes,
-        # Of bytes, every single one would be looked at.
+        # An array: rclpy checks every single element of bytes.
         data=array.array("B", values.tobytes()),
         is_dense=True,
     )

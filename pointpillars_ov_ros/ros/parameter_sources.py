@@ -1,8 +1,8 @@
 # Copyright 2026 The pointpillars_ov_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Parameters that a user gave and no node takes: a misspelt name, or the section of another node in a file.
+"""Detection of parameters that no node uses: misspelt names, or the section of another node in a file.
 
-ROS drops them without a word. Here the arguments of the process and the files that they name are read once more.
+ROS drops them silently. Here the arguments of the process and the files that they name are read once more.
 """
 
 from __future__ import annotations
@@ -32,17 +32,17 @@ _MOST_SAID = 20
 
 
 class Section(NamedTuple):
-    """Parameters for the nodes of a name."""
+    """Parameters for the nodes with a certain name."""
 
     source: str
-    """The file, or the argument."""
+    """File or argument."""
     node: str
-    """As it is written there, with wildcards; empty: every node of the process."""
+    """Name as written there, with wildcards; empty: every node of the process."""
     names: tuple[str, ...]
 
 
 def unused_parameters(node: Node, arguments: Sequence[str]) -> list[str]:
-    """Return a sentence for each parameter in the arguments of a process that its node does not take."""
+    """Return a sentence for each parameter in the arguments of a process that its node does not have."""
     own = node.get_fully_qualified_name()
     sections = list(read_sections(arguments))
     sentences = []
@@ -57,7 +57,7 @@ def unused_parameters(node: Node, arguments: Sequence[str]) -> list[str]:
 
 
 def read_sections(arguments: Sequence[str]) -> Iterator[Section]:
-    """Yield what `-p` and `--params-file` among the arguments give; files that ROS cannot read it refuses itself."""
+    """Yield the parameters from `-p` and `--params-file` in the arguments; ROS itself refuses unreadable files."""
     is_ros = False
     for argument, value in zip(arguments, [*arguments[1:], ""], strict=True):
         if argument in ("--ros-args", "--"):
@@ -70,7 +70,7 @@ def read_sections(arguments: Sequence[str]) -> Iterator[Section]:
 
 
 def matches(pattern: str, node: str) -> bool:
-    """Whether a section's name means a node with the full name `node`: * is one part of it, ** any number of parts."""
+    """Whether a section's name matches a node with the full name `node`: * is one part, ** any number of parts."""
     parts = [
         "(/[^/]+)*" if part == "**" else "/" + re.escape(part).replace(r"\*", "[^/]*")
         for part in pattern.split("/")
@@ -99,7 +99,7 @@ def _walk(value: object, node: str, source: str) -> Iterator[Section]:
 
 
 def _flatten(value: object, name: str) -> Iterator[str]:
-    """Yield the names of parameters; those of nested mappings are joined with dots."""
+    """Yield the names of parameters; those of nested mappings are joined by dots."""
     if isinstance(value, Mapping):
         for key, below in value.items():
             yield from _flatten(below, f"{name}.{key}" if name else str(key))
@@ -108,7 +108,7 @@ def _flatten(value: object, name: str) -> Iterator[str]:
 
 
 def _is_for_others(name: str, section: Section, node: Node) -> bool:
-    """Whether a parameter that `node` has not is meant for others, as in a section /**, be it misspelt."""
+    """Whether a parameter that `node` does not have is meant for others, even if misspelt, as in a section /**."""
     if _ROS_OWN.fullmatch(name):
         return True
     known = [known for other in OUR_NODES for known in parameter_names(other)]
@@ -124,12 +124,12 @@ def parameter_names(node: str) -> list[str]:
 def _describe_name(name: str, node: Node, section: Section) -> str:
     known = sorted(node.get_parameters_by_prefix(""))
     near = get_close_matches(name, known, n=1, cutoff=_CLOSE)
-    hint = f"the nearest is {near[0]}" if near else f"`ros2 param list {node.get_fully_qualified_name()}` lists them"
+    hint = f"the closest is {near[0]}" if near else f"`ros2 param list {node.get_fully_qualified_name()}` lists them"
     return f"{section.source}: there is no parameter {shown(name)}, so it is ignored; {hint}"
 
 
 def _describe_section(section: Section, own: str, node: Node) -> list[str]:
-    """Say that a section is for no node of ours although it seems to be meant for this one."""
+    """Explain that a section applies to none of our nodes although it seems to be meant for this one."""
     base, own_base = section.node.rpartition("/")[2], own.rpartition("/")[2]
     if base in OUR_NODES and base != own_base:
         return []

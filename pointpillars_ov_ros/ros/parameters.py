@@ -1,6 +1,6 @@
 # Copyright 2026 The pointpillars_ov_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""ROS parameters out of dataclasses: same names, same defaults, descriptors from the fields' metadata."""
+"""ROS parameters from dataclasses: same names, same defaults, descriptors from the fields' metadata."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ T = TypeVar("T")
 
 
 def declare_parameters(node: Node, settings: type[Any], find_effect: Callable[[str], str] = lambda name: "") -> None:
-    """Declare a parameter for each field of `settings`, a dataclass made of `setting`s.
+    """Declare a parameter for each field of `settings`, a dataclass of `setting`s.
 
-    `find_effect` returns when a parameter that is set takes effect, for its descriptor.
+    `find_effect` returns when a changed parameter takes effect, for its descriptor.
     """
     for field in dataclasses.fields(settings):
         default = field.default.value if isinstance(field.default, Enum) else field.default
@@ -34,7 +34,7 @@ def declare_parameters(node: Node, settings: type[Any], find_effect: Callable[[s
 
 
 def read_parameters(node: Node, settings: type[T], changes: Sequence[Parameter] = ()) -> T:
-    """Build `settings` from the node's parameters as they will be with `changes`; ConfigError names field and value."""
+    """Build `settings` from the node's parameters with `changes` applied; ConfigError names field and value."""
     names = {field.name for field in dataclasses.fields(settings)}  # type: ignore[arg-type]
     values = {name: node.get_parameter(name).value for name in names}
     values.update({p.name: p.value for p in changes if p.name in names})
@@ -43,13 +43,13 @@ def read_parameters(node: Node, settings: type[T], changes: Sequence[Parameter] 
 
 
 def _join(value: object) -> object:
-    """Return a list of words as one text, separated by commas; anything else as it is."""
+    """Return a list of words as one text, separated by commas; return anything else unchanged."""
     is_list = isinstance(value, list | tuple) and all(isinstance(word, str) for word in value)
     return ",".join(value) if is_list else value  # type: ignore[arg-type]
 
 
 def _reason(error: Exception, default: object) -> str:
-    """Say what was wrong with an override, in a few words."""
+    """Return what is wrong with an override, in a few words."""
     if isinstance(error, InvalidParameterTypeException):
         kind = f"list of {len(default)} floats" if isinstance(default, tuple) else type(default).__name__
         hint = ", so write 1.0 and not 1" if isinstance(default, float | tuple) else ""

@@ -21,7 +21,7 @@ def keep_last(depth: int, *, reliable: bool = True) -> QoSProfile:
 
 
 def latched(depth: int) -> QoSProfile:
-    """Return a profile whose last `depth` messages late subscribers get, too."""
+    """Return a profile whose last `depth` messages late subscribers receive, too."""
     return QoSProfile(
         history=HistoryPolicy.KEEP_LAST,
         depth=depth,
@@ -33,7 +33,7 @@ def latched(depth: int) -> QoSProfile:
 OUTPUT = keep_last(10)
 TIMING = keep_last(100)
 LATCHED = latched(1)
-"""For what a late subscriber must still get: static transforms, class names."""
+"""Profile for what late subscribers must still receive: static transforms, class names."""
 
 
 def cloud_input(
@@ -41,9 +41,9 @@ def cloud_input(
 ) -> QoSProfile:
     """Return the profile of the cloud subscription; `depth` 0 follows the policy.
 
-    Live it is SensorDataQoS with a depth of 1: with a deeper queue and a detector slower than the sensor,
-    every cloud would be as old as the queue is long. In replay, auto asks for what all publishers offer (`offered`):
-    who asks for reliable hears nothing of one that is best effort, as most drivers and the bags of them are.
+    Live, it is SensorDataQoS with a depth of 1: with a deeper queue and a detector slower than the sensor, every cloud
+    would be as old as the queue is long. In replay, auto requests what all publishers offer (`offered`): a reliable
+    subscription receives nothing from a best-effort publisher, as most drivers are, and so are the bags of them.
     """
     replay = policy is DropPolicy.REPLAY
     if reliability is InputReliability.AUTO:
@@ -54,5 +54,5 @@ def cloud_input(
 
 
 def is_best_effort(profile: QoSProfile) -> bool:
-    """Whether what is lost on the way is not sent again."""
+    """Whether lost messages are not sent again."""
     return bool(profile.reliability == ReliabilityPolicy.BEST_EFFORT)

@@ -1,6 +1,6 @@
 # Copyright 2026 The pointpillars_ov_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Running a node as a process: one executor, SIGINT and SIGTERM end it in order, errors are one sentence."""
+"""Running a node as a process: one executor, orderly end on SIGINT and SIGTERM, errors as one sentence."""
 
 from __future__ import annotations
 
@@ -29,15 +29,15 @@ _WAKE_S = 1.0
 """The longest that an end unnoticed by the executor takes to be seen; each time costs half a millisecond of CPU."""
 _PACKAGE = Path(__file__).parents[1]
 _HAND_OVER_S = 0.5
-"""Someone who listens and is slower than this goes without the last messages."""
+"""A subscriber slower than this misses the last messages."""
 PACKAGE = __name__.partition(".")[0]
 
 
 class RosLogger(Protocol):
-    """What of rclpy's logger is used here."""
+    """The part of rclpy's logger that is used here."""
 
     def info(self, message: str) -> bool:
-        """Log what is as it should be."""
+        """Log information."""
 
     def warning(self, message: str) -> bool:
         """Log a warning."""
@@ -47,10 +47,10 @@ class RosLogger(Protocol):
 
 
 class RosHandler(logging.Handler):
-    """Hands what this package logs, from INFO on, to the logger of a node; from any thread."""
+    """Log handler that passes this package's messages, from INFO on, to a node's logger; from any thread."""
 
     def __init__(self, logger: RosLogger) -> None:
-        """Begin with the next message, until `close`."""
+        """Start with the next message and continue until `close`."""
         super().__init__(logging.INFO)
         self._logger, self._package = logger, logging.getLogger(PACKAGE)
         self._level_before = self._package.level
@@ -58,7 +58,7 @@ class RosHandler(logging.Handler):
         self._package.addHandler(self)
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Log it; one line of the source for each level, since rclpy takes a line to be always of one."""
+        """Log the record; one source line per level, since rclpy allows only one level per source line."""
         text = self.format(record)
         if record.levelno >= logging.ERROR:
             self._logger.error(text)
@@ -76,16 +76,16 @@ class RosHandler(logging.Handler):
 
 
 class Runnable(Protocol):
-    """What a node says of its own running."""
+    """Interface of a node that `run_node` runs."""
 
     def start(self) -> None:
-        """Begin to work; raises PointPillarsError where it cannot."""
+        """Start working; raises PointPillarsError if that is not possible."""
 
     def is_finished(self) -> bool:
         """Whether the node has nothing more to do."""
 
     def stop(self) -> None:
-        """Finish what is under way; everything can still be published."""
+        """Finish pending work; publishing is still possible."""
 
 
 def run_node(create: Callable[[], Node], stop: StopSignals, arguments: list[str] | None = None) -> int:
@@ -98,7 +98,7 @@ def run_node(create: Callable[[], Node], stop: StopSignals, arguments: list[str]
     executor: SingleThreadedExecutor | None = None
     try:
         with ros_refusals():
-            # ROS's own handlers would shut the context down at once, and results in flight could not leave any more.
+            # ROS's own handlers would shut the context down at once, so that results in flight could not be published.
             rclpy.init(args=arguments, signal_handler_options=SignalHandlerOptions.NO)
             node = create()
         logs = RosHandler(node.get_logger())
@@ -156,9 +156,9 @@ def _leave_dds(node: Node) -> None:
 
 
 def _spin_once(executor: SingleThreadedExecutor, node: Node) -> None:
-    """Serve one callback; log what ROS itself raises on the way to it, for a message that it takes for impossible.
+    """Serve one callback; log exceptions that ROS itself raises for a message that it considers impossible.
 
-    A `/clock` below zero is such a message. What our own callbacks raise is a fault of ours, and ends the process.
+    A `/clock` below zero is such a message. Exceptions from our own callbacks are bugs, and end the process.
     """
     try:
         executor.spin_once(timeout_sec=_WAKE_S)
@@ -176,11 +176,11 @@ def _spin_once(executor: SingleThreadedExecutor, node: Node) -> None:
 
 
 def hand_over(node: Node) -> None:
-    """Wait, not for long, until those who listen reliably have what was published: the rest dies with the process."""
+    """Wait briefly until reliable subscribers have received everything published: the rest dies with the process."""
     end = time.monotonic() + _HAND_OVER_S
     for publisher in node.publishers:
         try:
             publisher.wait_for_all_acked(Duration(seconds=max(0.0, end - time.monotonic())))
         except RuntimeError:
-            # Not every middleware can tell.
+            # Not every middleware supports this.
             return

@@ -1,6 +1,6 @@
 # Copyright 2026 The pointpillars_ov_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Settings of the nodes that are not settings of the detector itself; parameters are made of them."""
+"""Settings of the nodes beyond those of the detector itself; ROS parameters are generated from them."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from pointpillars_ov_ros.core.detection_filter import check_range, parse_class_n
 Pose = tuple[float, float, float, float, float, float]
 """x y z (m), roll pitch yaw (rad)."""
 Box = tuple[float, float, float, float, float, float]
-"""Least x y z, greatest x y z (m)."""
+"""Minimum x y z, maximum x y z (m)."""
 
 
 class InputReliability(str, Enum):
-    """Reliability asked of the cloud's publisher."""
+    """Reliability requested from the cloud's publisher."""
 
     AUTO = "auto"
     """Best effort in live mode; in replay mode reliable, unless a publisher offers best effort only."""
@@ -29,82 +29,78 @@ class InputReliability(str, Enum):
 
 
 class ClassIds(str, Enum):
-    """What the class_id of a detection is, which vision_msgs leaves open."""
+    """Content of a detection's class_id, which vision_msgs leaves open."""
 
     NAME = "name"
-    """The name of the class, as RViz and Foxglove show it."""
+    """Name of the class, as RViz and Foxglove show it."""
     INDEX = "index"
-    """Its class_id in label_info, in digits: for whoever looks the name up there."""
+    """Index of the class in label_info, as digits, for programs that look up the name there."""
 
 
 @dataclass(frozen=True)
 class DetectorNodeConfig:
-    """Settings of `pointpillars_detector` beside those of `RuntimeConfig`."""
+    """Settings of `pointpillars_detector` in addition to those of `RuntimeConfig`."""
 
     input_reliability: InputReliability = setting(
         InputReliability.AUTO,
-        "Reliability of the cloud subscription; auto: best effort live, in replay reliable where publishers offer it",
+        "Reliability of the cloud subscription; auto: best effort if live, in replay reliable if publishers offer it",
     )
-    input_depth: int = setting(0, "Queue depth of the cloud subscription; 0: 1 live, 32 in replay", low=0, high=1000)
+    input_depth: int = setting(0, "Queue depth of the cloud subscription; 0: 1 if live, 32 in replay", low=0, high=1000)
     model_public_key: str = setting(
         "",
-        "File of the Ed25519 key (PEM) whose owner must have signed the model bundle; empty: it need not be signed",
-        # Or whoever can set parameters would do without.
+        "Ed25519 public key (PEM file) that the model bundle must be signed with; empty: no signature needed",
+        # Otherwise anyone who can set parameters could switch it off.
         is_fixed=True,
         kind=TextKind.PATH,
     )
-    classes: str = setting("", "Classes to publish, separated by commas; empty: all that the network knows")
+    classes: str = setting("", "Classes to publish, separated by commas; empty: all classes of the network")
     class_ids: ClassIds = setting(
-        ClassIds.NAME, "The class_id of a detection: the name of its class, or the index that label_info has for it"
+        ClassIds.NAME, "The class_id of a detection: the name of its class, or its index in label_info"
     )
     class_names: str = setting(
         "",
-        "Names to publish classes under, as in 'Car=vehicle, Truck=vehicle' or a list of such words; classes of one "
-        "name become one. All other parameters name classes as the network does",
+        "New class names to publish, such as 'Car=vehicle, Truck=vehicle' or a list of such words; classes with the "
+        "same new name are merged. All other parameters use the network's names",
         takes_list=True,
     )
     min_range: float = setting(
-        0.0, "Least horizontal distance of a detection from the origin of the network's frame (m)", low=0.0, high=1e6
+        0.0, "Minimum horizontal distance of a detection from the origin of the network's frame (m)", low=0.0, high=1e6
     )
     max_range: float = setting(
         0.0,
-        "Greatest horizontal distance of a detection from the origin of the network's frame (m); 0: no limit",
+        "Maximum horizontal distance of a detection from the origin of the network's frame (m); 0: no limit",
         low=0.0,
         high=1e6,
     )
     ego_box: Box = setting(
         (0.0, 0.0, 0.0, 0.0, 0.0, 0.0),
-        "Least x y z, then greatest x y z (m) of a box around the own vehicle, in the frame that detections are "
-        "published in; points inside are left out before detection. All 0: none",
+        "Minimum x y z, then maximum x y z (m) of a box around the own vehicle, in the frame that detections are "
+        "published in; points inside are dropped before detection. All 0: no box",
     )
     sensor_pose: Pose = setting(
         (0.0, 0.0, 0.0, 0.0, 0.0, 0.0),
-        "Pose of the sensor (of target_frame, where there is one) in the frame that the network was trained in: "
+        "Pose of the sensor (of target_frame, if set) in the frame that the network was trained in: "
         "x y z (m) roll pitch yaw (rad)",
     )
     target_frame: str = setting(
         "",
-        "Frame that TF takes clouds to, at their stamps, and detections are published in; empty: the cloud's own",
+        "Frame that clouds are transformed to by TF and detections are published in; empty: the cloud's frame",
         kind=TextKind.FRAME,
     )
     tf_timeout_ms: int = setting(
         200, "How long a cloud waits for its transform before it is refused (ms)", low=0, high=60_000
     )
     sweeps: int = setting(
-        1, "Clouds that are joined, the newest included, for sparse LiDARs; 1: each by itself", low=1, high=10
+        1, "Number of clouds to accumulate, including the newest, for sparse LiDARs; 1: no accumulation", low=1, high=10
     )
-    sweep_age: float = setting(
-        0.5, "Clouds older than the newest by more than this are not joined with it (s)", low=0.0, high=10.0
-    )
-    odom_frame: str = setting(
-        "odom", "Frame that stands still, in which TF says where each sweep was taken", kind=TextKind.FRAME
-    )
+    sweep_age: float = setting(0.5, "Maximum age of accumulated clouds relative to the newest (s)", low=0.0, high=10.0)
+    odom_frame: str = setting("odom", "Fixed frame of TF that clouds are accumulated in", kind=TextKind.FRAME)
     record_trace: str = setting(
         "",
-        "File to record every frame's stages to, as a trace for Perfetto, from the next activate on; empty: none",
+        "File that every frame's stages are recorded to, as a Perfetto trace, from the next activate on; empty: none",
         kind=TextKind.PATH,
     )
-    autostart: bool = setting(True, "Configure and activate at start; false leaves that to a lifecycle manager")
+    autostart: bool = setting(True, "Configure and activate at start; false: leave that to a lifecycle manager")
 
     def __post_init__(self) -> None:
         """Check the bounds."""
@@ -124,22 +120,29 @@ class DetectorNodeConfig:
 class DiagnosticsConfig:
     """Settings of `pointpillars_diagnostics`."""
 
-    period: float = setting(1.0, "Between two diagnostics messages (s)", low=0.1, high=60.0)
-    window: int = setting(200, "Frames that percentiles and rates are taken over", low=2, high=100_000)
-    stale_after: float = setting(1.5, "Without a frame for so long the detector is STALE (s)", low=0.1, high=600.0)
+    period: float = setting(1.0, "Time between two diagnostics messages (s)", low=0.1, high=60.0)
+    window: int = setting(200, "Number of frames that percentiles and rates are computed over", low=2, high=100_000)
+    stale_after: float = setting(1.5, "Time without a frame after which the detector is STALE (s)", low=0.1, high=600.0)
     recovery: int = setting(
-        3, "Messages in a row that must be better before a status leaves WARN or ERROR", low=1, high=1000
+        3, "Number of consecutive better messages before a status leaves WARN or ERROR", low=1, high=1000
     )
-    warn_latency_ms: float = setting(200.0, "p90 from reception to detections that is a WARN (ms)", low=0.0, high=1e6)
+    warn_latency_ms: float = setting(
+        200.0, "p90 of the time from reception to detections above which to WARN (ms)", low=0.0, high=1e6
+    )
     error_latency_ms: float = setting(
-        1000.0, "p90 from reception to detections that is an ERROR (ms)", low=0.0, high=1e6
+        1000.0, "p90 of the time from reception to detections above which it is an ERROR (ms)", low=0.0, high=1e6
     )
     warn_age_ms: float = setting(
-        0.0, "p90 from the stamp of a cloud to its detections that is a WARN (ms); 0: none", low=0.0, high=1e9
+        0.0,
+        "p90 of the time from a cloud's stamp to its detections above which to WARN (ms); 0: no limit",
+        low=0.0,
+        high=1e9,
     )
-    min_rate: float = setting(0.0, "Processed clouds a second below which it is a WARN; 0: none", low=0.0, high=1000.0)
-    error_failures: int = setting(3, "Frames failed in a row that are an ERROR", low=1, high=1_000_000)
-    events: int = setting(20, "Events that are kept: changes of device and mode, mismatches, …", low=1, high=1000)
+    min_rate: float = setting(
+        0.0, "Rate of processed clouds (Hz) below which to WARN; 0: no limit", low=0.0, high=1000.0
+    )
+    error_failures: int = setting(3, "Number of consecutive failed frames that are an ERROR", low=1, high=1_000_000)
+    events: int = setting(20, "Number of events to keep: changes of device and mode, mismatches, …", low=1, high=1000)
 
     def __post_init__(self) -> None:
         """Check the bounds."""
@@ -153,24 +156,24 @@ class PlayerConfig:
     data_dir: str = setting(
         "", "KITTI folder: the object set, a split, a raw drive or any folder of .bin clouds", kind=TextKind.PATH
     )
-    frames: str = setting("", "Names of the frames to play, separated by commas; empty: all of them")
-    rate: float = setting(10.0, "Clouds a second", low=0.01, high=1000.0)
-    loop: bool = setting(False, "Begin again after the last frame")
-    max_frames: int = setting(0, "Stop after so many clouds; 0: no limit", low=0, high=1_000_000_000)
+    frames: str = setting("", "Names of the frames to play, separated by commas; empty: all")
+    rate: float = setting(10.0, "Rate of the clouds (Hz)", low=0.01, high=1000.0)
+    loop: bool = setting(False, "Start again after the last frame")
+    max_frames: int = setting(0, "Number of clouds to play; 0: no limit", low=0, high=1_000_000_000)
     crop_to_image: bool = setting(
-        False, "Publish only what the camera sees, for networks trained on such clouds; needs calibration"
+        False, "Publish only the points that the camera sees, for networks trained on such clouds; needs calibration"
     )
     frame_id: str = setting("velodyne", "Frame of the clouds", kind=TextKind.FRAME)
     base_frame_id: str = setting("base_link", "Parent of frame_id in the static transform", kind=TextKind.FRAME)
     sensor_height: float = setting(
-        1.73, "Of the sensor above base_frame_id (m), for the static transform", low=-100.0, high=100.0
+        1.73, "Height of the sensor above base_frame_id (m), for the static transform", low=-100.0, high=100.0
     )
     wait_for_subscribers: int = setting(
-        1, "Subscribers of the clouds to wait for before the first one", low=0, high=100
+        1, "Number of cloud subscribers to wait for before the first cloud", low=0, high=100
     )
     max_outstanding: int = setting(
         0,
-        "Clouds sent and not yet reported on the timing topic; more are held back. 0: no limit",
+        "Maximum number of clouds sent but not yet reported on the timing topic; 0: no limit",
         low=0,
         high=1000,
     )

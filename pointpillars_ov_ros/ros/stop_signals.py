@@ -1,6 +1,6 @@
 # Copyright 2026 The pointpillars_ov_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""SIGINT and SIGTERM, heard at any moment of a node's life: while it still loads, too."""
+"""SIGINT and SIGTERM, handled at any time in a node's life, also while it is still loading."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ from collections.abc import Callable
 
 STOP_SIGNALS = frozenset({signal.SIGINT, signal.SIGTERM})
 _START_GRACE_S = 0.7
-"""How long a start may still take after a signal, before the process ends in the middle of it."""
+"""How long a start may continue after a signal before the process ends in the middle of it."""
 
 
 class StopSignals:
-    """Blocks the signals in every thread made from now on, and waits for them on a thread of its own.
+    """Blocks the signals in every thread created from now on, and waits for them on a thread of its own.
 
-    No handler is ever run: of several OpenVINO cores, the last to go may leave the main thread with a signal stack
-    (sigaltstack) that is unmapped already, on which any handler would crash. And a handler of Python's would not run
-    while the main thread is inside of OpenVINO or LLVM, which takes seconds at a first start.
+    No signal handler ever runs. With several OpenVINO cores, the last to be freed may leave the main thread with a
+    signal stack (sigaltstack) that is already unmapped, on which any handler would crash. And a Python handler would
+    not run while the main thread is inside OpenVINO or LLVM, which takes seconds at a first start.
     """
 
     def __init__(self) -> None:
-        """Begin to listen; to be made before anything that starts threads is imported."""
+        """Start listening; create this before importing anything that starts threads."""
         signal.pthread_sigmask(signal.SIG_BLOCK, STOP_SIGNALS)
         self._received, self._started = threading.Event(), threading.Event()
         self._wake: weakref.WeakMethod[Callable[[], object]] | None = None
@@ -33,13 +33,14 @@ class StopSignals:
 
     @property
     def received(self) -> bool:
-        """Whether the process is to end."""
+        """Whether the process should end."""
         return self._received.is_set()
 
     def start_finished(self, wake: Callable[[], object]) -> None:
-        """Leave the end to the caller from now on, who looks at `received` when the method `wake` was called.
+        """Let the caller handle the end from now on; it checks `received` when its method `wake` is called.
 
-        It is called on another thread, and not kept alive: with an executor a node would be, and its DDS participant.
+        `wake` is called on another thread, and its object is not kept alive: an executor would keep a node, and its DDS
+        participant, alive.
         """
         self._wake = weakref.WeakMethod(wake)
         self._started.set()
@@ -48,7 +49,7 @@ class StopSignals:
         signal.sigwait(STOP_SIGNALS)
         self._received.set()
         if not self._started.wait(_START_GRACE_S):
-            # Nothing is under way that anybody waits for; to unwind the start would take as long as it does.
+            # Nobody waits for any work in progress, and unwinding the start would take as long as the start.
             sys.stdout.flush()
             sys.stderr.flush()
             os._exit(0)

@@ -1,6 +1,6 @@
 # Copyright 2026 The pointpillars_ov_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""The `timing` topic: what became of each cloud and when, as a DiagnosticArray of one status."""
+"""The `timing` topic: the outcome and times of each cloud, as a DiagnosticArray with one status."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from pointpillars_ov_ros.inference.pipeline.frames import Stage, StageTimes
 
 STATUS_NAME = "pointpillars_detector: frame"
 REFUSED = "cloud refused: "
-"""What the error of a cloud begins with that could not be read, so that no frame came of it."""
+"""Prefix of the error of a cloud that could not be read and therefore made no frame."""
 AMISS = ("dropped", "refused", "failed", "lost")
 """Counters of clouds without detections."""
 COUNTERS = ("received", "completed", *AMISS)
@@ -30,7 +30,7 @@ _CDR_HEADER, _STAMP = 4, 8
 
 @dataclass(frozen=True)
 class FrameTiming:
-    """One cloud's entry; durations in ms. A cloud that was refused or failed has the durations it reached."""
+    """Entry of one cloud; durations in ms. A refused or failed cloud has the durations it reached."""
 
     error: str = ""
     points: int = 0
@@ -44,25 +44,28 @@ class FrameTiming:
     rpn_ms: float = 0.0
     decode_ms: float = 0.0
     total_ms: float = 0.0
-    """From reception of the cloud to its detections."""
+    """Time from reception of the cloud to its detections."""
     age_ms: float = 0.0
-    """From the cloud's stamp to publication, on the node's clock."""
+    """Time from the cloud's stamp to publication, on the node's clock."""
     received: int = 0
-    """Clouds so far: received = completed + failed + dropped + refused + those in flight."""
+    """Number of clouds so far: received = completed + failed + dropped + refused + those in flight."""
     completed: int = 0
     failed: int = 0
     failing: int = 0
-    """Frames failed in a row, up to now."""
+    """Number of consecutive failed frames up to now."""
     dropped: int = 0
     refused: int = 0
     lost: int = 0
-    """Clouds that were sent and never reached the node: lost on the way, overwritten by a newer one before they were
-    taken, or not to be decoded. With several publishers, or middleware that does not number messages, only those of
-    which the middleware itself says that they were lost."""
+    """Clouds that were sent but never reached the node.
+
+    They were lost on the way, overwritten by a newer one before they were taken, or could not be decoded. With several
+    publishers, or middleware that does not number messages, only those count that the middleware itself reports as
+    lost.
+    """
     hung: int = 0
-    """Inferences that were given up and run on: each keeps a frame slot from use."""
+    """Inferences that were given up and are still running: each blocks a frame slot."""
     run: int = 0
-    """When the detector was configured (ns since 1970); another number tells that it was configured anew."""
+    """Time at which the detector was configured (ns since 1970); it changes when the detector is configured again."""
     mode: str = ""
     pfe_device: str = ""
     rpn_device: str = ""
@@ -71,9 +74,9 @@ class FrameTiming:
     parity: str = ""
     """`Verdict.text` of the check at configure."""
     warnings: str = ""
-    """What the user should know of the devices; see `Engine.warnings`."""
+    """Warnings about the devices; see `Engine.warnings`."""
     sensor: str = ""
-    """What the user should know of the clouds: their intensity, where the ground is."""
+    """Warnings about the clouds: their intensity, the height of the ground."""
     level: str = ""
     """`Leveller.status` where clouds are levelled; empty where they are not to be."""
 
@@ -91,11 +94,11 @@ class FrameTiming:
 _KINDS: dict[str, Callable[[str], Any]] = {
     field.name: type(field.default) for field in dataclasses.fields(FrameTiming) if field.name != "error"
 }
-"""Of what is in a message, by name."""
+"""Types of the values in a message, by name."""
 
 
 def counts_anew(before: FrameTiming, after: FrameTiming) -> bool:
-    """Whether a counter went down: they are those of a detector started anew."""
+    """Whether a counter went down, which means that the detector was restarted."""
     return any(getattr(after, name) < getattr(before, name) for name in COUNTERS)
 
 
@@ -118,18 +121,15 @@ def to_message(timing: FrameTiming, header: Header) -> DiagnosticArray:
 
 
 def from_message(message: DiagnosticArray) -> FrameTiming:
-    """Read a message back; CloudError names what does not belong there."""
+    """Parse a message; CloudError names what does not belong there."""
     if len(message.status) != 1 or message.status[0].name != STATUS_NAME:
-        raise CloudError(f"status: a timing message has one, called {STATUS_NAME!r}")
+        raise CloudError(f"status: a timing message has exactly one, named {STATUS_NAME!r}")
     status = message.status[0]
     return _read(status.message, ((pair.key, pair.value) for pair in status.values))
 
 
 def from_serialized(data: bytes) -> FrameTiming:
-    """Read a message back that ROS has not decoded (CDR); CloudError names what does not belong there.
-
-    rclpy takes ten times as long to make its objects of the pairs of strings, all of which is for nothing here.
-    """
+    """Decode a serialized message (CDR); CloudError names what is not part of a timing message."""
     try:
         reader = _CdrReader(data)
         reader.skip_header()
@@ -144,7 +144,7 @@ def from_serialized(data: bytes) -> FrameTiming:
         pairs = ((reader.read_string(), reader.read_string()) for _ in range(reader.read_uint32()))
         return _read(error, pairs)
     except (struct.error, UnicodeDecodeError):
-        raise CloudError("data: they end, or are no text, where a timing message has one") from None
+        raise CloudError("data: truncated, or a string is not text") from None
 
 
 def _read(error: str, pairs: Iterable[tuple[str, str]]) -> FrameTiming:
@@ -161,22 +161,22 @@ def _read(error: str, pairs: Iterable[tuple[str, str]]) -> FrameTiming:
 
 
 class _CdrReader:
-    """Reads what a serialized message consists of, one after the other; struct.error where it ends before."""
+    """Sequential reader of a serialized message; struct.error if it ends early."""
 
     def __init__(self, data: bytes) -> None:
-        """Begin after the four bytes that tell the order of bytes, from where on all is aligned."""
+        """Start after the four bytes of the header, which tell the byte order; alignment counts from there."""
         if len(data) < _CDR_HEADER:
             raise struct.error("no header")
         self._uint32 = struct.Struct("<I" if data[1] & 1 else ">I")
         self._data, self._at = data, _CDR_HEADER
 
     def skip_header(self) -> None:
-        """Pass over a `std_msgs/Header`."""
+        """Skip a `std_msgs/Header`."""
         self._at += _STAMP
         self.read_string()
 
     def skip_byte(self) -> None:
-        """Pass over a byte."""
+        """Skip a byte."""
         self._at += 1
 
     def read_uint32(self) -> int:
@@ -187,7 +187,7 @@ class _CdrReader:
         return int(value)
 
     def read_string(self) -> str:
-        """Read a string, which ends with a zero byte that is not part of it."""
+        """Read a string, without its terminating zero byte."""
         at = (self._at + 3) & ~3
         (length,) = self._uint32.unpack_from(self._data, at)
         self._at = end = at + 4 + length

@@ -1,6 +1,6 @@
 # Copyright 2026 The pointpillars_ov_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""A look at a cloud topic for some seconds, as the detector would hear it: who is there, what comes, what TF says."""
+"""Observation of a cloud topic for some seconds, as the detector would see it: publishers, clouds and TF."""
 
 from __future__ import annotations
 
@@ -30,10 +30,10 @@ from pointpillars_ov_ros.ros.transform_listener import TransformListener
 
 NAME = "pointpillars_doctor"
 _KEPT_CLOUDS = 10
-"""Of those that come, whole; of the others the head only."""
+"""Number of clouds that are kept whole; of the others only the head is kept."""
 _ENOUGH_CLOUDS = 20
 _LEAST_S = 2.0
-"""To look for, also where enough clouds come before: the graph and TF become known one by one."""
+"""Minimum duration, even if enough clouds arrive earlier: the graph and TF become known gradually."""
 _DEPTH = 50
 _SPIN_S = 0.05
 
@@ -53,48 +53,47 @@ class Endpoint(NamedTuple):
 
 
 class CloudHead(NamedTuple):
-    """What of a cloud is not its points."""
+    """A cloud without its points."""
 
     stamp_ns: int
     received_ns: int
-    """Since the epoch, by the clock of this machine."""
+    """Time since the epoch, by the clock of this machine."""
     frame: str
     size: int
-    """Of the data (bytes)."""
+    """Size of the data (bytes)."""
     number: int | None
-    """Among those of its publisher; None: the middleware does not say."""
+    """Sequence number of its publisher; None: the middleware does not report it."""
 
 
 @dataclass
 class TopicView:
-    """What was seen of a topic."""
+    """Observations of a topic."""
 
     topic: str
     seconds: float
-    """How long was looked at most."""
+    """Maximum duration of the observation."""
     publishers: list[Endpoint] = field(default_factory=list)
     subscriptions: list[Endpoint] = field(default_factory=list)
-    """Those of others."""
+    """Subscriptions of other nodes."""
     cloud_topics: dict[str, int] = field(default_factory=dict)
-    """Publishers of each topic of PointCloud2."""
+    """Number of publishers of each PointCloud2 topic."""
     has_clock: bool = False
-    """Whether somebody publishes /clock, as a simulator or a bag does."""
+    """Whether /clock is published, as by a simulator or a bag."""
     heads: list[CloudHead] = field(default_factory=list)
     clouds: list[PointCloud2] = field(default_factory=list)
-    """The first ones."""
+    """The first clouds."""
     transforms: TransformBuffer = field(default_factory=TransformBuffer)
 
     @property
     def cloud_publishers(self) -> list[Endpoint]:
-        """Those that send what the detector takes."""
+        """Publishers of the type that the detector takes."""
         return [one for one in self.publishers if one.type == CLOUD_TYPE]
 
 
 def probe_topic(topic: str, seconds: float, target: str = "") -> TopicView:
-    """Look at `topic` for `seconds` at most, not so long where enough clouds come; an empty one: at the graph only.
+    """Observe `topic` for at most `seconds`, less if enough clouds arrive; if it is empty, only the graph.
 
-    With a `target` frame, it is looked for the transforms of the clouds to it, too. ConfigError where ROS refuses the
-    name.
+    With a `target` frame, this includes the transforms of the clouds to it. ConfigError if ROS refuses the name.
     """
     context = Context()
     with ros_refusals():
@@ -135,7 +134,7 @@ def _probe(context: Context, topic: str, seconds: float, target: str) -> TopicVi
 
 @contextmanager
 def _refused_names(topic: str) -> Iterator[None]:
-    """Raise ConfigError for a name that no topic can have."""
+    """Raise ConfigError for a name that is not valid for a topic."""
     try:
         yield
     except InvalidTopicNameException as error:
@@ -150,7 +149,7 @@ def _is_enough(view: TopicView, passed_s: float, target: str) -> bool:
 
 
 def find_transform(view: TopicView, target: str) -> Transform | None:
-    """Return T_target_sensor at the newest cloud that TF knows one for; the identity without a target."""
+    """Return T_target_sensor at the newest cloud with a transform; the identity without a target."""
     if not target:
         return Transform.identity()
     for head in reversed(view.heads):
@@ -161,7 +160,7 @@ def find_transform(view: TopicView, target: str) -> Transform | None:
 
 
 def _note(view: TopicView, message: PointCloud2, info: dict[str, Any]) -> None:
-    """Keep the head of a cloud, and the whole of the first ones."""
+    """Keep the head of a cloud; keep the first clouds whole."""
     view.heads.append(
         CloudHead(
             stamp_to_ns(message.header),

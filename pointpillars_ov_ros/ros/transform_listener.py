@@ -1,6 +1,6 @@
 # Copyright 2026 The pointpillars_ov_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Fills a buffer from /tf and /tf_static: the one way for every ROS, also where tf2_ros is missing (no wheels)."""
+"""Listener that fills a buffer from /tf and /tf_static, also for ROS distributions without tf2_ros (wheels)."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from pointpillars_ov_ros.ros.qos import keep_last, latched
 
 _DYNAMIC = keep_last(100)
 _STATIC = latched(100)
-"""Every broadcaster keeps its own last message for those who come late."""
+"""Every broadcaster keeps its own last message for late subscribers."""
 
 
 class TransformListener:
-    """Listens to TF for as long as it is not destroyed."""
+    """Listener to TF until it is destroyed."""
 
     def __init__(self, node: Node, on_more: Callable[[], None]) -> None:
-        """Begin to listen; `on_more` is called after each message, on the executor's thread."""
+        """Start listening; `on_more` is called after each message, on the executor's thread."""
         self._node, self._on_more = node, on_more
         self.buffer = TransformBuffer()
         self._subscriptions = [

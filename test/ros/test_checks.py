@@ -40,10 +40,10 @@ def rmem(folder: Path, size: int) -> Path:
 def test_clouds_that_did_not_come_are_counted_by_their_numbers() -> None:
     (finding,) = checks.check_loss(view(*(head(k) for k in (3, 4, 7, 8, 12))))
     assert finding.level is Level.FAULT
-    assert finding.text.startswith("5 of 10 clouds came, 5 were lost on the way (1.9 MB each)")
+    assert finding.text.startswith("5 of 10 clouds arrived, 5 were lost on the way (1.9 MB each)")
     assert "fastdds_clouds.xml" in finding.cures[0]
     (finding,) = checks.check_loss(view(*(head(k) for k in range(9))))
-    assert (finding.level, finding.text) == (Level.OK, "9 of 9 clouds came")
+    assert (finding.level, finding.text) == (Level.OK, "9 of 9 clouds arrived")
     # Of two publishers it cannot be told whose a number is.
     assert checks.check_loss(view(head(1), head(9), publishers=2)) == []
 
@@ -82,7 +82,7 @@ def test_shared_memory_that_is_small_or_full_of_what_is_dead(tmp_path: Path, mon
     segment.write_bytes(bytes(3_000_000))
     Path(f"{segment}_el").touch()
     finding = checks.check_shared_memory(tmp_path, min_free=1e18)
-    assert finding.text.endswith("3 MB are left of processes that were killed")
+    assert finding.text.endswith("3 MB are left over from killed processes")
     assert finding.cures == ("pointpillars_ov clean_shm",)
     assert segment.exists()
     assert checks.check_shared_memory(tmp_path / "none").level is Level.WARN
@@ -92,7 +92,7 @@ def test_shared_memory_that_is_small_or_full_of_what_is_dead(tmp_path: Path, mon
     ("age_s", "level", "words"),
     [
         (0.05, Level.OK, "clouds are 50 ms old"),
-        (0.8, Level.WARN, "0.80 s old when they come"),
+        (0.8, Level.WARN, "0.80 s old on arrival"),
         (-0.5, Level.WARN, "0.50 s in the future"),
         (-7 * 3600, Level.WARN, "7.00 hours in the future"),
         (400 * 86400, Level.WARN, "400.00 days in the past"),
@@ -111,7 +111,7 @@ def test_a_subscription_of_rviz_that_hears_nothing_is_named() -> None:
     seen.subscriptions = [Endpoint("rviz", CLOUD_TYPE, qos.keep_last(5))]
     (finding,) = checks.check_qos(seen, qos.keep_last(1, reliable=False))
     assert finding.level is Level.WARN
-    assert finding.text.startswith("rviz hears nothing of driver0 on /points")
+    assert finding.text.startswith("rviz cannot receive from driver0 on /points")
     assert "Best Effort" in finding.cures[0]
 
 

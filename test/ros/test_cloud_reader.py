@@ -43,11 +43,11 @@ SAMPLES = {
         tuple((i, ring, -0.05 + 0.01 * ring) for ring, i in enumerate(BYTES)),
     ),
     "velodyne of ROS 1": Sample(
-        "nuscenes2bag, nuscenes2mcap or ROS 1's velodyne_pointcloud", "<fff4x fH10x", "intensity ring",
+        "nuscenes2bag, nuscenes2mcap or velodyne_pointcloud of ROS 1", "<fff4x fH10x", "intensity ring",
         tuple((i, ring) for ring, i in enumerate(BYTES)),
     ),
     "nuScenes": Sample(
-        "nuscenes2bag, nuscenes2mcap or ROS 1's velodyne_pointcloud", "<fff ff", "intensity ring",
+        "nuscenes2bag, nuscenes2mcap or velodyne_pointcloud of ROS 1", "<fff ff", "intensity ring",
         tuple((i, ring) for ring, i in enumerate(BYTES)),
     ),
     "nuScenes without rings": Sample("no driver in particular", "<fff f", "intensity", tuple((i,) for i in BYTES)),
@@ -317,7 +317,7 @@ def test_a_cloud_of_more_points_than_wanted_is_refused_before_memory_is_taken_fo
     message.fields = [PointField(name=name, offset=0, datatype=PointField.UINT8, count=1) for name in "xyz"]
     message.data = bytes(2**25)
     tracemalloc.start()
-    with pytest.raises(CloudError, match=r"width x height: 33554432 points, more than max_points, 2000000"):
+    with pytest.raises(CloudError, match=r"width x height: 33554432 points are more than max_points, 2000000"):
         CloudReader(RuntimeConfig()).read(message)
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()

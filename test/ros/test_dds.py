@@ -232,7 +232,7 @@ def no_segment(tmp_path: Path) -> Path:
 @pytest.mark.parametrize("name", PROFILE_VARIABLES)
 def test_shared_memory_that_was_not_there_is_said_with_the_cure(no_segment: Path, tmp_path: Path, name: str) -> None:
     warning = shared_memory_warning({name: str(SHIPPED)}, no_segment, tmp_path)
-    assert warning is not None and "takes 34 MiB for each node" in warning and "\n" not in warning
+    assert warning is not None and "needs 34 MiB per node" in warning and "\n" not in warning
     assert "`--shm-size=512m`" in warning and "`pointpillars_ov clean_shm`" in warning and str(tmp_path) in warning
 
 

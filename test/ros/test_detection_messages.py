@@ -135,7 +135,7 @@ def test_no_detection_is_an_empty_array_with_a_header() -> None:
 
 
 def test_an_unknown_class_is_refused_by_name() -> None:
-    with pytest.raises(CloudError, match=r"class_id: 'Cyclist' is none of Car, Pedestrian"):
+    with pytest.raises(CloudError, match=r"class_id: 'Cyclist' is not one of Car, Pedestrian"):
         from_detection_array(to_detection_array(one(label=2), CLASSES, HEADER), CLASSES[:2])
 
 

@@ -55,7 +55,7 @@ def test_a_misspelt_argument_is_said_with_the_nearest_name(detector: Node) -> No
     arguments = ["node", "-p", "no", "--ros-args", "-p", "target_fram:=base", "-p", "sweeps:=2", "--param", "qqqq:=1"]
     near, far = unused_parameters(detector, arguments)
     assert near == (
-        "-p target_fram:=base: there is no parameter 'target_fram', so it is ignored; the nearest is target_frame"
+        "-p target_fram:=base: there is no parameter 'target_fram', so it is ignored; the closest is target_frame"
     )
     assert "no parameter 'qqqq'" in far and "`ros2 param list /front/pointpillars_detector`" in far
 
@@ -75,7 +75,7 @@ def test_a_misspelt_name_in_a_file_is_said(detector: Node, tmp_path: Path, secti
         text = "front:\n  pointpillars_detector:\n    ros__parameters: {sweep: 2}\n"
     (said,) = unused_parameters(detector, write(tmp_path, text))
     assert said.startswith(f"{tmp_path / 'params.yaml'}: there is no parameter 'sweep'")
-    assert said.endswith("the nearest is sweeps")
+    assert said.endswith("the closest is sweeps")
 
 
 @pytest.mark.parametrize(
