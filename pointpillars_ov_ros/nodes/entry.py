@@ -1,6 +1,6 @@
 # Copyright 2026 The pointpillars_ov_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""The executables of the nodes. Light by itself: what is missing on a machine is a sentence, not a traceback."""
+"""Executables of the nodes; light to import, so that a missing module is reported as a sentence."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def player() -> int:
 
 
 def _run(module: str, node: str, prepare: Callable[[], None] = lambda: None) -> int:
-    # Before anything is loaded, which takes a second or more, in which a launch file may already give up.
+    # Before any import: loading takes a second or more, in which a launch file may already give up.
     stop = StopSignals()
     _leave_deleted_directory()
     try:
@@ -48,8 +48,8 @@ def _run(module: str, node: str, prepare: Callable[[], None] = lambda: None) -> 
         print(f"error: {error}", file=sys.stderr)
         return 1
     code = int(runner.run_node(create, stop))
-    # Python's own way out ends threads of OpenVINO that are on their way back from a callback, which now and then
-    # crashes the process after all its work is done.
+    # Python's regular exit ends OpenVINO threads that are returning from a callback, which occasionally crashes the
+    # process after all its work is done.
     sys.stdout.flush()
     sys.stderr.flush()
     os._exit(code)
@@ -65,7 +65,7 @@ def _leave_deleted_directory() -> None:
 
 
 def import_openvino_alone() -> None:
-    """Import OpenVINO without its model converter: no node converts, and it takes longer to load than all the rest.
+    """Import OpenVINO without its model converter, which no node needs and which takes longer to load than the rest.
 
     For the one node that needs OpenVINO at all. Numba is kept from what it would load for nothing, too.
     """

@@ -1,6 +1,6 @@
 # Copyright 2026 The pointpillars_ov_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""A service whose work takes seconds, while clouds go on."""
+"""A service whose work takes seconds, while clouds are still processed."""
 
 from __future__ import annotations
 
@@ -22,18 +22,18 @@ T = TypeVar("T")
 
 
 class BackgroundTrigger(Generic[T]):
-    """A std_srvs/Trigger service: works on a thread of its own, and answers on the executor's."""
+    """A std_srvs/Trigger service that works on its own thread, and answers on the executor's."""
 
     def __init__(self, node: Node, name: str, work: Callable[[], T], done: Callable[[T], str]) -> None:
-        """Offer the service `name`; `done` returns the answer; the sentence of a PointPillarsError is one, too."""
+        """Offer the service `name`; `done` returns the answer. The text of a PointPillarsError is an answer, too."""
         self._node, self._name, self._work, self._done = node, name, work, done
         self._is_under_way = False
-        # A group of its own: as long as a call awaits its work, no other callback of the same group is served.
+        # A callback group of its own: while a call awaits its work, no other callback of the same group is served.
         node.create_service(Trigger, name, self._serve, callback_group=ReentrantCallbackGroup())
 
     async def _serve(self, request: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
         if self._is_under_way:
-            response.message = f"{self._name} is under way already"
+            response.message = f"{self._name} is already in progress"
             return response
         self._is_under_way = True
         try:
@@ -45,7 +45,7 @@ class BackgroundTrigger(Generic[T]):
             response.message = str(error)
         finally:
             self._is_under_way = False
-        # In two lines, since rclpy takes a line to be always of one level.
+        # Two lines, since rclpy allows only one level per source line.
         if response.success:
             self._node.get_logger().info(f"{self._name}: {response.message}")
         else:
@@ -58,6 +58,6 @@ class BackgroundTrigger(Generic[T]):
         except PointPillarsError as error:
             future.set_exception(error)
         except Exception as unknown:
-            # Whoever asked is told, and the node goes on.
+            # The caller gets the error, and the node goes on.
             log.exception("%s failed", self._name)
             future.set_exception(InferenceError(f"{type(unknown).__name__}: {unknown}"))

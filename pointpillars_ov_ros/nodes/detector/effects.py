@@ -1,6 +1,6 @@
 # Copyright 2026 The pointpillars_ov_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""When a parameter of the detector that is set takes effect."""
+"""Times at which changed parameters of the detector take effect."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ LIVE = (
     "mode", "drop_policy", "score_threshold", "class_score_thresholds", "nms_threshold",
     "sensor", "intensity_field", "intensity_scale", "coordinate_scale", "max_points",
 )  # fmt: skip
-"""Settings of `RuntimeConfig` that take effect at once; the others are taken up when networks are loaded."""
+"""Settings of `RuntimeConfig` that take effect at once; the others take effect when networks are loaded."""
 LIVE_IN_NODE = (
     "input_reliability", "input_depth", "classes", "class_ids", "class_names", "min_range", "max_range", "ego_box",
 )  # fmt: skip
-"""Settings of `DetectorNodeConfig` that take effect at once; the others are taken up at activate."""
+"""Settings of `DetectorNodeConfig` that take effect at once; the others take effect at activate."""
 _AT_START = ("autostart", "model_public_key")
 
 
 def find_effect(name: str) -> str:
-    """Return when a parameter takes effect, as it stands in its descriptor."""
+    """Return when a parameter takes effect, for its descriptor."""
     if name in LIVE or name in LIVE_IN_NODE:
         return "takes effect at once"
     if name in _AT_START:
@@ -33,18 +33,18 @@ def find_effect(name: str) -> str:
 
 
 def describe_delays(names: Iterable[str], node: str) -> str:
-    """Say what must be done so that parameters of `node` (its full name) take effect; empty where nothing must."""
+    """Describe what must be done so that parameters of `node` (its full name) take effect; empty if nothing."""
     late: dict[str, list[str]] = {}
     for name in names:
         late.setdefault(find_effect(name), []).append(name)
     sentences = []
     for effect, listed in late.items():
         if "reload" in effect:
-            how = f"taken up by `ros2 service call {node}/reload std_srvs/srv/Trigger`, or at the next configure"
+            how = f"takes effect after `ros2 service call {node}/reload std_srvs/srv/Trigger`, or at the next configure"
         elif "activate" in effect:
-            how = f"taken up at the next activate (`ros2 lifecycle set {node} deactivate`, then `activate`)"
+            how = f"takes effect at the next activate (`ros2 lifecycle set {node} deactivate`, then `activate`)"
         elif "start" in effect:
-            how = "read at the start of the node only"
+            how = "read only when the node starts"
         else:
             continue
         sentences.append(f"{list_names(listed)}: {how}")

@@ -1,8 +1,8 @@
 # Copyright 2026 The pointpillars_ov_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""The clouds that come in: each heard once, those left out counted, and what is odd about them said.
+"""Incoming clouds: each is received once, missing ones are counted, and anything odd about them is reported.
 
-The subscription changes its quality of service while clouds come.
+The subscription can change its quality of service while clouds arrive.
 """
 
 from __future__ import annotations
@@ -33,49 +33,49 @@ from pointpillars_ov_ros.ros.settings import DetectorNodeConfig, Pose
 
 _REMEMBERED = 256
 _LOOKED_AT = 5
-"""Clouds that are looked at for units, frame and axes."""
+"""Number of clouds that are checked for units, frame and axes."""
 _MANY_EMPTY = 10
-"""Clouds without a point in a row: fewer are those of a sensor that starts."""
+"""Number of consecutive clouds without a point that is reported; a starting sensor sends fewer."""
 _THROTTLE_S = 5.0
 _OF_INTENSITY = ("missing", "bright", "dim")
-"""What warnings are about that end where intensities are read in another way."""
-_NO_FRAME = "detections have none either, so neither TF nor RViz can place them; set the frame_id of the driver"
+"""Subjects of the warnings that are withdrawn if intensities are read in another way."""
+_NO_FRAME = "detections have none either, so neither TF nor RViz can place them; set the driver's frame_id"
 _NO_STAMP = (
-    "detections have the same, so they fit no time of TF and nothing tells them apart, and ages mean nothing; let the "
-    "driver stamp them, or set use_sim_time where they are simulated"
+    "detections have the same stamp, so TF cannot place them, and they cannot be told apart or aged; have the "
+    "driver stamp them, or set use_sim_time if they are simulated"
 )
 _MAX_HEIGHT_ERROR_M = 0.25
-"""Of the sensor, without a word. KITTI's own frames swing by 0.1 m about theirs."""
+"""Error of the sensor's height that is not reported. In KITTI's own frames it varies by 0.1 m."""
 
 
 class ReceivedMessage(NamedTuple):
-    """A message, and what its publisher's middleware says of it."""
+    """A message with the information from its publisher's middleware."""
 
     message: Any
     sent_ns: int
-    """0: it does not say."""
+    """0: unknown."""
     number: int | None
-    """From the publisher's first message on; None: it does not say."""
+    """Counted from the publisher's first message; None: unknown."""
 
 
 class CloudSubscription:
-    """Every cloud heard, once and in order. Used from the executor's thread only.
+    """Subscription that delivers every cloud once and in order. Used from the executor's thread only.
 
-    Another quality of service needs another subscription, and a publisher takes a moment to find it. So the one
-    before is kept until the new one hears a cloud; what both hear counts once.
+    Another quality of service needs another subscription, and publishers take a moment to find it. So the old one is
+    kept until the new one receives a cloud; clouds that both receive count once.
     """
 
     def __init__(
         self, node: Node, profile: QoSProfile, on_cloud: Callable[[PointCloud2], None], on_lost: Callable[[int], None]
     ) -> None:
-        """Subscribe to `points`; `on_lost` is told how many more clouds were sent and cannot be heard any more."""
+        """Subscribe to `points`; `on_lost` is called with the number of further clouds that were sent but are lost."""
         self._node, self.profile = node, profile
         self.on_refused: Callable[[], None] = lambda: None
-        """Called when a publisher is found that is not heard, since it offers less than is asked for."""
+        """Called when an incompatible publisher is found, which offers less than is requested."""
         self._on_cloud, self._on_lost = on_cloud, on_lost
         self._leaving: list[Subscription] = []
         self._heard_twice: deque[int] = deque(maxlen=_REMEMBERED)
-        """When the clouds were sent that a subscription that leaves has heard, and so may the new one."""
+        """Send times of clouds received by the old subscription, which the new one may receive again."""
         self._changes = 0
         self._gaps = SequenceGaps(self._publishers)
         self._matched_before = 1
@@ -83,18 +83,18 @@ class CloudSubscription:
 
     @property
     def topic(self) -> str:
-        """The topic's full name."""
+        """Full name of the topic."""
         return str(self._subscription.topic_name)
 
     def refusal(self, profile: QoSProfile) -> str:
-        """Return which publisher would not be heard any more with `profile`; empty where none."""
+        """Return which publisher `profile` would be incompatible with; empty if none."""
         if profile == self.profile:
             return ""
         refused = [info for info in find_publishers(self._node, self.topic) if is_refused(info.qos_profile, profile)]
         return explain_refusal(self.topic, refused, profile)
 
     def change(self, profile: QoSProfile) -> None:
-        """Hear clouds with another quality of service from now on."""
+        """Receive clouds with another quality of service from now on."""
         if profile == self.profile:
             return
         self.profile = profile
@@ -137,7 +137,7 @@ class CloudSubscription:
             self._on_cloud(cloud.message)
 
     def _take_over(self, heard: ReceivedMessage) -> list[ReceivedMessage]:
-        """Return what is left in the subscriptions that leave, and in the new one, in the order of sending."""
+        """Return what is left in the old subscriptions and in the new one, in the order of sending."""
         clouds = [heard]
         for subscription in (*self._leaving, self._subscription):
             clouds += [to_received(*waiting) for waiting in waiting_messages(subscription)]
@@ -147,36 +147,36 @@ class CloudSubscription:
         return sorted(clouds, key=attrgetter("sent_ns"))
 
     def _count_lost(self, event: Any) -> None:
-        """Count what the middleware says is lost, unless that will be a gap."""
+        """Count clouds that the middleware reports as lost, unless they will show as a gap."""
         if not self._gaps.is_counting:
             self._on_lost(event.total_count_change)
 
     def _say_several(self, matched: int) -> None:
         self._node.get_logger().warning(
-            f"{matched} publishers on {self.topic}: the clouds of all are detected, but those that a newer one "
-            "overwrites before they are taken are not counted as lost, since it cannot be told whose they are",
+            f"{matched} publishers on {self.topic}: the clouds of all are processed, but clouds that a newer one "
+            "overwrites in the queue are not counted as lost, since their publisher is unknown",
             throttle_duration_sec=_THROTTLE_S,
         )
 
     def _matched(self) -> int:
-        """Return how many publishers are heard; one that is about to be, by a new subscription, is by the old."""
+        """Return the number of matched publishers, over the old and the new subscription."""
         return max(int(one.get_publisher_count()) for one in (*self._leaving, self._subscription))
 
     def _publishers(self) -> frozenset[bytes]:
-        """Return the ids of all that publish clouds here."""
+        """Return the ids of all publishers of clouds on the topic."""
         return frozenset(bytes(info.endpoint_gid) for info in find_publishers(self._node, self.topic))
 
 
 class SequenceGaps:
-    """Clouds that were sent and never received, by the numbers that their publisher gives them.
+    """Counter of clouds that were sent but never received, by the sequence numbers of their publisher.
 
-    The middleware itself tells of clouds lost on the way, but neither of those that a newer one overwrote in its queue
-    nor of those that it could not decode. It does not tell either which publisher a number is of: so numbers are
-    compared while there is one publisher only, and begin anew with another.
+    The middleware reports clouds lost on the way, but not those overwritten by a newer one in its queue, nor those that
+    it could not decode. It does not report the publisher of a number either, so numbers are compared only while there
+    is a single publisher, and start again with another one.
     """
 
     def __init__(self, publishers: Callable[[], frozenset[bytes]]) -> None:
-        """Begin before the first cloud; `publishers` gives the ids of those that there are."""
+        """Start before the first cloud; `publishers` returns the ids of the current publishers."""
         self._find_publishers = publishers
         self._publishers: frozenset[bytes] = frozenset()
         self._last: int | None = None
@@ -187,16 +187,16 @@ class SequenceGaps:
         return self._last is not None
 
     def count_before(self, number: int | None, matched: int) -> int:
-        """Return how many clouds were left out before the next one, whose number is `number`.
+        """Return how many clouds are missing before the next one, whose number is `number`.
 
-        None: the middleware numbers nothing. `matched` is how many publishers are heard by now.
+        None: the middleware has no numbers. `matched` is the number of matched publishers.
         """
         last, self._last = self._last, number if matched <= 1 else None
         if self._last is None or number is None:
             return 0
         if last is not None and number == last + 1:
             return 0
-        # Seldom, since asking for them takes a while.
+        # Rare, since querying them takes a while.
         known, self._publishers = self._publishers, self._find_publishers()
         if last is None or number <= last or self._publishers - known:
             return 0
@@ -204,33 +204,33 @@ class SequenceGaps:
 
 
 class CloudWatch:
-    """Looks for what the user should know of the clouds, and says it once or seldom. For the executor's thread only."""
+    """Reports what the user should know about the clouds, once or rarely. For the executor's thread only."""
 
     def __init__(self, node: Node, config: DetectorNodeConfig, outputs: DetectorOutputs) -> None:
-        """Begin before the first cloud; `outputs` shows what holds as long as the detector is active."""
+        """Start before the first cloud; `outputs` shows what holds while the detector is active."""
         self._logger, self._outputs = node.get_logger(), outputs
         self._pose, self._target = config.sensor_pose, config.target_frame
         self._ground: GroundWatch | None = GroundWatch()
-        """None: enough clouds were looked at."""
+        """None: enough clouds were checked."""
         self._oddities: OddityWatch | None = None
-        """None: before the first cloud, and when enough clouds were looked at."""
+        """None: before the first cloud, and after enough clouds were checked."""
         self._is_looking = True
         self._empty = 0
-        """Clouds without a point, up to the last one."""
+        """Number of consecutive clouds without a point, up to the last one."""
         self._unstamped = 0
-        """Clouds with a stamp of 0, up to the last one."""
+        """Number of consecutive clouds with a stamp of 0, up to the last one."""
         self._frame = ""
         self._reading = Reading((), "", "", 1.0)
         self._warnings: dict[str, str] = {}
         outputs.sensor = ""
 
     def look(self, cloud: SensorCloud, header: Header) -> None:
-        """Look at a cloud as it was read, with the header of its message."""
+        """Check a cloud as it was read, with the header of its message."""
         frame = header.frame_id
         if not frame:
             self._warn("frame_id", f"frame_id is empty in the header of clouds: {_NO_FRAME}")
         self._unstamped = 0 if header.stamp.sec or header.stamp.nanosec else self._unstamped + 1
-        # The first cloud of a simulation may well be of time 0.
+        # The first cloud of a simulation may well have time 0.
         if self._unstamped > 1:
             self._warn("stamp", f"the stamp in the header of clouds is 0: {_NO_STAMP}")
         if self._frame != frame and not self._target:
@@ -240,17 +240,17 @@ class CloudWatch:
         self._empty = 0 if len(cloud.points) else self._empty + 1
         if self._empty >= _MANY_EMPTY:
             self._logger.warning(
-                f"the last {self._empty} clouds have no point with an echo: is the sensor running, and uncovered?",
+                f"the last {self._empty} clouds contain no valid point: is the sensor running and uncovered?",
                 throttle_duration_sec=_THROTTLE_S,
             )
 
     def look_for_oddities(self, points: FloatArray, config: ModelConfig) -> None:
-        """Look at the first clouds, `points` (N, 4) in the network's frame, for units, frame and axes that are odd."""
+        """Check the first clouds, `points` (N, 4) in the network's frame, for odd units, frame and axes."""
         if not self._is_looking:
             return
         if self._oddities is None:
             is_turned = any(self._pose)
-            pose = "sensor_pose must move them further, by {pose}" if is_turned else NODE_CURES.pose
+            pose = "sensor_pose must rotate them further, by {pose}" if is_turned else NODE_CURES.pose
             self._oddities = OddityWatch(config, NODE_CURES._replace(pose=pose), _LOOKED_AT)
         for oddity in self._oddities.look(points):
             self._warn(oddity.about, oddity.sentence)
@@ -271,12 +271,12 @@ class CloudWatch:
             self._warn("ground", trouble)
         else:
             self._logger.info(
-                f"the ground lies {-ground_z:.2f} m below the network's frame, which expects it at "
+                f"the ground is {-ground_z:.2f} m below the network's frame, which expects it at "
                 f"{expected_height:.2f} m"
             )
 
     def note_layout(self, reading: Reading, is_change: bool) -> None:
-        """Say how clouds are read from now on; `is_change`: they were read in another way before."""
+        """Report how clouds are read from now on; `is_change`: they were read differently before."""
         self._reading = reading
         if is_change:
             self._logger.warning(f"the layout changed: {reading.sentence}", throttle_duration_sec=_THROTTLE_S)
@@ -285,17 +285,17 @@ class CloudWatch:
         if reading.is_dim:
             self._warn(
                 "dim",
-                f"no intensity of the first cloud reaches 0.01 after that: {reading.intensity_field!r} seems to be "
-                "of 0 to 1 already; if so, set intensity_scale to 1.0",
+                f"no intensity of the first cloud reaches 0.01 after scaling: {reading.intensity_field!r} seems to "
+                "range from 0 to 1 already; if so, set intensity_scale to 1.0",
             )
 
     def forget_intensity(self) -> None:
-        """Warn anew of intensities, which are read in another way from now on."""
+        """Forget the warnings about intensities, which are read in another way from now on."""
         self._warnings = {about: text for about, text in self._warnings.items() if about not in _OF_INTENSITY}
         self._outputs.sensor = "; ".join(self._warnings.values())
 
     def _warn(self, about: str, text: str) -> None:
-        """Warn once, in the log, and in diagnostics as long as the detector is active."""
+        """Warn once, in the log, and in diagnostics while the detector is active."""
         if about not in self._warnings:
             self._warnings[about] = text
             self._outputs.sensor = "; ".join(self._warnings.values())
@@ -304,7 +304,8 @@ class CloudWatch:
     def _say_frame(self, frame: str) -> None:
         if self._frame:
             self._logger.warning(
-                f"clouds are in frame {shown(frame)} now, and were in {shown(self._frame)}: so are the detections",
+                f"the frame of the clouds changed from {shown(self._frame)} to {shown(frame)}, "
+                "and with it that of the detections",
                 throttle_duration_sec=_THROTTLE_S,
             )
         self._frame = frame
@@ -314,35 +315,35 @@ class CloudWatch:
         if not cloud.has_intensity:
             self._warn(
                 "missing",
-                f"no field {reading.intensity_field!r} among {list_names(reading.names)}: intensity is taken as 0, "
-                "which costs accuracy; the parameter intensity_field names the one to use",
+                f"there is no field {reading.intensity_field!r} (fields: {list_names(reading.names)}): intensity is "
+                "set to 0, which costs accuracy; set the parameter intensity_field to the field to use",
             )
         else:
             self._warn(
                 "bright",
                 f"intensity reaches {cloud.brightest:.4g} after intensity_scale {reading.intensity_scale:.4g}, but the "
-                "network expects 0 to 1; for clouds of 0 to 255 set intensity_scale to 0.0039216 (1/255)",
+                "network expects 0 to 1; if it ranges from 0 to 255, set intensity_scale to 0.0039216 (1/255)",
             )
 
 
 def describe_ground(ground_z: float, expected_height: float, pose: Pose, frame: str) -> str:
-    """Return what is wrong, and which `sensor_pose` puts it right; empty where nothing is.
+    """Return what is wrong with the ground height, and the `sensor_pose` that corrects it; empty if nothing is.
 
-    `ground_z`: of the ground in the network's frame (m); `expected_height`: of that frame's origin above the ground;
-    `pose`: sensor_pose as it is; `frame`: what it is the pose of.
+    `ground_z` is that of the ground in the network's frame (m), `expected_height` that of the frame's origin above the
+    ground, `pose` the current sensor_pose, and `frame` the frame whose pose it is.
     """
     off = -expected_height - ground_z
     if abs(off) <= _MAX_HEIGHT_ERROR_M:
         return ""
     x, y, z, roll, pitch, yaw = pose
-    # As floats, since ROS takes no list of both integers and floats.
+    # As floats, since ROS rejects a list of both integers and floats.
     better = [x, y, round(z + off, 2), roll, pitch, yaw]
     return (
-        f"the ground lies {z - ground_z:.2f} m below {frame}, and the network expects it {z + expected_height:.2f} m "
+        f"the ground is {z - ground_z:.2f} m below {frame}, but the network expects it {z + expected_height:.2f} m "
         f"below: set sensor_pose to {[float(value) for value in better]}"
     )
 
 
 def to_received(message: Any, info: dict[str, Any]) -> ReceivedMessage:
-    """Read what rclpy gives along with a message; older ones do not give its number."""
+    """Convert rclpy's information on a message; older versions lack the sequence number."""
     return ReceivedMessage(message, info["source_timestamp"], info.get("publication_sequence_number"))

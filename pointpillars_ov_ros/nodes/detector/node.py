@@ -1,6 +1,6 @@
 # Copyright 2026 The pointpillars_ov_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""The detector: a managed node that turns PointCloud2 into Detection3DArray."""
+"""Detector node: a managed node that turns PointCloud2 into Detection3DArray."""
 
 from __future__ import annotations
 
@@ -60,14 +60,17 @@ from pointpillars_ov_ros.ros.throttle import SentenceThrottle
 _THROTTLE_S = 5.0
 _NOWHERE_ELSE = Transform.identity()
 _FIXED_WITH_KEY = ("cache_dir", "device_properties")
-"""Settings that networks can be taken in by, past the signature of the bundle."""
+"""Settings through which networks could be loaded past the bundle's signature."""
 
 
 class DetectorNode(LifecycleNode):
-    """Configure: load, compile, warm up. Activate: subscribe. `_on_cloud` is the road of a cloud up to the pipeline."""
+    """Detector node.
+
+    Configure loads, compiles and warms up; activate subscribes. `_on_cloud` is the path of a cloud up to the pipeline.
+    """
 
     def __init__(self, **options: Any) -> None:
-        """Declare the parameters; nothing is loaded before `configure`. `options` are `rclpy.node.Node`'s."""
+        """Declare the parameters; nothing is loaded before `configure`. `options` are those of `rclpy.node.Node`."""
         super().__init__("pointpillars_detector", **options)
         declare_parameters(self, RuntimeConfig, find_effect)
         declare_parameters(self, DetectorNodeConfig, find_effect)
@@ -76,10 +79,10 @@ class DetectorNode(LifecycleNode):
         self._subscription: CloudSubscription | None = None
         self._sources: SourceWatch | None = None
         self._placement: CloudPlacement | None = None
-        """None: clouds are in the network's frame as they come."""
+        """None: clouds arrive in the network's frame."""
         self._starting = False
         self._failure = ""
-        # Two, since refusals are found on the executor's thread and failures on the pipeline's.
+        # Two, since refusals occur on the executor's thread and failures on the pipeline's.
         self._throttle, self._failure_throttle = SentenceThrottle(_THROTTLE_S), SentenceThrottle(_THROTTLE_S)
         BackgroundTrigger(self, "~/reload", self._reload, self._switch_over)
         BackgroundTrigger(self, "~/warm_up", self._warm_up, describe_times)
@@ -92,7 +95,7 @@ class DetectorNode(LifecycleNode):
             self.get_logger().warning(warning)
         if not self.get_parameter("autostart").value:
             return
-        # A failure now ends the process, and is said by whoever runs it; later, a lifecycle manager hears it.
+        # A failure now ends the process, and the runner reports it; later, a lifecycle manager gets it.
         self._starting = True
         for transition in (self.trigger_configure, self.trigger_activate):
             if transition() != TransitionCallbackReturn.SUCCESS:
@@ -104,7 +107,7 @@ class DetectorNode(LifecycleNode):
         return False
 
     def stop(self) -> None:
-        """Publish what is in flight."""
+        """Publish the results of clouds in flight."""
         if self._detector is not None:
             self._detector.close()
 
@@ -125,7 +128,7 @@ class DetectorNode(LifecycleNode):
         return TransitionCallbackReturn.SUCCESS
 
     def on_activate(self, state: LifecycleState) -> TransitionCallbackReturn:
-        """Start the pipeline and subscribe; FAILURE where a device still has what was left on it, or ROS refuses."""
+        """Start the pipeline and subscribe; FAILURE if a device still holds earlier slots or ROS refuses."""
         assert self._detector is not None
         with ExitStack() as undo:
             try:
@@ -145,7 +148,7 @@ class DetectorNode(LifecycleNode):
         return result
 
     def on_deactivate(self, state: LifecycleState) -> TransitionCallbackReturn:
-        """Unsubscribe and publish what is in flight."""
+        """Unsubscribe and publish the results of clouds in flight."""
         self._close_input()
         self.stop()
         return super().on_deactivate(state)
@@ -162,12 +165,12 @@ class DetectorNode(LifecycleNode):
         self._detector = None
 
     def on_shutdown(self, state: LifecycleState) -> TransitionCallbackReturn:
-        """Publish what is in flight."""
+        """Publish the results of clouds in flight."""
         self.stop()
         return TransitionCallbackReturn.SUCCESS
 
     def _load(self) -> Engine:
-        """Load what the parameters name by now; from any thread."""
+        """Load the model that the parameters currently name; from any thread."""
         runtime, node_config = read_parameters(self, RuntimeConfig), read_parameters(self, DetectorNodeConfig)
         key = node_config.model_public_key
         folder = Path(runtime.model_dir) if runtime.model_dir else shipped_model()
@@ -178,7 +181,7 @@ class DetectorNode(LifecycleNode):
         return open_engine(bundle, runtime)
 
     def _adopt(self, loaded: Engine) -> None:
-        """Adopt the settings that an engine was loaded with, and log what it is."""
+        """Adopt the settings that an engine was loaded with, and log them."""
         self._runtime = loaded.runtime
         self._apply(read_parameters(self, RuntimeConfig), read_parameters(self, DetectorNodeConfig))
         for line in describe_start(loaded):
@@ -195,16 +198,16 @@ class DetectorNode(LifecycleNode):
 
     def _switch_over(self, loaded: Engine) -> str:
         if self._detector is None:
-            raise InferenceError("the node was cleaned up while the networks were loaded")
-        # They may have been changed since, and were checked against the networks that go.
+            raise InferenceError("the node was cleaned up while the networks were loading")
+        # They may have been changed since, and were checked against the old networks.
         check_fit(loaded.config, read_parameters(self, RuntimeConfig), read_parameters(self, DetectorNodeConfig))
-        # First, since it may fail, and all is to be as before then.
+        # First, since it may fail, and then everything must be as before.
         self._detector.replace(loaded, lambda: self._outputs.announce(loaded))
         self._adopt(loaded)
-        return f"{loaded.config.name} from now on; parity: {loaded.parity.text}"
+        return f"switched to {loaded.config.name}; parity: {loaded.parity.text}"
 
     def _on_bad_move(self, engine: Engine) -> None:
-        """Do what `on_mismatch` says where AUTO has moved a network to a device with other answers."""
+        """React as `on_mismatch` says after AUTO has moved a network to a device with other answers."""
         if engine.must_stop:
             engine.must_stop = False
             self.get_logger().error(f"deactivated: {engine.parity.sentence} (on_mismatch is error)")
@@ -214,7 +217,7 @@ class DetectorNode(LifecycleNode):
             threading.Thread(target=self._replace_by, args=(engine, settings), daemon=True).start()
 
     def _replace_by(self, engine: Engine, settings: RuntimeConfig) -> None:
-        """Load the networks of `engine` with other settings, while it goes on, and switch over."""
+        """Load the networks of `engine` with other settings, while it keeps running, and switch over."""
         try:
             safe = Engine(engine.bundle, settings)
         except PointPillarsError as error:
@@ -230,14 +233,14 @@ class DetectorNode(LifecycleNode):
         return self._detector.engine.warm_up()
 
     def _fail(self, transition: str, error: Exception) -> TransitionCallbackReturn:
-        """Note why a transition failed; rclpy would pass over an exception without a word."""
+        """Record why a transition failed; rclpy would silently ignore an exception."""
         self._failure = str(error) if isinstance(error, PointPillarsError) else describe_unforeseen(error)
         if not self._starting:
             self.get_logger().error(f"{transition} failed: {self._failure}")
         return TransitionCallbackReturn.FAILURE
 
     def _open_input(self, profile: QoSProfile) -> str:
-        """Make what a cloud passes before the pipeline, and subscribe; return the topic."""
+        """Create the processing steps before the pipeline, and subscribe; return the topic."""
         config, buffers = self._node_config, PointBuffers()
         self._watch = CloudWatch(self, config, self._outputs)
         self._reader = CloudReader(self._runtime, buffers, self._watch.note_layout)
@@ -252,7 +255,7 @@ class DetectorNode(LifecycleNode):
         return self._subscription.topic
 
     def _input_profile(self, runtime: RuntimeConfig, config: DetectorNodeConfig) -> QoSProfile:
-        """Return what is to be asked of those who publish clouds now."""
+        """Return the profile to request from the current publishers of clouds."""
         return input_profile(runtime, config, [info.qos_profile for info in find_publishers(self, "points")])
 
     def _close_input(self) -> None:
@@ -266,7 +269,7 @@ class DetectorNode(LifecycleNode):
         self._sources = self._subscription = self._placement = None
 
     def _on_cloud(self, message: PointCloud2) -> None:
-        """Read, refuse or go on, look for what is odd, place, submit; docs/architecture.md has the road from here."""
+        """Read, refuse or continue, check, place, submit; docs/architecture.md describes the path from here."""
         if self._subscription is None:
             return
         times = StageTimes.starting(Stage.CONVERT, time.monotonic_ns())
@@ -280,7 +283,7 @@ class DetectorNode(LifecycleNode):
         self._place(IncomingCloud(message.header, cloud.points, times))  # placement.py, and then `_submit`
 
     def _place(self, cloud: IncomingCloud) -> None:
-        """Take a cloud to the network's frame, where it is in another one, and submit it."""
+        """Transform a cloud to the network's frame, if it is in another one, and submit it."""
         if self._placement is None:
             box = self._node_config.ego_box
             self._submit(leave_out_ego(cloud, box, _NOWHERE_ELSE) if any(box) else cloud)
@@ -289,7 +292,7 @@ class DetectorNode(LifecycleNode):
             self._outputs.displaced += self._placement.place(cloud, only_newest=is_live)
 
     def _submit(self, cloud: IncomingCloud) -> None:
-        """Hand a cloud in the network's frame to the pipeline."""
+        """Submit a cloud in the network's frame to the pipeline."""
         assert self._detector is not None
         cloud.times.end(Stage.CONVERT, time.monotonic_ns())
         if self._detector.engine.leveller is not None:
@@ -312,19 +315,19 @@ class DetectorNode(LifecycleNode):
     def _on_lost(self, more: int) -> None:
         self._outputs.lost += more
         self.get_logger().warning(
-            f"{count_of(self._outputs.lost, 'cloud')} so far of {publisher_names(find_publishers(self, 'points'))} "
-            "never arrived: overwritten by newer ones, not to be decoded as PointCloud2, or lost on the way (start "
-            f"the sender, too, with {profile_line()})",
+            f"{count_of(self._outputs.lost, 'cloud')} so far from {publisher_names(find_publishers(self, 'points'))} "
+            "were sent but not received: overwritten by newer ones, not decodable as PointCloud2, or lost on the way "
+            f"(start the sender, too, with {profile_line()})",
             throttle_duration_sec=_THROTTLE_S,
         )
 
     def _on_result(self, result: FrameResult) -> None:
-        """Publish; called on the pipeline's thread, in input order."""
+        """Publish a result; called on the pipeline's thread, in input order."""
         failing = self._outputs.failing
         self._outputs.publish_result(result)
         if result.error:
             if self._failure_throttle.passes(result.error):
-                self.get_logger().error(f"cloud not processed: {result.error}")
+                self.get_logger().error(f"a cloud failed: {result.error}")
         elif failing:
             self.get_logger().info(
                 f"recovered after {count_of(failing, 'failed cloud')}", throttle_duration_sec=_THROTTLE_S
@@ -361,11 +364,11 @@ class DetectorNode(LifecycleNode):
         return SetParametersResult(successful=True)
 
     def _refuse_other_caches(self, parameters: Sequence[Parameter]) -> None:
-        """Raise ConfigError where a peer would have compiled networks run that nobody has signed."""
+        """Raise ConfigError if a peer could have unsigned compiled networks run."""
         for parameter in parameters:
             name = parameter.name
             if name in _FIXED_WITH_KEY and parameter.value != self.get_parameter(name).value:
-                raise ConfigError(f"{name}: stays as it was at the start, for model_public_key is set")
+                raise ConfigError(f"{name}: cannot be changed after the start, since model_public_key is set")
 
     def _apply(self, runtime: RuntimeConfig, node_config: DetectorNodeConfig) -> None:
         """Apply the settings that may change between two configures."""
@@ -375,7 +378,7 @@ class DetectorNode(LifecycleNode):
         self._outputs.select(node_config)
         self._outputs.class_ids = node_config.class_ids
         if any(node_config.ego_box):
-            # Compiled now, and not while a cloud waits.
+            # Compiled now instead of while a cloud waits.
             drop_inside(np.zeros((1, 4), np.float32), node_config.ego_box, _NOWHERE_ELSE)
         if self._placement is not None:
             self._placement.ego_box = node_config.ego_box
@@ -385,11 +388,11 @@ class DetectorNode(LifecycleNode):
 
 
 def check_fit(model: ModelConfig, runtime: RuntimeConfig, config: DetectorNodeConfig) -> None:
-    """Raise ConfigError where settings name a class that the model does not have."""
+    """Raise ConfigError if settings name a class that the model does not have."""
     check_filter(model.classes, config.classes, config.class_names)
     override_thresholds(model, runtime)
 
 
 def input_profile(runtime: RuntimeConfig, config: DetectorNodeConfig, offered: Sequence[QoSProfile] = ()) -> QoSProfile:
-    """Return the quality of service of the cloud subscription, of publishers that have the profiles `offered`."""
+    """Return the quality of service of the cloud subscription for publishers with the profiles `offered`."""
     return qos.cloud_input(runtime.drop_policy, config.input_reliability, config.input_depth, offered)

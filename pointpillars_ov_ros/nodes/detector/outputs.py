@@ -1,6 +1,6 @@
 # Copyright 2026 The pointpillars_ov_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""What the detector publishes for each cloud."""
+"""Publishers of the detector's results."""
 
 from __future__ import annotations
 
@@ -37,21 +37,21 @@ _LOOK_EVERY_S = 1.0
 _FRAMES = 100
 _STALE_AFTER_S = 2.0
 _REFRESH_S = 1.0
-"""Figures that change with every cloud cannot be read, and percentiles are not for every cloud."""
+"""Interval (s) at which the overlay changes: figures that change with every cloud are unreadable and costly."""
 _MISSED_CLOUDS = 3.0
 _PARTS = ("~/objects", "~/background")
 
 
 class CloudToken(NamedTuple):
-    """What the result of a cloud is published with."""
+    """Data that the result of a cloud is published with."""
 
     header: Header
     points: FloatArray | None
-    """(N, 4) of the cloud itself, in the network's frame; None: nobody wants them back."""
+    """(N, 4), in the network's frame; None: the points are not needed."""
 
 
 class DetectorOutputs:
-    """The publishers of a configured detector, and its counts of clouds that no frame came of.
+    """Publishers of a configured detector, and its counts of clouds that made no frame.
 
     Used from the executor's thread and from the pipeline's; publishing is safe from any.
     """
@@ -59,14 +59,14 @@ class DetectorOutputs:
     def __init__(self, node: LifecycleNode, engine: Engine, on_bad_move: Callable[[Engine], None]) -> None:
         """Create the publishers; they are silent until the node is active.
 
-        `on_bad_move` is called on the executor's thread while `engine` is to be replaced or stopped: AUTO has moved it
-        to a device with other answers.
+        `on_bad_move` is called on the executor's thread while `engine` must be replaced or stopped, because AUTO has
+        moved it to a device with other answers.
         """
         self._on_bad_move = on_bad_move
         self._node = node
         self._run = time.time_ns()
         self._overlay = Overlay()
-        # Made here, on the executor's thread; any thread may start and stop it.
+        # Created here, on the executor's thread; any thread may start and stop it.
         clock = Clock(clock_type=ClockType.STEADY_TIME)
         self._timer = node.create_timer(_LOOK_EVERY_S, self._read_devices, clock=clock)
         self._detections = node.create_lifecycle_publisher(Detection3DArray, "detections", qos.OUTPUT)
@@ -74,24 +74,24 @@ class DetectorOutputs:
         self._label_info = node.create_lifecycle_publisher(LabelInfo, "label_info", qos.LATCHED)
         self._timing = node.create_lifecycle_publisher(DiagnosticArray, "timing", qos.TIMING)
         self.parts = tuple(node.create_lifecycle_publisher(PointCloud2, name, qos.OUTPUT) for name in _PARTS)
-        """Of a cloud: its points within boxes, and the others. They are made only where somebody listens."""
+        """Publishers of the points within boxes, and of the others; used only if somebody subscribes."""
         self.T_header_model: Transform | None = None
-        """Where boxes are published in another frame than they were found in."""
+        """Transform of the boxes, if they are published in another frame than the network's."""
         self.class_ids = ClassIds.NAME
         self.sensor = ""
-        """What the user should know of the clouds."""
+        """Warnings about the clouds."""
         self.received = self.refused = self.lost = 0
         self.displaced = 0
-        """Clouds dropped for a newer one before they reached the pipeline: they waited for a transform."""
+        """Number of clouds dropped for a newer one while they waited for a transform, before the pipeline."""
         self.failing = 0
-        """Frames failed in a row, up to the last one."""
+        """Number of consecutive failed frames, up to the last one."""
         self._wanted = DetectorNodeConfig()
         # Compiled now, and not while clouds wait for the first who listens.
         find_boxes(np.zeros((1, 4), np.float32), np.zeros((1, 7), np.float32))
         self.announce(engine)
 
     def announce(self, engine: Engine) -> None:
-        """Publish what comes of `engine` from now on; from any thread."""
+        """Publish the results of `engine` from now on; from any thread."""
         self._engine = engine
         self._filter = self._make_filter()
         self._settings = engine.effective_settings()
@@ -104,7 +104,7 @@ class DetectorOutputs:
             self._timer.cancel()
 
     def select(self, config: DetectorNodeConfig) -> None:
-        """Publish from now on the detections, under the names, that `config` asks for."""
+        """Publish from now on the detections that `config` asks for, under its class names."""
         self._wanted = config
         before, self._filter = self._filter, self._make_filter()
         if before.classes != self._filter.classes and self._label_info.is_activated:
@@ -116,7 +116,7 @@ class DetectorOutputs:
         return DetectionFilter.make(self._engine.config.classes, wanted.classes, wanted.class_names, *ranges)
 
     def destroy(self) -> None:
-        """Take the publishers away."""
+        """Destroy the publishers."""
         self._node.destroy_timer(self._timer)
         for publisher in (self._detections, self._markers, self._label_info, self._timing, *self.parts):
             self._node.destroy_lifecycle_publisher(publisher)
@@ -127,14 +127,14 @@ class DetectorOutputs:
             self._on_bad_move(self._engine)
 
     def publish_labels(self) -> None:
-        """Say once what the classes are; late subscribers get it too."""
+        """Publish the classes once; late subscribers receive them too."""
         self._label_info.publish(to_label_info(self._filter.classes, self._engine.settings.score_threshold))
 
     def publish_result(self, result: FrameResult) -> None:
         """Publish the detections of a frame with the header of its cloud, and its timing."""
         header, points = result.token
         self.failing = self.failing + 1 if result.error else 0
-        # One object for names and labels: parameters may change meanwhile.
+        # A single object for names and labels, since parameters may change meanwhile.
         chosen, detections = self._filter, result.detections
         if not chosen.is_neutral:
             detections = chosen.apply(detections)
@@ -153,7 +153,7 @@ class DetectorOutputs:
         )
         now_s = self._now_s()
         self._overlay.add(timing, now_s)
-        # Last, since it is only to be looked at, and takes a while.
+        # Last, since markers are only for display, and take a while.
         if not result.error and self._markers.get_subscription_count():
             text, lifetime_s = self._overlay.text(timing, now_s), self._overlay.lifetime_s
             arguments = (detections, chosen.classes, header, self.T_header_model, text, lifetime_s)
@@ -162,7 +162,7 @@ class DetectorOutputs:
             self._publish_points(points, detections, header)
 
     def _publish_points(self, points: FloatArray, detections: Detections, header: Header) -> None:
-        """Publish the points within boxes and the others, each where somebody listens."""
+        """Publish the points within boxes and the others, each if somebody subscribes."""
         box_of_point = find_boxes(points, detections.boxes)
         objects, background = self.parts
         if objects.get_subscription_count():
@@ -171,7 +171,7 @@ class DetectorOutputs:
             background.publish(to_background(points, box_of_point, header, self.T_header_model))
 
     def publish_refusal(self, header: Header, reason: str, counts: Counts) -> None:
-        """Count a cloud that could not be read, and say why."""
+        """Count a cloud that could not be read, and publish the reason."""
         self.refused += 1
         self._publish_timing(header, counts, error=REFUSED + reason)
 
@@ -203,35 +203,35 @@ class DetectorOutputs:
         return timing
 
     def _now_s(self) -> float:
-        """Return the time of the overlay: simulated where RViz counts the lifetime of markers in it, else steady."""
+        """Return the time for the overlay: simulated if RViz measures the lifetime of markers in it, else steady."""
         clock = self._node.get_clock()
         return clock.now().nanoseconds / 1e9 if clock.ros_time_is_active else time.monotonic()
 
 
 class Overlay:
-    """The latency that RViz shows above the sensor, of the last hundred frames, and how long it may stay.
+    """Latency overlay that RViz shows above the sensor, over the last hundred frames, and its lifetime.
 
-    For the pipeline's thread only. All times (s) are on one clock, which may be a simulated one.
+    For the pipeline's thread only. All times (s) are on one clock, which may be simulated.
     """
 
     def __init__(self) -> None:
-        """Begin with no frame."""
+        """Start without frames."""
         self._window = FrameWindow(_FRAMES, _STALE_AFTER_S, on_break=lambda why: None)
         self._text, self._made_s = "", 0.0
 
     def add(self, timing: FrameTiming, now_s: float) -> None:
-        """Add a frame; one that failed has no latency."""
+        """Add a frame; a failed one has no latency."""
         self._window.add(timing, now_s)
 
     def text(self, timing: FrameTiming, now_s: float) -> str:
-        """Return median and p90 of reception to detections, rate and clouds without any; made anew once a second."""
+        """Return median and p90 latency, rate and clouds without detections; updated once a second."""
         if not self._text or not 0.0 <= now_s - self._made_s < _REFRESH_S:
             self._text, self._made_s = self._describe(timing), now_s
         return self._text
 
     @property
     def lifetime_s(self) -> float:
-        """How long markers may stay without new ones: a few clouds, so that those of a silent detector vanish."""
+        """Lifetime of markers without new ones: a few clouds, so that those of a silent detector vanish."""
         rate = self._window.rate
         return min(_MISSED_CLOUDS / rate, _STALE_AFTER_S) if rate else _STALE_AFTER_S
 
@@ -246,7 +246,7 @@ class Overlay:
 
 
 def describe_start(engine: Engine) -> list[str]:
-    """Return what an engine has become: a line on the whole, and one on what each network was compiled with."""
+    """Describe an engine: a line on the whole, and one on the compiled settings of each network."""
     effective, runtime = engine.effective_settings(), engine.runtime
     places = {
         name: f"{settings.get('EXECUTION_DEVICES')} in {settings.get('INFERENCE_PRECISION_HINT')}"
@@ -264,5 +264,5 @@ def describe_start(engine: Engine) -> list[str]:
 
 
 def describe_times(times_s: Sequence[float]) -> str:
-    """Return how long each slot took to warm up."""
+    """Describe how long each slot took to warm up."""
     return f"{count_of(len(times_s), 'slot')} took {', '.join(f'{time_s * 1e3:.1f}' for time_s in times_s)} ms"

@@ -1,8 +1,8 @@
 # Copyright 2026 The pointpillars_ov_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Places clouds in the frame of the network: the sensor's pose, TF, and earlier sweeps.
+"""Placement of clouds in the frame of the network: the sensor's pose, TF, and earlier sweeps.
 
-Clouds wait, in their order, until TF says where they were taken; the executor does not.
+Clouds wait, in order, until TF knows where they were taken; the executor does not wait.
 """
 
 from __future__ import annotations
@@ -38,10 +38,10 @@ class IncomingCloud(NamedTuple):
 
     header: Header
     points: FloatArray
-    """(N, 4): x y z (m) in the frame of `header`, once placed in the network's, intensity 0..1."""
+    """(N, 4), x y z (m) in the frame of `header`, or of the network once placed; intensity 0..1."""
     times: StageTimes
     own: int | None = None
-    """How many of the points, the first ones, are not of earlier clouds; None: all."""
+    """Number of points, the first ones, that do not belong to earlier clouds; None: all."""
 
 
 class PendingTransform(NamedTuple):
@@ -52,16 +52,16 @@ class PendingTransform(NamedTuple):
 
 
 class Place(NamedTuple):
-    """Where a cloud was taken."""
+    """Transforms of a cloud."""
 
     T_target_cloud: Transform
     T_odom_cloud: Transform | None
     trouble: str
-    """Why there is no T_odom_cloud; empty where there is one, or none was asked for."""
+    """Why there is no T_odom_cloud; empty if there is one or none was requested."""
 
 
 class CloudPlacement:
-    """Takes clouds to the network's frame, and joins them with earlier ones. Used from the executor's thread only."""
+    """Transforms clouds to the network's frame, and adds earlier ones. Used from the executor's thread only."""
 
     def __init__(
         self,
@@ -71,28 +71,28 @@ class CloudPlacement:
         on_placed: Callable[[IncomingCloud], None],
         on_missing: Callable[[IncomingCloud, str], None],
     ) -> None:
-        """Listen to TF where `config` needs it; a cloud goes to `on_placed`, or to `on_missing` with the reason."""
+        """Listen to TF if `config` needs it; a cloud goes to `on_placed`, or to `on_missing` with the reason."""
         self._logger, self._target = node.get_logger(), config.target_frame
         self._on_placed = on_placed
         self._T_model_sensor = Transform.from_pose(*config.sensor_pose)
         self.ego_box = config.ego_box
-        """Points inside are left out; in the frame of `target_frame`, or of the cloud. May be changed at any time."""
+        """Box whose points are dropped, in the frame of `target_frame`, or of the cloud. May change at any time."""
         self._sweeps = Sweeps(config.sweeps, config.sweep_age, buffers) if config.sweeps > 1 else None
         self._queue: TransformQueue | None = None
         if config.target_frame or self._sweeps is not None:
             odom = "" if self._sweeps is None else config.odom_frame
             self._queue = TransformQueue(node, config.target_frame, odom, config.tf_timeout_ms, self._move, on_missing)
-        # Compiled now, and not while the first cloud waits.
+        # Compiled now, instead of while the first cloud waits.
         self._T_model_sensor.move(np.zeros((1, 4), np.float32))
 
     @staticmethod
     def is_needed(config: DetectorNodeConfig) -> bool:
-        """Whether clouds are not in the network's frame as they come."""
+        """Whether clouds do not arrive in the network's frame."""
         is_at_origin = Transform.from_pose(*config.sensor_pose).is_identity
         return not is_at_origin or bool(config.target_frame) or config.sweeps > 1
 
     def place(self, cloud: IncomingCloud, only_newest: bool) -> int:
-        """Place a cloud, now or later; with `only_newest` it displaces those that wait for TF. Return how many."""
+        """Place a cloud, now or later; with `only_newest` it replaces those that wait for TF. Return their number."""
         if self._queue is not None:
             return self._queue.add(cloud, only_newest)
         cloud = leave_out_ego(cloud, self.ego_box, Transform.identity())
@@ -101,12 +101,12 @@ class CloudPlacement:
         return 0
 
     def destroy(self) -> None:
-        """Stop listening to TF; a cloud that waits for it goes to `on_missing`."""
+        """Stop listening to TF; clouds that wait for it go to `on_missing`."""
         if self._queue is not None:
             self._queue.destroy()
 
     def _move(self, cloud: IncomingCloud, place: Place) -> None:
-        # Before it is joined with others: the vehicle moves on, and what it sees of itself with it.
+        # Before accumulation: points of the vehicle itself move with it.
         cloud = leave_out_ego(cloud, self.ego_box, place.T_target_cloud)
         points, header = cloud.points, cloud.header
         if self._sweeps is not None:
@@ -118,13 +118,15 @@ class CloudPlacement:
 
     def _join(self, sweeps: Sweeps, cloud: IncomingCloud, place: Place) -> FloatArray:
         if place.T_odom_cloud is None:
-            self._logger.warning(f"a cloud stays alone: {place.trouble}", throttle_duration_sec=_THROTTLE_S)
+            self._logger.warning(
+                f"a cloud is not accumulated with others: {place.trouble}", throttle_duration_sec=_THROTTLE_S
+            )
             return cloud.points
         return sweeps.join(cloud.points, place.T_odom_cloud, stamp_to_ns(cloud.header))
 
 
 def leave_out_ego(cloud: IncomingCloud, box: Box, T_box_cloud: Transform) -> IncomingCloud:
-    """Return the cloud without the points in `box`, in place; all 0: there is no box."""
+    """Return the cloud without the points in `box`, changed in place; a box of zeros is none."""
     return cloud._replace(points=drop_inside(cloud.points, box, T_box_cloud)) if any(box) else cloud
 
 
@@ -142,8 +144,8 @@ class TransformQueue:
     ) -> None:
         """Listen to TF; a cloud goes to `on_found`, or after `timeout_ms` to `on_missing` with the reason.
 
-        An empty `target_frame` is the cloud's own. Without the transform to `odom_frame`, which nobody asks for where
-        that is empty, a cloud is waited for as long, and goes on.
+        An empty `target_frame` is the cloud's own. If only the transform to `odom_frame` is missing (empty: none is
+        needed), the cloud waits as long, and goes on without it.
         """
         self._node, self._target, self._odom = node, target_frame, odom_frame
         self._timeout_ns = timeout_ms * 1_000_000
@@ -151,12 +153,12 @@ class TransformQueue:
         self._waiting: deque[PendingTransform] = deque()
         self._listener = TransformListener(node, self._advance)
         period_s = max(_SHORTEST_LOOK_S, timeout_ms / 1000.0 / _LOOKS_PER_TIMEOUT)
-        # Only while a cloud waits. On a clock that goes on where a bag is paused.
+        # Runs only while a cloud waits. It uses a clock that continues when a bag is paused.
         self._timer = node.create_timer(period_s, self._advance, clock=Clock(clock_type=ClockType.STEADY_TIME))
         self._timer.cancel()
 
     def destroy(self) -> None:
-        """Stop listening; a cloud that still waits goes to `on_missing`, so that it is accounted for."""
+        """Stop listening; clouds that still wait go to `on_missing`, so that they are accounted for."""
         waiting, self._waiting = self._waiting, deque()
         for cloud, _ in waiting:
             self._on_missing(cloud, "the detector was deactivated while the cloud waited for its transform")
@@ -164,7 +166,7 @@ class TransformQueue:
         self._listener.destroy()
 
     def add(self, cloud: IncomingCloud, only_newest: bool) -> int:
-        """Add a cloud; with `only_newest` it displaces those that still wait. Return how many that were."""
+        """Add a cloud; with `only_newest` it replaces those that still wait. Return their number."""
         displaced = len(self._waiting) if only_newest else 0
         if displaced:
             self._waiting.clear()
@@ -173,7 +175,7 @@ class TransformQueue:
         return displaced
 
     def _advance(self) -> None:
-        """Let go what need not wait any more, the oldest first."""
+        """Release clouds that need not wait any more, the oldest first."""
         while self._waiting:
             cloud, until_ns = self._waiting[0]
             target, odom = self._find(cloud, self._target), self._find(cloud, self._odom)
@@ -193,7 +195,7 @@ class TransformQueue:
             self._timer.reset()
 
     def _find(self, cloud: IncomingCloud, target: str) -> Transform | Missing:
-        """Return the transform to a frame, the cloud's own where there is no `target`."""
+        """Return the transform to a frame; the cloud's own if `target` is empty."""
         header = cloud.header
         stamp_ns = stamp_to_ns(header)
         found = self._listener.buffer.find(target or header.frame_id, header.frame_id, stamp_ns)

@@ -1,6 +1,6 @@
 # Copyright 2026 The pointpillars_ov_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Follows who publishes clouds: asks of them what they offer, and says why none is heard."""
+"""Monitoring of the publishers of clouds: requests what they offer, and reports why none can be received."""
 
 from __future__ import annotations
 
@@ -23,32 +23,32 @@ from pointpillars_ov_ros.ros.qos import is_best_effort
 
 _LOOK_EVERY_S = 1.0
 _PATIENCE_S = 3.0
-"""For publishers to be found, and for a driver that starts together with the detector."""
+"""Time for the discovery of publishers, and for a driver that starts together with the detector."""
 
 
 class SourceWatch:
-    """Looks once a second who publishes, and at once where one cannot be heard. For the executor's thread only."""
+    """Watch of the publishers, once a second, and at once if one is incompatible; for the executor's thread only."""
 
     def __init__(
         self, node: Node, subscription: CloudSubscription, make_profile: Callable[[Sequence[QoSProfile]], QoSProfile]
     ) -> None:
-        """Begin; `make_profile` returns what to ask for, of publishers with the profiles that it is given."""
+        """Start watching; `make_profile` returns the profile to request from publishers with the given profiles."""
         self._node, self._subscription, self._make_profile = node, subscription, make_profile
         self._heard_s = time.monotonic()
-        """When somebody published last, or looking began."""
+        """Time at which clouds were last published, or watching began."""
         self._had_any = False
         self._said = ""
-        # On a clock that goes on where a bag is paused.
+        # On a clock that continues while a bag is paused.
         self._timer = node.create_timer(_LOOK_EVERY_S, self.look, clock=Clock(clock_type=ClockType.STEADY_TIME))
         subscription.on_refused = self.look
 
     def destroy(self) -> None:
-        """Stop looking."""
+        """Stop watching."""
         self._node.destroy_timer(self._timer)
         self._subscription.on_refused = lambda: None
 
     def look(self) -> None:
-        """Ask for what the publishers of now offer, and say once what keeps their clouds away."""
+        """Request what the current publishers offer, and report once what keeps their clouds away."""
         node, topic = self._node, self._subscription.topic
         infos = find_publishers(node, topic)
         if infos:
@@ -61,11 +61,11 @@ class SourceWatch:
             self._say(f"{silence} (it was published before)" if self._had_any else silence)
 
     def _say(self, trouble: str) -> None:
-        """Say once what keeps clouds away, and once that it is over."""
+        """Log once what keeps clouds away, and once that it is over."""
         if trouble and trouble != self._said:
             self._node.get_logger().warning(trouble)
         elif self._said and not trouble:
-            self._node.get_logger().info(f"{self._subscription.topic} is published, and heard")
+            self._node.get_logger().info(f"{self._subscription.topic} is published and received")
         self._said = trouble
 
     def _follow(self, offered: Sequence[QoSProfile], names: str) -> None:
@@ -74,5 +74,5 @@ class SourceWatch:
             return
         self._subscription.change(profile)
         kind = "best effort" if is_best_effort(profile) else "reliable"
-        lossy = ": what is lost on the way is not sent again" if is_best_effort(profile) else ""
-        self._node.get_logger().info(f"{names} offers clouds {kind}, and so they are asked for{lossy}")
+        lossy = ": lost messages are not sent again" if is_best_effort(profile) else ""
+        self._node.get_logger().info(f"{names} offers clouds {kind}, so they are requested like that{lossy}")

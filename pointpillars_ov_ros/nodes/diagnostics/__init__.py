@@ -1,3 +1,3 @@
 # Copyright 2026 The pointpillars_ov_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""The diagnostics node: what the timing topic says of the detector, in /diagnostics."""
+"""The diagnostics node: reports the detector's timing topic on /diagnostics."""

@@ -1,6 +1,6 @@
 # Copyright 2026 The pointpillars_ov_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""What happened to a detector, kept after it is over: found frame by frame, so that no message is too late for it."""
+"""Events of a detector, found frame by frame and kept after they are over."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _watched = attrgetter("run", "mode", "pfe_device", "pfe_precision", "rpn_device"
 
 
 class EventKind(Enum):
-    """What is counted apart; the value is what it is called."""
+    """Kinds of events that are counted separately; the value is the name shown."""
 
     DEVICE = "changes of device"
     MODE = "changes of mode"
@@ -29,40 +29,40 @@ class EventKind(Enum):
 
 
 class DetectorEvent(NamedTuple):
-    """Something that happened."""
+    """One event."""
 
     number: int
-    """From 1 on, over all kinds."""
+    """Number over all kinds, from 1."""
     at_s: float
-    """On the clock of message stamps."""
+    """Time on the clock of message stamps."""
     text: str
 
 
 class DetectorEvents:
-    """The last events, and how many of each kind there were."""
+    """The last events, and the number of events of each kind."""
 
     def __init__(self, keep: int, stamp_s: Callable[[], float]) -> None:
-        """Keep the last `keep`; `stamp_s` gives the time that they are stamped with."""
+        """Keep the last `keep` events; `stamp_s` returns their time stamps."""
         self._stamp_s = stamp_s
         self._before: FrameTiming | None = None
         self.last: deque[DetectorEvent] = deque(maxlen=keep)
         self.counts = dict.fromkeys(EventKind, 0)
 
     def note(self, kind: EventKind, text: str) -> None:
-        """Keep an event of now."""
+        """Record an event now."""
         self.counts[kind] += 1
         self.last.append(DetectorEvent(sum(self.counts.values()), self._stamp_s(), text))
 
     def watch(self, timing: FrameTiming) -> None:
-        """Compare a frame with the one before it."""
+        """Compare a frame with the one before."""
         before, self._before = self._before, timing
         if before is None:
-            # The mismatch of a detector that was there first is news, too; all else is not.
+            # A mismatch of the first detector is an event, too; nothing else about it is.
             before = replace(timing, parity="", warnings="")
         if _watched(timing) == _watched(before):
             return
         if timing.run != before.run:
-            self.note(EventKind.RESTART, "the detector was started or configured anew")
+            self.note(EventKind.RESTART, "the detector was restarted or configured again")
         if timing.mode != before.mode:
             self.note(EventKind.MODE, f"mode changed from {before.mode} to {timing.mode}")
         for name, old, new in zip(("PFE", "RPN"), places(before), places(timing), strict=True):
@@ -76,7 +76,7 @@ class DetectorEvents:
 
 
 def places(timing: FrameTiming) -> tuple[str, str]:
-    """Say where PFE and RPN run, and in which precision unless the device does not tell."""
+    """Return where PFE and RPN run, and in which precision if the device reports it."""
     return _place(timing.pfe_device, timing.pfe_precision), _place(timing.rpn_device, timing.rpn_precision)
 
 

@@ -1,6 +1,6 @@
 # Copyright 2026 The pointpillars_ov_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""What the frames of a detector amount to, as diagnostic statuses."""
+"""Diagnostic statuses computed from the frames of a detector."""
 
 from __future__ import annotations
 
@@ -27,10 +27,10 @@ _DEVICE = (
 
 
 class DetectorHealth:
-    """Frames as they come, and the four statuses that are made of them. All times (s) are on one clock."""
+    """Collects frames, and computes the four statuses from them. All times (s) are on one clock."""
 
     def __init__(self, config: DiagnosticsConfig, stamp_s: Callable[[], float]) -> None:
-        """Begin with no frame; `stamp_s` gives the time that events are stamped with."""
+        """Start without frames; `stamp_s` returns the time stamps of events."""
         self._config = config
         self._events = DetectorEvents(config.events, stamp_s)
         self._window = FrameWindow(config.window, config.stale_after, partial(self._events.note, EventKind.BREAK))
@@ -40,7 +40,7 @@ class DetectorHealth:
         self._held = {task: HeldLevel(config.recovery) for task in ("latency", "clouds", "device")}
 
     def add(self, timing: FrameTiming, now_s: float) -> None:
-        """Take a frame that was heard of at `now_s`."""
+        """Add a frame that arrived at `now_s`."""
         self._window.add(timing, now_s)
         self._events.watch(timing)
         self._latest = timing
@@ -54,9 +54,9 @@ class DetectorHealth:
         return bool(self._window.silence(now_s))
 
     def statuses(self, now_s: float, explain: Callable[[], str] = str) -> list[DiagnosticStatus]:
-        """Sum up; called once for each message, since WARN is about clouds lost since the last.
+        """Compute the statuses; called once per message, since WARN is about clouds lost since the last one.
 
-        `explain` is asked where there is a silence, and returns why, or nothing.
+        `explain` is called if there is a silence, and returns the reason, or an empty string.
         """
         latest, silence = self._latest, self._window.silence(now_s)
         if latest is None or silence:
@@ -75,7 +75,7 @@ class DetectorHealth:
         if reason:
             statuses[list(self._held).index("clouds")].message += f": {reason}"
         if latest is not None and latest.hung:
-            # Which may well be why nothing is heard any more.
+            # This may well be the reason for the silence.
             statuses[-1] = _status("device", ERROR, f"{_hanging(latest)}, {silence}")
         for held in self._held.values():
             held.forget()
@@ -113,9 +113,9 @@ class DetectorHealth:
             status.level = WARN
             status.message += "".join(f", {count} {name}" for name, count in amiss.items() if count)
         if amiss["dropped"]:
-            status.message += ": clouds come faster than they are processed, so send fewer, or see docs/tuning.md"
+            status.message += ": clouds arrive faster than they are processed: send fewer, or see docs/tuning.md"
         elif amiss["lost"]:
-            status.message += ": sent and not taken, see docs/troubleshooting.md"
+            status.message += ": sent but not received, see docs/troubleshooting.md"
         if 0.0 < rate < self._config.min_rate:
             status.level = WARN
             status.message += f", below {self._config.min_rate:g} Hz"
@@ -149,7 +149,7 @@ class DetectorHealth:
         return status
 
     def _happened(self, level: bytes) -> DiagnosticStatus:
-        """Return the events, which a silence does not take away."""
+        """Return the events, which remain visible during a silence."""
         events = self._events
         status = _status("events", level, events.last[-1].text if events.last else "none")
         status.values = [KeyValue(key=kind.value, value=str(count)) for kind, count in events.counts.items()]

@@ -1,6 +1,6 @@
 # Copyright 2026 The pointpillars_ov_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Watches a detector through its `timing` topic, from a process of its own, and reports on /diagnostics."""
+"""Diagnostics node: watches a detector's `timing` topic from a separate process, and reports on /diagnostics."""
 
 from __future__ import annotations
 
@@ -30,10 +30,10 @@ _TAKE_EVERY_S = 0.4
 
 
 class DiagnosticsNode(Node):
-    """Frames in by the handful, a message out once a period."""
+    """Reads frames in batches, and publishes a message per period."""
 
     def __init__(self, **options: Any) -> None:
-        """Declare the parameters. `options` are `rclpy.node.Node`'s."""
+        """Declare the parameters. `options` are those of `rclpy.node.Node`."""
         super().__init__("pointpillars_diagnostics", **options)
         declare_parameters(self, DiagnosticsConfig)
         self._steady = Clock(clock_type=ClockType.STEADY_TIME)
@@ -55,7 +55,7 @@ class DiagnosticsNode(Node):
         self._subscription = self.create_subscription(
             DiagnosticArray, "timing", lambda message: None, qos.TIMING, callback_group=self._apart, raw=True
         )
-        # Not on the node's clock: while a bag is paused, reports are to go on.
+        # Not on the node's clock: reports continue while a bag is paused.
         self._timer = self.create_timer(self._take_every_s, self._collect, clock=self._steady)
         self._report()
         self._service = self.create_service(Trigger, "~/snapshot", self._snapshot)
@@ -65,10 +65,10 @@ class DiagnosticsNode(Node):
         return False
 
     def stop(self) -> None:
-        """Nothing is under way between two callbacks."""
+        """Do nothing: no work is pending between two callbacks."""
 
     def _collect(self) -> None:
-        """Collect the frames that came since the last time; report once a period, at once where they have stopped."""
+        """Collect the frames since the last call; report once per period, and at once if they have stopped."""
         now_s = self._now_s()
         self._collect_frames(now_s)
         self._takes += 1
@@ -78,7 +78,7 @@ class DiagnosticsNode(Node):
     def _collect_frames(self, now_s: float) -> None:
         wall_ns = time.time_ns()
         for message, info in waiting_messages(self._subscription):
-            # Within bounds: the sender's clock may be another one, and some middleware does not tell.
+            # Clamped: the sender's clock may differ, and some middleware does not report the time.
             waited_s = min(max(0.0, (wall_ns - info["source_timestamp"]) / 1e9), self._take_every_s)
             try:
                 self._health.add(from_serialized(message), now_s - waited_s)
@@ -95,7 +95,7 @@ class DiagnosticsNode(Node):
         self._publisher.publish(self._message)
 
     def _explain_silence(self) -> str:
-        """Say why the detector gets no cloud, as far as the ROS graph knows; empty where it does not."""
+        """Return why the detector receives no clouds, according to the ROS graph; empty if unknown."""
         senders = self.get_publishers_info_by_topic("timing")
         if not senders:
             topic = self.resolve_topic_name("timing")
@@ -117,17 +117,17 @@ class DiagnosticsNode(Node):
         return response
 
     def _now_s(self) -> float:
-        """Return the time that rates and silences are measured with.
+        """Return the time for rates and silences.
 
-        Simulated time where there is one: a bag that is played slower or paused changes no rate and is no silence.
-        Otherwise not the node's clock, which is the wall's and may be set, but the steady one.
+        This is simulated time if there is any: playing a bag slower or pausing it changes no rate and causes no
+        silence. Otherwise it is the steady clock instead of the node's clock, which is wall time and may be set.
         """
         clock = self.get_clock()
         return (clock if clock.ros_time_is_active else self._steady).now().nanoseconds / 1e9
 
 
 class _NotWaitedFor(CallbackGroup):
-    """Its subscription does not wake the executor, which in Python costs several times what reading a message does."""
+    """Callback group that does not wake the executor, which in Python costs several times what reading does."""
 
     def can_execute(self, entity: Any) -> bool:
         return False

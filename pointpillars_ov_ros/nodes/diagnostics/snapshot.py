@@ -34,7 +34,7 @@ def to_json(message: DiagnosticArray) -> str:
 
 
 def _plain(text: str) -> int | float | str:
-    """Return a number for what looks like one, unless JSON has none for it."""
+    """Return a number for text that looks like one, unless JSON cannot represent it."""
     for kind in (int, float):
         try:
             number = kind(text)

@@ -1,6 +1,6 @@
 # Copyright 2026 The pointpillars_ov_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Plays KITTI frames as a LiDAR driver would publish them, with ground truth where there are labels."""
+"""Player node: publishes KITTI frames as a LiDAR driver would, with ground truth if there are labels."""
 
 from __future__ import annotations
 
@@ -30,23 +30,23 @@ _THROTTLE_S = 5.0
 
 
 class KittiPlayerNode(Node):
-    """A timer at the sensor's rate; each tick publishes the next frame, unless it has to be held back."""
+    """A timer at the sensor's rate publishes the next frame at each tick, unless it must be held back."""
 
     def __init__(self, **options: Any) -> None:
-        """Declare the parameters. `options` are `rclpy.node.Node`'s."""
+        """Declare the parameters. `options` are those of `rclpy.node.Node`."""
         super().__init__("kitti_player", **options)
         declare_parameters(self, PlayerConfig)
         self._sent = 0
         self._outstanding: deque[int] = deque()
-        """Stamps (ns) of clouds that nothing has been heard of, nor of later ones."""
+        """Stamps (ns) of clouds that have not been reported, and neither have later ones."""
         self._progress_s = 0.0
         self._finished = False
 
     def start(self) -> None:
-        """Find the frames, announce the transform, begin to play; raises where there is nothing to play."""
+        """Find the frames, publish the transform, start to play; raises if there is nothing to play."""
         self._config = config = read_parameters(self, PlayerConfig)
         if not config.data_dir:
-            raise ConfigError("data_dir: empty, must be a KITTI folder")
+            raise ConfigError("data_dir: must be a KITTI folder, but is empty")
         self._frames = choose_frames(find_frames(Path(config.data_dir)), config.frames)
         if config.crop_to_image and not all(can_crop(frame) for frame in self._frames):
             raise ConfigError(f"crop_to_image: True, but {config.data_dir} lacks calibrations")
@@ -97,19 +97,19 @@ class KittiPlayerNode(Node):
             self._finished = True
 
     def _on_report(self, message: DiagnosticArray) -> None:
-        # Of clouds that were dropped or lost nothing is heard, but of later ones.
+        # Dropped or lost clouds are never reported, but later ones are.
         reported = stamp_to_ns(message.header)
         while self._outstanding and self._outstanding[0] <= reported:
             self._outstanding.popleft()
         self._progress_s = time.monotonic()
 
     def _give_up(self) -> bool:
-        """Whether nothing was heard for so long that nothing will be; what is outstanding is forgotten then."""
+        """Whether reports have been missing for too long; outstanding clouds are then forgotten."""
         if time.monotonic() - self._progress_s < _PATIENCE_S:
             return False
         self.get_logger().warning(
-            f"nothing on timing for {_PATIENCE_S:.0f} s of {count_of(len(self._outstanding), 'cloud')}: dropped or "
-            "lost, or no detector runs; going on",
+            f"no timing messages for {count_of(len(self._outstanding), 'cloud')} within {_PATIENCE_S:.0f} s: dropped "
+            "or lost, or no detector is running; continuing",
             throttle_duration_sec=_THROTTLE_S,
         )
         self._outstanding.clear()
@@ -117,7 +117,7 @@ class KittiPlayerNode(Node):
 
 
 def choose_frames(frames: list[Frame], names: str) -> list[Frame]:
-    """Keep the frames called `names` (separated by commas), in that order; empty: all of them."""
+    """Return the frames called `names` (separated by commas), in that order; empty: all of them."""
     wanted = [name.strip() for name in names.split(",") if name.strip()]
     by_name = {frame.name: frame for frame in frames}
     for name in wanted:

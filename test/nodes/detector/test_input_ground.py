@@ -21,7 +21,7 @@ def test_a_sensor_about_as_high_as_in_training_is_not_worth_a_word(ground_z: flo
 
 def test_the_sentence_has_both_heights_and_the_parameter_with_its_value() -> None:
     assert describe_ground(-0.9, 1.73, LEVEL, "the sensor") == (
-        "the ground lies 0.90 m below the sensor, and the network expects it 1.73 m below: "
+        "the ground is 0.90 m below the sensor, but the network expects it 1.73 m below: "
         "set sensor_pose to [0.0, 0.0, -0.83, 0.0, 0.0, 0.0]"
     )
 

@@ -231,7 +231,7 @@ def test_a_change_that_would_silence_a_publisher_is_found_out_before(scene: Scen
     scene.hear_until(lambda: scene.detector.count_publishers("points") == 1)
     refusal = scene.input.refusal(REPLAY)
     assert refusal == (
-        "driver offers /points best effort and is not heard, since reliable is asked for: "
+        "driver offers /points best effort and cannot be received, since reliable is requested: "
         "set input_reliability to auto or best_effort"
     )
     assert scene.input.refusal(LIVE) == ""

@@ -81,7 +81,7 @@ def test_what_it_says_of_the_axes_puts_them_right(node: LifecycleNode, config: M
 def test_a_pose_that_is_set_already_is_not_to_be_replaced(node: LifecycleNode, config: ModelConfig) -> None:
     watch, outputs = watch_of(node, sensor_pose=(0.0, 0.0, 0.5, 0.0, 0.0, 0.0))
     watch.look_for_oddities(upside_down(street(20_000)), config)
-    assert "must move them further" in outputs.sensor
+    assert "must rotate them further" in outputs.sensor
 
 
 def test_good_clouds_are_not_talked_of(node: LifecycleNode, config: ModelConfig) -> None:
@@ -98,10 +98,10 @@ def test_clouds_that_stay_empty_are_said_and_single_ones_are_not(
     full = SensorCloud(street(100), has_intensity=True, brightest=1.0)
     for cloud in [*[EMPTY] * (_MANY_EMPTY - 1), full] * 3:
         watch.look(cloud, HEADER)
-    assert "no point with an echo" not in capfd.readouterr().err
+    assert "no valid point" not in capfd.readouterr().err
     for _ in range(_MANY_EMPTY):
         watch.look(EMPTY, HEADER)
-    assert f"the last {_MANY_EMPTY} clouds have no point with an echo" in capfd.readouterr().err
+    assert f"the last {_MANY_EMPTY} clouds contain no valid point" in capfd.readouterr().err
 
 
 def test_headers_without_frame_or_stamp_are_said_once_and_a_first_stamp_of_zero_is_not(node: LifecycleNode) -> None:

@@ -41,7 +41,7 @@ def test_frames_of_one_kind_are_no_event() -> None:
         ({"pfe_precision": "f16"}, EventKind.DEVICE, "PFE moved from CPU in f32 to CPU in f16"),
         ({"parity": "boxes: NaN"}, EventKind.PARITY, "parity: boxes: NaN"),
         ({"parity": "fell back to CPU in f32: NaN"}, EventKind.PARITY, "parity: fell back to CPU in f32: NaN"),
-        ({"run": 2}, EventKind.RESTART, "the detector was started or configured anew"),
+        ({"run": 2}, EventKind.RESTART, "the detector was restarted or configured again"),
     ],
 )
 def test_a_change_is_one_event(change: dict[str, str | int], kind: EventKind, text: str) -> None:
@@ -58,7 +58,7 @@ def test_a_mismatch_that_is_over_is_no_event(parity: str) -> None:
 
 
 def test_a_device_that_is_not_reached_is_an_event_once_and_other_warnings_are_none() -> None:
-    left = "rpn_device: AUTO:GPU,CPU stays on CPU, for GPU.0 was not reached: no driver"
+    left = "rpn_device: AUTO:GPU,CPU stays on CPU, since GPU.0 was not reached: no driver"
     warned = replace(BEFORE, warnings=f"performance_hint: slow; {left}")
     events = events_of(BEFORE, warned, warned)
     assert [event.text for event in events.last] == [left]

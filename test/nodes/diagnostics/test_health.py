@@ -56,9 +56,9 @@ def random_timing(rng: np.random.Generator) -> FrameTiming:
 
 
 def test_what_is_odd_about_the_clouds_is_a_warning_as_long_as_it_is() -> None:
-    clouds = report(filled(sensor="the ground lies 0.9 m below the sensor"), 102.0)["clouds"]
+    clouds = report(filled(sensor="the ground is 0.9 m below the sensor"), 102.0)["clouds"]
     assert clouds.level == DiagnosticStatus.WARN
-    assert clouds.message.endswith("Hz, the ground lies 0.9 m below the sensor")
+    assert clouds.message.endswith("Hz, the ground is 0.9 m below the sensor")
 
 
 @pytest.mark.parametrize("now_s", [0.0, 1.0, 1e9])
@@ -197,9 +197,9 @@ def test_after_a_restart_of_the_detector_its_own_losses_count(received: int, dro
     [
         (
             {"dropped": 3, "lost": 2},
-            ", 3 dropped, 2 lost: clouds come faster than they are processed, so send fewer, or see docs/tuning.md",
+            ", 3 dropped, 2 lost: clouds arrive faster than they are processed: send fewer, or see docs/tuning.md",
         ),
-        ({"lost": 2}, ", 2 lost: sent and not taken, see docs/troubleshooting.md"),
+        ({"lost": 2}, ", 2 lost: sent but not received, see docs/troubleshooting.md"),
         ({"failed": 1}, ", 1 failed"),
     ],
 )
@@ -281,7 +281,7 @@ def test_a_clock_that_jumps_ahead_is_in_no_rate() -> None:
         health.add(FrameTiming(received=21 + k), 1000.0 + k / 5)
     statuses = report(health, 1001.0)
     assert float(values(statuses["clouds"])["rate (Hz)"]) == pytest.approx(5.0)
-    assert statuses["events"].message == "frames again, after 898.1 s without"
+    assert statuses["events"].message == "frames arrive again after 898.1 s without any"
 
 
 @pytest.mark.parametrize("back_s", [0.001, 0.3, 0.9])
@@ -435,7 +435,7 @@ def test_a_detector_configured_anew_without_the_mismatch_ends_the_warning() -> N
 
 
 def test_what_the_detector_warns_of_is_a_warning_of_the_device_that_says_it() -> None:
-    text = "rpn_device: 'AUTO:GPU,CPU' is reduced to 'AUTO:CPU', for GPU is not available here"
+    text = "rpn_device: 'AUTO:GPU,CPU' is reduced to 'AUTO:CPU': GPU is not available here"
     status = report(filled(3, warnings=text), 100.3)["device"]
     assert (status.level, status.message, values(status)["warnings"]) == (WARN, text, text)
 
