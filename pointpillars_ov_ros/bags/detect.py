@@ -1,6 +1,6 @@
 # Copyright 2026 The pointpillars_ov_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Detection in a bag: the same bag with detections added, written whole or taken up where it was left."""
+"""Detection in a bag: writes the bag with detections added, completely, or resumes an unfinished one."""
 
 from __future__ import annotations
 
@@ -30,37 +30,37 @@ from pointpillars_ov_ros.inference.engine import Engine
 from pointpillars_ov_ros.ros.settings import DetectorNodeConfig
 
 _TIMEOUT_S = 300.0
-"""Of one inference. Nobody waits for it, and the machine may have much else to do."""
+"""Limit of one inference. Nobody waits for it, and the machine may be busy otherwise."""
 _WITHOUT_EFFECT = ("model_dir", "cache_dir", "inference_timeout", "num_threads")
-"""Settings that the detections do not depend on, and the threads, which are others where another worker goes on."""
+"""Settings that do not affect the detections, and the threads, which differ if another worker resumes."""
 _OF_THE_NODE = (
     "classes", "class_names", "min_range", "max_range", "ego_box", "sensor_pose", "target_frame", "sweeps", "sweep_age",
     "odom_frame",
 )  # fmt: skip
-"""Settings of the node that the detections depend on."""
+"""Settings of the node that affect the detections."""
 
 
 @dataclass(frozen=True)
 class BagOptions:
-    """What is read of a bag, with what, and what is written."""
+    """What to read from a bag, how to detect, and what to write."""
 
     topic: str | None = None
-    """Of the clouds, in any namespace unless one is given; None: the only topic of PointCloud2."""
+    """Topic of the clouds, in any namespace unless one is given; None: the only topic of PointCloud2."""
     detections: str = "/detections"
-    """Topic to write detections on; label_info is beside it."""
+    """Topic for the detections; label_info is beside it."""
     only_detections: bool = False
     """Leave the messages of the input out of the output."""
     storage: str | None = None
-    """Of the bag that is written: mcap or sqlite3; None: as the input."""
+    """Storage of the output: mcap or sqlite3; None: as the input."""
     markers: bool = True
-    """Write markers beside the detections, too, unless only these are written."""
+    """Also write markers, unless only detections are written."""
     node: DetectorNodeConfig = field(default_factory=DetectorNodeConfig)
-    """Where the clouds are, and which detections are kept under which names, in the words of the node."""
+    """Where the clouds are, and which detections are kept under which names, as settings of the node."""
     model: Path | None = None
     """Bundle, or folder with the IR files of PFE and RPN; None: the bundled model."""
     runtime: RuntimeConfig = field(default_factory=lambda: RuntimeConfig(mode=Mode.THROUGHPUT))
     reading: FileReading = AS_FOUND
-    """Of a folder of frames: how its files are read."""
+    """How the files of a folder of frames are read."""
 
 
 def open_engine(options: BagOptions) -> Engine:
@@ -73,10 +73,10 @@ def open_engine(options: BagOptions) -> Engine:
 def detect_bag(
     path: Path, out: Path, options: BagOptions, make_engine: Callable[[], Engine], show: bool = True
 ) -> CloudTally:
-    """Write the bag `out`, which is there when it is whole and not before.
+    """Write the bag `out`, which appears only when it is complete.
 
-    `make_engine` is called when the input is known to have clouds: loading networks takes its time. Raises
-    InferenceError where a cloud could not be processed; done again, it goes on with that cloud.
+    `make_engine` is called when the input is known to have clouds, since loading networks takes time. Raises
+    InferenceError if a cloud could not be processed; repeated, it continues with that cloud.
     """
     check_new(out)
     with open_source(path, options.topic, options.reading) as source:
@@ -104,24 +104,24 @@ def detect_bag(
 
 
 def output_topics(source: MessageSource, options: BagOptions) -> OutputTopics:
-    """Name the topics that are written; PointPillarsError where one of them is one of the input already."""
+    """Return the topics to write; PointPillarsError if one of them already exists in the input."""
     name = options.detections
     if not name.startswith("/"):
-        raise PointPillarsError(f"--detections {name}: the name of a topic begins with /")
+        raise PointPillarsError(f"--detections {name}: a topic name must begin with /")
     folder = name.rpartition("/")[0]
     has_markers = options.markers and not options.only_detections
     topics = OutputTopics(name, f"{folder}/label_info", f"{folder}/markers" if has_markers else "")
     for topic in topics:
         if topic in source.topics:
-            without = ", or leave them out by --no-markers" if topic == topics.markers else ""
+            without = ", or use --no-markers" if topic == topics.markers else ""
             raise PointPillarsError(
-                f"--detections {name}: there is a topic {topic} in the input already; name another{without}"
+                f"--detections {name}: the input already has a topic {topic}; choose another name{without}"
             )
     return topics
 
 
 def describe_job(source: MessageSource, engine: Engine, options: BagOptions) -> dict[str, str]:
-    """Return all that the detections depend on, by name."""
+    """Return everything that the detections depend on, by name."""
     settings = {name: value for name, value in to_mapping(engine.runtime).items() if name not in _WITHOUT_EFFECT}
     return {
         "input": source.identity,
@@ -134,7 +134,7 @@ def describe_job(source: MessageSource, engine: Engine, options: BagOptions) -> 
 
 
 def choose_detections(known: tuple[str, ...], node: DetectorNodeConfig) -> DetectionFilter:
-    """Return which detections of a network with the classes `known` are kept, and under which names."""
+    """Return the filter for the detections of a network with the classes `known`."""
     return DetectionFilter.make(known, node.classes, node.class_names, node.min_range, node.max_range)
 
 

@@ -1,6 +1,6 @@
 # Copyright 2026 The pointpillars_ov_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Detection in many bags: what is to be done, what was done, and what it cost."""
+"""Detection in many bags: the jobs, their results, and their cost."""
 
 from __future__ import annotations
 
@@ -27,12 +27,12 @@ from pointpillars_ov_ros.inference.engine import Engine
 MANIFEST = "manifest.json"
 _MOST_BYTES = 100_000_000
 _WITHOUT_EFFECT = ("model_dir", "cache_dir", "inference_timeout", "num_threads", "drop_policy")
-"""Settings that the outputs do not depend on, or that are the same for all of them."""
+"""Settings that do not affect the outputs, or that are the same for all of them."""
 DONE, FAILED = "done", "failed"
 
 
 class BagJob(NamedTuple):
-    """An input, and the bag that comes of it."""
+    """An input, and its output bag."""
 
     name: str
     source: Path
@@ -40,39 +40,39 @@ class BagJob(NamedTuple):
 
     @property
     def is_done(self) -> bool:
-        """Whether its bag is there, which it is when it is whole."""
+        """Whether its output bag exists, which means that it is complete."""
         return (self.out / "metadata.yaml").is_file()
 
 
 class JobReport(NamedTuple):
-    """What became of a job."""
+    """Outcome of a job."""
 
     state: str
     reason: str = ""
-    """Why it failed."""
+    """Reason for a failure."""
     clouds: int = 0
     detected: int = 0
     refused: int = 0
     replayed: int = 0
-    """Clouds that an earlier attempt had seen to."""
+    """Number of clouds that an earlier attempt had processed."""
     boxes: int = 0
     wall_s: float = 0.0
     core_s: float = 0.0
     attempts: int = 1
     is_worth_another: bool = False
-    """Another attempt may succeed."""
+    """Whether another attempt may succeed."""
 
 
 Work = Callable[[Iterable[BagJob]], Iterator[tuple[BagJob, JobReport]]]
 Workers = AbstractContextManager[tuple[str, Work]]
-"""Workers that are ready: what they are, in words, and the function that has them do jobs, in any order."""
+"""Workers that are ready: a description, and the function that makes them do jobs, in any order."""
 
 
 class Manifest:
-    """What became of each input, as a file that is always whole."""
+    """Outcome of each input, as a file that is always complete."""
 
     def __init__(self, path: Path, settings: dict[str, str]) -> None:
-        """Read what an earlier run has left; PointPillarsError where that had other settings."""
+        """Read the manifest of an earlier run; PointPillarsError if that had other settings."""
         self.path, self.reports = path, dict[str, dict[str, Any]]()
         self._settings = settings
         if path.exists():
@@ -82,26 +82,26 @@ class Manifest:
                 for report in self.reports.values():
                     JobReport(**{key: value for key, value in report.items() if key != "input"})
             except (AttributeError, KeyError, OSError, TypeError, ValueError) as error:
-                raise PointPillarsError(f"{path}: this is no manifest of detect_bags ({one_line(error)})") from None
+                raise PointPillarsError(f"{path}: this is not a manifest of detect_bags ({one_line(error)})") from None
             for name, value in settings.items():
                 if before.get(name) != value:
                     raise PointPillarsError(
-                        f"{path.parent} was begun with {name} {plain(before.get(name))}, and now it is {value}: "
-                        "name another folder for --out"
+                        f"{path.parent} was started with {name} {plain(before.get(name))}, but now it is {value}: "
+                        "choose another folder for --out"
                     )
 
     def record(self, job: BagJob, report: JobReport) -> None:
-        """Write down what became of an input."""
+        """Record the outcome of an input."""
         self.reports[job.name] = {"input": str(job.source), **report._asdict()}
         content = json.dumps({"settings": self._settings, "inputs": self.reports}, indent=1) + "\n"
         write_text(self.path, content)
 
 
 class ManyBags(NamedTuple):
-    """What became of the inputs of one run of `detect_many`."""
+    """Outcomes of the inputs of one run of `detect_many`."""
 
     reports: dict[str, dict[str, Any]]
-    """By name; see `JobReport`."""
+    """Reports by name; see `JobReport`."""
     done_before: int
     manifest: Path
 
@@ -113,9 +113,9 @@ class ManyBags(NamedTuple):
 def detect_many(
     sources: list[Path], out: Path, options: BagOptions, workers: Workers, say: Callable[[str], object] = print
 ) -> ManyBags:
-    """Detect in every input that is not done, and keep account in the manifest; `say` gets what it cost.
+    """Detect in every input that is not done, and record it in the manifest; `say` receives the cost.
 
-    `workers` (`local_workers`, `ray_workers`) are entered only where something is left to be done.
+    `workers` (`local_workers`, `ray_workers`) are entered only if something is left to do.
     """
     jobs = plan(sources, out)
     manifest = Manifest(out / MANIFEST, describe_settings(options))
@@ -123,12 +123,12 @@ def detect_many(
     for job in jobs:
         if not job.is_done:
             left.append(job)
-        # A driver may be killed before it has noted what is done.
+        # A driver may be killed before it has recorded what is done.
         elif manifest.reports.get(job.name, {}).get("state") != DONE:
-            manifest.record(job, JobReport(DONE, "its bag was there"))
+            manifest.record(job, JobReport(DONE, "its bag already exists"))
     if left:
         with TemporaryDirectory() as scratch:
-            # So that a model that cannot be had is said once, and not by every worker.
+            # So that an unusable model is reported once, and not by every worker.
             open_model(options.model, Path(scratch) / "bundle")
         _work(left, manifest, workers, say)
     reports = {job.name: manifest.reports[job.name] for job in jobs}
@@ -136,7 +136,7 @@ def detect_many(
 
 
 def describe_settings(options: BagOptions) -> dict[str, str]:
-    """Return all that the outputs depend on, by name."""
+    """Return everything that the outputs depend on, by name."""
     values = to_mapping(options)
     runtime = {name: value for name, value in values.pop("runtime").items() if name not in _WITHOUT_EFFECT}
     every = {**values.pop("node"), **values, **runtime}
@@ -144,13 +144,13 @@ def describe_settings(options: BagOptions) -> dict[str, str]:
 
 
 def plan(sources: list[Path], folder: Path) -> list[BagJob]:
-    """Name every input, and its bag in `folder`; PointPillarsError where two have the same name."""
+    """Return the job of every input, with its bag in `folder`; PointPillarsError if two have the same name."""
     jobs: dict[str, BagJob] = {}
     for source in sources:
         path = source.resolve()
         name = path.stem if path.is_file() else path.name
         if name in jobs:
-            raise PointPillarsError(f"{jobs[name].source} and {path} would both become {folder / name}")
+            raise PointPillarsError(f"{jobs[name].source} and {path} would both be written to {folder / name}")
         jobs[name] = BagJob(name, path, (folder / name).resolve())
     return list(jobs.values())
 
@@ -158,8 +158,8 @@ def plan(sources: list[Path], folder: Path) -> list[BagJob]:
 def detect_one(job: BagJob, engine: Engine, options: BagOptions) -> JobReport:
     """Do a job."""
     if job.is_done:
-        # By a worker that was lost before it could say so.
-        return JobReport(DONE, "its bag was there")
+        # Done by a worker that was lost before it could report it.
+        return JobReport(DONE, "its bag already exists")
     try:
         tally = detect_bag(job.source, job.out, options, lambda: engine, show=False)
     except (PointPillarsError, OSError) as error:
@@ -178,7 +178,7 @@ def detect_one(job: BagJob, engine: Engine, options: BagOptions) -> JobReport:
 
 @contextmanager
 def local_workers(options: BagOptions, attempts: int) -> Iterator[tuple[str, Work]]:
-    """Work in this process, with one engine; a job that may succeed then is tried `attempts` times."""
+    """Work in this process, with one engine; a job that may succeed on a retry is tried `attempts` times."""
     engine = open_engine(options)
 
     def work(jobs: Iterable[BagJob]) -> Iterator[tuple[BagJob, JobReport]]:
@@ -193,7 +193,7 @@ def local_workers(options: BagOptions, attempts: int) -> Iterator[tuple[str, Wor
 
 
 def _work(jobs: list[BagJob], manifest: Manifest, workers: Workers, say: Callable[[str], object]) -> None:
-    """Do what is left, and say what it cost."""
+    """Do the remaining jobs, and report their cost."""
     clouds, core_s = 0, 0.0
     with workers as (what, work):
         begin = time.monotonic()
@@ -202,4 +202,4 @@ def _work(jobs: list[BagJob], manifest: Manifest, workers: Workers, say: Callabl
             clouds, core_s = clouds + report.clouds - report.replayed, core_s + report.core_s
         wall_s = time.monotonic() - begin
     if clouds:
-        say(f"{count_of(clouds, 'cloud')} in {wall_s:.1f} s by {what}: {cost(clouds, wall_s, core_s)}")
+        say(f"{count_of(clouds, 'cloud')} in {wall_s:.1f} s with {what}: {cost(clouds, wall_s, core_s)}")

@@ -1,6 +1,6 @@
 # Copyright 2026 The pointpillars_ov_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""One pass over the messages of a bag, with as many clouds in flight as the mode has."""
+"""One pass over the messages of a bag, with as many clouds in flight as the mode allows."""
 
 from __future__ import annotations
 
@@ -45,21 +45,21 @@ DETECTIONS, LABEL_INFO, MARKERS = (
 
 
 class OutputTopics(NamedTuple):
-    """Topics of what is added to a bag."""
+    """Topics that are added to a bag."""
 
     detections: str
     labels: str
     markers: str = ""
-    """Boxes as RViz and Foxglove draw them; empty: none."""
+    """Boxes as drawn by RViz and Foxglove; empty: none."""
 
 
 class BagOutputs:
-    """Writes what is added to a bag: detections, their labels and markers, in the frame of each cloud."""
+    """Writer of what is added to a bag: detections, their labels and markers, in the frame of each cloud."""
 
     def __init__(
         self, bag: BagWriter, topics: OutputTopics, classes: tuple[str, ...], T_model_sensor: Transform
     ) -> None:
-        """Announce the topics; `classes` are those that are written; the network's boxes are in the frame `model`."""
+        """Declare the topics; `classes` are the names to write; the network's boxes are in the frame `model`."""
         self._bag, self._topics, self._classes = bag, topics, classes
         self._T_model_header = None if T_model_sensor.is_identity else T_model_sensor
         self._T_header_model = None if T_model_sensor.is_identity else T_model_sensor.inverse
@@ -69,7 +69,7 @@ class BagOutputs:
             bag.add_topic(topics.markers, MARKERS, latched=False)
 
     def write_labels(self, stamp_ns: int, score_threshold: float) -> None:
-        """Write what the classes are."""
+        """Write the class names."""
         self._bag.write(
             self._topics.labels, stamp_ns, to_cdr(to_label_info(self._classes, score_threshold), LABEL_INFO)
         )
@@ -79,9 +79,10 @@ class BagOutputs:
         return to_cdr(to_detection_array(detections, self._classes, header, self._T_header_model), DETECTIONS)
 
     def write(self, stamp_ns: int, data: bytes) -> None:
-        """Write a serialized Detection3DArray, and the markers that are made of it.
+        """Write a serialized Detection3DArray, and the markers made from it.
 
-        Of it, and not of the detections: those of an earlier run are known as a message only, and give the same bytes.
+        The markers are made from the message instead of the detections: an earlier run left only the message, and both
+        must give the same bytes.
         """
         self._bag.write(self._topics.detections, stamp_ns, data)
         if self._topics.markers:
@@ -95,7 +96,7 @@ class BagOutputs:
 
 
 def move_detections(array: Detection3DArray, T_target_header: Transform) -> None:
-    """Take the centres of the boxes to another frame, in place."""
+    """Transform the boxes to another frame, in place."""
     for detection in array.detections:
         position, turn = detection.bbox.center.position, detection.bbox.center.orientation
         at = T_target_header.rotation @ (position.x, position.y, position.z) + T_target_header.translation
@@ -105,19 +106,19 @@ def move_detections(array: Detection3DArray, T_target_header: Transform) -> None
 
 @dataclass
 class PendingMessage:
-    """A message that waits until those before it are written; a cloud for its outcome, too."""
+    """A message that waits until those before it are written; a cloud also waits for its outcome."""
 
     message: SourceMessage
     number: int = -1
-    """Of the cloud."""
+    """Number of the cloud."""
     header: Header | None = None
     outcome: Outcome | None = None
     is_replayed: bool = False
-    """The outcome is an earlier run's."""
+    """Whether the outcome comes from an earlier run."""
 
 
 class DetectionPass:
-    """Every message once and in order."""
+    """Pass that handles every message once and in order."""
 
     def __init__(
         self,
@@ -130,9 +131,9 @@ class DetectionPass:
         copy_to: BagWriter | None,
         on_cloud: Callable[[], object],
     ) -> None:
-        """Prepare; `on_cloud` is called for every cloud whose outcome has been written.
+        """Prepare the pass; `on_cloud` is called for every cloud whose outcome has been written.
 
-        The messages of the input go to `copy_to`, where it is given.
+        The messages of the input go to `copy_to`, if given.
         """
         self._source, self._engine, self._journal, self._outputs = source, engine, journal, outputs
         self._chosen, self._placement, self._copy_to, self._on_cloud = chosen, placement, copy_to, on_cloud
@@ -141,21 +142,21 @@ class DetectionPass:
         self._oddities = OddityWatch(engine.config, BAG_CURES)
         self._pending: deque[PendingMessage] = deque()
         self._results: dict[int, FrameResult] = {}
-        """By the number of the cloud."""
+        """Results by the number of the cloud."""
 
     def run(self) -> CloudTally:
-        """Copy and detect; raises InferenceError where a cloud could not be processed."""
+        """Copy and detect; raises InferenceError if a cloud could not be processed."""
         for result in detect_all(self._engine, self._clouds()):
             self._results[result.token] = result
             self._write_ready()
         self._write_ready()
         if self._placement.alone:
             alone, why = count_of(self._placement.alone, "cloud"), self._placement.why_alone
-            self._tally.notes.append(f"not joined with earlier ones: {alone}, the first since {why}")
+            self._tally.notes.append(f"not accumulated with earlier clouds: {alone}, the first one since {why}")
         return self._tally
 
     def _clouds(self) -> Iterator[tuple[FloatArray, int]]:
-        """Read every message; yield points and number of each cloud in which is still to be detected."""
+        """Read every message; yield points and number of each cloud that still needs detection."""
         if self._source.reads_tf:
             for data in self._source.static_transforms():
                 self._add_transforms(data, is_static=True)
@@ -173,7 +174,7 @@ class DetectionPass:
         yield from self._placed(None)
 
     def _placed(self, now_ns: int | None) -> Iterator[tuple[FloatArray, int]]:
-        """Yield points and number of the clouds whose place is known by now, or refuse them; None: of all."""
+        """Yield points and number of the clouds that can be placed by `now_ns`, None: all; refuse those that cannot."""
         leveller = self._engine.leveller
         for pending, placed in self._placement.advance(now_ns):
             if leveller is not None:
@@ -192,19 +193,19 @@ class DetectionPass:
     def _add_transforms(self, data: bytes, is_static: bool) -> None:
         try:
             self._placement.add_transforms(self._source.parse_transforms(data), is_static)
-        # Broken bytes make rosbags raise whatever its parsers stumble over.
+        # Broken bytes can make the parsers of rosbags raise anything.
         except Exception as error:
-            note = f"left out: a message of TF that is none ({first_line(error)})"
+            note = f"skipped: a broken TF message ({first_line(error)})"
             self._tally.notes += [note] if note not in self._tally.notes else []
 
     def _read_cloud(self, message: SourceMessage) -> None:
-        """Look up what became of a cloud in an earlier run; else place its points, unless they cannot be read."""
+        """Look up the outcome of a cloud in an earlier run; else place its points, unless they cannot be read."""
         outcome = self._journal.replay()
         pending = PendingMessage(message, self._tally.clouds, outcome=outcome, is_replayed=outcome is not None)
         self._pending.append(pending)
         self._tally.clouds += 1
         if outcome is not None and outcome.stamp_ns != message.stamp_ns:
-            raise DatasetError(f"cloud {pending.number} is another one than when {self._journal.path} was written")
+            raise DatasetError(f"cloud {pending.number} differs from the one when {self._journal.path} was written")
         cloud_message = self._parse(pending)
         # Clouds of an earlier run are passed by, unless later ones depend on them.
         is_needed = self._placement.joins_clouds or self._engine.leveller is not None
@@ -218,28 +219,28 @@ class DetectionPass:
             self._tally.too_bright += cloud.brightest > BRIGHT
             self._placement.add(pending, message.stamp_ns, pending.header, cloud.points)
         elif cloud_message is not None and (self._reader.is_new(cloud_message) or is_needed):
-            # What is found out from it holds for those that are still to come, which it may be joined with, too.
+            # What is learnt from it applies to the clouds still to come, which may also be accumulated with it.
             with suppress(CloudError):
                 points = self._reader.read(cloud_message).points
                 if is_needed:
                     self._placement.add(pending, message.stamp_ns, pending.header, points)
 
     def _parse(self, pending: PendingMessage) -> Any:
-        """Read a cloud's message; where that cannot be done, it is refused."""
+        """Parse a cloud's message; if that fails, the cloud is refused."""
         try:
             message = self._source.parse(pending.message.cloud or b"")
             stamp = message.header.stamp
             pending.header = Header(stamp=Time(sec=stamp.sec, nanosec=stamp.nanosec), frame_id=message.header.frame_id)
             self._tally.count_form(message)
             return message
-        # Broken bytes make rosbags raise whatever its parsers stumble over.
+        # Broken bytes make rosbags raise any kind of exception.
         except Exception as error:
-            reason = f"this is no PointCloud2 ({first_line(error)})"
+            reason = f"this is not a PointCloud2 ({first_line(error)})"
             pending.outcome = pending.outcome or Outcome(pending.message.stamp_ns, 0, b"", reason)
             return None
 
     def _write_ready(self) -> None:
-        """Write the messages up to the first cloud whose detections are still to come."""
+        """Write the messages up to the first cloud whose detections are not ready."""
         while self._pending:
             pending = self._pending[0]
             if pending.number >= 0 and pending.outcome is None:
@@ -254,12 +255,14 @@ class DetectionPass:
                 self._settle(pending, pending.outcome)
 
     def _outcome_of(self, pending: PendingMessage) -> Outcome | None:
-        """Return what the pipeline made of a cloud, None where it is not through with it."""
+        """Return the pipeline's outcome of a cloud, None if it is not finished."""
         result = self._results.pop(pending.number, None)
         if result is None:
             return None
         if result.error:
-            raise InferenceError(f"cloud {pending.number}: {result.error}; the same command goes on with this cloud")
+            raise InferenceError(
+                f"cloud {pending.number}: {result.error}; run the same command again to continue with this cloud"
+            )
         detections = self._chosen.apply(result.detections)
         data = self._outputs.serialize(detections, pending.header)
         return Outcome(pending.message.stamp_ns, len(detections), data, "")

@@ -1,6 +1,6 @@
 # Copyright 2026 The pointpillars_ov_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""KITTI frames written to a bag, as `kitti_player` would have published them."""
+"""KITTI frames written to a bag, as `kitti_player` would publish them."""
 
 from __future__ import annotations
 
@@ -59,13 +59,13 @@ class StampedMessage(NamedTuple):
 def write_kitti_bag(frames: list[Frame], out: Path, storage: str, rate_hz: float, crop: bool) -> Counter[str]:
     """Write the bag `out`; return the number of messages on each topic.
 
-    `rate_hz`: of frames without times. `crop`: keep only the points that the camera sees; PointPillarsError where a
-    frame lacks its calibration.
+    `rate_hz` is for frames without times. With `crop`, only points that the camera sees are kept; PointPillarsError if
+    a frame lacks its calibration.
     """
     check_new(out)
     for frame in frames if crop else ():
         if not can_crop(frame):
-            raise PointPillarsError(f"--crop: {frame.cloud} lacks a calibration, so what the camera sees is not known")
+            raise PointPillarsError(f"--crop: {frame.cloud} lacks a calibration, so the camera's view is unknown")
     written: Counter[str] = Counter()
     with new_bag(out, storage) as bag:
         for topic in topics_of(frames):
@@ -77,7 +77,7 @@ def write_kitti_bag(frames: list[Frame], out: Path, storage: str, rate_hz: float
 
 
 def topics_of(frames: list[Frame]) -> list[str]:
-    """Return the topics that `kitti_messages` will have messages on."""
+    """Return the topics that `kitti_messages` has messages on."""
     there = {
         CAMERA_INFO: any(frame.calibration for frame in frames),
         IMAGES: any(frame.image for frame in frames),
@@ -89,8 +89,8 @@ def topics_of(frames: list[Frame]) -> list[str]:
 def kitti_messages(frames: Any, rate: float, crop: bool) -> Iterator[StampedMessage]:
     """Yield the messages of `frames`, an iterable of `Frame`, in the order of their stamps.
 
-    The transform of the camera is there again whenever the calibration is another one: frames of the object set were
-    taken on several days.
+    The camera's transform is repeated whenever the calibration changes: frames of the object set were taken on several
+    days.
     """
     config = PlayerConfig()
     known: bytes | None = None
@@ -122,7 +122,7 @@ def _static(stamp_ns: int, transform: TransformStamped) -> StampedMessage:
 def _camera_messages(
     frame: Frame, calibration: Calibration | None, stamp_ns: int, times: dict[Path, list[int | None]]
 ) -> Iterator[StampedMessage]:
-    """Yield image and CameraInfo; those of a raw drive have a time of their own."""
+    """Yield image and CameraInfo; those of a raw drive have their own times."""
     if frame.image is not None and frame.times is not None and frame.times.name == TIMES:
         stamp_ns = find_time(frame.image.parent.parent / TIMES, frame.scan, times)
     header = make_header(stamp_ns, CAMERA_FRAME)
@@ -134,6 +134,6 @@ def _camera_messages(
 
 
 def make_header(stamp_ns: int, frame_id: str) -> Header:
-    """Make a header."""
+    """Return a header."""
     seconds, nanoseconds = divmod(stamp_ns, 1_000_000_000)
     return Header(stamp=Time(sec=seconds, nanosec=nanoseconds), frame_id=frame_id)

@@ -1,6 +1,6 @@
 # Copyright 2026 The pointpillars_ov_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""What was detected so far, on disk beside an unfinished bag: whoever is killed goes on where this ends."""
+"""Journal of the detections so far, beside an unfinished bag, from which a killed process resumes."""
 
 from __future__ import annotations
 
@@ -17,32 +17,32 @@ from pointpillars_ov_ros.config.errors import PointPillarsError, plain
 
 JOURNAL = "detections.journal"
 _HEAD, _CHECK = struct.Struct("<qIII"), struct.Struct("<I")
-"""Stamp (ns), boxes, bytes of detections, bytes of refusal; then the CRC-32 of these and of what follows."""
+"""Stamp (ns), number of boxes, bytes of detections, bytes of refusal; then the CRC-32 of these and the payload."""
 _SYNC_EVERY = 50
-"""Outcomes; so many may be lost with the machine's power, none with the process."""
+"""Number of outcomes that may be lost with the machine's power; none are lost with the process."""
 
 
 class Outcome(NamedTuple):
-    """What became of a cloud."""
+    """Outcome of a cloud."""
 
     stamp_ns: int
-    """When the bag says that the cloud was received."""
+    """Time at which the cloud was received, according to the bag."""
     boxes: int
     detections: bytes
-    """The serialized Detection3DArray; empty where the cloud was refused."""
+    """The serialized Detection3DArray; empty if the cloud was refused."""
     refusal: str
 
 
 class Journal:
-    """The outcomes of clouds in their order: first those that are there are given, then new ones are added.
+    """Outcomes of clouds in order: existing ones are replayed first, then new ones are added.
 
-    From the first record on that is not whole, everything is cut off, and those clouds are detected again.
+    From the first damaged record on, everything is cut off, and those clouds are detected again.
     """
 
     def __init__(self, path: Path, job: dict[str, str]) -> None:
-        """Open or begin the journal of a job, which is all that its outcomes depend on.
+        """Open or start the journal of a job, which comprises everything its outcomes depend on.
 
-        PointPillarsError where it is another job's, or another process is at it.
+        Raises PointPillarsError if it belongs to another job or is in use by another process.
         """
         path.parent.mkdir(parents=True, exist_ok=True)
         self.path = path
@@ -58,7 +58,7 @@ class Journal:
                 check_job(path.parent, _read_job(stored), job)
         except BlockingIOError:
             self._file.close()
-            raise PointPillarsError(f"{path.parent}: another process is at it") from None
+            raise PointPillarsError(f"{path.parent}: another process is using it") from None
         except PointPillarsError:
             self._file.close()
             raise
@@ -66,20 +66,20 @@ class Journal:
         self._unsynced = 0
 
     def replay(self) -> Outcome | None:
-        """Return the next outcome of an earlier run; None from where there is none on."""
+        """Return the next outcome of an earlier run; None when there are no more."""
         if not self._is_replaying:
             return None
         at = self._file.tell()
         outcome = self._read()
         if outcome is None:
-            # What a killed process has not written to the end, or a disk has not kept.
+            # A killed process did not finish writing it, or a disk did not keep it.
             self._file.truncate(at)
             self._file.seek(at)
             self._is_replaying = False
         return outcome
 
     def append(self, outcome: Outcome) -> None:
-        """Add an outcome; from now on it outlives this process."""
+        """Add an outcome; from now on it survives this process."""
         self._write(outcome)
         self._unsynced += 1
         if self._unsynced >= _SYNC_EVERY:
@@ -97,22 +97,22 @@ class Journal:
         self._file.flush()
 
     def _read(self) -> Outcome | None:
-        """Return the next record; None where it is not whole, whatever a disk or a power loss has made of it."""
+        """Return the next record; None if it is damaged, for example by a power failure."""
         head, check = self._file.read(_HEAD.size), self._file.read(_CHECK.size)
         if len(check) < _CHECK.size:
             return None
         stamp_ns, boxes, size, refusal_size = _HEAD.unpack(head)
-        # Not more than there is: the sizes may be what a power loss has left of them.
+        # Not more than there is: the sizes may be damaged by a power failure.
         payload = self._file.read(min(size + refusal_size, os.fstat(self._file.fileno()).st_size))
         is_whole = len(payload) == size + refusal_size and zlib.crc32(head + payload) == _CHECK.unpack(check)[0]
-        # A cloud has detections, if none in number, or the reason why it was refused.
+        # A cloud has detections, even if none in number, or the reason why it was refused.
         if not is_whole or not payload:
             return None
         return Outcome(stamp_ns, boxes, payload[:size], payload[size:].decode(errors="replace"))
 
 
 def _read_job(stored: Outcome) -> dict[str, object]:
-    """Give the job that a journal begins with; none, which is no job's, where something else is there."""
+    """Return the job that a journal begins with; empty, which matches no job, if something else is there."""
     try:
         job = parse_json(stored.detections.decode())
     except ValueError:
@@ -121,10 +121,10 @@ def _read_job(stored: Outcome) -> dict[str, object]:
 
 
 def check_job(folder: Path, stored: dict[str, object], job: dict[str, str]) -> None:
-    """Raise PointPillarsError unless a job is the one that `folder` was begun with."""
+    """Raise PointPillarsError unless a job is the one that `folder` was started with."""
     for name in sorted({*stored, *job}):
         if stored.get(name) != job.get(name):
             raise PointPillarsError(
-                f"{folder} was begun with {plain(name)} {plain(stored.get(name))}, and now it is {job.get(name)}: "
-                "delete the folder to begin anew"
+                f"{folder} was started with {plain(name)} {plain(stored.get(name))}, but now it is {job.get(name)}: "
+                "delete the folder to start again"
             )

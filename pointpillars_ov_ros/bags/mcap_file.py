@@ -1,9 +1,9 @@
 # Copyright 2026 The pointpillars_ov_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""An MCAP file of a bag, read by the package `mcap`: closed or cut off, with or without index, chunks and profile.
+"""An MCAP file of a bag, read with the package `mcap`: closed or truncated, with or without index, chunks and profile.
 
-A file whose recorder was killed has no index. It is read from its beginning, up to its last whole record. What is
-decompressed is bounded, which the readers of `mcap` themselves leave to the file.
+A file whose recorder was killed has no index. It is read from its start, up to its last complete record. Decompression
+is limited, which the readers of `mcap` themselves leave to the file.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ _HEAD = struct.Struct("<BQ")
 """Opcode and length of a record."""
 _READ = {Opcode.SCHEMA, Opcode.CHANNEL, Opcode.MESSAGE, Opcode.CHUNK}
 _ENDS = {0, Opcode.DATA_END, Opcode.FOOTER}
-"""Opcodes behind which there are no messages. No record has 0, which a file system leaves that lost power."""
+"""Opcodes after which there are no messages. No record has 0, which a file system leaves after a power failure."""
 _FORMATS = {
     "ros2msg": MessageDefinitionFormat.MSG,
     "ros1msg": MessageDefinitionFormat.MSG,
@@ -51,23 +51,23 @@ _FORMATS = {
 _ROS1, _ROS2 = "ros1", "cdr"
 """Encodings of messages."""
 _BROKEN = (McapError, DatasetError, ZstdError, struct.error, ValueError, EOFError, OverflowError, RuntimeError)
-"""What a broken record makes `mcap`, the decompressors and Python raise."""
+"""Exceptions that a broken record causes in `mcap`, the decompressors and Python."""
 
 
 class _Block(NamedTuple):
-    """What is read at once: a chunk, or a message that is in none."""
+    """Unit that is read at once: a chunk, or a message outside chunks."""
 
     start_ns: int
     offset: int
 
 
 class McapFile:
-    """One file, and the connections in it."""
+    """One file, and its connections."""
 
     def __init__(self, path: Path) -> None:
-        """Read the index, or make one; DatasetError where the file is broken at its beginning."""
+        """Read the index, or build one; DatasetError if the file is broken at its start."""
         self.notes: list[str] = []
-        """What is to be said of the file."""
+        """Remarks about the file."""
         self._path, self._file = path, path.open("rb")
         self._schemas: dict[int, Schema] = {}
         self._channels: dict[int, Channel] = {}
@@ -84,7 +84,7 @@ class McapFile:
             raise
         self._by_channel = {c.id: c for c in self.connections}
         self.start_ns = min((block.start_ns for block in self._blocks), default=0)
-        """Not after the first message."""
+        """Lower bound of the stamp of the first message."""
 
     def messages(self, connections: Collection[Connection]) -> Iterator[tuple[Connection, int, bytes]]:
         """Yield connection, stamp (ns) and bytes of the messages of some connections, in the order of their stamps."""
@@ -102,7 +102,7 @@ class McapFile:
         return self._size > len(_MAGIC) and self._file.read() == _MAGIC
 
     def _read_index(self) -> bool:
-        """Take over the summary; false where there is none, or it does not say where all messages are."""
+        """Use the summary; return False if there is none, or it does not list all messages."""
         self._file.seek(0)
         try:
             summary = SeekingReader(self._file, record_size_limit=MAX_INFLATED_BYTES).get_summary()
@@ -123,7 +123,7 @@ class McapFile:
         return True
 
     def _make_index(self) -> None:
-        """Go through the file from its beginning, up to where it is whole."""
+        """Scan the file from its start, up to where it is complete."""
         whole = len(_MAGIC)
         try:
             for offset, record, end in self._records():
@@ -138,12 +138,12 @@ class McapFile:
                     self._note_all([record])
                 whole = end
         except _BROKEN as error:
-            # The last record of a file that was cut off need not be whole; what is too large is so on purpose.
+            # The last record of a truncated file may be incomplete; an oversized one is so on purpose.
             if self._is_closed or isinstance(error, DatasetError):
                 raise
         if not self._is_closed:
             self.notes.append(
-                f"{self._path} was never closed: read up to its last whole chunk, "
+                f"{self._path} was never closed; it is read up to its last complete chunk, "
                 f"{whole / 1e6:.1f} of {self._size / 1e6:.1f} MB"
             )
 
@@ -159,10 +159,10 @@ class McapFile:
                 self._channels.setdefault(record.id, record)
 
     def _records(self) -> Iterator[tuple[int, McapRecord, int]]:
-        """Yield begin, record and end of every record that messages depend on."""
+        """Yield start, record and end of every record that messages depend on."""
         self._file.seek(0)
         if self._file.read(len(_MAGIC)) != _MAGIC:
-            raise DatasetError("it does not begin as an MCAP file does")
+            raise DatasetError("it does not begin like an MCAP file")
         at = len(_MAGIC)
         while at + _HEAD.size <= self._size:
             self._file.seek(at)
@@ -186,15 +186,15 @@ class McapFile:
         yield from sorted(((m.log_time, m) for m in found), key=lambda pair: pair[0])
 
     def _break_up(self, chunk: Chunk) -> list[McapRecord]:
-        """Return the records in a chunk; DatasetError where it is larger than it says, or than is sensible."""
+        """Return the records in a chunk; DatasetError if it is larger than stated or than is sensible."""
         if chunk.uncompressed_size > MAX_INFLATED_BYTES:
             raise DatasetError(
-                f"a chunk of it has {chunk.uncompressed_size / 2**20:.0f} MiB when it is decompressed, more than "
+                f"a chunk of it has {chunk.uncompressed_size / 2**20:.0f} MiB when decompressed, more than "
                 f"{MAX_INFLATED_BYTES / 2**20:.0f} MiB"
             )
         data = inflate(chunk.data, chunk.compression, chunk.uncompressed_size)
         if len(data) != chunk.uncompressed_size:
-            raise ValueError(f"a chunk of it has {len(data)} bytes, and should have {chunk.uncompressed_size}")
+            raise ValueError(f"a chunk of it has {len(data)} bytes, but should have {chunk.uncompressed_size}")
         plain = Chunk(
             "", data, chunk.message_end_time, chunk.message_start_time, chunk.uncompressed_crc, chunk.uncompressed_size
         )
@@ -215,7 +215,7 @@ class McapFile:
         return Connection(
             channel.id,
             channel.topic,
-            # ROS 1 names a type package/Name.
+            # ROS 1 names types package/Name.
             re.sub(r"^([^/]+)/([^/]+)$", r"\1/msg/\2", name),
             MessageDefinition(form, text),
             channel.metadata.get("topic_type_hash", ""),
@@ -227,7 +227,7 @@ class McapFile:
 
 def _qos(channel: Channel) -> list[Qos]:
     text = channel.metadata.get("offered_qos_profiles", "")
-    # Nothing depends on it but what a player of the new bag offers.
+    # It only affects what a player of the new bag offers.
     with suppress(Exception):
         return parse_qos(text) if text else []
     return []

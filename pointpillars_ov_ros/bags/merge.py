@@ -1,6 +1,6 @@
 # Copyright 2026 The pointpillars_ov_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Merging parts of a recording by time, each opened no earlier than it is needed."""
+"""Merging of the parts of a recording by time, each opened no earlier than needed."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ T = TypeVar("T")
 def merge_by_time(
     parts: Iterable[tuple[int, P]], read: Callable[[P], Iterator[tuple[int, T]]]
 ) -> Iterator[tuple[int, T]]:
-    """Yield (stamp, item) of all parts in the order of their stamps, and where these are the same, of the parts.
+    """Yield (stamp, item) of all parts in the order of their stamps, and for equal stamps in the order of the parts.
 
-    `parts` are (earliest stamp, part). A part is opened when what is read so far reaches its earliest stamp, so that
-    of files and chunks that follow each other one is open at a time. `read` yields the items of a part by their stamps.
+    `parts` are (earliest stamp, part). A part is opened when reading reaches its earliest stamp, so that of consecutive
+    files and chunks one is open at a time. `read` yields the items of a part by their stamps.
     """
     waiting = deque(sorted(enumerate(parts), key=lambda each: (each[1][0], each[0])))
     heads: list[tuple[int, int, T, Iterator[tuple[int, T]]]] = []

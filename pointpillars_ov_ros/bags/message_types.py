@@ -1,6 +1,6 @@
 # Copyright 2026 The pointpillars_ov_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Definitions of messages: those of this ROS, and those that a bag brings along."""
+"""Message definitions: those of this ROS, and those contained in a bag."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from rosbags.typesys import Stores, get_types_from_idl, get_types_from_msg, get_
 from rosbags.typesys.store import Typestore
 
 IDL_SEPARATOR = "=" * 80 + "\n"
-"""Between the definitions of a type that a bag keeps as IDL and of those that it is made of."""
+"""Separator between the IDL definition of a type in a bag and those of the types it contains."""
 
 
 def to_cdr(message: Any, message_type: str) -> bytes:
-    """Serialize a message of rclpy, the same bytes every time: rclpy leaves between fields what was in memory there."""
+    """Serialize a message of rclpy reproducibly: rclpy leaves uninitialized memory between fields."""
     from rclpy.serialization import serialize_message
 
     store = typestore()
@@ -27,17 +27,17 @@ def to_cdr(message: Any, message_type: str) -> bytes:
 
 @cache
 def typestore() -> Typestore:
-    """Return the one store of our types, which is not to be added to; see `make_typestore`."""
+    """Return the shared store of our types, which must not be modified; see `make_typestore`."""
     return make_typestore()
 
 
 def make_typestore() -> Typestore:
-    """Return the definitions of Jazzy's messages and, where ROS is installed, of vision_msgs from its .msg files."""
+    """Return the definitions of Jazzy's messages and, if ROS is installed, of vision_msgs from its .msg files."""
     store = get_typestore(Stores.ROS2_JAZZY)
     try:
         from ament_index_python.packages import get_package_share_directory
     except ModuleNotFoundError:
-        # Without ROS, bags are read and not written; those of newer recorders define their types themselves.
+        # Without ROS, bags are read but not written; those of newer recorders define their types themselves.
         return store
     folder = Path(get_package_share_directory("vision_msgs")) / "msg"
     for path in sorted(folder.glob("*.msg")):
@@ -46,15 +46,15 @@ def make_typestore() -> Typestore:
 
 
 def collect_types(connections: Iterable[Connection], is_ros2: bool) -> Typestore:
-    """Return the types that a bag defines; those that a bag of ROS 2 uses and does not define are those of this ROS.
+    """Return the types that a bag defines, plus those of this ROS that a ROS 2 bag uses without defining them.
 
-    A definition that cannot be parsed is left out: only messages of that type cannot be read then.
+    A definition that cannot be parsed is skipped: only messages of that type cannot be read then.
     """
     connections = list(connections)
     definitions = {c.msgtype: c.msgdef for c in connections if c.msgdef.format is not MessageDefinitionFormat.NONE}
     found: dict[str, Any] = {}
     for kind, definition in definitions.items():
-        # Odd definitions make rosbags raise whatever its parsers stumble over.
+        # Odd definitions make rosbags raise any kind of exception.
         try:
             found.update(_parse(kind, definition))
         except Exception:

@@ -1,8 +1,8 @@
 # Copyright 2026 The pointpillars_ov_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Places the clouds of a bag in the frame of the network, as the detector node does: pose, TF of the bag, sweeps.
+"""Placement of a bag's clouds in the frame of the network, as in the detector node: pose, TF of the bag, sweeps.
 
-Time is the bag's: a cloud waits for transforms until messages have come that were received so much later.
+Time is the bag's: a cloud waits for its transforms until the bag is read up to a certain time after it.
 """
 
 from __future__ import annotations
@@ -23,16 +23,16 @@ from pointpillars_ov_ros.ros.conversions import stamp_to_ns
 from pointpillars_ov_ros.ros.settings import DetectorNodeConfig
 
 _PATIENCE_NS = 1_000_000_000
-"""How much later the bag may have the transforms of a cloud."""
+"""Maximum delay of the transforms after their cloud, in the bag."""
 
 T = TypeVar("T")
 
 
 class PlacedCloud(NamedTuple):
-    """A cloud as the network takes it."""
+    """A cloud in the network's frame."""
 
     header: Header
-    """Of what is detected in it."""
+    """Header of the detections in it."""
     points: FloatArray
     """(N, 4), in the network's frame."""
 
@@ -45,25 +45,25 @@ class _WaitingCloud(NamedTuple, Generic[T]):
 
 
 class BagPlacement(Generic[T]):
-    """Clouds between their message and the network, in their order."""
+    """Queue of clouds between their messages and the network, in order."""
 
     def __init__(self, config: DetectorNodeConfig) -> None:
-        """Begin before the first cloud."""
+        """Start before the first cloud."""
         self._config = config
         self._T_model_sensor = Transform.from_pose(*config.sensor_pose)
         self._sweeps = Sweeps(config.sweeps, config.sweep_age, PointBuffers()) if config.sweeps > 1 else None
         self._buffer = TransformBuffer()
         self._waiting: deque[_WaitingCloud[T]] = deque()
         self.alone, self.why_alone = 0, ""
-        """Clouds that could not be joined with earlier ones, and why the first one could not."""
+        """Number of clouds that could not be accumulated with earlier ones, and the reason for the first."""
 
     @property
     def joins_clouds(self) -> bool:
-        """Whether clouds are joined with earlier ones."""
+        """Whether clouds are accumulated."""
         return self._sweeps is not None
 
     def add_transforms(self, message: Any, is_static: bool) -> None:
-        """Take over the transforms of a TFMessage."""
+        """Add the transforms of a TFMessage."""
         for said in message.transforms:
             t, q = said.transform.translation, said.transform.rotation
             stamp_ns, translation = stamp_to_ns(said.header), (t.x, t.y, t.z)
@@ -71,13 +71,13 @@ class BagPlacement(Generic[T]):
             self._buffer.add(*names, stamp_ns, translation, (q.x, q.y, q.z, q.w), is_static)
 
     def add(self, token: T, received_ns: int, header: Header, points: FloatArray) -> None:
-        """Add a cloud, `points` (N, 4) in the frame of `header`; `token` comes back with it."""
+        """Add a cloud, `points` (N, 4) in the frame of `header`; `token` is returned with it."""
         self._waiting.append(_WaitingCloud(token, received_ns, header, points))
 
     def advance(self, now_ns: int | None) -> Iterator[tuple[T, PlacedCloud | str]]:
-        """Yield each cloud whose place is known by now, or why it has none; None: of all that wait.
+        """Yield each cloud that can be placed by now, or the reason if it never can; with None, all that wait.
 
-        `now_ns`: when the last message was received.
+        `now_ns` is the time at which the last message was received.
         """
         while self._waiting:
             cloud = self._waiting[0]
@@ -90,7 +90,7 @@ class BagPlacement(Generic[T]):
             yield cloud.token, target.reason if isinstance(target, Missing) else self._place(cloud, target, odom)
 
     def _find(self, cloud: _WaitingCloud[T], target: str) -> Transform | Missing:
-        """Return the transform to a frame, the cloud's own where there is no `target`."""
+        """Return the transform to a frame, by default the cloud's own."""
         frame, stamp_ns = cloud.header.frame_id, stamp_to_ns(cloud.header)
         found = self._buffer.find(target, frame, stamp_ns) if target else Transform.identity()
         if isinstance(found, Missing):

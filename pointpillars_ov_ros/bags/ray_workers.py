@@ -1,6 +1,6 @@
 # Copyright 2026 The pointpillars_ov_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Workers of Ray, on this machine or a cluster: each with one engine, and threads that are its own."""
+"""Ray workers, on this machine or a cluster: each with one engine and its own threads."""
 
 from __future__ import annotations
 
@@ -17,18 +17,18 @@ from pointpillars_ov_ros.bags.detect_many import FAILED, BagJob, JobReport, Work
 from pointpillars_ov_ros.config.errors import PointPillarsError
 
 _OBJECTS = 100 * 2**20
-"""Bytes; about the least that Ray takes."""
+"""Size of Ray's object store (bytes), about the minimum that Ray accepts."""
 
 
 class RayWorker:
-    """Runs in a process of Ray's."""
+    """Actor that runs in a process of Ray."""
 
     def __init__(self, options: BagOptions) -> None:
         """Load and compile the model."""
         self._options, self._engine = options, open_engine(options)
 
     def is_ready(self) -> bool:
-        """Whether the engine is there."""
+        """Whether the engine is ready."""
         return True
 
     def detect(self, job: BagJob) -> JobReport:
@@ -42,22 +42,22 @@ def ray_workers(
 ) -> Iterator[tuple[str, Work]]:
     """Start `count` workers, and wait until each has its engine.
 
-    `address`: of a cluster; None: Ray is started here. Where the options leave it open, cores are shared out evenly.
-    PointPillarsError where Ray, or a worker, cannot start.
+    `address` is that of a cluster; None: Ray is started here. Unless the options set the threads, cores are shared out
+    evenly. Raises PointPillarsError if Ray or a worker cannot start.
     """
-    # By name, so that the check of types is the same with Ray and without it.
+    # By name, so that type checking gives the same result with and without Ray.
     ray: Any = importlib.import_module("ray")
     threads = options.runtime.num_threads or max(1, len(os.sched_getaffinity(0)) // count)
     model = options.model.resolve() if options.model else None
     own = replace(options, model=model, runtime=replace(options.runtime, num_threads=threads))
-    # Ray reports its use to its makers otherwise.
+    # Otherwise Ray reports its use to its makers.
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
-    # Jobs and reports are small: no memory is set aside for objects.
+    # Jobs and reports are small: hardly any memory is set aside for objects.
     here = {} if address else {"num_cpus": threads * count, "object_store_memory": _OBJECTS}
     try:
         ray.init(address, include_dashboard=False, log_to_driver=False, logging_level="ERROR", **here)
     except (ConnectionError, ValueError, RuntimeError) as error:
-        raise PointPillarsError(f"Ray cannot be had ({str(error).splitlines()[0]})") from None
+        raise PointPillarsError(f"Ray cannot be started ({str(error).splitlines()[0]})") from None
     make = ray.remote(num_cpus=threads)(RayWorker).remote
     try:
         workers = [make(own) for _ in range(count)]
@@ -69,7 +69,7 @@ def ray_workers(
         def work(jobs: Iterable[BagJob]) -> Iterator[tuple[BagJob, JobReport]]:
             yield from _share_out(ray, jobs, workers, lambda: make(own), attempts)
 
-        yield f"{count} workers of Ray, {threads} threads each", work
+        yield f"{count} Ray workers, {threads} threads each", work
     finally:
         ray.shutdown()
 
@@ -77,7 +77,7 @@ def ray_workers(
 def _share_out(
     ray: Any, jobs: Iterable[BagJob], workers: list[Any], replacement: Any, attempts: int
 ) -> Iterator[tuple[BagJob, JobReport]]:
-    """Give each idle worker the next job; one that dies gets a successor, and its job another attempt."""
+    """Yield the reports of the jobs: idle workers get the next job, dead ones are replaced, their jobs retried."""
     waiting, idle = deque((job, 1) for job in jobs), list(workers)
     running: dict[Any, tuple[Any, BagJob, int]] = {}
     while waiting or running:

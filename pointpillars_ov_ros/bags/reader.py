@@ -1,6 +1,6 @@
 # Copyright 2026 The pointpillars_ov_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Bags of ROS 1 and ROS 2, read as their storage files are; metadata.yaml only says what should be in them."""
+"""Bags of ROS 1 and ROS 2, read from what their storage files contain, whatever metadata.yaml says."""
 
 from __future__ import annotations
 
@@ -32,19 +32,19 @@ METADATA = "metadata.yaml"
 SUFFIXES = (".mcap", ".db3", ".bag")
 _PACKED = ".zstd"
 _SIDE_FILES = ("-wal", "-journal")
-"""Beside an SQLite database whose writer was killed: what belongs into it."""
+"""Files beside an SQLite database whose writer was killed, with data that belongs into it."""
 _MOST_METADATA_BYTES = 40 * MOST_YAML_BYTES
-"""QoS of a thousand topics, and names of thousands of files."""
+"""Enough for the QoS of a thousand topics, and names of thousands of files."""
 
 log = logging.getLogger(__name__)
 
 
 class StorageFile(Protocol):
-    """A file of a bag."""
+    """A storage file of a bag."""
 
     connections: list[Connection]
     start_ns: int
-    """Not after the first message."""
+    """Lower bound of the stamp of the first message."""
     notes: list[str]
 
     def messages(self, connections: Collection[Connection]) -> Iterator[tuple[Connection, int, bytes]]:
@@ -55,7 +55,7 @@ class StorageFile(Protocol):
 
 
 class RosbagsFile:
-    """A file that `rosbags` reads: a database of rosbag2, or a bag of ROS 1."""
+    """A file that `rosbags` reads: a rosbag2 database, or a ROS 1 bag."""
 
     def __init__(self, reader: rosbag1.Reader | rosbag2.Reader) -> None:
         """Open the file of `reader`."""
@@ -68,7 +68,7 @@ class RosbagsFile:
         self.start_ns = self._reader.start_time
 
     def messages(self, connections: Collection[Connection]) -> Iterator[tuple[Connection, int, bytes]]:
-        """See `StorageFile`."""
+        """Yield messages in the order of their stamps; see `StorageFile`."""
         for connection, stamp_ns, data in self._reader.messages([self._originals[c.id] for c in connections]):
             yield self._own[connection.id], stamp_ns, inflate_message(bytes(data))
 
@@ -78,29 +78,29 @@ class RosbagsFile:
 
 
 class BagReader:
-    """The storage files of one bag, as if they were one."""
+    """The storage files of one bag, read as one."""
 
     def __init__(self, path: Path, files: list[StorageFile], stated: int | None) -> None:
-        """Join `files`, which it does not own; `stated` is how many messages metadata.yaml says there are."""
+        """Combine `files`, which it does not own; `stated` is the number of messages according to metadata.yaml."""
         self._path, self._files = path, files
         self.connections = [connection for file in files for connection in file.connections]
         self.is_ros2 = any(not isinstance(c.ext, ConnectionExtRosbag1) for c in self.connections)
         self.typestore = collect_types(self.connections, self.is_ros2)
         self.notes = [note for file in files for note in file.notes]
-        """What is to be said of the bag as it was opened."""
+        """Remarks about the bag as it was opened."""
         found = sum(connection.msgcount for connection in self.connections)
         if stated is not None and stated != found:
-            self.notes.append(f"{path}: {METADATA} counts {count_of(stated)}, and the files hold {found}")
+            self.notes.append(f"{path}: {METADATA} counts {count_of(stated)}, but the files hold {found}")
 
     @property
     def is2(self) -> bool:
-        """Whether it is one of ROS 2, by the name that `rosbags` has for it."""
+        """Whether it is a ROS 2 bag, under the name that `rosbags` uses."""
         return self.is_ros2
 
     def messages(self, connections: Collection[Connection] = ()) -> Iterator[tuple[Connection, int, bytes]]:
-        """Yield connection, stamp (ns) and bytes of messages in the order of their stamps; of none named, of all.
+        """Yield connection, stamp (ns) and bytes of messages, sorted by stamp; by default of all connections.
 
-        Raises DatasetError where a file is broken. At the end, what came out is compared with what the index said.
+        Raises DatasetError if a file is broken. At the end, the number of messages is compared with the index.
         """
         wanted = list(connections) or self.connections
         by_owner: dict[int, list[Connection]] = {}
@@ -114,14 +114,14 @@ class BagReader:
                 yield connection, stamp_ns, data
         except GeneratorExit:
             raise
-        # Broken files make the libraries raise whatever their parsers stumble over.
+        # Broken files make the libraries raise any kind of exception.
         except Exception as error:
-            raise DatasetError(f"{self._path}: broken in the middle ({first_line(error)})") from None
+            raise DatasetError(f"{self._path}: broken after its start ({first_line(error)})") from None
         for connection in wanted:
             came = counts[id(connection.owner), connection.id]
             if came != connection.msgcount:
                 log.warning(
-                    "%s: of %d messages on %s that the index counts, %d came out",
+                    "%s: the index counts %d messages on %s, but only %d could be read",
                     *(self._path, connection.msgcount, connection.topic, came),
                 )
 
@@ -139,10 +139,10 @@ def _pairs(file: StorageFile, wanted: list[Connection]) -> Iterator[tuple[int, t
 
 @contextmanager
 def open_bag(path: Path) -> Iterator[BagReader]:
-    """Open a bag to read, of ROS 1 or 2, as a folder or a file; DatasetError says what `path` is where it is no bag.
+    """Open a bag of ROS 1 or 2 for reading, as a folder or a file; DatasetError says what `path` is if it is not a bag.
 
-    An MCAP whose recorder was killed is read up to its last whole chunk, a database with what is in its -wal. What is
-    odd about a bag is logged as a warning.
+    An MCAP file whose recorder was killed is read up to its last complete chunk, a database with the contents of its
+    -wal. Anything odd about a bag is logged as a warning.
     """
     with ExitStack() as stack:
         try:
@@ -152,7 +152,7 @@ def open_bag(path: Path) -> Iterator[BagReader]:
         except PointPillarsError as error:
             text = str(error)
             raise DatasetError(text if text.startswith(str(path)) else f"{path}: {text}") from None
-        # Broken files make the libraries raise whatever their parsers stumble over.
+        # Broken files make the libraries raise any kind of exception.
         except Exception as error:
             raise DatasetError(f"{path}: cannot be read as a bag ({first_line(error)})") from None
         for note in reader.notes:
@@ -161,16 +161,16 @@ def open_bag(path: Path) -> Iterator[BagReader]:
 
 
 def is_bag(path: Path) -> bool:
-    """Whether a path is taken for a bag, and not for a folder of frames."""
+    """Whether a path is treated as a bag instead of a folder of frames."""
     if not path.is_dir():
         return path.is_file()
     return (path / METADATA).is_file() or bool(_storage_files(path))
 
 
 def find_files(path: Path) -> tuple[list[Path], int | None]:
-    """Return the storage files of a bag, and how many messages metadata.yaml says there are (None: it does not say)."""
+    """Return the storage files of a bag, and the number of messages according to metadata.yaml (None: not stated)."""
     if not path.exists():
-        raise DatasetError(f"{path}: there is no such bag")
+        raise DatasetError(f"{path}: no such bag")
     if not path.is_dir():
         return [path], None
     names, stated = _read_metadata(path / METADATA)
@@ -179,16 +179,16 @@ def find_files(path: Path) -> tuple[list[Path], int | None]:
     missing = [name for name in names if name.removesuffix(_PACKED) not in known]
     if missing:
         raise DatasetError(
-            f"{path}: {METADATA} names {plain(missing[0])}, which is not there: copy it, too, or delete {METADATA} to "
-            "read the files that are there"
+            f"{path}: {METADATA} names {plain(missing[0])}, which is missing: copy it, too, or delete {METADATA} to "
+            "read the files that exist"
         )
     if not there:
-        raise DatasetError(f"{path}: no file of a bag in it (.mcap, .db3, .bag)")
+        raise DatasetError(f"{path}: it contains no bag file (.mcap, .db3, .bag)")
     return there, stated
 
 
 def _storage_files(folder: Path) -> list[Path]:
-    """List the files of a bag in a folder; of one that is there packed and unpacked, the latter."""
+    """Return the files of a bag in a folder; of files both compressed and uncompressed, the latter."""
     files = [file for file in sorted(folder.iterdir()) if file.is_file()]
     plain_files = [file for file in files if file.suffix in SUFFIXES]
     packed = [file for file in files if file.suffix == _PACKED and file.with_suffix("").suffix in SUFFIXES]
@@ -196,7 +196,7 @@ def _storage_files(folder: Path) -> list[Path]:
 
 
 def _read_metadata(path: Path) -> tuple[list[str], int | None]:
-    """Return names of files and number of messages; nothing of either where the document does not say."""
+    """Return file names and number of messages; nothing for either that the document does not state."""
     if not path.is_file():
         return [], None
     try:
@@ -205,13 +205,13 @@ def _read_metadata(path: Path) -> tuple[list[str], int | None]:
         names = [Path(str(name)).name for name in bag.get("relative_file_paths") or []]
         stated = bag.get("message_count")
     except (PointPillarsError, OSError, UnicodeDecodeError, AttributeError, KeyError, TypeError) as error:
-        log.warning("%s cannot be read, and is left aside (%s)", path, one_line(error))
+        log.warning("%s cannot be read and is ignored (%s)", path, one_line(error))
         return [], None
     return names, stated if isinstance(stated, int) else None
 
 
 def _open_file(path: Path, stack: ExitStack) -> StorageFile:
-    """Open a storage file for what its bytes say it is; DatasetError says what it is instead."""
+    """Open a storage file according to its contents; DatasetError says what it is instead."""
     content = identify(path)
     if content is Content.ZSTD:
         unpacked = _scratch(stack) / path.with_suffix("").name
@@ -225,24 +225,24 @@ def _open_file(path: Path, stack: ExitStack) -> StorageFile:
     elif content is Content.ROSBAG1:
         file = _open_ros1(path)
     else:
-        raise DatasetError(f"{path} is no bag, but {content.value}")
+        raise DatasetError(f"{path} is not a bag, but {content.value}")
     stack.callback(file.close)
     return file
 
 
 def _open_ros1(path: Path) -> StorageFile:
-    """Open a bag of ROS 1; DatasetError where its recorder was killed before it wrote the index."""
+    """Open a ROS 1 bag; DatasetError if its recorder was killed before it wrote the index."""
     reader = rosbag1.Reader(path)
     try:
         file = RosbagsFile(reader)
     except rosbag1.ReaderError as error:
         if "index" in str(error):
             raise DatasetError(
-                f"{path} has no whole index, as its recorder was killed or it was cut off: "
-                f"`rosbag reindex {path.name}` of ROS 1 makes one"
+                f"{path} has no complete index, since its recorder was killed or the file was truncated: "
+                f"`rosbag reindex {path.name}` of ROS 1 creates one"
             ) from None
         raise
-    # The reader decompresses whatever a chunk holds; ours are bounded.
+    # The reader decompresses whatever a chunk holds; ours are limited.
     names = {function: name for name, function in decompressors.items()}
     for position, chunk in reader.chunks.items():
         name = names[chunk.decompressor]
@@ -252,7 +252,7 @@ def _open_ros1(path: Path) -> StorageFile:
 
 
 def _open_database(path: Path, stack: ExitStack) -> StorageFile:
-    """Open an SQLite database; with what a killed recorder left beside it in a copy that is made whole."""
+    """Open an SQLite database; what a killed recorder left beside it is merged in a copy."""
     beside = [side for end in _SIDE_FILES if (side := Path(f"{path}{end}")).is_file() and side.stat().st_size]
     notes = []
     if beside or path.suffix != ".db3":
@@ -266,7 +266,7 @@ def _open_database(path: Path, stack: ExitStack) -> StorageFile:
         finally:
             connection.close()
         if beside:
-            notes.append(f"{path}: its recorder was killed; what it left in {beside[0].name} is read, too")
+            notes.append(f"{path}: its recorder was killed; the data in {beside[0].name} is read, too")
         path = copy
     file = RosbagsFile(rosbag2.Reader(path))
     file.notes += notes
@@ -278,10 +278,10 @@ def _scratch(stack: ExitStack) -> Path:
 
 
 def choose_topic(reader: BagReader, path: Path, kind: str, wanted: str | None, flag: str = "--topic") -> str:
-    """Return the one topic of messages of type `kind`, or the one called `wanted`.
+    """Return the one topic with messages of type `kind`, or the one named `wanted`.
 
-    `wanted` may be in any namespace unless it begins with /.
-    DatasetError lists what is there where that is none, or several, or one without a message.
+    `wanted` may be in any namespace unless it begins with /. DatasetError lists the topics if there is none, several,
+    or one without messages.
     """
     counts: Counter[str] = Counter()
     for connection in reader.connections:
@@ -297,16 +297,16 @@ def choose_topic(reader: BagReader, path: Path, kind: str, wanted: str | None, f
     chosen = [topic for topic in named if counts[topic]]
     if not chosen:
         raise DatasetError(
-            f"{path}: no message on {', '.join(named)}; the recorder heard nothing there (did the publisher run, and "
-            "did its QoS match the recorder's?)"
+            f"{path}: no message on {', '.join(named)}; the recorder received nothing there (did the publisher run, "
+            "and did its QoS match the recorder's?)"
         )
     if len(chosen) > 1:
-        raise DatasetError(f"{path}: {kind} on {len(chosen)} topics, choose one by {flag}: {there}")
+        raise DatasetError(f"{path}: {kind} on {len(chosen)} topics, choose one with {flag}: {there}")
     return chosen[0]
 
 
 def is_topic(topic: str, wanted: str) -> bool:
-    """Whether a topic is the one wanted, in any namespace unless one is given."""
+    """Whether a topic is the wanted one, in any namespace unless one is given."""
     return topic == wanted or (not wanted.startswith("/") and topic.endswith(f"/{wanted}"))
 
 
@@ -316,5 +316,5 @@ def _kind(connection: Connection) -> str:
 
 
 def first_line(error: Exception) -> str:
-    """Return what an exception says, in one line."""
+    """Return the first line of an exception's message."""
     return (str(error).splitlines() or [type(error).__name__])[0]

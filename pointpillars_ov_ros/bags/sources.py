@@ -1,6 +1,6 @@
 # Copyright 2026 The pointpillars_ov_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Where `detect_bag` takes clouds from, and everything else that is to be in the bag it writes."""
+"""Sources of clouds for `detect_bag`, and of everything else that goes into the bag it writes."""
 
 from __future__ import annotations
 
@@ -26,65 +26,65 @@ from pointpillars_ov_ros.kitti.frames import find_frames
 _TF_STATIC = "/tf_static"
 _TF_TOPICS = ("/tf", _TF_STATIC)
 _RATE_HZ = 10.0
-"""Of frames without times."""
+"""Rate of frames without times."""
 _IDL = f"{IDL_SEPARATOR}IDL: "
-"""How the definition of a type begins that a bag keeps as IDL, with those that it is made of."""
+"""Start of the definition of a type stored as IDL together with the types it contains."""
 
 
 class SourceMessage(NamedTuple):
-    """A message on its way."""
+    """A message to be written."""
 
     channel: str | Connection
-    """Where `BagWriter.write` is to put it."""
+    """Topic or connection for `BagWriter.write`."""
     stamp_ns: int
     data: bytes | None
-    """Serialized, as ROS 2 does it; None where that could not be made of what was in the bag."""
+    """Serialized for ROS 2; None if the message could not be converted."""
     cloud: bytes | None
-    """Of a cloud, what `MessageSource.parse` takes; of any other message None."""
+    """For a cloud, the bytes for `MessageSource.parse`; otherwise None."""
     transforms: bytes | None = None
-    """Of a message of TF, what `MessageSource.parse_transforms` takes; of any other message None."""
+    """For a TF message, the bytes for `MessageSource.parse_transforms`; otherwise None."""
     is_static: bool = False
-    """These transforms hold for ever."""
+    """Whether these transforms are static."""
 
 
 class MessageSource(Protocol):
-    """Messages, with clouds among them."""
+    """Source of messages, including clouds."""
 
     topics: set[str]
     cloud_topic: str
     clouds: int
     storage: str
-    """Of the bag: mcap or sqlite3."""
+    """Storage of the bag: mcap or sqlite3."""
     identity: str
-    """Other where the source is another one, or has changed."""
+    """Changes if the source is another one or was modified."""
     notes: list[str]
-    """What is to be said of it, when all messages have been given."""
+    """Remarks about the source, complete when all messages have been read."""
     coordinate_scale: float
-    """Factor that brings the coordinates of its clouds to metres."""
+    """Factor that converts the coordinates of its clouds to metres."""
     reads_tf: bool
-    """Whether messages of TF are given, also where they are not to be in the bag that is written."""
+    """Whether TF messages are yielded even if they are not copied to the bag that is written."""
 
     def announce(self, bag: BagWriter) -> None:
-        """Make the topics known to the bag that is written."""
+        """Declare the topics in the bag that is written."""
 
     def messages(self) -> Iterator[SourceMessage]:
         """Yield the messages in the order of their stamps."""
 
     def parse(self, data: bytes) -> Any:
-        """Make a PointCloud2 of the bytes of one; raises whatever broken bytes make `rosbags` raise."""
+        """Parse the bytes of a PointCloud2; raises whatever broken bytes make `rosbags` raise."""
 
     def parse_transforms(self, data: bytes) -> Any:
-        """Make a TFMessage of the bytes of one; raises as `parse` does."""
+        """Parse the bytes of a TFMessage; raises as `parse` does."""
 
     def static_transforms(self) -> Iterator[bytes]:
-        """Yield the static transforms that may come after clouds that need them."""
+        """Yield the static transforms, which may be stored after clouds that need them."""
 
 
 class FrameSource:
-    """A folder of frames, which becomes the bag that `kitti_to_bag` makes of it."""
+    """A folder of frames, which is treated like the bag that `kitti_to_bag` makes from it."""
 
     def __init__(self, folder: Path, reading: FileReading = AS_FOUND) -> None:
-        """Find the frames; DatasetError where there are none."""
+        """Find the frames; DatasetError if there are none."""
         self._frames = find_frames(folder, reading)
         self._topics = topics_of(self._frames)
         self.topics, self.cloud_topic, self.clouds = set(self._topics), CLOUDS, len(self._frames)
@@ -96,7 +96,7 @@ class FrameSource:
         self.notes: list[str] = [] if files is None else files.notes()
 
     def announce(self, bag: BagWriter) -> None:
-        """Make the topics known to the bag that is written."""
+        """Declare the topics in the bag that is written."""
         for topic in self._topics:
             bag.add_topic(topic, TYPES[topic], latched=topic == TF)
 
@@ -108,11 +108,11 @@ class FrameSource:
             yield SourceMessage(topic, stamp_ns, data, cloud, transforms, is_static)
 
     def parse(self, data: bytes) -> Any:
-        """Make a PointCloud2 of the bytes of one."""
+        """Parse the bytes of a PointCloud2."""
         return typestore().deserialize_cdr(data, POINT_CLOUD)
 
     def parse_transforms(self, data: bytes) -> Any:
-        """Make a TFMessage of the bytes of one."""
+        """Parse the bytes of a TFMessage."""
         return typestore().deserialize_cdr(data, TYPES[TF])
 
     def static_transforms(self) -> Iterator[bytes]:
@@ -121,10 +121,10 @@ class FrameSource:
 
 
 class BagSource:
-    """A bag of ROS 2, whose messages and definitions stay as they are, or of ROS 1, which are converted."""
+    """A ROS 2 bag, whose messages and definitions stay unchanged, or a ROS 1 bag, which is converted."""
 
     def __init__(self, reader: BagReader, path: Path, topic: str | None, coordinate_scale: float = 1.0) -> None:
-        """Find the clouds; DatasetError lists what is there where that is not one topic."""
+        """Find the clouds; DatasetError lists the topics if there is not exactly one."""
         self._reader, self._path = reader, path
         self.coordinate_scale, self.reads_tf = coordinate_scale, False
         self.cloud_topic = choose_topic(reader, path, POINT_CLOUD, topic)
@@ -139,19 +139,19 @@ class BagSource:
         self._converters: Mapping[str, Callable[[bytes], memoryview]] = {}
 
     def announce(self, bag: BagWriter) -> None:
-        """Make the topics known to the bag that is written; DatasetError where their types cannot be."""
+        """Declare the topics in the bag that is written; DatasetError if their types cannot be declared."""
         try:
             if self._reader.is_ros2:
                 for connection in self._reader.connections:
                     self._announce(connection, bag)
             else:
                 self._announce_converted(bag)
-        # Odd definitions make rosbags raise whatever its parsers stumble over.
+        # Odd definitions make rosbags raise any kind of exception.
         except Exception as error:
-            raise DatasetError(f"{self._path}: a topic cannot be taken over ({first_line(error)})") from None
+            raise DatasetError(f"{self._path}: a topic cannot be copied ({first_line(error)})") from None
 
     def _announce_converted(self, bag: BagWriter) -> None:
-        # It says on stdout which types are other ones in ROS 2.
+        # It prints to stdout which types differ in ROS 2.
         with contextlib.redirect_stdout(io.StringIO()) as said:
             self._channels, self._converters = create_connections_converters(
                 self._reader.connections, make_typestore(), cast(Any, self._reader), bag.writer
@@ -163,12 +163,12 @@ class BagSource:
         encoding = "ros1" if isinstance(connection.ext, ConnectionExtRosbag1) else connection.ext.serialization_format
         if encoding not in ("", "cdr"):
             count = f"{count_of(connection.msgcount)} on {connection.topic}"
-            self.notes.append(f"left out: {count}, for messages of ROS 2 are not encoded as {encoding}")
+            self.notes.append(f"skipped: {count}, since ROS 2 messages are not encoded as {encoding}")
             return
         store = typestore() if form is MessageDefinitionFormat.NONE else self._reader.typestore
         if kind not in store.fielddefs:
             count = f"{count_of(connection.msgcount)} on {connection.topic}"
-            self.notes.append(f"left out: {count}, for the bag does not say what a {kind} is")
+            self.notes.append(f"skipped: {count}, since the bag does not define {kind}")
             return
         if form is MessageDefinitionFormat.NONE or (form is MessageDefinitionFormat.IDL and not text.startswith(_IDL)):
             text, _ = store.generate_msgdef(kind, ros_version=2)
@@ -188,7 +188,7 @@ class BagSource:
         )
 
     def messages(self) -> Iterator[SourceMessage]:
-        """Yield all messages that can be taken over; only the clouds where nothing has been announced."""
+        """Yield all messages that can be copied; only the clouds if no topics were declared."""
         is_copied, broken = bool(self._channels), Counter[str]()
         every = [(connection, (connection.id, connection.owner)) for connection in self._reader.connections]
         read = {self.cloud_topic, *(_TF_TOPICS if self.reads_tf else ())}
@@ -203,28 +203,28 @@ class BagSource:
             channel = self._channels.get((connection.id, connection.owner), connection.topic)
             cloud, transforms = raw if is_cloud else None, raw if is_tf else None
             yield SourceMessage(channel, stamp_ns, data, cloud, transforms, connection.topic == _TF_STATIC)
-        self.notes += [f"left out: {count_of(n, 'broken message')} on {topic}" for topic, n in broken.items()]
+        self.notes += [f"skipped: {count_of(n, 'broken message')} on {topic}" for topic, n in broken.items()]
 
     def _convert(self, kind: str, raw: bytes) -> bytes | None:
         if self._reader.is_ros2:
             return raw
         try:
             return bytes(self._converters[kind](raw))
-        # Broken bytes make rosbags raise whatever its parsers stumble over.
+        # Broken bytes make rosbags raise any kind of exception.
         except Exception:
             return None
 
     def parse(self, data: bytes) -> Any:
-        """Make a PointCloud2 of the bytes of one."""
+        """Parse the bytes of a PointCloud2."""
         return self._reader.deserialize(data, POINT_CLOUD)
 
     def parse_transforms(self, data: bytes) -> Any:
-        """Make a TFMessage of the bytes of one."""
+        """Parse the bytes of a TFMessage."""
         kinds = {c.msgtype for c in self._reader.connections if c.topic in _TF_TOPICS}
         return self._reader.deserialize(data, next(iter(kinds), TYPES[TF]))
 
     def static_transforms(self) -> Iterator[bytes]:
-        """Yield all of /tf_static: recorders write it when they hear of it, which may be after the first clouds."""
+        """Yield all of /tf_static: recorders may write it after the first clouds, when they receive it."""
         wanted = [c for c in self._reader.connections if c.topic == _TF_STATIC]
         count = sum(c.msgcount for c in wanted)
         for _, _, data in islice(self._reader.messages(wanted), count) if count else ():
@@ -233,11 +233,11 @@ class BagSource:
 
 @contextlib.contextmanager
 def open_source(path: Path, topic: str | None, reading: FileReading = AS_FOUND) -> Iterator[MessageSource]:
-    """Open a bag, or a folder of frames in files that are read as `reading` says; DatasetError where it is neither."""
+    """Open a bag, or a folder of frames whose files are read as `reading` says; DatasetError if it is neither."""
     if is_bag(path):
         with open_bag(path) as reader:
             yield BagSource(reader, path, topic, reading.coordinate_scale)
     elif path.is_dir():
         yield FrameSource(path, reading)
     else:
-        raise DatasetError(f"{path}: there is no such bag or folder of frames")
+        raise DatasetError(f"{path}: no such bag or folder of frames")

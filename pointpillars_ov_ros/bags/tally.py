@@ -1,6 +1,6 @@
 # Copyright 2026 The pointpillars_ov_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""What became of the clouds of a bag, counted and said."""
+"""Outcomes of the clouds of a bag, counted and formatted."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ from pointpillars_ov_ros.bags.journal import Outcome
 from pointpillars_ov_ros.config.errors import count_of
 
 _MOST_REASONS = 10
-"""That are printed: some hold a number that differs from cloud to cloud."""
+"""Maximum number of reasons printed, since some contain a number that differs from cloud to cloud."""
 
 
 @dataclass
 class CloudTally:
-    """Exact accounts: every cloud of the bag is detected in, or refused."""
+    """Exact accounts: every cloud of the bag is either processed or refused."""
 
     clouds: int = 0
     detected: int = 0
     boxes: int = 0
     replayed: int = 0
-    """Of all clouds, those that an earlier run had seen to."""
+    """Number of all clouds that an earlier run had processed."""
     refused: Counter[str] = field(default_factory=Counter)
     """Clouds that could not be read, by reason."""
     frame_ids: Counter[str] = field(default_factory=Counter)
@@ -33,10 +33,10 @@ class CloudTally:
     without_intensity: int = 0
     too_bright: int = 0
     notes: list[str] = field(default_factory=list)
-    """What else is to be said of the bag."""
+    """Further remarks about the bag."""
     wall_s: float = 0.0
     core_s: float = 0.0
-    """Time that this process took of all cores."""
+    """CPU time of this process over all cores."""
 
     def count(self, outcome: Outcome, is_replayed: bool) -> None:
         """Count a cloud."""
@@ -48,29 +48,29 @@ class CloudTally:
 
     def count_form(self, message: Any) -> None:
         """Count the frame and the layout of a PointCloud2."""
-        fields = " ".join(each.name for each in message.fields) or "no field"
-        self.layouts[f"{fields}, {message.point_step} bytes a point"] += 1
+        fields = " ".join(each.name for each in message.fields) or "no fields"
+        self.layouts[f"{fields}, {message.point_step} bytes per point"] += 1
         self.frame_ids[message.header.frame_id] += 1
 
 
 def format_tally(out: Path, tally: CloudTally) -> str:
-    """Return what became of the clouds, and what is odd about them, line by line."""
+    """Format the outcomes of the clouds, and anything odd about them, line by line."""
     boxes = count_of(tally.boxes, "box", "boxes")
     lines = [
         f"{out}: {count_of(tally.clouds, 'cloud')}, {tally.detected} with detections ({boxes}), "
         f"{sum(tally.refused.values())} refused"
     ]
     if tally.replayed:
-        lines.append(f"{tally.replayed} of them an earlier run had seen to")
+        lines.append(f"{tally.replayed} of them were processed by an earlier run")
     lines += [f"refused: {count} x {reason}" for reason, count in tally.refused.most_common(_MOST_REASONS)]
     if len(tally.refused) > _MOST_REASONS:
-        lines.append(f"refused: the others for {len(tally.refused) - _MOST_REASONS} more reasons")
+        lines.append(f"refused: the rest, for {len(tally.refused) - _MOST_REASONS} further reasons")
     for what, counts in (("frame_id", tally.frame_ids), ("layout", tally.layouts)):
         if len(counts) > 1:
             lines.append(f"{what} changes: {'; '.join(f'{value!r} in {count}' for value, count in counts.items())}")
     if tally.without_intensity:
         lines.append(
-            f"{tally.without_intensity} without intensity, taken as 0, which costs accuracy: see --intensity-field"
+            f"{tally.without_intensity} without intensity (set to 0), which costs accuracy: see --intensity-field"
         )
     if tally.too_bright:
         lines.append(f"{tally.too_bright} with intensities far above 1: see --intensity-scale")
@@ -82,5 +82,5 @@ def format_tally(out: Path, tally: CloudTally) -> str:
 
 
 def cost(clouds: int, wall_s: float, core_s: float) -> str:
-    """Return what 1 000 clouds cost, in words."""
-    return f"1 000 clouds cost {1000 * core_s / clouds:.0f} core-seconds, and take {1000 * wall_s / clouds:.0f} s"
+    """Describe the cost of 1 000 clouds."""
+    return f"1 000 clouds cost {1000 * core_s / clouds:.0f} core-seconds and take {1000 * wall_s / clouds:.0f} s"

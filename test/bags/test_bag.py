@@ -179,7 +179,7 @@ def test_a_folder_that_is_no_bag_is_left_alone(tmp_path: Path) -> None:
     thesis = tmp_path / "bag" / "thesis.txt"
     thesis.parent.mkdir()
     thesis.write_text("years of work")
-    with pytest.raises(PointPillarsError, match="no bag"):
+    with pytest.raises(PointPillarsError, match="not a bag"):
         BagWriter(thesis.parent)
     assert thesis.read_text() == "years of work"
 
@@ -187,6 +187,6 @@ def test_a_folder_that_is_no_bag_is_left_alone(tmp_path: Path) -> None:
 def test_a_file_in_the_way_is_left_alone(tmp_path: Path) -> None:
     path = tmp_path / "bag"
     path.write_text("a file")
-    with pytest.raises(PointPillarsError, match="no bag"):
+    with pytest.raises(PointPillarsError, match="not a bag"):
         BagWriter(path)
     assert path.read_text() == "a file"

@@ -65,7 +65,7 @@ NO_JOBS = (b"[1]", b"7", b"{", b"\xff", b"[" * 9000, b"9" * 5000, b"null", b'{"x
 def test_a_journal_that_begins_with_no_job_is_refused(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / JOURNAL
     path.write_bytes(entry(content))
-    with pytest.raises(PointPillarsError, match=r"was begun with .*delete the folder to begin anew") as raised:
+    with pytest.raises(PointPillarsError, match=r"was started with .*delete the folder to start again") as raised:
         Journal(path, JOB)
     assert "\n" not in str(raised.value)
     assert len(str(raised.value)) < 2000
@@ -130,6 +130,6 @@ def test_sizes_beyond_the_file_ask_for_no_memory(written: Path) -> None:
 def test_a_file_that_is_no_manifest_is_refused(tmp_path: Path, text: str) -> None:
     path = tmp_path / "manifest.json"
     path.write_text(text, encoding="latin1")
-    with pytest.raises(PointPillarsError, match="this is no manifest of detect_bags") as raised:
+    with pytest.raises(PointPillarsError, match="this is not a manifest of detect_bags") as raised:
         Manifest(path, {})
     assert "\n" not in str(raised.value)

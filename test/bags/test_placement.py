@@ -59,7 +59,7 @@ def moved(points: Any, transform: Transform) -> Any:
 
 
 def at(number: float) -> Transform:
-    """Give the pose of the vehicle in odom when a cloud was taken."""
+    """Return the pose of the vehicle in odom at the time of a cloud."""
     return Transform.from_pose(STEP_X_M * number, 0, 0, 0, 0, 0)
 
 
@@ -86,7 +86,7 @@ def write(folder: Path, clouds: list[Any], static_after: int = 0, storage: str =
 
 
 def detect(bundle: ModelBundle, source: Path, out: Path, *flags: object) -> list[tuple[str, Detections]]:
-    """Give frame and detections of each message that was written."""
+    """Return frame and detections of each message written."""
     given = ("detect_bag", source, "--out", out, "--model", bundle.folder, "--encoder", "openvino", *flags)
     assert cli.main([str(word) for word in given]) == 0
     arrays = [deserialize_message(m.data, Detection3DArray) for m in contents(out) if m.topic == "/detections"]
@@ -145,8 +145,9 @@ def test_sweeps_of_a_vehicle_that_drives_are_joined_where_they_were_taken(
         np.testing.assert_allclose(one.scores, other.scores, atol=1e-2)
     alone = detect(bundle, whole, tmp_path / "alone", "--sweeps", 2)
     assert len(alone) == 3
-    assert "not joined with earlier ones: 3 clouds, the first since no transform from 'velodyne' to 'odom'" in (
-        capsys.readouterr().out
+    assert (
+        "not accumulated with earlier clouds: 3 clouds, the first one since no transform from 'velodyne' to 'odom'"
+        in (capsys.readouterr().out)
     )
 
 

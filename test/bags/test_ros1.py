@@ -75,7 +75,7 @@ def test_a_bag_of_ros_1_becomes_one_of_ros_2(tmp_path: Path, capsys: pytest.Capt
     arguments = ("detect_bag", source, "--out", out, "--model", bundle.folder, "--encoder", "openvino")
     assert cli.main([*map(str, arguments), "--intensity-field", "i"]) == 0
     printed = capsys.readouterr().out
-    assert "3 clouds, 2 with detections" in printed and "1 x this is no PointCloud2" in printed
+    assert "3 clouds, 2 with detections" in printed and "1 x this is not a PointCloud2" in printed
     assert "left out: 1 broken message on /tf" in printed
     topics = [message.topic for message in contents(out)]
     assert topics[:3] == ["/label_info", "/points", "/detections"]
@@ -100,7 +100,7 @@ def test_a_chunk_that_grows_without_bounds_is_refused(
 ) -> None:
     path = write_ros1(tmp_path / "drive.bag", compression)
     monkeypatch.setattr("pointpillars_ov_ros.bags.inflate.inflate.__defaults__", (1000,))
-    with open_bag(path) as reader, pytest.raises(DatasetError, match="larger than 0 MiB when it is decompressed"):
+    with open_bag(path) as reader, pytest.raises(DatasetError, match="larger than 0 MiB when decompressed"):
         list(reader.messages())
 
 
@@ -109,7 +109,7 @@ def test_a_bag_without_its_index_names_the_next_step(keep: float, tmp_path: Path
     path = write_ros1(tmp_path / "drive.bag")
     data = path.read_bytes()
     path.write_bytes(data[: int(len(data) * keep)])
-    with pytest.raises(DatasetError, match=r"has no whole index.*`rosbag reindex drive\.bag`"), open_bag(path):
+    with pytest.raises(DatasetError, match=r"has no complete index.*`rosbag reindex drive\.bag`"), open_bag(path):
         pass
 
 
