@@ -1,10 +1,10 @@
 # Copyright 2026 The pointpillars_ov_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""How drivers lay out their PointCloud2: what a cloud is recognised by, and where its intensity is then.
+"""PointCloud2 layouts of LiDAR drivers: how a cloud is recognized, and where its intensity is.
 
-Read in the sources of the drivers named, in 2026. A cloud is recognised by the names of fields that it must have: a
-version of a driver that adds some is still its driver's. Where the fields lie and of which type they are the message
-says itself, and both differ between versions of a driver.
+Taken from the sources of these drivers in 2026. A cloud is recognized by the names of the fields that it must have, so
+a version of a driver that adds fields is still recognized. Offsets and types of the fields are in the message itself;
+both differ between versions of a driver.
 """
 
 from __future__ import annotations
@@ -22,42 +22,44 @@ U8, U16, U32, F32, F64 = UINT8, UINT16, UINT32, FLOAT32, FLOAT64
 
 BRIGHT = intensity.BRIGHT
 BY_VALUE = 0.0
-"""Scale of an intensity that the layout does not tell: see `clouds.intensity`."""
+"""Scale of an intensity that does not follow from the layout: see `clouds.intensity`."""
 
 Field = tuple[str, int, int]
 """Name, datatype (of PointField), offset."""
 
 
 class IntensityPreset(NamedTuple):
-    """Where the intensity is, and the factor that brings it to 0..1."""
+    """Field of the intensity, and the factor that brings it to 0..1."""
 
     intensity_field: str = "intensity"
     intensity_scale: float = BYTE
 
 
 class CloudLayout(NamedTuple):
-    """What a driver publishes."""
+    """Layout of a driver's clouds."""
 
     drivers: str
-    """For sentences and the documentation."""
+    """Names of the drivers, for messages and the documentation."""
     fields: tuple[Field, ...]
     point_step: int
     preset: IntensityPreset = IntensityPreset()
     telling: tuple[str, ...] = ()
-    """Names that are this driver's, whatever else there is; empty: all names of `fields`."""
+    """Names that identify this driver, whatever other fields there are; empty: all names of `fields`."""
 
     @property
     def needed(self) -> frozenset[str]:
-        """The names that a cloud of it must have."""
+        """Names that a cloud with this layout must have."""
         return frozenset(self.telling or [name for name, _, _ in self.fields])
 
 
 OUSTER = IntensityPreset("reflectivity")
-"""'intensity' of ouster-ros is the signal in photons, which grows with the inverse of the range squared and has no
-greatest value; reflectivity is corrected for range and, from firmware 2.1 on, 0..255."""
+"""Preset of Ouster sensors, whose reflectivity is corrected for range and, from firmware 2.1 on, 0..255.
+
+The field 'intensity' of ouster-ros is the signal in photons, which falls with the square of the range and is unbounded.
+"""
 PLAIN = IntensityPreset(intensity_scale=BY_VALUE)
 UNKNOWN = PLAIN
-"""What is read of a cloud that looks like none of these."""
+"""Preset for a cloud with an unknown layout."""
 
 PRESETS = {
     SensorKind.VELODYNE: IntensityPreset(),
@@ -69,7 +71,7 @@ PRESETS = {
     SensorKind.NUSCENES: IntensityPreset(),
     SensorKind.KITTI: IntensityPreset(intensity_scale=1.0),
 }
-"""What `sensor` stands for where it is not `auto`."""
+"""Presets of the values of `sensor` other than `auto`."""
 
 _XYZ: tuple[Field, ...] = (("x", F32, 0), ("y", F32, 4), ("z", F32, 8))
 _XYZI = (*_XYZ, ("intensity", F32, 12))
@@ -105,12 +107,12 @@ LAYOUTS = (
     CloudLayout("velodyne_pointcloud", (*_XYZI, ("ring", U16, 16), ("time", F32, 18)), 22),
     # nuscenes2bag/src/LidarDirectoryConverterXYZIR.cpp, nuscenes2mcap/convert_to_mcap.py; Velodyne's driver of ROS 1
     # has ring as uint16, in 18, 22 or 32 bytes.
-    CloudLayout("nuscenes2bag, nuscenes2mcap or ROS 1's velodyne_pointcloud", (*_XYZI, ("ring", F32, 16)), 20),
+    CloudLayout("nuscenes2bag, nuscenes2mcap or velodyne_pointcloud of ROS 1", (*_XYZI, ("ring", F32, 16)), 20),
     # ouster-ros/include/ouster_ros/os_point.h: point_type original, the default; a struct of PCL.
     CloudLayout("ouster-ros", _OUSTER, 48, OUSTER, (*_OUSTER_NAMES, "ambient")),
     # sensor_point_types.h: point_type native with the default lidar profile, RNG19_RFL8_SIG16_NIR16.
     CloudLayout("ouster-ros (point_type native)", _OUSTER_NATIVE, 48, OUSTER, (*_OUSTER_NAMES, "signal")),
-    # ouster_example, before ouster-ros was a repository of its own: noise, where later ones have ambient.
+    # ouster_example, before ouster-ros became a repository of its own: noise, where later ones have ambient.
     CloudLayout("ouster_example", _OUSTER_OLD, 48, OUSTER, _OUSTER_NAMES),
     # HesaiLidar_ROS_2.0/src/manager/source_driver_ros2.hpp; rslidar_sdk/src/source/source_pointcloud_ros.hpp when built
     # with POINT_TYPE XYZIRT.
@@ -122,28 +124,28 @@ LAYOUTS = (
     CloudLayout("livox_ros_driver2", (*_XYZI, ("tag", U8, 16), ("line", U8, 17), ("timestamp", F64, 18)), 26),
     # livox_ros_driver/lddc.cpp: what its README calls PointXYZRTL.
     CloudLayout("livox_ros_driver", (*_XYZI, ("tag", U8, 16), ("line", U8, 17)), 18),
-    # seyond_ros_driver: PointXYZIT; the one of Innovusion before it has no elongation.
+    # seyond_ros_driver: PointXYZIT; its predecessor of Innovusion has no elongation.
     CloudLayout("seyond_ros_driver", _SEYOND, 48, telling=("x", "y", "z", "intensity", "flags", "scan_id")),
     # autoware_core/common/autoware_point_types: PointXYZIRC, and PointXYZIRCAEDT; PointXYZIRADRT before those.
     CloudLayout("Autoware (PointXYZIRC)", _AUTOWARE, 16),
     CloudLayout("Autoware (PointXYZIRCAEDT)", _AUTOWARE_POLAR, 32),
     CloudLayout("Autoware (PointXYZIRADRT)", _AUTOWARE_OLD, 48),
-    # kitti2bag's script: PCL's XYZI with a name of its own for the intensity, which is KITTI's.
+    # kitti2bag's script: PCL's XYZI with a different name for the intensity, which is KITTI's.
     CloudLayout("kitti2bag", (*_XYZ, ("i", F32, 12)), 16, IntensityPreset("i", BY_VALUE)),
-    # kitti_player, and others who play KITTI's 0 to 1; rslidar_sdk as it comes (POINT_TYPE XYZI) and nuscenes2bag with
-    # 0 to 255.
+    # kitti_player and other players of KITTI with 0 to 1; rslidar_sdk by default (POINT_TYPE XYZI) and nuscenes2bag
+    # with 0 to 255.
     CloudLayout("no driver in particular", _XYZI, 16, PLAIN),
 )
-"""Fields and point_step as a current version publishes them."""
+"""Layouts with fields and point_step as published by a current version of each driver."""
 
 _BY_NAMES = {frozenset(name for name, _, _ in layout.fields): layout for layout in LAYOUTS}
 _MOST_TELLING_FIRST = sorted(LAYOUTS[:-1], key=lambda layout: -len(layout.needed))
 
 
 def recognise(names: Iterable[str]) -> CloudLayout | None:
-    """Return the layout whose fields are called `names`, in any order, else the most telling one among them.
+    """Return the layout with exactly the fields `names`, in any order, else the most specific one contained in them.
 
-    None where there is none: what holds no more than x y z intensity and fields of unknown meaning is nobody's.
+    Returns None if there is none: x y z intensity with fields of unknown meaning identify no driver.
     """
     there = frozenset(names)
     if there in _BY_NAMES:
@@ -152,7 +154,7 @@ def recognise(names: Iterable[str]) -> CloudLayout | None:
 
 
 def choose_field(layout: CloudLayout | None, names: Iterable[str]) -> str:
-    """Return the field that holds the intensity: the one of the layout, else the first name known for it."""
+    """Return the field with the intensity: that of the layout, else the first known name."""
     there = set(names)
     if layout is not None and layout.preset.intensity_field in there:
         return layout.preset.intensity_field

@@ -37,7 +37,7 @@ _FIELD_TYPES = {
     layouts.FLOAT64: "f8",
 }
 _DIM = 2.0 / 255.0
-"""A first cloud that is nowhere brighter was hardly of 0 to 255."""
+"""If no intensity of a first cloud reaches this value, the range was hardly 0 to 255."""
 
 
 class PointBuffers:
@@ -108,9 +108,10 @@ def compact_finite(points: FloatArray, scale: np.float32) -> tuple[int, np.float
 
 
 def drop_inside(points: FloatArray, box: Sequence[float], T_box_points: Transform) -> FloatArray:
-    """Return those of `points` (N, 4) that are not in a box (6,): least x y z, greatest x y z (m).
+    """Return the `points` (N, 4) outside a box (6,): minimum x y z, maximum x y z (m).
 
-    Moved to the front of `points`, in place and in order; `T_box_points` takes them to the frame of the box.
+    They are moved to the front of `points`, in place and in order; `T_box_points` transforms them to the frame of the
+    box.
     """
     low, high = np.array(box[:3], np.float64), np.array(box[3:], np.float64)
     return points[: compact_outside(points, low, high, T_box_points.rotation, T_box_points.translation)]
@@ -120,7 +121,7 @@ def drop_inside(points: FloatArray, box: Sequence[float], T_box_points: Transfor
 def compact_outside(
     points: FloatArray, low: DoubleArray, high: DoubleArray, rotation: DoubleArray, translation: DoubleArray
 ) -> int:
-    """Do the work of `drop_inside`; return the number of points kept."""
+    """Implement `drop_inside`; return the number of points kept."""
     kept = 0
     for i in range(points.shape[0]):
         x, y, z = np.float64(points[i, 0]), np.float64(points[i, 1]), np.float64(points[i, 2])
@@ -150,19 +151,19 @@ class CloudMessage(Protocol):
     height: int
     width: int
     fields: Sequence[Any]
-    """`CloudField`s."""
+    """Fields, each a `CloudField`."""
     is_bigendian: bool
     point_step: int
     row_step: int
     data: Any
-    """Bytes, as whatever has a buffer."""
+    """Bytes, in any type with the buffer protocol."""
 
 
 class SensorCloud(NamedTuple):
-    """What was read from a PointCloud2."""
+    """Points read from a PointCloud2."""
 
     points: FloatArray
-    """(N, 4): finite x y z (m, frame of the message), intensity 0..1."""
+    """(N, 4), finite x y z (m, frame of the message), intensity 0..1."""
     has_intensity: bool
     brightest: float
     """Greatest scaled intensity."""
@@ -177,13 +178,12 @@ def read_cloud(
 ) -> SensorCloud:
     """Read x, y, z and intensity wherever the message says they are.
 
-    Any numeric type and order of fields, any point_step and padding, organised clouds with any row_step,
-    either byte order; of two fields of one name the first, as ROS does it. A row_step that does not fit is left out of
-    account where data, width, height and point_step fit each other. Points without an echo (not finite, or 0 0 0) are
-    left out; a missing intensity is 0. A cloud without points, or without an echo, is read as (0, 4).
-    Coordinates are multiplied by `coordinate_scale`.
-    The points lie in memory of `buffers` where those are given. CloudError names the field and the value for which a
-    message cannot be read.
+    Supported are any numeric type and order of fields, any point_step and padding, organized clouds with any row_step,
+    and either byte order. Of two fields with the same name the first is used, as ROS does. A row_step that does not fit
+    is ignored if data, width, height and point_step agree. Points without an echo (not finite, or 0 0 0) are dropped; a
+    missing intensity is 0. A cloud without points, or without an echo, is read as (0, 4). Coordinates are multiplied by
+    `coordinate_scale`. The points are stored in memory of `buffers` if given. CloudError names the field and the value
+    that make a message unreadable.
     """
     if is_empty(message):
         return SensorCloud(np.zeros((0, 4), np.float32), has_intensity=True, brightest=0.0)
@@ -191,16 +191,16 @@ def read_cloud(
     for name in ("x", "y", "z"):
         if name not in fields:
             names = [repr(field.name) for field in message.fields]
-            raise CloudError(f"fields: no {name!r} among {list_names(names) or 'none'}")
+            raise CloudError(f"fields: there is no {name!r}; the fields are {list_names(names) or 'none'}")
     row_step = find_row_step(message)
     has_intensity = intensity_field in fields
     names = ["x", "y", "z", intensity_field] if has_intensity else ["x", "y", "z"]
     columns = [_field_view(message, fields[name], row_step) for name in names]
-    # Nothing is allocated before the message has turned out to be as large as it says.
+    # Nothing is allocated until it is clear that the message is as large as it says.
     count = message.height * message.width
     points = np.empty((count, 4), np.float32) if buffers is None else buffers.borrow(count)
     by_row = points.reshape(message.height, message.width, 4)
-    # Values of a wider type that float32 cannot hold become infinite, and leave with the other such points.
+    # Values of a wider type that float32 cannot hold become infinite, and are dropped like other such points.
     with np.errstate(over="ignore", invalid="ignore"):
         for index, column in enumerate(columns):
             by_row[:, :, index] = column
@@ -218,24 +218,24 @@ def is_empty(message: CloudMessage) -> bool:
 
 
 def find_row_step(message: CloudMessage) -> int:
-    """Return the bytes from one row to the next.
+    """Return the number of bytes from one row to the next.
 
-    That is row_step where the data are long enough for it. Where it is not, it is width x point_step if the data have
+    This is row_step if the data are long enough for it. Otherwise it is width x point_step, provided that the data have
     exactly as many bytes as width, height and point_step say: drivers write 0, the size of all data, or that of a cloud
-    before it was joined with another. CloudError where the sizes contradict each other otherwise.
+    before it was merged with another. Raises CloudError for any other contradiction between the sizes.
     """
     width, height, point_step, row_step = message.width, message.height, message.point_step, message.row_step
     size, row = len(message.data), width * point_step
     if width * height == 0:
-        raise CloudError(f"width, height: {width} x {height} is no point at all, but data has {size} bytes")
+        raise CloudError(f"width, height: {width} x {height} means no points, but data has {size} bytes")
     if point_step == 0:
         raise CloudError("point_step: 0 bytes cannot hold a point")
     if height * row == size:
         return row
     if size < height * row:
         raise CloudError(
-            f"data: {size} bytes are fewer than the {height * row} that {width} x {height} points "
-            f"of point_step {point_step} take"
+            f"data: {size} bytes are fewer than the {height * row} needed for {width} x {height} points "
+            f"of point_step {point_step}"
         )
     if height == 1:
         if row_step in (0, row):
@@ -246,17 +246,17 @@ def find_row_step(message: CloudMessage) -> int:
     needed = (height - 1) * row_step + row
     if size < needed:
         raise CloudError(
-            f"data: {size} bytes are fewer than the {needed} that {height} rows of row_step {row_step} take"
+            f"data: {size} bytes are fewer than the {needed} needed for {height} rows of row_step {row_step}"
         )
     return row_step
 
 
 def _field_view(message: CloudMessage, field: CloudField, row_step: int) -> npt.NDArray[np.generic]:
-    """Return the values of one field in place, (height, width), of the field's own type."""
+    """Return the values of one field in place, (height, width), in the field's own type."""
     if field.datatype not in _FIELD_TYPES:
-        raise CloudError(f"{field.name}: datatype {field.datatype} is none of PointField's")
+        raise CloudError(f"{field.name}: datatype {field.datatype} is not a datatype of PointField")
     if field.count > 1:
-        raise CloudError(f"{field.name}: count {field.count}, one value a point is needed")
+        raise CloudError(f"{field.name}: count is {field.count}, but one value per point is needed")
     dtype = np.dtype((">" if message.is_bigendian else "<") + _FIELD_TYPES[field.datatype])
     if field.offset + dtype.itemsize > message.point_step:
         raise CloudError(
@@ -276,16 +276,16 @@ class Reading:
     """How clouds of one layout are read."""
 
     names: tuple[str, ...]
-    """Of the fields, in their order."""
+    """Names of the fields, in order."""
     looks_like: str
     intensity_field: str
     intensity_scale: float
     is_dim: bool = False
-    """The first of them had such small intensities that they seem to be of 0 to 1 already, and not of 0 to 255."""
+    """Whether the first cloud had intensities so small that their range seems to be 0 to 1 instead of 0 to 255."""
 
     @property
     def sentence(self) -> str:
-        """Say it."""
+        """Description of the layout for the log."""
         return (
             f"clouds look like those of {self.looks_like} ({list_names(self.names, ' ')}): "
             f"intensity from {self.intensity_field!r} x {self.intensity_scale:.4g}"
@@ -293,7 +293,7 @@ class Reading:
 
 
 class CloudReader:
-    """Recognises the layout of the first cloud, and again where it changes; used from one thread."""
+    """Reader that recognizes the layout of the first cloud, and again when it changes; used from one thread."""
 
     def __init__(
         self,
@@ -301,10 +301,10 @@ class CloudReader:
         buffers: PointBuffers | None = None,
         on_layout: Callable[[Reading, bool], None] = lambda reading, is_change: None,
     ) -> None:
-        """Read as `runtime` says, into `buffers`; `on_layout` hears of each layout, and whether it follows another."""
+        """Read as `runtime` says, into `buffers`; `on_layout` is called with each layout and whether it is a change."""
         self._runtime, self._buffers, self._on_layout = runtime, buffers, on_layout
         self._is_by_value = False
-        """The scale is 1 only since no cloud has been bright so far."""
+        """Whether the scale is 1 only because no cloud has been bright so far."""
         self.reading = Reading((), "", "", 1.0)
         """How the last cloud was read."""
 
@@ -317,11 +317,11 @@ class CloudReader:
         return True
 
     def is_new(self, message: CloudMessage) -> bool:
-        """Whether a cloud is of another layout than the last one read, or may tell more of its intensities."""
+        """Whether a cloud has another layout than the last one read, or may tell more about its intensities."""
         return not is_empty(message) and (self._is_by_value or self.reading.names != field_names(message))
 
     def read(self, message: CloudMessage) -> SensorCloud:
-        """Read a cloud; CloudError where it has more than `max_points`, and as `read_cloud` raises it."""
+        """Read a cloud; CloudError if it has more than `max_points`, or as raised by `read_cloud`."""
         count = message.height * message.width
         if count > self._runtime.max_points:
             raise CloudError(
@@ -348,7 +348,7 @@ class CloudReader:
         self._is_by_value = scale == BY_VALUE
         scale = scale or find_scale(cloud.points[:, 3])
         self._is_by_value = self._is_by_value and scale == 1.0
-        # As `read_cloud` would have done, with what is too bright for float32, too.
+        # As `read_cloud` would have done, also for values too bright for float32.
         cloud = cloud._replace(brightest=clean_points(cloud.points, scale)[1])
         is_scaled = cloud.has_intensity and not runtime.intensity_scale and scale != 1.0
         is_change = bool(self.reading.names)
@@ -358,7 +358,7 @@ class CloudReader:
         return cloud
 
     def _look_again(self, cloud: SensorCloud) -> SensorCloud:
-        """Scale a cloud that shows what darker ones before it did not: the intensities are of 0 to 255."""
+        """Rescale a cloud that shows what darker ones before did not: the intensities range from 0 to 255."""
         scale = find_scale(cloud.points[:, 3])
         if scale == 1.0:
             return cloud
@@ -372,17 +372,17 @@ _reading_settings = attrgetter("sensor", "intensity_field", "intensity_scale")
 
 
 def _scale_of_type(message: CloudMessage, field: str) -> float:
-    """Return 1/255 for an intensity that is a byte, else BY_VALUE."""
+    """Return 1/255 for an intensity stored as a byte, else BY_VALUE."""
     datatype = next((one.datatype for one in message.fields if one.name == field), None)
     return BYTE if datatype == layouts.UINT8 else BY_VALUE
 
 
 def describe(layout: CloudLayout | None, sensor: SensorKind) -> str:
-    """Say what a layout is the one of, and what it is read as where the user named the sensor."""
-    looks_like = "no driver that is known" if layout is None else layout.drivers
+    """Describe the driver of a layout, and how it is read if the user named the sensor."""
+    looks_like = "no known driver" if layout is None else layout.drivers
     return looks_like if sensor is SensorKind.AUTO else f"{looks_like}, and are read as sensor {sensor.value!r} says"
 
 
 def field_names(message: CloudMessage) -> tuple[str, ...]:
-    """Return the names of the fields of a cloud, in their order."""
+    """Return the names of the fields of a cloud, in order."""
     return tuple([field.name for field in message.fields])

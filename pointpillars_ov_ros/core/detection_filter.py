@@ -1,6 +1,6 @@
 # Copyright 2026 The pointpillars_ov_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Which detections are published, and under which names: classes, their new names, and the range."""
+"""Selection of the published detections, and their class names: classes, new names, and range."""
 
 from __future__ import annotations
 
@@ -16,20 +16,20 @@ from pointpillars_ov_ros.core.detections import Detections, check_classes, choos
 
 @dataclass(frozen=True)
 class DetectionFilter:
-    """Selects and renames the detections of one network."""
+    """Filter that selects and renames the detections of one network."""
 
     classes: tuple[str, ...]
-    """Names that are published; a label of `apply`'s detections is an index into them."""
+    """Published names; the labels of the detections from `apply` are indices into them."""
     new_labels: IntArray
-    """Label of each of the network's classes, an index into `classes`."""
+    """New label of each of the network's classes, an index into `classes`."""
     is_chosen: BoolArray
     """Whether detections of each of the network's classes are kept."""
     min_range: float = 0.0
-    """Least horizontal distance from the origin of the network's frame (m)."""
+    """Minimum horizontal distance from the origin of the network's frame (m)."""
     max_range: float = 0.0
-    """Greatest one (m); 0: no limit."""
+    """Maximum horizontal distance (m); 0: no limit."""
     is_neutral: bool = False
-    """Every detection stays as it is."""
+    """Whether every detection stays unchanged."""
 
     @classmethod
     def make(
@@ -40,10 +40,10 @@ class DetectionFilter:
         min_range: float = 0.0,
         max_range: float = 0.0,
     ) -> DetectionFilter:
-        """Make the filter of a network with the classes `known`; see `check_filter` for names that it does not have.
+        """Create the filter for a network with the classes `known`; `check_filter` reports unknown names.
 
-        `classes`: those to keep, separated by commas, by the network's names; empty: all. `class_names`: new names, as
-        in 'Car=vehicle, Truck=vehicle'; classes of one new name become one class.
+        `classes` are the network's names of those to keep, separated by commas; empty: all. `class_names` are new
+        names, such as 'Car=vehicle, Truck=vehicle'; classes with the same new name are merged.
         """
         new_names = parse_class_names(class_names)
         published = [new_names.get(name, name) for name in known]
@@ -54,7 +54,7 @@ class DetectionFilter:
         return cls(distinct, labels, is_chosen, min_range, max_range, is_neutral)
 
     def apply(self, detections: Detections) -> Detections:
-        """Return the detections that are published, with labels of `classes`; boxes are in the network's frame."""
+        """Return the detections to publish, with labels of `classes`; boxes are in the network's frame."""
         kept = detections.of(self.is_chosen)
         if self.min_range or self.max_range:
             distances = np.hypot(kept.boxes[:, 0], kept.boxes[:, 1])
@@ -63,26 +63,26 @@ class DetectionFilter:
 
 
 def check_filter(known: Sequence[str], classes: str, class_names: str) -> None:
-    """Raise ConfigError where a class to keep or to rename is none of `known`."""
+    """Raise ConfigError if a class to keep or to rename is not one of `known`."""
     check_classes(classes, known)
     for name in parse_class_names(class_names):
         require(name in known, "class_names", name, f"one of the model's classes, {', '.join(known)}")
 
 
 def parse_class_names(text: str) -> dict[str, str]:
-    """Read new names of classes, NAME=NEW_NAME separated by commas; ConfigError shows a word that is none."""
+    """Parse new class names, NAME=NEW_NAME separated by commas; ConfigError shows an invalid entry."""
     names: dict[str, str] = {}
     for word in filter(None, (word.strip() for word in text.split(","))):
         name, _, new_name = (part.strip() for part in word.partition("="))
         if not name or not new_name or "=" in new_name:
-            raise ConfigError(f"class_names: {word!r} is no NAME=NEW_NAME, as in 'Car=vehicle'")
+            raise ConfigError(f"class_names: {word!r} is not NAME=NEW_NAME, such as 'Car=vehicle'")
         if names.get(name, new_name) != new_name:
-            raise ConfigError(f"class_names: {name!r} is given two names, {names[name]!r} and {new_name!r}")
+            raise ConfigError(f"class_names: {name!r} has two new names, {names[name]!r} and {new_name!r}")
         names[name] = new_name
     return names
 
 
 def check_range(min_range: float, max_range: float) -> None:
-    """Raise ConfigError where nothing lies between the two distances (m); a `max_range` of 0 is no limit."""
+    """Raise ConfigError unless the range between the two distances (m) is valid; a `max_range` of 0 is no limit."""
     if max_range and not min_range < max_range:
         raise ConfigError(f"min_range: {min_range:g} is not below max_range, {max_range:g}")

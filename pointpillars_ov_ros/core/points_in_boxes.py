@@ -1,6 +1,6 @@
 # Copyright 2026 The pointpillars_ov_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Which box each point of a cloud lies in."""
+"""Assignment of the points of a cloud to boxes."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from pointpillars_ov_ros.core.arrays import FloatArray, IntArray
 
 
 def find_boxes(points: FloatArray, boxes: FloatArray) -> IntArray:
-    """Return the box (N,) that each of `points` (N, >= 3) lies in, -1 where that is none.
+    """Return the index of the box (N,) that each of `points` (N, >= 3) lies in, or -1.
 
     `boxes` (M, 7) are centre, length, width, height (m) and yaw (rad), in the frame of the points; of several boxes the
-    first counts. The faces belong to a box.
+    first one counts. The faces belong to a box.
     """
     box_of_point = np.empty(len(points), np.int32)
     assign_points(points, boxes, box_of_point)
@@ -25,13 +25,13 @@ def find_boxes(points: FloatArray, boxes: FloatArray) -> IntArray:
 
 @njit(nogil=True, cache=True)
 def assign_points(points: FloatArray, boxes: FloatArray, out: IntArray) -> None:
-    """Do the work of `find_boxes` into `out` (N,)."""
+    """Compute `find_boxes` into `out` (N,)."""
     count = boxes.shape[0]
     turns = np.empty((count, 2), np.float32)
     squared_radii = np.empty(count, np.float32)
     for k in range(count):
         turns[k, 0], turns[k, 1] = math.cos(boxes[k, 6]), math.sin(boxes[k, 6])
-        # A little more than the circle around the footprint, which nearly all points are outside of.
+        # Slightly larger than the circle around the footprint; nearly all points are outside it.
         squared_radii[k] = 1.001 * (boxes[k, 3] * boxes[k, 3] + boxes[k, 4] * boxes[k, 4]) / 4
     for i in range(points.shape[0]):
         out[i] = -1

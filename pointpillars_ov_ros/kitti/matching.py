@@ -42,7 +42,7 @@ def match_by_distance(
 def find_by_distance(
     detected: FloatArray, wanted: FloatArray, ignored: FloatArray, max_distance: float = 1.0
 ) -> tuple[BoolArray, int]:
-    """Match as `match_by_distance` does; return which of `wanted` (K,) are found, and how many detections are false."""
+    """Match like `match_by_distance`; return which of `wanted` (K,) are found, and the number of false detections."""
     free = np.ones(len(wanted), bool)
     false = 0
     for box in detected:
@@ -55,7 +55,7 @@ def find_by_distance(
 
 
 def count_points(points: FloatArray, boxes: FloatArray) -> IntArray:
-    """Return how many of `points` (N, >= 3) lie in each of `boxes` (K, 7), which are in the same frame."""
+    """Return the number of `points` (N, >= 3) in each of `boxes` (K, 7), which are in the same frame."""
     counts = np.zeros(len(boxes), np.int32)
     for i, (x, y, z, length, width, height, yaw) in enumerate(boxes.tolist()):
         reach = math.hypot(length, width) / 2

@@ -60,7 +60,7 @@ def test_a_pose_that_was_given_is_corrected_and_not_replaced() -> None:
     cloud = ground(0, 0, 0.73, 0, 0, 0)
     given.move(cloud)
     finding = check_mounting([cloud], given, HEIGHT, CURES)
-    assert finding.text.startswith("the sensor, once moved by its pose, is 1.1")
+    assert finding.text.startswith("the sensor, after applying its pose, is 1.1")
     assert [float(number) for number in finding.cures[0].split()] == pytest.approx([0.5, 0, -1.0, 0, 0, 0.3], abs=0.02)
 
 
@@ -85,8 +85,8 @@ def stamps(*seconds: float) -> list[int]:
         (np.delete(np.arange(20) / 10, [5, 6, 9]), Level.WARN, "3 clouds of 20 missing"),
         (np.arange(20) / 2, Level.WARN, "2.0 clouds a second"),
         (np.arange(20) / 10 + np.tile([0.0, 0.045], 10), Level.WARN, "ms of jitter"),
-        ([0.0, 0.1, 0.2, 0.1, 0.2, 0.3, 0.4, 0.5], Level.WARN, "1 stamp before the one of the cloud before"),
-        (np.zeros(5), Level.WARN, "do not rise"),
+        ([0.0, 0.1, 0.2, 0.1, 0.2, 0.3, 0.4, 0.5], Level.WARN, "1 stamp earlier than that of the previous cloud"),
+        (np.zeros(5), Level.WARN, "do not increase"),
     ],
 )
 def test_rate_jitter_and_gaps_are_told_by_the_stamps(seconds: np.ndarray, level: Level, words: str) -> None:

@@ -133,5 +133,5 @@ def test_points_of_the_own_vehicle_are_left_out_as_by_the_twin(count: int, place
 def test_what_is_no_box_is_refused_in_one_sentence(box: tuple[float, ...]) -> None:
     check_ego_box((0.0,) * 6)
     check_ego_box(BOX)
-    with pytest.raises(ConfigError, match=r"^ego_box: \[.*\] is not least x y z, greatest x y z \(m\) of a box"):
+    with pytest.raises(ConfigError, match=r"^ego_box: \[.*\] is not minimum x y z, maximum x y z \(m\) of a box"):
         check_ego_box(box)

@@ -18,7 +18,7 @@ KNOWN = ("Car", "Pedestrian", "Truck")
 
 
 def detections() -> Detections:
-    """Give one of each class, at 5, 20 and 45 m."""
+    """Return one detection of each class, at 5, 20 and 45 m."""
     boxes = np.zeros((3, 7), np.float32)
     boxes[:, 0], boxes[:, 1], boxes[:, 2] = (3, -12, 27), (4, 16, -36), 100.0
     return Detections(boxes, np.array([0.9, 0.8, 0.7], np.float32), np.array([0, 1, 2], np.int32))

@@ -220,7 +220,7 @@ def test_low_detections_are_not_wrong(height: int, wrong_in: Sequence[str]) -> N
 @pytest.mark.parametrize(("score", "expected"), [(0.95, 97.5), (0.85, 100.0)])
 @pytest.mark.parametrize("kind", ["Car", "Pedestrian"])
 def test_an_object_whose_best_scored_answer_is_low_gives_no_threshold(kind: str, score: float, expected: float) -> None:
-    """Of whatever class the low one is. By hand: 40 scores of 41 objects reach steps 0 to 39, so R40 is 39 / 40."""
+    """By hand: 40 scores of 41 objects reach steps 0 to 39, so R40 is 39 / 40."""
     found = [[at(0.9)] for _ in range(41)]
     found[0].append(at(score, type=kind, bbox=(10.0, 0.0, 60.0, 30.0)))
     assert curve_of(cars(41), found, Metric.BEV).ap_r40 == pytest.approx(expected)
