@@ -1,6 +1,6 @@
 # Copyright 2026 The pointpillars_ov_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Flags that several commands have, and what they stand for."""
+"""Flags shared by several commands, and their conversion."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def add_set_argument(parser: argparse.ArgumentParser) -> None:
 
 
 def add_precision_argument(parser: argparse.ArgumentParser) -> None:
-    """Declare --precision, for a tool that takes one."""
+    """Declare --precision, for a tool that takes a single one."""
     parser.add_argument(
         "--precision",
         default="default",
@@ -68,14 +68,17 @@ def add_level_argument(parser: argparse.ArgumentParser) -> None:
 def add_intensity_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare --intensity-field and --intensity-scale, for a tool that reads clouds from bags."""
     parser.add_argument(
-        "--intensity-field", default="", metavar="NAME", help="of the clouds (default: as their layout tells)"
+        "--intensity-field",
+        default="",
+        metavar="NAME",
+        help="intensity field of the clouds (default: according to their layout)",
     )
     parser.add_argument(
         "--intensity-scale",
         type=positive_number,
         default=0.0,
         metavar="F",
-        help="factor that brings intensities to 0..1, e.g. 0.0039216 (default: as their layout tells)",
+        help="factor that brings intensities to 0..1, e.g. 0.0039216 (default: according to their layout)",
     )
 
 
@@ -86,7 +89,7 @@ def add_file_arguments(parser: argparse.ArgumentParser, with_intensity: bool = T
         type=columns,
         default=(),
         metavar="N|NAMES",
-        help="values of a point in .bin and .npy files: 5, or x,y,z,intensity,ring (default: found out where certain)",
+        help="values of a point in .bin and .npy files: 5, or x,y,z,intensity,ring (default: guessed if certain)",
     )
     parser.add_argument(
         "--coordinate-scale",
@@ -101,26 +104,27 @@ def add_file_arguments(parser: argparse.ArgumentParser, with_intensity: bool = T
             type=positive_number,
             default=0.0,
             metavar="F",
-            help="factor that brings the intensities of files to 0..1, e.g. 0.0039216 (default: by their values)",
+            help="factor that brings the intensities of files to 0..1, e.g. 0.0039216 (default: guessed)",
         )
 
 
 def add_selection_arguments(parser: argparse.ArgumentParser) -> None:
-    """Declare which detections are kept, under which names, and which points are left out: as the node's parameters."""
+    """Declare the flags that select detections, name classes and drop points, like the node's parameters."""
     parser.add_argument(
-        "--classes", default="", metavar="NAMES", help="only these, as in Car,Cyclist (default: all of the network)"
+        "--classes", default="", metavar="NAMES", help="classes to keep, such as Car,Cyclist (default: all)"
     )
     parser.add_argument(
         "--class-names",
         default="",
         metavar="NAMES",
-        help="new names, as in Car=vehicle,Truck=vehicle; classes of one name become one (default: the network's)",
+        help="new names, such as Car=vehicle,Truck=vehicle; classes with the same name are merged (default: the "
+        "network's names)",
     )
     parser.add_argument(
-        "--min-range", type=finite_number, default=0.0, metavar="M", help="leave out detections nearer than this (m)"
+        "--min-range", type=finite_number, default=0.0, metavar="M", help="drop detections nearer than this (m)"
     )
     parser.add_argument(
-        "--max-range", type=finite_number, default=0.0, metavar="M", help="leave out detections farther than this (m)"
+        "--max-range", type=finite_number, default=0.0, metavar="M", help="drop detections farther than this (m)"
     )
     parser.add_argument(
         "--ego-box",
@@ -128,20 +132,20 @@ def add_selection_arguments(parser: argparse.ArgumentParser) -> None:
         type=finite_number,
         default=(0.0,) * 6,
         metavar=("X_MIN", "Y_MIN", "Z_MIN", "X_MAX", "Y_MAX", "Z_MAX"),
-        help="leave out the points in this box around the own vehicle, m, in the frame of the boxes (default: none)",
+        help="drop the points in this box around the own vehicle, m, in the frame of the boxes (default: none)",
     )
 
 
 def file_reading(options: argparse.Namespace) -> FileReading:
-    """Return what the flags of `add_file_arguments` say of the files."""
+    """Return how to read the files according to the flags of `add_file_arguments`."""
     from pointpillars_ov_ros.clouds.files import FileReading
 
     return FileReading(options.columns, options.intensity_scale, options.coordinate_scale)
 
 
 def columns(text: str) -> Columns:
-    """Read a flag that says what the values of a point are."""
-    # NumPy is loaded only where there is such a flag.
+    """Parse a flag that names the values of a point."""
+    # NumPy is only loaded if there is such a flag.
     from pointpillars_ov_ros.clouds.columns import parse_columns
 
     try:
@@ -162,7 +166,7 @@ def add_precision_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def device_settings(options: argparse.Namespace) -> dict[str, str]:
-    """Return the settings of a `RuntimeConfig` that the flags of `add_device_arguments` ask for."""
+    """Return the settings of a `RuntimeConfig` that the flags of `add_device_arguments` request."""
     return {
         "pfe_device": options.device,
         "rpn_device": options.device,
@@ -171,47 +175,47 @@ def device_settings(options: argparse.Namespace) -> dict[str, str]:
 
 
 def add_storage_argument(parser: argparse.ArgumentParser, default: str | None) -> None:
-    """Declare --storage; `default` None: as the input has it."""
+    """Declare --storage; `default` None: as in the input."""
     parser.add_argument(
         "--storage",
         choices=("mcap", "sqlite3"),
         default=default,
-        help=f"of the bag that is written (default: {default or 'as the input, mcap where that is no rosbag2'}); "
-        "killed in between, mcap can be read up to there",
+        help=f"storage of the output bag (default: {default or 'that of the input, mcap if that is not a rosbag2'}); "
+        "if killed, mcap remains readable up to that point",
     )
 
 
 def positive_number(text: str) -> float:
-    """Read a flag that is a quantity."""
+    """Parse a flag that is a quantity."""
     try:
         number = float(text)
     except ValueError:
         number = math.nan
     if not 0 < number < math.inf:
-        raise argparse.ArgumentTypeError(f"{text!r} is no number above 0")
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number above 0")
     return number
 
 
 def finite_number(text: str) -> float:
-    """Read a flag that is a coordinate or an angle."""
+    """Parse a flag that is a coordinate or an angle."""
     try:
         number = float(text)
     except ValueError:
         number = math.nan
     if not math.isfinite(number):
-        raise argparse.ArgumentTypeError(f"{text!r} is no number")
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number")
     return number
 
 
 def positive(text: str) -> int:
-    """Read a flag that is a count."""
+    """Parse a flag that is a count."""
     if not text.isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"{text!r} is no number of 1 or more")
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number of 1 or more")
     return int(text)
 
 
 def check_data(options: argparse.Namespace, command: str) -> None:
-    """Raise one sentence unless clouds are given: figures want clouds that are named."""
+    """Raise PointPillarsError unless clouds are given: figures are only meaningful for named clouds."""
     if options.data is None:
         raise PointPillarsError(
             f"{command} needs clouds: --data KITTI_FOLDER (`pointpillars_ov simulate` makes one); "

@@ -25,9 +25,9 @@ from pointpillars_ov_ros.core.arrays import DoubleArray, FloatArray
 from pointpillars_ov_ros.core.detections import Detections
 
 _LABEL_SIZE, _LABEL_MARGIN = 7, 3.0
-"""Of the font (points), and around a label (pixels)."""
+"""Size of the font (points), and margin around a label (pixels)."""
 _LABEL_DISTANCES = (6.0, 16.0, 28.0, 42.0, 60.0)
-"""Of a label from the middle of its box (points), tried one after the other."""
+"""Distances of a label from the centre of its box (points), tried in order."""
 _TRUTH, _SOFT_TEXT = "#ffffff", "#c8ccd2"
 
 
@@ -40,7 +40,7 @@ def draw_birds_eye_view(
     grid: GridConfig,
     title: str,
 ) -> None:
-    """Draw `points` (N, >= 3), detections and `truth` (K, 7), all in the lidar frame, to a PNG; forward is up."""
+    """Plot `points` (N, >= 3), detections and `truth` (K, 7), all in the lidar frame, to a PNG; forward is up."""
     figure = new_figure(11, 10, background=NIGHT, layout=None)
     axes = figure.subplots()
     axes.set_facecolor(NIGHT)
@@ -61,13 +61,13 @@ def draw_birds_eye_view(
     bar = figure.colorbar(scatter, ax=axes, shrink=0.5, pad=0.02)
     bar.set_label("height above the sensor (m)", color=_SOFT_TEXT)
     bar.ax.tick_params(colors=_SOFT_TEXT)
-    # Last, since it is known only now where everything else is.
+    # Last, since the positions of everything else are only known now.
     _add_labels(figure, axes, detections, classes, legend)
     save_png(figure, path, 130, facecolor=NIGHT, bbox_inches="tight")
 
 
 def _add_labels(figure: Any, axes: Any, detections: Detections, classes: tuple[str, ...], legend: Any) -> None:
-    """Write class and score beside each box, best score first, where that covers no other label."""
+    """Write class and score beside each box, best score first, unless that covers another label."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
 
     axes.apply_aspect()
@@ -107,7 +107,7 @@ def _around(corners: DoubleArray) -> Rectangle:
 
 
 def footprint(box: FloatArray) -> DoubleArray:
-    """Return the outline of a box (7,) from above: front left, rear left, rear right, front right, (4, 2) x y."""
+    """Return the outline of a box (7,) in bird's-eye view, from front left over the rear to front right, (4, 2) x y."""
     x, y, _, length, width, _, yaw = (float(value) for value in box)
     corners = np.array([(1, 1), (-1, 1), (-1, -1), (1, -1)]) * (length / 2, width / 2)
     turn = np.array([(np.cos(yaw), -np.sin(yaw)), (np.sin(yaw), np.cos(yaw))])

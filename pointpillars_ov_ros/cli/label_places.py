@@ -1,6 +1,6 @@
 # Copyright 2026 The pointpillars_ov_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Where the labels of a picture stand, so that none covers another."""
+"""Placement of the labels of a picture, so that none covers another."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ import numpy as np
 from pointpillars_ov_ros.core.arrays import DoubleArray
 
 _DIRECTIONS = [(1, 1), (-1, 1), (1, -1), (-1, -1), (0, 1), (0, -1), (1, 0), (-1, 0)]
-"""Of a label from what it names: right and up first."""
+"""Directions of a label from its anchor, in order of preference: right and up first."""
 _FARTHER = 1.0
-"""Price of a pixel of distance, in square pixels of other things that are covered."""
+"""Cost of a pixel of distance, in square pixels of other things that are covered."""
 
 
 class Rectangle(NamedTuple):
@@ -40,11 +40,11 @@ def place_labels(
     taken: Sequence[Rectangle],
     bounds: Rectangle,
 ) -> list[Rectangle | None]:
-    """Return where each label stands, the first ones first; None where no place is free.
+    """Return the place of each label, in order of priority; None if no place is free.
 
-    `anchors` (M, 2) is what they name, `sizes` (M, 2) their width and height (pixels). A label stands within `bounds`,
-    at one of `distances` (pixels) from its anchor, covers no other label and nothing that is `taken`, and as little of
-    `things` as possible.
+    `anchors` (M, 2) is what the labels name, `sizes` (M, 2) their width and height (pixels). A label is placed within
+    `bounds`, at one of `distances` (pixels) from its anchor, covers no other label and nothing that is `taken`, and as
+    little of `things` as possible.
     """
     placed: list[Rectangle | None] = []
     closed = list(taken)

@@ -1,6 +1,6 @@
 # Copyright 2026 The pointpillars_ov_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""What a user should know of the clouds that a tool was given, before it works on them."""
+"""Checks of the clouds given to a tool, before it works on them."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ from pointpillars_ov_ros.kitti.calibration import IMAGE_SIZE
 from pointpillars_ov_ros.kitti.frames import Frame
 
 _LOOKED_AT = 3
-"""Frames, evenly taken."""
+"""Number of frames checked, spread evenly."""
 _MIN_SEEN = 0.02
-"""Ratio of points that a camera sees; those of KITTI see 0.15 of a whole turn."""
+"""Minimum ratio of points in the camera's view; KITTI's camera sees 0.15 of a revolution."""
 
 
 def look_at_frames(frames: Sequence[Frame], config: ModelConfig, crop: bool = False) -> list[str]:
-    """Return sentences on how the files are read, and on what is odd about their clouds for the network `config`.
+    """Return sentences on how the files are read, and on anything odd about their clouds for the network `config`.
 
-    With `crop`, also on calibrations by which the camera sees next to nothing.
+    With `crop`, this includes calibrations with which the camera sees next to nothing.
     """
     files = next((frame.files for frame in frames if frame.files is not None), None)
     notes = [] if files is None else files.notes()
@@ -36,7 +36,7 @@ def look_at_frames(frames: Sequence[Frame], config: ModelConfig, crop: bool = Fa
 
 
 def say_blind(frame: Frame) -> str:
-    """Say by which calibration the camera sees next to nothing of a frame's cloud; empty where it sees enough."""
+    """Explain that by its calibration the camera sees next to nothing of a frame's cloud; empty if it sees enough."""
     calibration, points = frame.read_calibration(), frame.read_points()
     if calibration is None or frame.is_cropped or not len(points):
         return ""
@@ -46,6 +46,6 @@ def say_blind(frame: Frame) -> str:
     is_identity = np.allclose(calibration.T_camera_lidar[:3, :3], np.eye(3), atol=0.1)
     why = ", whose rotation from lidar to camera is the identity" if is_identity else ""
     return (
-        f"by {frame.calibration}{why}, the camera sees {seen:.1%} of the points, and only those are fed: mend the "
-        "calibration, or say --no-crop to feed whole clouds"
+        f"according to {frame.calibration}{why}, the camera sees only {seen:.1%} of the points, and only "
+        "those are used: correct the calibration, or set --no-crop to use whole clouds"
     )

@@ -1,6 +1,6 @@
 # Copyright 2026 The pointpillars_ov_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Where and with what something was measured: the head of every report."""
+"""Machine and versions of a measurement: the head of every report."""
 
 from __future__ import annotations
 
@@ -20,18 +20,18 @@ from pointpillars_ov_ros.config.errors import count_of
 
 @dataclass(frozen=True)
 class Surroundings:
-    """The head of a report."""
+    """Head of a report."""
 
     date: str
     processor: str
     cores: int
-    """Those that this process may use."""
+    """Number of cores that this process may use."""
     system: str
     versions: dict[str, str]
     model: str
 
     def line(self) -> str:
-        """Give what matters most."""
+        """Return the main facts in one line."""
         return f"{self.processor}, {count_of(self.cores, 'core')}; OpenVINO {self.versions['openvino']}; {self.model}"
 
 

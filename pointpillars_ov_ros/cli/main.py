@@ -1,6 +1,6 @@
 # Copyright 2026 The pointpillars_ov_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""`pointpillars_ov`: the launcher of all tools. Knows what each is for; imports only the one that is asked for."""
+"""`pointpillars_ov`: the launcher of all tools, which imports only the requested one."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from typing import NamedTuple
 from pointpillars_ov_ros.config.errors import PointPillarsError, missing_module
 
 _BROKEN_PIPE = 141
-"""Exit code of a process that SIGPIPE ends, as shells say it."""
+"""Exit code of a process ended by SIGPIPE, as shells report it."""
 
 
 class Command(NamedTuple):
-    """A subcommand: the module below `cli` with its `add_arguments` and `run`, and its purpose in the help."""
+    """A subcommand: its module below `cli` with `add_arguments` and `run`, and its purpose for the help."""
 
     module: str
     purpose: str
@@ -36,11 +36,9 @@ COMMANDS = {
     "demo": Command(
         "demo.command", "play a drive through the detector on real ROS 2 topics; leaves a picture, a bag and tables"
     ),
-    "benchmark": Command(
-        "benchmark.command", "measure every stage of the road from cloud message to detection message"
-    ),
+    "benchmark": Command("benchmark.command", "measure every stage from cloud message to detection message"),
     "evaluate": Command("evaluate.command", "score detections as KITTI does: AP in 2D, BEV and 3D, and orientation"),
-    "compare": Command("evaluate.compare_command", "put AP, latency and size of bundles and precisions side by side"),
+    "compare": Command("evaluate.compare_command", "compare AP, latency and size of bundles and precisions"),
     "train": Command("train", "train a network on simulated scenes or KITTI; leaves a checkpoint and a model bundle"),
     "adapt": Command("adapt.command", "from unlabelled clouds of your own sensor to a model trained for it"),
     "simulate": Command(
@@ -51,34 +49,34 @@ COMMANDS = {
         "bags.kitti_to_bag", "write a KITTI folder to a rosbag2: clouds, ground truth, transforms, images"
     ),
     "detect_bag": Command(
-        "bags.detect_bag", "add detections to a bag, of ROS 2 or ROS 1, or to a folder of frames, without a ROS graph"
+        "bags.detect_bag", "add detections to a ROS 2 or ROS 1 bag, or to a folder of frames, without a ROS graph"
     ),
     "detect_bags": Command(
-        "bags.detect_bags", "detect_bag over many bags or folders of frames, here or on workers of Ray"
+        "bags.detect_bags", "run detect_bag on many bags or folders of frames, here or on Ray workers"
     ),
     "convert": Command(
-        "model.convert_command", "make a checked model bundle of IR files, ONNX files or a torch checkpoint"
+        "model.convert_command", "make a verified model bundle from IR files, ONNX files or a torch checkpoint"
     ),
-    "quantize": Command("model.quantize_command", "make an INT8 bundle of a float one, and compare their detections"),
-    "sign": Command("model.sign", "sign a model bundle, for detectors that take no other"),
+    "quantize": Command("model.quantize_command", "make an INT8 bundle from a float one, and compare their detections"),
+    "sign": Command("model.sign", "sign a model bundle, for detectors that accept no other"),
     "timeline": Command(
         "timeline.command",
-        "record and draw when requests are taken and done: AUTO's change of device, automatic batching",
+        "record and draw when requests start and end: AUTO's change of device, automatic batching",
     ),
     "latency_report": Command(
         "latency_report.command", "show where the time of every cloud went, live or from a bag, as an HTML page"
     ),
     "trace": Command(
-        "benchmark.trace_command", "draw recorded traces of a pipeline: what host, PFE and RPN were at, in each mode"
+        "benchmark.trace_command", "draw recorded pipeline traces: the work of host, PFE and RPN over time"
     ),
     "parity": Command(
-        "model.parity_command", "check that the networks as they run here give what they give on CPU in f32"
+        "model.parity_command", "check that the networks give the same results on this device as on CPU in f32"
     ),
     "inspect": Command(
         "model.inspect_command",
-        "say what a model bundle is: classes, grid, tensors, precision, size, arithmetic, origin",
+        "describe a model bundle: classes, grid, tensors, precision, size, operations, origin",
     ),
-    "clean_shm": Command("clean_shm", "free the shared memory (/dev/shm) that killed DDS participants left"),
+    "clean_shm": Command("clean_shm", "free the shared memory (/dev/shm) left by killed DDS participants"),
 }
 
 
@@ -100,7 +98,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 command.set_defaults(run=tool.run)
         options = parser.parse_args(given)
         code = int(options.run(options))
-        # Here, and not at the end of the process, where nobody could catch it.
+        # Flushed here, because nobody could catch the error at the end of the process.
         sys.stdout.flush()
         return code
     except PointPillarsError as error:
@@ -110,7 +108,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"error: {missing_module(error)}", file=sys.stderr)
         return 1
     except BrokenPipeError:
-        # Who reads the output has seen enough, as `| head` has. What is still to be flushed goes nowhere.
+        # The reader has seen enough, as with `| head`. The rest of the output is discarded.
         with suppress(OSError, ValueError):
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return _BROKEN_PIPE
@@ -122,12 +120,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _check_working_directory() -> None:
-    """Raise PointPillarsError where the current directory was deleted: half of what is imported asks for it."""
+    """Raise PointPillarsError if the current directory was deleted: many imports need it."""
     try:
         os.getcwd()
     except OSError as error:
         raise PointPillarsError(
-            f"the current directory cannot be used ({error.strerror}): was it deleted? `cd` to one that is there"
+            f"the current directory cannot be used ({error.strerror}): was it deleted? `cd` to an existing one"
         ) from None
 
 

@@ -1,6 +1,6 @@
 # Copyright 2026 The pointpillars_ov_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""HTML pages that need nothing else, no server and no network, made of the templates beside this file."""
+"""Self-contained HTML pages, rendered from the templates beside this file."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 
 
 def render(template: str, **values: Any) -> str:
-    """Fill the template `templates/<template>.html`; every text is escaped unless it is Markup."""
+    """Render the template `templates/<template>.html`; all text is escaped unless it is Markup."""
     from jinja2 import Environment, PackageLoader, StrictUndefined
 
     environment = Environment(

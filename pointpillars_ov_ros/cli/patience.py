@@ -1,6 +1,6 @@
 # Copyright 2026 The pointpillars_ov_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""What is said where something takes long the first time."""
+"""Messages shown if something takes long the first time."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ FIRST_TIME = "the first time, kernels are compiled for this machine, which takes
 
 
 def say(text: str) -> None:
-    """Print a line on stderr, above a progress bar where there is one."""
+    """Print a line on stderr, above a progress bar if there is one."""
     tqdm.write(text, file=sys.stderr)
 
 
 @contextmanager
 def said_if_slow(text: str, patience_s: float = PATIENCE_S) -> Iterator[None]:
-    """Say `text` where what is done in this context takes longer than `patience_s`."""
+    """Print `text` if the body of this context takes longer than `patience_s`."""
     timer = threading.Timer(patience_s, say, (text,))
     timer.daemon = True
     timer.start()

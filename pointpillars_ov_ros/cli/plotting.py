@@ -1,6 +1,6 @@
 # Copyright 2026 The pointpillars_ov_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""How every figure begins and ends, and the colours of all of them."""
+"""Creation and saving of figures, and their colours."""
 
 from __future__ import annotations
 
@@ -13,22 +13,22 @@ from pointpillars_ov_ros.config.files import write_whole
 INK, GRID, GREY, BAD = "#2b3138", "#d7dbe0", "#9aa5b1", "#b3261e"
 # The palettes below keep their colours apart for the colour-blind, too; test_plotting.py measures it.
 SERIES = ("#2f7fc4", "#f0a929", "#2aa58a", "#c8452f", "#7b3f98", "#5c6670")
-"""Of whatever has no colour of its own: runs, devices, batches."""
+"""Colours of series without a colour of their own: runs, devices, batches."""
 STAGES = {
     "stamp to reception": GREY, "convert": "#a9bccf", "queue": "#e3e7ec", "pillars": "#2f7fc4", "pfe": "#f0b429",
     "scatter": "#2aa58a", "rpn": "#c8452f", "decode": "#7b3f98", "message": "#5c6670", "in between": "#c3cad2",
 }  # fmt: skip
-"""Of the stages of a frame, in their order."""
+"""Colours of the stages of a frame, in order."""
 PERCENTILE_SHADES = ("#1f5f9e", "#4f8fd0", "#a9cbec", "#d9e2ec")
-"""Of p50, p90, p99 and the maximum."""
+"""Colours of p50, p90, p99 and the maximum."""
 DIFFICULTIES = ("#2aa58a", "#f0b429", "#8a2050")
 NIGHT, NIGHT_PANEL, NIGHT_EDGE, NIGHT_TEXT = "#10141a", "#1b212a", "#3a424d", "#e8eaed"
-"""Of views from above, in which points are bright: background, legend, its edge and the rings, text."""
+"""Colours of bird's-eye views, with bright points: background, legend, its edge and the rings, text."""
 SENSOR = "#ff6b5e"
 CLASSES = ("#56b4e9", "#e69f00", "#cc79a7", "#f0e442", "#009e73")
-"""Of the classes of a network, by label."""
+"""Colours of the classes of a network, by label."""
 OBJECTS = dict(zip(("Car", "Pedestrian", "Cyclist", "Van", "Truck"), CLASSES, strict=True))
-"""Of the kinds of objects in simulated streets: those that networks know have the colours of usual labels."""
+"""Colours of the kinds of objects in simulated streets; those of known classes match the usual labels."""
 
 
 def text_color(background: str) -> str:
@@ -45,33 +45,33 @@ def new_figure(
     background: str = "white",
     layout: Literal["constrained", "tight"] | None = "constrained",
 ) -> Any:
-    """Return an empty Figure of a size in inches; texts in it are taken as they are, whatever signs they hold."""
+    """Return an empty Figure of a size in inches; texts are shown literally, whatever characters they contain."""
     import matplotlib
     from matplotlib.figure import Figure
 
-    # A title may be a path or what somebody called a run: `$` in it begins no formula.
+    # A title may be a path or a name given by a user: `$` does not start a formula.
     if "text.parse_math" in matplotlib.rcParams:
         matplotlib.rcParams["text.parse_math"] = False
-    # A Figure of its own, not one of pyplot: it needs no display, and no window keeps it alive.
+    # A Figure independent of pyplot: it needs no display, and no window keeps it alive.
     return Figure(figsize=(width, height), facecolor=background, layout=layout)
 
 
 def save_png(figure: Any, path: Path, dpi: int = 110, **options: Any) -> None:
-    """Write a figure to a PNG, whole or not at all."""
+    """Write a figure to a PNG, completely or not at all."""
     write_whole(path, lambda fresh: figure.savefig(fresh, dpi=dpi, format="png", **options))
 
 
 def to_svg(figure: Any) -> str:
-    """Return a figure as an <svg> element, to be put into a page."""
+    """Return a figure as an <svg> element for a page."""
     buffer = io.StringIO()
     figure.savefig(buffer, format="svg")
     text = buffer.getvalue()
-    # Without the XML declaration, which a page must not have in its middle.
+    # Without the XML declaration, which is not allowed in the middle of a page.
     return text[text.index("<svg") :]
 
 
 def style_axes(axes: Any, grid: str = "both") -> None:
-    """Draw a faint grid behind what is shown, and no frame to the top and right."""
+    """Draw a faint grid behind the data, and no frame at the top and right."""
     axes.grid(axis=grid, color=GRID, linewidth=0.6)
     axes.set_axisbelow(True)
     axes.spines[["top", "right"]].set_visible(False)

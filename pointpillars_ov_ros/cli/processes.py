@@ -1,6 +1,6 @@
 # Copyright 2026 The pointpillars_ov_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""The package's nodes as child processes, each with a log file; none outlives its owner."""
+"""Nodes of the package as child processes, each with a log file; none outlives its owner."""
 
 from __future__ import annotations
 
@@ -21,24 +21,24 @@ _STOP_S = 10.0
 
 
 class NodeProcesses:
-    """Started nodes; leaving the context interrupts them, and kills what does not end."""
+    """Running nodes; leaving the context interrupts them, and kills those that do not end."""
 
     def __init__(self, logs: Path, environment: Mapping[str, str]) -> None:
-        """Log into the folder `logs`; the nodes get `environment`."""
+        """Write logs into the folder `logs`; the nodes get `environment`."""
         self._logs = logs
         self._environment = dict(environment)
         self._processes: dict[str, subprocess.Popen[bytes]] = {}
         self._files: list[IO[bytes]] = []
 
     def __enter__(self) -> NodeProcesses:
-        """Make the folder for logs."""
+        """Create the log folder."""
         self._logs.mkdir(parents=True, exist_ok=True)
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """End every node that still runs."""
+        """End every node that is still running."""
         for process in self._processes.values():
             if process.poll() is None:
                 process.send_signal(signal.SIGINT)
@@ -61,30 +61,30 @@ class NodeProcesses:
             command += ["-p", f"{name}:={_format(value)}"]
         file = (self._logs / f"{executable}.log").open("wb")
         self._files.append(file)
-        # In a session of its own, so that Ctrl-C reaches it through us, in order, and not at the same time.
+        # In a session of its own, so that Ctrl-C reaches it only through us, in order.
         self._processes[executable] = subprocess.Popen(
             command, stdout=file, stderr=subprocess.STDOUT, env=self._environment, start_new_session=True
         )
 
     def has_ended(self, executable: str) -> bool:
-        """Tell whether a node ended, and well; PointPillarsError with its last words where it did not."""
+        """Whether a node has ended successfully; PointPillarsError with its last words if it failed."""
         code = self.code(executable)
         if code:
             log = self._logs / f"{executable}.log"
-            words = log.read_text(errors="replace").strip().splitlines() or ["it said nothing"]
-            raise PointPillarsError(f"{executable} ended with code {code}: {words[-1]} (all of it in {log})")
+            words = log.read_text(errors="replace").strip().splitlines() or ["it printed nothing"]
+            raise PointPillarsError(f"{executable} ended with code {code}: {words[-1]} (full log: {log})")
         return code == 0
 
     def pid(self, executable: str) -> int:
-        """Give the process id of a node."""
+        """Return the process id of a node."""
         return self._processes[executable].pid
 
     def code(self, executable: str) -> int | None:
-        """Give the exit code of a node; None where it runs."""
+        """Return the exit code of a node; None if it is running."""
         return self._processes[executable].poll()
 
     def check(self) -> None:
-        """Raise PointPillarsError where any node ended badly."""
+        """Raise PointPillarsError if any node failed."""
         for executable in self._processes:
             self.has_ended(executable)
 
@@ -92,5 +92,5 @@ class NodeProcesses:
 def _format(value: object) -> str:
     if isinstance(value, bool):
         return str(value).lower()
-    # Quoted as JSON, which is YAML, so that a frame called 000038 or a folder called 1 stays a string.
+    # Quoted as JSON, which is YAML, so that a frame named 000038 or a folder named 1 stays a string.
     return json.dumps(value) if isinstance(value, str) else str(value)

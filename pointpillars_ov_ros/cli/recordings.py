@@ -1,6 +1,6 @@
 # Copyright 2026 The pointpillars_ov_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Recordings that tools keep as JSON, read back."""
+"""Reading of recordings that tools store as JSON."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from pointpillars_ov_ros.config.mapping import from_mapping
 T = TypeVar("T")
 
 _MOST_BYTES = 256_000_000
-"""Of a recording; one of an hour at 20 Hz has 50 MB."""
+"""Maximum size of a recording; one of an hour at 20 Hz has 50 MB."""
 
 
 def read_json(cls: type[T], path: Path, tool: str) -> T:
@@ -25,6 +25,6 @@ def read_json(cls: type[T], path: Path, tool: str) -> T:
     except (OSError, UnicodeDecodeError) as error:
         raise DatasetError(f"{path} cannot be read ({error})") from None
     except json.JSONDecodeError as error:
-        raise DatasetError(f"{path}:{error.lineno}: this is no whole recording ({error.msg})") from None
+        raise DatasetError(f"{path}:{error.lineno}: this is not a complete recording ({error.msg})") from None
     except ConfigError as error:
-        raise DatasetError(f"{path} is no recording of `{tool}`: {error}") from None
+        raise DatasetError(f"{path} is not a recording of `{tool}`: {error}") from None

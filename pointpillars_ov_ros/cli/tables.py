@@ -23,7 +23,7 @@ def format_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 
 
 def summarize(values: Sequence[float]) -> dict[str, float]:
-    """Give the percentiles of `values`, which are not empty."""
+    """Return the percentiles of `values`, which must not be empty."""
     return {name: float(np.percentile(values, at)) for name, at in PERCENTILES.items()}
 
 

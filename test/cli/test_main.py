@@ -145,7 +145,7 @@ def test_a_working_directory_that_was_deleted_is_one_sentence(tmp_path: Path, ar
     )
     ended = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=300, check=False)
     assert_one_line(ended)
-    assert "the current directory cannot be used" in ended.stderr and "`cd` to one that is there" in ended.stderr
+    assert "the current directory cannot be used" in ended.stderr and "`cd` to an existing one" in ended.stderr
 
 
 def test_a_reader_that_has_seen_enough_is_no_error() -> None:

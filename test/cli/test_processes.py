@@ -87,7 +87,7 @@ def test_a_child_that_fails_in_silence_is_an_error_too(install: Install, tmp_pat
     with NodeProcesses(tmp_path / "logs", os.environ) as nodes:
         nodes.start("detector", {})
         wait_for(nodes, "detector")
-        with pytest.raises(PointPillarsError, match="said nothing"):
+        with pytest.raises(PointPillarsError, match="printed nothing"):
             nodes.has_ended("detector")
 
 

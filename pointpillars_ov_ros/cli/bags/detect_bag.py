@@ -1,6 +1,6 @@
 # Copyright 2026 The pointpillars_ov_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""`pointpillars_ov detect_bag`: a bag with detections added, without a ROS graph."""
+"""`pointpillars_ov detect_bag`: add detections to a bag, without a ROS graph."""
 
 from __future__ import annotations
 
@@ -31,29 +31,29 @@ if TYPE_CHECKING:
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the flags."""
     parser.epilog = (
-        "Every cloud is taken once, in order; its detections have its header and its time in the bag. Killed in "
-        "between, the same command goes on where it was: what was detected so far is kept in BAG.partial. "
+        "Every cloud is processed once, in order; its detections have its header and its time in the bag. If killed, "
+        "the same command continues where it stopped: the detections so far are kept in BAG.partial. "
         "A bag of ROS 1 becomes one of ROS 2."
     )
-    parser.add_argument("source", type=Path, metavar="BAG", help="bag of ROS 2 or ROS 1, or a folder of KITTI frames")
+    parser.add_argument("source", type=Path, metavar="BAG", help="ROS 2 or ROS 1 bag, or a folder of KITTI frames")
     parser.add_argument("--out", type=Path, required=True, metavar="BAG", help="new folder for the bag")
     add_detection_arguments(parser)
 
 
 def add_detection_arguments(parser: argparse.ArgumentParser) -> None:
-    """Declare the flags that detect_bags has, too."""
-    parser.add_argument("--topic", metavar="TOPIC", help="of the clouds (default: the only topic of PointCloud2)")
+    """Declare the flags shared with detect_bags."""
+    parser.add_argument("--topic", metavar="TOPIC", help="topic of the clouds (default: the only PointCloud2 topic)")
     parser.add_argument(
         "--detections",
         default="/detections",
         metavar="TOPIC",
-        help="to write detections on, with label_info beside it (default: %(default)s)",
+        help="topic for the detections, with label_info beside it (default: %(default)s)",
     )
     parser.add_argument(
         "--only-detections", action="store_true", help="leave the messages of the input out of the output"
     )
     parser.add_argument(
-        "--no-markers", action="store_true", help="write no markers, which RViz and Foxglove draw, beside detections"
+        "--no-markers", action="store_true", help="write no markers for RViz and Foxglove beside the detections"
     )
     add_selection_arguments(parser)
     _add_placement_arguments(parser)
@@ -61,7 +61,7 @@ def add_detection_arguments(parser: argparse.ArgumentParser) -> None:
     add_model_argument(parser)
     add_device_arguments(parser)
     add_precision_argument(parser)
-    # Not auto, whose choice may be another one when a run is taken up again.
+    # Not auto, whose choice may differ when a run is resumed.
     parser.add_argument(
         "--encoder",
         default="host",
@@ -72,11 +72,11 @@ def add_detection_arguments(parser: argparse.ArgumentParser) -> None:
         "--mode",
         default="throughput",
         choices=("latency", "balanced", "throughput"),
-        help="how many clouds are in flight: 1, 2 or 3 (default: %(default)s)",
+        help="number of clouds in flight: 1, 2 or 3 (default: %(default)s)",
     )
-    parser.add_argument("--threads", type=positive, metavar="N", help="threads of the CPU for each network")
+    parser.add_argument("--threads", type=positive, metavar="N", help="CPU threads for each network")
     parser.add_argument(
-        "--score-threshold", type=float, default=0.0, metavar="S", help="least score (default: the model's own)"
+        "--score-threshold", type=float, default=0.0, metavar="S", help="minimum score (default: the model's own)"
     )
     add_level_argument(parser)
     add_intensity_arguments(parser)
@@ -84,36 +84,37 @@ def add_detection_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def _add_placement_arguments(parser: argparse.ArgumentParser) -> None:
-    """Declare where the clouds are, and in which frame detections are written."""
+    """Declare the flags for the pose of the sensor, the frame of the detections, and sweeps."""
     parser.add_argument(
         "--sensor-pose",
         nargs=6,
         type=finite_number,
         default=(0.0,) * 6,
         metavar=("X", "Y", "Z", "ROLL", "PITCH", "YAW"),
-        help="of the sensor in the frame that the network was trained in, m and rad (default: as it was trained)",
+        help="pose of the sensor in the frame that the network was trained in, m and rad (default: zeros)",
     )
     parser.add_argument(
         "--target-frame",
         default="",
         metavar="FRAME",
-        help="frame to write detections in, which TF of the bag takes clouds to; --sensor-pose is then that frame's "
-        "(default: the clouds' own)",
+        help="frame that clouds are transformed to by TF of the bag and detections are written in; --sensor-pose is "
+        "then the pose of that frame (default: the clouds' frame)",
     )
     parser.add_argument(
         "--sweeps",
         type=positive,
         default=1,
         metavar="N",
-        help="clouds to join by TF of the bag, the newest included, for sparse LiDARs (default: %(default)s)",
+        help="number of clouds to accumulate by TF of the bag, including the newest, for sparse LiDARs (default: "
+        "%(default)s)",
     )
     parser.add_argument(
-        "--odom-frame", default="odom", metavar="FRAME", help="frame that stands still, for --sweeps (default: odom)"
+        "--odom-frame", default="odom", metavar="FRAME", help="fixed frame of TF, for --sweeps (default: odom)"
     )
 
 
 def run(options: argparse.Namespace) -> int:
-    """Detect, and say what became of the clouds."""
+    """Detect, and print the outcome of the clouds."""
     from pointpillars_ov_ros.bags.detect import detect_bag, open_engine
     from pointpillars_ov_ros.bags.tally import format_tally
 
@@ -124,7 +125,7 @@ def run(options: argparse.Namespace) -> int:
 
 
 def bag_options(options: argparse.Namespace) -> BagOptions:
-    """Return what the flags of `add_detection_arguments` ask for; ConfigError names a bad value."""
+    """Return the options set by the flags of `add_detection_arguments`; ConfigError names a bad value."""
     from pointpillars_ov_ros.bags.detect import BagOptions
     from pointpillars_ov_ros.config.runtime_config import RuntimeConfig, from_plain
     from pointpillars_ov_ros.ros.settings import DetectorNodeConfig
@@ -135,7 +136,7 @@ def bag_options(options: argparse.Namespace) -> BagOptions:
     of_node = ("classes", "class_names", "min_range", "max_range", "target_frame", "sweeps", "odom_frame")
     placing = {name: getattr(options, name) for name in of_node}
     placing.update(sensor_pose=tuple(options.sensor_pose), ego_box=tuple(options.ego_box))
-    # Intensities are scaled once, as those of messages are.
+    # Intensities are scaled once, like those of messages.
     reading = replace(file_reading(options), intensity_scale=1.0 if options.intensity_scale else 0.0)
     return BagOptions(
         topic=options.topic,

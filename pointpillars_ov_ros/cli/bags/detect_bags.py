@@ -1,6 +1,6 @@
 # Copyright 2026 The pointpillars_ov_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""`pointpillars_ov detect_bags`: detect_bag over many bags, one after the other or on workers of Ray."""
+"""`pointpillars_ov detect_bags`: run detect_bag on many bags, one after the other or on Ray workers."""
 
 from __future__ import annotations
 
@@ -16,34 +16,38 @@ from pointpillars_ov_ros.config.errors import PointPillarsError, count_of
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the flags."""
     parser.epilog = (
-        "FOLDER/manifest.json says of every input whether it is done, or why it failed. An output is there when it is "
-        "whole, so the same command, after whatever ended it, does what is left. Workers on other machines need this "
+        "FOLDER/manifest.json records for every input whether it is done, or why it failed. An output appears only "
+        "when complete, so the same command does what is left, whatever ended it. Workers on other machines need this "
         "package, the inputs and FOLDER at the same paths."
     )
     parser.add_argument(
-        "sources", type=Path, nargs="+", metavar="INPUT", help="bags of ROS 2 or ROS 1, or folders of KITTI frames"
+        "sources", type=Path, nargs="+", metavar="INPUT", help="ROS 2 or ROS 1 bags, or folders of KITTI frames"
     )
-    parser.add_argument("--out", type=Path, required=True, metavar="FOLDER", help="for the bags and the manifest")
+    parser.add_argument(
+        "--out", type=Path, required=True, metavar="FOLDER", help="folder for the bags and the manifest"
+    )
     parser.add_argument(
         "--engine",
         choices=("local", "ray"),
         default="local",
-        help="local: one input after the other in this process; ray: workers of Ray (default: %(default)s)",
+        help="local: one input after the other in this process; ray: Ray workers (default: %(default)s)",
     )
-    parser.add_argument("--workers", type=positive, default=1, metavar="N", help="of ray (default: %(default)s)")
-    parser.add_argument("--address", metavar="HOST:PORT", help="of a Ray cluster (default: Ray is started here)")
+    parser.add_argument(
+        "--workers", type=positive, default=1, metavar="N", help="number of Ray workers (default: %(default)s)"
+    )
+    parser.add_argument("--address", metavar="HOST:PORT", help="address of a Ray cluster (default: start Ray here)")
     parser.add_argument(
         "--attempts",
         type=positive,
         default=3,
         metavar="N",
-        help="at an input whose worker is killed or whose device fails (default: %(default)s)",
+        help="attempts at an input whose worker is killed or whose device fails (default: %(default)s)",
     )
     add_detection_arguments(parser)
 
 
 def run(options: argparse.Namespace) -> int:
-    """Detect in every input, and say what became of them."""
+    """Detect in every input, and print the outcomes."""
     if options.engine == "local" and (options.workers > 1 or options.address):
         raise PointPillarsError("--workers and --address are for --engine ray")
     if options.engine == "ray" and importlib.util.find_spec("ray") is None:
@@ -62,7 +66,7 @@ def run(options: argparse.Namespace) -> int:
     failed = done.count(FAILED)
     print(
         f"{count_of(len(done.reports), 'input')}: {done.count(DONE)} done, {failed} failed, "
-        f"{done.done_before} were done before"
+        f"{done.done_before} already done before"
     )
     for name, report in done.reports.items():
         if report["state"] == FAILED:

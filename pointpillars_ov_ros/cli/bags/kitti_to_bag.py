@@ -1,6 +1,6 @@
 # Copyright 2026 The pointpillars_ov_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""`pointpillars_ov kitti_to_bag`: a KITTI folder as a rosbag2."""
+"""`pointpillars_ov kitti_to_bag`: write a KITTI folder as a rosbag2."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ from pointpillars_ov_ros.cli.arguments import (
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the flags."""
     parser.epilog = (
-        "Topics are those of kitti_player: /points, /ground_truth, /tf_static; beside them /camera/camera_info and "
-        "/camera/image_rect/compressed (the PNG files as they are). No ROS node is started."
+        "The topics are those of kitti_player, /points, /ground_truth, /tf_static, plus /camera/camera_info and "
+        "/camera/image_rect/compressed (the unchanged PNG files). No ROS node is started."
     )
     parser.add_argument(
         "--data",
@@ -36,15 +36,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=positive_number,
         default=10.0,
         metavar="HZ",
-        help="clouds a second, where the folder has no timestamps.txt (default: %(default)g)",
+        help="clouds per second if the folder has no timestamps.txt (default: %(default)g)",
     )
     parser.add_argument("--crop", action="store_true", help="keep only the points that the camera sees")
     add_file_arguments(parser)
-    parser.add_argument("--frames", type=positive, metavar="N", help="the first N frames only (default: all)")
+    parser.add_argument("--frames", type=positive, metavar="N", help="use only the first N frames (default: all)")
 
 
 def run(options: argparse.Namespace) -> int:
-    """Write the bag and say what is in it."""
+    """Write the bag and print its contents."""
     from pointpillars_ov_ros.bags.from_kitti import CAMERA_INFO, IMAGES, TYPES, write_kitti_bag
     from pointpillars_ov_ros.config.errors import count_of
     from pointpillars_ov_ros.kitti.frames import open_frames

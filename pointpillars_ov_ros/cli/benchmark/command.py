@@ -1,6 +1,6 @@
 # Copyright 2026 The pointpillars_ov_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""`pointpillars_ov benchmark`: how long each stage of the road takes, in this process, without DDS."""
+"""`pointpillars_ov benchmark`: measure each processing stage, in this process, without DDS."""
 
 from __future__ import annotations
 
@@ -21,32 +21,35 @@ from pointpillars_ov_ros.config.errors import PointPillarsError
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the flags."""
     parser.epilog = (
-        "Where a flag takes several values, or `all`, every combination is measured, each in a process of its own, "
-        "and beside it the bare requests of both networks: all in turn within a round, so that ratios hold on a "
-        "machine whose speed changes. Without such flags one configuration is measured, the detector's default."
+        "If a flag has several values, or `all`, every combination is measured in a process of its own, "
+        "together with bare requests of both networks. All take turns within a round, so that ratios hold on a "
+        "machine whose speed changes. Without such flags, only the detector's default configuration is measured."
     )
     add_input_arguments(parser)
-    parser.add_argument("--frames", type=positive, default=0, metavar="N", help="take only the first N frames")
-    parser.add_argument("--repeat", type=positive, default=5, metavar="N", help="rounds over them (default: 5)")
+    parser.add_argument("--frames", type=positive, default=0, metavar="N", help="use only the first N frames")
+    parser.add_argument("--repeat", type=positive, default=5, metavar="N", help="rounds over the frames (default: 5)")
     add_file_arguments(parser)
     _add_choices(parser, "--mode", "latency", "pipeline mode")
     _add_choices(parser, "--encoder", "auto", "where pillars are encoded", also=("auto",))
-    _add_choices(parser, "--pfe-shape", "static", "input shapes of the PFE network, which `host` does without")
-    _add_choices(parser, "--precision", "default", "inference precision asked of the device, `default` being its own")
-    parser.add_argument("--pfe-block", type=int, metavar="N", help="pillars of one PFE request; 0: all, with padding")
+    _add_choices(parser, "--pfe-shape", "static", "input shapes of the PFE network (not for `host`)")
+    _add_choices(parser, "--precision", "default", "inference precision of the device, `default`: its own")
+    parser.add_argument("--pfe-block", type=int, metavar="N", help="pillars per PFE request; 0: all, with padding")
     add_device_arguments(parser)
     parser.add_argument(
-        "--networks", action="store_true", help="measure both networks alone and side by side; needs no clouds"
+        "--networks", action="store_true", help="measure both networks alone and side by side, without clouds"
     )
     parser.add_argument(
-        "--simulate", type=Path, metavar="PROFILE", help="measure nothing: run the scheduler on this simulated machine"
+        "--simulate",
+        type=Path,
+        metavar="PROFILE",
+        help="run the scheduler on this simulated machine instead of measuring",
     )
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write the report to this file, too")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="also write the report to this file")
     parser.add_argument(
-        "--record-trace", type=Path, metavar="FOLDER", help="write those few frames as traces for Perfetto, too"
+        "--record-trace", type=Path, metavar="FOLDER", help="also write a few frames as Perfetto traces"
     )
     parser.add_argument(
-        "--picture", type=Path, metavar="FILE", help="draw stage times, and a few frames in each mode, to this PNG"
+        "--picture", type=Path, metavar="FILE", help="plot stage times, and a few frames in each mode, to this PNG"
     )
 
 
@@ -84,7 +87,9 @@ def _add_choices(
 
 
 def _refuse_measuring(options: argparse.Namespace) -> None:
-    """Raise one sentence where a flag asks for what a simulation has not got."""
+    """Raise PointPillarsError if a flag asks for something that a simulation does not have."""
     for flag in ("model", "data", "json", "record_trace"):
         if getattr(options, flag) is not None:
-            raise PointPillarsError(f"--simulate measures nothing, so --{flag.replace('_', '-')} does not go with it")
+            raise PointPillarsError(
+                f"--simulate does not measure, so it cannot be combined with --{flag.replace('_', '-')}"
+            )

@@ -1,6 +1,6 @@
 # Copyright 2026 The pointpillars_ov_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""What `benchmark` finds out about a configuration, and how it is calculated from the rounds measured."""
+"""Figures of `benchmark` for one configuration, and their calculation from the measured rounds."""
 
 from __future__ import annotations
 
@@ -17,63 +17,63 @@ from pointpillars_ov_ros.inference.pipeline.frames import Stage, StageEvent
 Percentiles = dict[str, float]
 
 WORK = ("convert", "pillars", "pfe", "scatter", "rpn", "decode", "message")
-"""The stages in which something is done for a frame, in their order: rows of `Measurement.durations_ms`."""
+"""Stages in which work is done for a frame, in order: rows of `Measurement.durations_ms`."""
 
 
 @dataclass(frozen=True)
 class BareNetwork:
-    """A network by itself, without anything of the host."""
+    """Figures of a network alone, without any work of the host."""
 
     compile_s: float
-    """To compile it, for the shape that it runs with."""
+    """Time to compile it, for the shape that it runs with."""
     request_ms: Percentiles
-    """One at a time. For the PFE: all requests of one frame."""
+    """Durations one at a time. For the PFE: all requests of one frame."""
     requests: int
-    """Those that the plugin says are best at once."""
+    """Number of concurrent requests that the plugin recommends."""
     fps: float
-    """With so many at once: the median over the rounds."""
+    """Frames per second with that many concurrent requests: the median over the rounds."""
 
 
 @dataclass(frozen=True)
 class Measurement:
-    """What came out. Ratios are medians over the rounds of the ratio within a round."""
+    """Figures of one configuration. Ratios are medians over the rounds of the ratio within a round."""
 
     runtime: RuntimeConfig
     encoder: EncoderChoice
-    """That which was taken."""
+    """The encoder that was used."""
     encoder_reason: str
     effective: dict[str, dict[str, str]]
     """Settings read back from the compiled networks."""
     slots: int
-    """Frames in flight at most."""
+    """Maximum number of frames in flight."""
     load_s: float
-    """To read, compile and warm up the networks."""
+    """Time to read, compile and warm up the networks."""
     rss_mb: float
-    """After the first round, before anything is made to compare with."""
+    """Resident memory after the first round, before anything is created for comparison."""
     peak_rss_mb: float
     fps: float
-    """The median over the rounds."""
+    """Frames per second: the median over the rounds."""
     cpu_percent: float
-    """CPU time of the process by elapsed time; 100 is one core."""
+    """CPU time of the process relative to elapsed time; 100 is one core."""
     busy_percent: dict[str, float]
-    """Share of the time in which the PFE, the RPN, or either of them ran."""
+    """Ratio of the time in which the PFE, the RPN, or either of them ran."""
     durations_ms: dict[str, Percentiles]
     bare: dict[str, BareNetwork]
     total_by_rpn: float
-    """Cloud message in to detection message built, by a bare request of the same compiled RPN."""
+    """Time from cloud message to detection message, relative to a bare request of the same compiled RPN."""
     fps_by_rpn: float
-    """Frames a second, by inferences a second of the bare RPN at its optimal number of requests."""
+    """Frames per second, relative to inferences per second of the bare RPN at its optimal number of requests."""
     trace: tuple[StageEvent, ...]
-    """Of a few frames, where a picture was asked for."""
+    """Events of a few frames, if a picture was requested."""
 
 
 def cpu_percent(rounds: Sequence[Round]) -> float:
-    """Give the CPU time of the process by the elapsed time; 100 is one core."""
+    """Return the CPU time of the process relative to elapsed time; 100 is one core."""
     return 100.0 * sum(r.cpu_ns for r in rounds) / sum(r.end_ns - r.begin_ns for r in rounds)
 
 
 def busy_percent(rounds: Sequence[Round]) -> dict[str, float]:
-    """Give the share of the time in which the PFE, the RPN, or either of them ran."""
+    """Return the ratio of the time in which the PFE, the RPN, or either of them ran."""
     elapsed_ns = sum(r.end_ns - r.begin_ns for r in rounds)
 
     def share(*stages: Stage) -> float:
@@ -87,7 +87,7 @@ def busy_percent(rounds: Sequence[Round]) -> dict[str, float]:
 
 
 def durations_ms(rounds: Sequence[Round]) -> dict[str, Percentiles]:
-    """Summarize every stage, and what they add up to."""
+    """Summarize every stage, and the totals."""
     frames = [frame for r in rounds for frame in r.frames]
     rows = {stage.name.lower(): [frame.result.times.duration_ms(stage) for frame in frames] for stage in Stage}
     rows["message"] = [frame.message_ms for frame in frames]
@@ -98,5 +98,5 @@ def durations_ms(rounds: Sequence[Round]) -> dict[str, Percentiles]:
 
 
 def total_medians_ms(rounds: Sequence[Round]) -> list[float]:
-    """Give the median of every round, cloud message in to detection message built."""
+    """Return the median of every round, from cloud message to detection message."""
     return [median(frame.total_ms for frame in r.frames) for r in rounds]

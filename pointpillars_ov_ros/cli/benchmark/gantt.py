@@ -1,6 +1,6 @@
 # Copyright 2026 The pointpillars_ov_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""The trace of a pipeline as bars over time: what the host and each network were at."""
+"""Trace of a pipeline as bars over time: the work of the host and of each network."""
 
 from __future__ import annotations
 
@@ -20,15 +20,15 @@ class Bar(NamedTuple):
 
 
 class Trace(NamedTuple):
-    """The bars of a pipeline, by the time of their beginning."""
+    """Bars of a pipeline, sorted by their beginning."""
 
     bars: Sequence[Bar]
 
     @classmethod
     def of(cls, events: Iterable[StageEvent]) -> Trace:
-        """Pair begins with ends; 0 is the first event. A stage that did not end is left out.
+        """Pair begins with ends; 0 is the first event. Stages that did not end are left out.
 
-        The host reports the end of an inference when it comes to it, so events are not in the order of their times.
+        The host reports the end of an inference when it gets to it, so events are not sorted by time.
         """
         ordered = sorted(events, key=lambda event: event.now_ns)
         begun_ns: dict[tuple[int, Stage], int] = {}
@@ -44,14 +44,14 @@ class Trace(NamedTuple):
         return cls(sorted(bars, key=lambda bar: (bar.begin_ms, bar.end_ms)))
 
     def duration_ms(self, first: int, frames: int = 1_000_000) -> float:
-        """Give the time from the beginning of frame `first` to the end of the last of so many frames."""
+        """Return the time from the beginning of frame `first` to the end of the last of `frames` frames."""
         shown = [bar for bar in self.bars if first <= bar.sequence < first + frames]
         return max(bar.end_ms for bar in shown) - min(bar.begin_ms for bar in shown)
 
     def cut(self, first: int, span_ms: float) -> Trace:
-        """Give what lies within `span_ms` from the beginning of frame `first`, which becomes 0.
+        """Return the bars within `span_ms` from the beginning of frame `first`, which becomes 0.
 
-        What began before or ends after is cut off there.
+        Bars that extend beyond are cut off there.
         """
         zero_ms = min(bar.begin_ms for bar in self.bars if bar.sequence == first)
         shifted = [bar._replace(begin_ms=bar.begin_ms - zero_ms, end_ms=bar.end_ms - zero_ms) for bar in self.bars]
@@ -64,7 +64,7 @@ class Trace(NamedTuple):
         )
 
     def lanes(self, row: TimelineRow) -> list[list[Bar]]:
-        """Give the bars of a row, in as many lanes as there are bars at a time at most."""
+        """Return the bars of a row, in as many lanes as bars overlap at most."""
         lanes: list[list[Bar]] = []
         for bar in self.bars:
             if ROWS[bar.stage] is not row:

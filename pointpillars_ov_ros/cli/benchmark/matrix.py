@@ -1,6 +1,6 @@
 # Copyright 2026 The pointpillars_ov_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""The configurations that the flags of `benchmark` ask for."""
+"""Configurations that the flags of `benchmark` request."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ MATRIX = {
     "pfe_shape": ("static", "dynamic"),
     "precision": ("default", "f32", "f16", "bf16"),
 }
-"""What `all` stands for, by setting."""
+"""Values that `all` stands for, by setting."""
 
 
 def expand(options: argparse.Namespace) -> list[RuntimeConfig]:
-    """Give every combination of the values asked for, once each; ConfigError where one is out of bounds."""
+    """Return every combination of the requested values once; ConfigError if one is out of bounds."""
     common: dict[str, Any] = {
         **device_settings(options),
         "drop_policy": DropPolicy.REPLAY.value,
@@ -33,23 +33,23 @@ def expand(options: argparse.Namespace) -> list[RuntimeConfig]:
     wanted = [dict(zip(MATRIX, chosen, strict=True)) for chosen in itertools.product(*values)]
     for chosen in wanted:
         if chosen["encoder"] == EncoderChoice.HOST.value:
-            # It has no network whose shape could matter; the same thing is not measured twice.
+            # The host encoder has no network whose shape could matter; the same thing is not measured twice.
             del chosen["pfe_shape"]
     return list(dict.fromkeys(from_plain(RuntimeConfig, {**common, **chosen}) for chosen in wanted))
 
 
 def encoder_name(runtime: RuntimeConfig) -> str:
-    """Name encoder and shape."""
+    """Return the name of encoder and shape."""
     if runtime.encoder is EncoderChoice.HOST:
         return runtime.encoder.value
     return f"{runtime.encoder.value} {runtime.pfe_shape.value}"
 
 
 def describe(runtime: RuntimeConfig) -> str:
-    """Name what sets a configuration apart."""
+    """Return what distinguishes a configuration."""
     return f"{runtime.mode.value}, {encoder_name(runtime)}, {runtime.precision.value}"
 
 
 def _values(name: str, asked: Sequence[str]) -> list[str]:
-    """Give the values of a setting, `all` resolved, once each."""
+    """Return the values of a setting, with `all` expanded, once each."""
     return list(dict.fromkeys(value for word in asked for value in (MATRIX[name] if word == "all" else (word,))))

@@ -1,6 +1,6 @@
 # Copyright 2026 The pointpillars_ov_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""One configuration of `benchmark`, measured in a process of its own, and beside it what it is compared with."""
+"""Measurement of one configuration of `benchmark` in its own process, and of what it is compared with."""
 
 from __future__ import annotations
 
@@ -44,20 +44,20 @@ from pointpillars_ov_ros.inference.slot.encoder_choice import EncoderFactory
 from pointpillars_ov_ros.model.bundle import ModelBundle, load_bundle
 
 _TRACED = 8
-"""Frames that the picture is made of, beside those with which the pipeline fills and empties."""
+"""Number of frames in the picture, in addition to those in which the pipeline fills and empties."""
 
 _PFE_SHARE = 3
-"""The bare PFE runs once for so many frames: it takes longer than the whole road, and no claim is made of it."""
+"""The bare PFE runs once per this many frames: it takes longer than all stages, and no claim depends on it."""
 
 
 @dataclass(frozen=True)
 class MeasurementJob:
-    """What to measure; made in one process and done in another."""
+    """What to measure; created in one process and run in another."""
 
     bundle: Path
     data: Path
     frames: int
-    """Take only so many; 0: all."""
+    """Use only this many frames; 0: all."""
     reading: FileReading
     rounds: int
     runtime: RuntimeConfig
@@ -65,33 +65,33 @@ class MeasurementJob:
 
 
 class BareWork:
-    """Requests of one network, with nothing of the host around them."""
+    """Requests of one network, without any work of the host."""
 
     def __init__(self, network: Network, make: Callable[[], Startable], frames: int) -> None:
-        """Make as many requests as the plugin says are best; `frames` inferences are one turn."""
+        """Create as many requests as the plugin recommends; `frames` inferences are one turn."""
         self._requests = [make() for _ in range(network.optimal_requests)]
         self._frames = frames
         self._compile_s = network.compile_s
         self.times_ms: list[list[float]] = []
-        """Of every turn, one request after the other."""
+        """Durations of every turn, one request after the other."""
         self.fps: list[float] = []
-        """Of every turn, all requests at once."""
+        """Frames per second of every turn, all requests concurrently."""
         for request in self._requests:
             run_bare(request)
 
     def turn(self) -> None:
-        """Measure both ways."""
+        """Measure one turn in both ways."""
         self.times_ms.append([run_bare(self._requests[0]) for _ in range(self._frames)])
         self.fps.append(run_at_once(self._requests, self._frames))
 
     def summary(self) -> BareNetwork:
-        """Give what came out."""
+        """Return the figures."""
         times_ms = [time_ms for turn in self.times_ms for time_ms in turn]
         return BareNetwork(self._compile_s, summarize(times_ms), len(self._requests), median(self.fps))
 
 
 def measure(job: MeasurementJob) -> Measurement:
-    """Measure one configuration; InferenceError where a frame fails."""
+    """Measure one configuration; InferenceError if a frame fails."""
     bundle = load_bundle(job.bundle)
     clouds = read_clouds(job.data, job.frames, job.reading)
     engine = Engine(bundle, job.runtime)
@@ -128,7 +128,7 @@ def measure(job: MeasurementJob) -> Measurement:
 
 
 def make_bare_pfe(engine: Engine, bundle: ModelBundle, clouds: Sequence[PointCloud2]) -> BareWork:
-    """Make the requests of the PFE network for a cloud of middle size, also where the host encodes."""
+    """Create the requests of the PFE network for a cloud of median size, also if the host encodes."""
     runtime = engine.runtime
     middle = sorted(clouds, key=lambda cloud: cloud.width)[len(clouds) // 2]
     pillars = Pillars(bundle.config.grid)

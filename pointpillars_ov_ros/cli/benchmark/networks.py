@@ -31,18 +31,18 @@ from pointpillars_ov_ros.model.ports import pfe_ports, rpn_ports
 log = logging.getLogger(__name__)
 
 _INFERENCES = 8
-"""Of each network in a round, either way."""
+"""Number of inferences of each network per round, in each way."""
 
 LEGEND = """\
-one by one: compiled with the hint LATENCY, the next request started when the last has ended. at once: compiled with the
-hint THROUGHPUT, as many requests under way as the plugin says are best. beside: the PFE for all pillars and the last
-RPN, each one by one, at the same time; and the share that is left of its speed alone. The FPS of a PFE for fewer
-pillars than the first one has are requests a second: a frame takes several."""
+one by one: compiled with the hint LATENCY, the next request starts when the last has ended. at once: compiled with the
+hint THROUGHPUT, with the number of requests that the plugin recommends. beside: the PFE for all pillars and the last
+RPN, each one by one, at the same time; share: the speed relative to that alone. The FPS of a PFE for fewer
+pillars than the first one are requests per second: a frame takes several."""
 
 
 @dataclass(frozen=True)
 class NetworkVariant:
-    """A network in one of the ways in which it can be run."""
+    """A network in one of the ways in which it can run."""
 
     name: str
     make: Callable[[PerformanceHint], tuple[Network, Callable[[], Request]]]
@@ -50,31 +50,31 @@ class NetworkVariant:
 
 @dataclass
 class Figures:
-    """What came out for a network on a device, in a precision."""
+    """Figures of a network on a device, in a precision."""
 
     network: str
     device: str
     asked: str
-    """The precision asked of the device."""
+    """Precision requested from the device."""
     precision: str
-    """As read back from the compiled network."""
+    """Precision read back from the compiled network."""
     size_mb: float
-    """Of its weights in the bundle."""
+    """Size of its weights in the bundle."""
     compile_s: float
     request_ms: dict[str, float]
-    """One request at a time."""
+    """Durations with one request at a time."""
     requests: int
-    """At once."""
+    """Number of concurrent requests."""
     fps: float
-    """With so many at once."""
+    """Frames per second with that many concurrent requests."""
     beside_fps: float | None = None
-    """One at a time, while the other network runs, too."""
+    """Frames per second one at a time, while the other network also runs."""
     beside_share: float | None = None
-    """Of the speed one at a time, alone."""
+    """Ratio of that to the speed one at a time, alone."""
 
 
 class _Work:
-    """Both ways of running a variant, ready."""
+    """A variant ready to run in both ways."""
 
     def __init__(self, variant: NetworkVariant) -> None:
         self.name = variant.name
@@ -117,7 +117,7 @@ def run_networks(options: argparse.Namespace) -> int:
 
 
 def measure_networks(bundle: ModelBundle, runtime: RuntimeConfig, rounds: int) -> list[Figures]:
-    """Measure every variant on the devices of `runtime`; all in turn within a round."""
+    """Measure every variant on the devices of `runtime`; all take turns within a round."""
     runtime, warnings = fit_to_machine(runtime)
     for warning in warnings:
         log.warning("%s", warning)
@@ -141,7 +141,7 @@ def measure_networks(bundle: ModelBundle, runtime: RuntimeConfig, rounds: int) -
 
 
 def variants(bundle: ModelBundle, runtime: RuntimeConfig) -> list[NetworkVariant]:
-    """Give the PFE for all pillars at once and in blocks, and the RPN as it is in the file and rewritten."""
+    """Return the PFE for all pillars at once and in blocks, and the RPN unchanged and rewritten."""
     config = bundle.config
     limit = config.grid.max_pillars
     block = min(runtime.pfe_block or limit, limit)
@@ -162,11 +162,11 @@ def variants(bundle: ModelBundle, runtime: RuntimeConfig) -> list[NetworkVariant
 
     blocks = [pfe(block)] if block < limit else []
     rewritten = [rpn("RPN, rewritten", True)] if is_cpu_alone(runtime.rpn_device) else []
-    return [pfe(limit), *blocks, rpn("RPN, as in its file", False), *rewritten]
+    return [pfe(limit), *blocks, rpn("RPN, unchanged", False), *rewritten]
 
 
 def format_figures(figures: Sequence[Figures]) -> str:
-    """Tabulate them, a line for each."""
+    """Tabulate the figures, one row each."""
     header = ["network", "device", "precision", "MB", "compile (s)", "one by one: p50", "p90 (ms)", "at once", "FPS"]
     rows = []
     for f in figures:
@@ -179,7 +179,7 @@ def format_figures(figures: Sequence[Figures]) -> str:
 
 
 def _distinct(runtimes: Sequence[RuntimeConfig]) -> list[RuntimeConfig]:
-    """Give one for each precision: networks alone know neither mode nor encoder."""
+    """Return one per precision: networks alone depend neither on the mode nor on the encoder."""
     kept: dict[Any, RuntimeConfig] = {}
     for runtime in runtimes:
         kept.setdefault(runtime.precision, runtime)

@@ -1,6 +1,6 @@
 # Copyright 2026 The pointpillars_ov_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""The picture of `benchmark`: stage times stacked, and below them who was at what, for a few frames in each mode."""
+"""Picture of `benchmark`: stage times stacked, and below them the work over time, for a few frames in each mode."""
 
 from __future__ import annotations
 
@@ -14,35 +14,35 @@ from pointpillars_ov_ros.cli.plotting import INK, STAGES, new_figure, save_png, 
 from pointpillars_ov_ros.inference.pipeline.frames import StageEvent
 
 FRAMES = 3
-"""Whole frames to show of the slowest mode; the others show what they do in the same time."""
+"""Number of complete frames to show of the slowest mode; the others show the same span of time."""
 
 ON_HOST = "host"
-"""Name of the device where there is none, because the host encodes."""
+"""Name of the device if the host encodes and there is none."""
 
 _NAMES = {"pfe": "PFE", "rpn": "RPN"}
 _WIDTH_INCHES, _STACK_INCHES, _ROW_INCHES, _HEAD_INCHES = 13.0, 0.34, 0.34, 1.1
 _ROW_HEIGHT = 0.8
 _WIDE = 0.011
-"""Least width, as a share of the axis, of a bar that its frame's number fits into."""
+"""Minimum width, relative to the axis, of a bar that its frame's number fits into."""
 _NARROW = 0.0012
-"""Narrower ones are drawn as wide, or they would not be seen."""
+"""Narrower bars are drawn this wide to be visible."""
 
 
 class Stack(NamedTuple):
-    """The stage times of a configuration, by the names of `WORK`."""
+    """Stage times of a configuration, by the names of `WORK`."""
 
     label: str
     stages_ms: Mapping[str, float]
     total_ms: float
-    """From end to end, waiting included."""
+    """From end to end, including waiting."""
 
 
 class Panel(NamedTuple):
-    """What went on in one mode."""
+    """Timeline of one mode."""
 
     title: str
     trace: Trace
-    """Of a few frames, from 0 on."""
+    """Trace of a few frames, from 0 on."""
 
 
 class PanelGroup(NamedTuple):
@@ -50,7 +50,7 @@ class PanelGroup(NamedTuple):
 
     title: str
     rows: Mapping[TimelineRow, str]
-    """What is drawn, and how it is called."""
+    """Rows to draw, and their labels."""
     span_ms: float
     panels: Sequence[Panel]
 
@@ -58,9 +58,9 @@ class PanelGroup(NamedTuple):
 def make_group(
     title: str, devices: tuple[str, str], traces: Mapping[str, Sequence[StageEvent]], first: int
 ) -> PanelGroup:
-    """Make a panel of each trace, by its title, all of them over the time that the slowest takes for a few frames.
+    """Return a panel for each trace, by its title, all over the time that the slowest takes for a few frames.
 
-    `devices`: where PFE and RPN run. `first`: the frame that the time begins with, when a pipeline is in its stride.
+    `devices` are those of PFE and RPN. `first` is the frame at which the time starts, when the pipeline has settled.
     """
     found = {name: Trace.of(events) for name, events in traces.items()}
     span_ms = max(trace.duration_ms(first, FRAMES) for trace in found.values())
@@ -72,7 +72,7 @@ def make_group(
 
 
 def draw_benchmark(path: Path, title: str, stacks: Sequence[Stack], groups: Sequence[PanelGroup]) -> None:
-    """Draw to a PNG; `stacks` may be empty."""
+    """Plot to a PNG; `stacks` may be empty."""
     heights = [_STACK_INCHES * len(stacks) + _HEAD_INCHES] if stacks else []
     heights += [(_ROW_INCHES * len(group.rows) + 0.35) * len(group.panels) + _HEAD_INCHES for group in groups]
     figure = new_figure(_WIDTH_INCHES, sum(heights) + 0.4)
@@ -86,14 +86,14 @@ def draw_benchmark(path: Path, title: str, stacks: Sequence[Stack], groups: Sequ
 
 
 def _draw_stacks(figure: Any, stacks: Sequence[Stack]) -> None:
-    """Draw a horizontal bar for each configuration: all stages to the left, those of the host to the right."""
+    """Draw a horizontal bar for each configuration: all stages on the left, those of the host on the right."""
     everything, host = figure.subplots(1, 2, sharey=True, gridspec_kw={"width_ratios": (1.6, 1.0)})
     _draw_bars(everything, stacks, list(WORK))
     _draw_bars(host, stacks, [name for name in WORK if name not in _NAMES])
     everything.set_yticks(range(len(stacks)), [stack.label for stack in stacks], fontsize=8)
     everything.invert_yaxis()
-    everything.set_xlabel("all stages, medians (ms); in brackets end to end, waiting included", fontsize=8)
-    host.set_xlabel("the host's alone (ms)", fontsize=8)
+    everything.set_xlabel("all stages, medians (ms); in parentheses end to end, including waiting", fontsize=8)
+    host.set_xlabel("host only (ms)", fontsize=8)
     limit = everything.get_xlim()[1]
     for place, stack in enumerate(stacks):
         note = f"{sum(stack.stages_ms.values()):.0f} ({stack.total_ms:.0f})"

@@ -1,6 +1,6 @@
 # Copyright 2026 The pointpillars_ov_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""`benchmark` for people (tables) and for programs (a document to be written as JSON)."""
+"""Report of `benchmark` as tables and as a document for JSON."""
 
 from __future__ import annotations
 
@@ -15,20 +15,20 @@ from pointpillars_ov_ros.cli.tables import PERCENTILES, format_table
 from pointpillars_ov_ros.config.mapping import to_mapping
 
 LEGEND = """\
-p50 to max (ms): cloud message in to detection message built. /RPN: p50 by that of a bare request of the same RPN.
-FPS/RPN: by the inferences a second of the bare RPN at its optimal number of requests. CPU %: of the process, 100 is
-one core. PFE %, RPN %, any %: of the time, with an inference of that network, or of either, under way.
-RSS, peak (MB): after one round, before anything was made to compare with. load (s): to read, compile and warm up."""
+p50 to max (ms): from cloud message to detection message. /RPN: p50 relative to that of a bare request of the same RPN.
+FPS/RPN: relative to inferences per second of the bare RPN at its optimal number of requests. CPU %: of the process,
+100 is one core. PFE %, RPN %, any %: of the time, with an inference of that network, or of either, in progress.
+RSS, peak (MB): after one round, before anything was created for comparison. load (s): to read, compile and warm up."""
 
 STAGES_LEGEND = """\
 queue: waiting for a frame slot. host: all but queue, PFE and RPN. in flight: from the slot to the end of decode.
-total: cloud message in to detection message built."""
+total: from cloud message to detection message."""
 
 
 def document(
     surroundings: Surroundings, frames: int, points: int, rounds: int, measurements: Sequence[Measurement]
 ) -> dict[str, Any]:
-    """Give the whole report in plain types."""
+    """Return the complete report in plain types."""
     return {
         **dataclasses.asdict(surroundings),
         "data": {"frames": frames, "median_points": points, "rounds": rounds},
@@ -37,7 +37,7 @@ def document(
 
 
 def format_summary(measurements: Sequence[Measurement]) -> str:
-    """Tabulate what matters most, a line for each configuration."""
+    """Tabulate the main figures, one row per configuration."""
     header = ["mode", "encoder", "precision", "FPS", *PERCENTILES, "/RPN", "FPS/RPN", "CPU %"]
     header += ["PFE %", "RPN %", "any %", "RSS", "peak", "load"]
     rows = []
@@ -51,7 +51,7 @@ def format_summary(measurements: Sequence[Measurement]) -> str:
 
 
 def format_details(measurement: Measurement) -> str:
-    """Give settings, stage times and bare requests of one configuration."""
+    """Format settings, stage times and bare requests of one configuration."""
     m = measurement
     names = list(dict.fromkeys(name for settings in m.effective.values() for name in settings))
     settings = [[name, *(values.get(name, "-") for values in m.effective.values())] for name in names]
@@ -62,7 +62,7 @@ def format_details(measurement: Measurement) -> str:
             f"{describe(m.runtime).upper()}   encoder: {m.encoder.value} ({m.encoder_reason})",
             format_table(["as compiled", *m.effective], settings),
             format_table(["stage (ms)", *PERCENTILES], stages),
-            format_table(["bare request (ms)", *PERCENTILES, "a second", "at once", "compile (s)"], bare),
+            format_table(["bare request (ms)", *PERCENTILES, "per second", "at once", "compile (s)"], bare),
         ]
     )
 
@@ -73,13 +73,13 @@ def _bare_row(name: str, network: BareNetwork) -> list[str]:
 
 
 def _encoder(measurement: Measurement) -> str:
-    """Give the encoder asked for, and the one that was taken where that is another one."""
+    """Return the requested encoder, and the one used if it differs."""
     is_other = measurement.encoder is not measurement.runtime.encoder
     return encoder_name(measurement.runtime) + (f": {measurement.encoder.value}" if is_other else "")
 
 
 def _precision(measurement: Measurement) -> str:
-    """Give the precision asked for, and what the RPN runs with where that is another one."""
+    """Return the requested precision, and the one that the RPN runs with if it differs."""
     asked = measurement.runtime.precision.value
     actual = measurement.effective["rpn"].get("INFERENCE_PRECISION_HINT", asked)
     return asked if actual == asked else f"{asked}: {actual}"

@@ -1,6 +1,6 @@
 # Copyright 2026 The pointpillars_ov_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""What `pointpillars_ov benchmark` does once its arguments are known."""
+"""Implementation of `pointpillars_ov benchmark`, once its arguments are known."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ from pointpillars_ov_ros.kitti.frames import open_frames
 
 
 def run_benchmark(options: argparse.Namespace) -> int:
-    """Measure the road from PointCloud2 to Detection3DArray in every configuration, print, and write the report."""
+    """Measure the path from PointCloud2 to Detection3DArray in every configuration, print, and write the report."""
     configurations = expand(options)
     frames = open_frames(options.data, options.frames, file_reading(options))
     points = [len(frame.read_points()) for frame in frames]
@@ -70,7 +70,7 @@ def run_benchmark(options: argparse.Namespace) -> int:
 
 
 def measure_apart(job: MeasurementJob) -> Measurement:
-    """Measure in a process of its own, so that memory and loading times are of this configuration and no other."""
+    """Measure in a separate process, so that memory and loading times belong to this configuration only."""
     with ProcessPoolExecutor(1, get_context("spawn"), signal.signal, (signal.SIGINT, signal.SIG_DFL)) as pool:
         try:
             return pool.submit(measure, job).result()
@@ -79,7 +79,7 @@ def measure_apart(job: MeasurementJob) -> Measurement:
 
 
 def draw(path: Path, surroundings: Surroundings, measurements: Sequence[Measurement]) -> None:
-    """Draw stage times of every configuration, and for each encoder and precision a few frames in each mode."""
+    """Plot stage times of every configuration, and for each encoder and precision a few frames in each mode."""
     title = f"{surroundings.model} on {surroundings.processor}, {count_of(surroundings.cores, 'core')}"
     draw_benchmark(path, title, [make_stack(m) for m in measurements], make_groups(measurements))
 
@@ -94,13 +94,13 @@ def record(folder: Path, model: str, measurements: Sequence[Measurement]) -> Non
 
 
 def make_stack(measurement: Measurement) -> Stack:
-    """Give the medians of the stages."""
+    """Return the medians of the stages."""
     medians_ms = {name: values["p50"] for name, values in measurement.durations_ms.items()}
     return Stack(describe(measurement.runtime), {name: medians_ms[name] for name in WORK}, medians_ms["total"])
 
 
 def make_groups(measurements: Sequence[Measurement]) -> list[PanelGroup]:
-    """Give the modes of the same encoder and precision a group."""
+    """Return a group of panels, one per mode, for each encoder and precision."""
     variants: dict[str, list[Measurement]] = {}
     for m in measurements:
         variants.setdefault(f"encoder {encoder_name(m.runtime)}, precision {m.runtime.precision.value}", []).append(m)
@@ -110,7 +110,7 @@ def make_groups(measurements: Sequence[Measurement]) -> list[PanelGroup]:
         effective = some[0].effective
         devices = (effective["pfe"]["EXECUTION_DEVICES"], effective["rpn"]["EXECUTION_DEVICES"])
         first = max(m.slots for m in some)
-        groups.append(make_group(f"{name}; in a bar, the number of its frame", devices, traces, first))
+        groups.append(make_group(f"{name}; the number in a bar is that of its frame", devices, traces, first))
     return groups
 
 

@@ -1,6 +1,6 @@
 # Copyright 2026 The pointpillars_ov_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""What `pointpillars_ov benchmark --simulate` prints: the three modes on a machine that is only described."""
+"""Output of `pointpillars_ov benchmark --simulate`: the three modes on a simulated machine."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def print_simulation(path: Path, picture: Path | None = None) -> int:
         from pointpillars_ov_ros.cli.benchmark.plot import draw_benchmark, make_group
 
         devices = (profile.pfe_device, profile.rpn_device)
-        group = make_group("The modes; in a bar, the number of its frame", devices, traces, WARM_UP_FRAMES)
+        group = make_group("Modes; the number in a bar is that of its frame", devices, traces, WARM_UP_FRAMES)
         draw_benchmark(picture, f"SIMULATED: {profile.name}", [], [group])
         print(f"\npicture  {picture}")
     return 0

@@ -1,6 +1,6 @@
 # Copyright 2026 The pointpillars_ov_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""What `pointpillars_ov trace` does once its arguments are known."""
+"""Implementation of `pointpillars_ov trace`, once its arguments are known."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from pointpillars_ov_ros.inference.trace.reader import RecordedTrace, read_trace
 
 
 def run_trace(options: argparse.Namespace) -> int:
-    """Draw a few frames of each trace, those of the same devices over one time axis."""
+    """Plot a few frames of each trace, those of the same devices over one time axis."""
     traces = []
     for path in options.traces:
         trace = read_trace(path)
@@ -25,23 +25,23 @@ def run_trace(options: argparse.Namespace) -> int:
         frames = sorted({event.sequence for event in trace.events})
         print(f"{path}: {trace.title}, {count_of(len(frames), 'frame')}")
         traces.append(trace._replace(events=choose(trace.events, frames, options.first, path)))
-    title = "Recorded traces; in a bar, the number of its frame from the first shown on"
+    title = "Recorded traces; the number in a bar is that of its frame, from the first shown"
     draw_benchmark(options.picture, title, [], make_groups(traces))
     print(f"picture  {options.picture}")
     return 0
 
 
 def choose(events: Sequence[StageEvent], frames: Sequence[int], first: int | None, path: Path) -> list[StageEvent]:
-    """Give the events from the `first`-th frame on (from 1), which becomes frame 0; None: the middle one."""
+    """Return the events from the `first`-th frame on (from 1), which becomes frame 0; None: the middle one."""
     index = max(0, (len(frames) - FRAMES) // 2) if first is None else first - 1
     if index >= len(frames):
-        raise DatasetError(f"{path} has {count_of(len(frames), 'frame')}, so none to begin with is number {first}")
-    # Those before still have their share in the picture: frames overlap.
+        raise DatasetError(f"{path} has {count_of(len(frames), 'frame')}, so --first {first} is not possible")
+    # Earlier frames are partly visible in the picture: frames overlap.
     return [event._replace(sequence=event.sequence - frames[index]) for event in events]
 
 
 def make_groups(traces: Sequence[RecordedTrace]) -> list[PanelGroup]:
-    """Put traces of the same devices together."""
+    """Group traces of the same devices."""
     groups: dict[tuple[str, str], dict[str, list[StageEvent]]] = {}
     for number, trace in enumerate(traces, 1):
         groups.setdefault(trace.devices, {})[f"{number}: {trace.title}"] = trace.events

@@ -1,6 +1,6 @@
 # Copyright 2026 The pointpillars_ov_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""`pointpillars_ov trace`: traces that detector, `demo` or `benchmark` recorded, as a picture."""
+"""`pointpillars_ov trace`: draw traces recorded by the detector, `demo` or `benchmark`."""
 
 from __future__ import annotations
 
@@ -12,13 +12,15 @@ from pointpillars_ov_ros.cli.arguments import positive
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the flags."""
-    parser.epilog = "The files themselves open in ui.perfetto.dev and in chrome://tracing."
-    parser.add_argument("traces", type=Path, nargs="+", metavar="FILE", help="what record_trace wrote; a panel of each")
+    parser.epilog = "The files can also be opened in ui.perfetto.dev and chrome://tracing."
     parser.add_argument(
-        "--picture", type=Path, default=Path("trace.png"), metavar="FILE", help="the PNG (default: %(default)s)"
+        "traces", type=Path, nargs="+", metavar="FILE", help="trace written by record_trace; one panel each"
     )
     parser.add_argument(
-        "--first", type=positive, metavar="N", help="begin with the N-th frame recorded (default: in the middle)"
+        "--picture", type=Path, default=Path("trace.png"), metavar="FILE", help="PNG to write (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--first", type=positive, metavar="N", help="start with the N-th recorded frame (default: in the middle)"
     )
 
 

@@ -1,6 +1,6 @@
 # Copyright 2026 The pointpillars_ov_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""`pointpillars_ov demo`: the three nodes as processes on DDS, recorded, pictured and tabulated."""
+"""`pointpillars_ov demo`: run the three nodes as processes on DDS; record, draw and tabulate the results."""
 
 from __future__ import annotations
 
@@ -21,7 +21,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="folder for picture, bag and logs (default: %(default)s)",
     )
     parser.add_argument("--frames", type=positive, default=0, metavar="N", help="play only the first N frames")
-    parser.add_argument("--rate", type=float, default=10.0, help="clouds a second, at most (default: %(default)s)")
+    parser.add_argument(
+        "--rate", type=float, default=10.0, help="maximum number of clouds per second (default: %(default)s)"
+    )
     add_device_arguments(parser)
     parser.add_argument(
         "--mode",
@@ -33,13 +35,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--record-trace", type=Path, metavar="FILE", help="record the stages of every frame as a trace for Perfetto"
     )
     parser.add_argument(
-        "--attach", action="store_true", help="start no node; record those that kitti_demo.launch.py started"
+        "--attach", action="store_true", help="start no nodes; record those started by kitti_demo.launch.py"
     )
 
 
 def run(options: argparse.Namespace) -> int:
     """Play, record, draw, print."""
-    # ROS is asked for only now, so that --help and a forgotten argument cost nothing.
+    # ROS is only needed from here on, so that --help and a forgotten argument cost nothing.
     from pointpillars_ov_ros.cli.demo.run import run_demo
 
     return run_demo(options)

@@ -1,6 +1,6 @@
 # Copyright 2026 The pointpillars_ov_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Listens to a running detector: records the topics to a bag, and keeps what tables and picture need."""
+"""Recorder that listens to a running detector, writes a bag, and keeps the data for tables and picture."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ from pointpillars_ov_ros.ros.conversions import from_detection_array
 from pointpillars_ov_ros.ros.timing_message import FrameTiming, from_message
 
 CLEAR_WITHIN_M, CLEAR_POINTS = 40.0, 20
-"""Labelled objects up to this distance with at least so many points one expects to be found."""
+"""Labelled objects up to this distance with at least this many points are expected to be found."""
 _CLOUDS_KEPT = 16
-"""Clouds whose detections are still to come; more than a player holds outstanding."""
+"""Number of clouds whose detections are pending; more than a player leaves outstanding."""
 
 
 class PicturedScene(NamedTuple):
-    """A frame worth a picture."""
+    """A frame for the picture."""
 
     points: FloatArray
     detections: Detections
@@ -39,16 +39,16 @@ class PicturedScene(NamedTuple):
 
 
 class FrameScore(NamedTuple):
-    """What became of the labelled objects (K) and the detections of one frame."""
+    """Outcome of the labelled objects (K) and the detections of one frame."""
 
     is_found: BoolArray
     is_clear: BoolArray
-    """Near enough, and with enough points, that one expects them to be found."""
+    """Whether each is near enough, and has enough points, to be expected to be found."""
     false: int
 
 
 class Recorder(Node):
-    """Subscribes to everything that the three nodes publish."""
+    """Node that subscribes to everything the three nodes publish."""
 
     def __init__(self, bag: BagWriter, classes: tuple[str, ...], **options: Any) -> None:
         """Record to `bag`; `classes` are those of the detector."""
@@ -61,7 +61,7 @@ class Recorder(Node):
         self.detection_arrays = 0
         self.marker_arrays = 0
         self.diagnosed = 0
-        """Clouds received by the detector as of the last message on /diagnostics."""
+        """Number of clouds received by the detector according to the last message on /diagnostics."""
         self.best: PicturedScene | None = None
         self._is_asking = False
         self._waiting: dict[tuple[int, int], bytes] = {}
@@ -76,10 +76,10 @@ class Recorder(Node):
         self._listen("/diagnostics", DiagnosticArray, deep, self._on_diagnostics)
 
     def _on_label_info(self, _data: bytes) -> None:
-        """Ask for clouds, now that the detector is there and connected to this node.
+        """Subscribe to clouds, now that the detector exists and is connected to this node.
 
-        The player waits for this subscription: begun earlier, the first results could be published before
-        they have a reader.
+        The player waits for this subscription: had it started earlier, the first results could be published before they
+        have a reader.
         """
         if self._is_asking:
             return
@@ -87,7 +87,7 @@ class Recorder(Node):
         self._listen("points", PointCloud2, qos.keep_last(100), self._on_cloud)
 
     def _listen(self, topic: str, kind: Any, profile: Any, handle: Any) -> None:
-        """Record a topic as serialized; `handle` gets the bytes too."""
+        """Record a topic in serialized form; `handle` gets the bytes too."""
         name = self.resolve_topic_name(topic)
         message_type = f"{kind.__module__.split('.')[0]}/msg/{kind.__name__}"
         self._bag.add_topic(name, message_type, latched=profile is qos.LATCHED)
@@ -131,7 +131,7 @@ class Recorder(Node):
             self.best = PicturedScene(points, detections, truth)
 
     def has_all_of(self, clouds: int) -> bool:
-        """Tell whether everything that comes of so many clouds has arrived."""
+        """Whether all results of `clouds` clouds have arrived."""
         done = sum(not timing.error for timing in self.timings)
         return len(self.timings) >= clouds and min(self.detection_arrays, self.marker_arrays) >= done
 

@@ -1,6 +1,6 @@
 # Copyright 2026 The pointpillars_ov_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""What `pointpillars_ov demo` does once its arguments are known."""
+"""Implementation of `pointpillars_ov demo`, once its arguments are known."""
 
 from __future__ import annotations
 
@@ -36,13 +36,13 @@ from pointpillars_ov_ros.kitti.frames import can_crop, open_frames
 from pointpillars_ov_ros.ros.dds import transport_warning, with_profile
 
 _SILENCE_S = 120.0
-"""Without any result for so long, something is wrong; loading and compiling take seconds."""
+"""Silence after which something must be wrong; loading and compiling take seconds."""
 _DIAGNOSTICS_S = 5.0
 _SIMULATED_FRAMES = 40
 
 
 def run_demo(options: argparse.Namespace) -> int:
-    """Start the nodes, record until every cloud has its result, leave picture, bag and tables."""
+    """Start the nodes, record until every cloud has its result, write picture, bag and tables."""
     begin = time.monotonic()
     if options.data is None:
         options.data = simulate_drive(options)
@@ -74,20 +74,20 @@ def run_demo(options: argparse.Namespace) -> int:
 
 
 def simulate_drive(options: argparse.Namespace) -> Path:
-    """Simulate what is to be played, in place of the drive of an earlier demo; gives its folder."""
+    """Simulate the drive to play, replacing that of an earlier demo; return its folder."""
     from pointpillars_ov_ros.cli.simulate.run import write_frames
     from pointpillars_ov_ros.synthetic import load_sensor
 
     folder: Path = options.out / "drive"
     if folder.exists():
         shutil.rmtree(folder)
-    print("no --data: a drive through a simulated street is played")
+    print("no --data: playing a drive through a simulated street")
     write_frames(folder, load_sensor("hdl_64e"), options.frames or _SIMULATED_FRAMES, seed=0, is_drive=True)
     return folder
 
 
 def start_nodes(nodes: NodeProcesses, options: argparse.Namespace, bundle: Path, crop: bool) -> None:
-    """Start detector, diagnostics and player; the player waits for detector and recorder by itself."""
+    """Start detector, diagnostics and player; the player itself waits for detector and recorder."""
     mode = Mode(options.mode)
     nodes.start(
         "pointpillars_detector",
@@ -132,7 +132,7 @@ def watch(recorder: Recorder, nodes: NodeProcesses, expected: int) -> None:
             elif time.monotonic() - heard > _SILENCE_S:
                 raise PointPillarsError(
                     f"no result for {_SILENCE_S:.0f} s: {count_of(recorder.clouds, 'cloud')} seen, "
-                    f"{len(recorder.timings)} reported on"
+                    f"{len(recorder.timings)} reported by the detector"
                 )
     deadline = time.monotonic() + _DIAGNOSTICS_S
     while recorder.diagnosed < expected and time.monotonic() < deadline:
@@ -140,7 +140,7 @@ def watch(recorder: Recorder, nodes: NodeProcesses, expected: int) -> None:
 
 
 def report(recorder: Recorder, out: Path, config: ModelConfig, played: int) -> None:
-    """Draw the picture and print the tables."""
+    """Plot the picture and print the tables."""
     timings = recorder.timings
     done = [timing for timing in timings if not timing.error]
     if done:
@@ -154,7 +154,7 @@ def report(recorder: Recorder, out: Path, config: ModelConfig, played: int) -> N
         print(format_durations("stage (ms)", durations))
     last = timings[-1]
     print(
-        f"\n{count_of(played, 'cloud')} played, {recorder.clouds} seen on the topic; "
+        f"\n{count_of(played, 'cloud')} played, {recorder.clouds} received on the topic; "
         f"the detector received {last.received}:"
     )
     accounts = [(name, str(getattr(last, name))) for name in ("completed", "dropped", "refused", "failed")]
@@ -175,7 +175,7 @@ def report(recorder: Recorder, out: Path, config: ModelConfig, played: int) -> N
 
 
 def describe_scores(scores: list[FrameScore], config: ModelConfig) -> str:
-    """Count the labelled objects found, of the well visible ones and of all, and the false detections, in words."""
+    """Describe how many labelled objects are found, among the well visible and all, and the false detections."""
     frames, false = len(scores), sum(score.false for score in scores)
     found = np.concatenate([score.is_found for score in scores])
     clear = np.concatenate([score.is_clear for score in scores])
@@ -192,7 +192,7 @@ def describe_scores(scores: list[FrameScore], config: ModelConfig) -> str:
 
 
 def describe_next_steps(cloud: Path) -> str:
-    """Return commands to go on with, as they must be typed in the shell that this was started from."""
+    """Return suggestions for further commands, as typed in the shell that this was started from."""
     tool, node = typed_command("pointpillars_ov"), typed_command("pointpillars_detector")
     return (
         f"next     {tool} detect {shlex.quote(str(cloud))} --picture boxes.png\n"
@@ -203,7 +203,7 @@ def describe_next_steps(cloud: Path) -> str:
 
 
 def typed_command(name: str, environment: Mapping[str, str] = os.environ) -> str:
-    """Return how a command of this package is typed: without the folder only where a shell finds it."""
+    """Return how a command of this package is typed: without the folder only if a shell finds it."""
     folder = Path(sys.prefix) / "bin"
     if environment.get("VIRTUAL_ENV") == sys.prefix or sys.prefix == sys.base_prefix:
         return name if shutil.which(name) else f"ros2 run pointpillars_ov_ros {name}"

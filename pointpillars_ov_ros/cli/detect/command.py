@@ -1,6 +1,6 @@
 # Copyright 2026 The pointpillars_ov_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""`pointpillars_ov detect`: boxes of any file, folder or bag of clouds, as a table, a picture and JSON."""
+"""`pointpillars_ov detect`: detect objects in any file, folder or bag of clouds; table, picture and JSON."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ from pointpillars_ov_ros.cli.arguments import (
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the flags."""
     parser.epilog = (
-        "Clouds are read as x forward, y left, z up in metres around the sensor; what looks otherwise is said, with "
-        "the flag that mends it. ROS is not needed. Example: pointpillars_ov detect scan.pcd --picture scan.png"
+        "Clouds are expected with x forward, y left, z up in metres around the sensor; deviations are reported with "
+        "the flag that corrects them. ROS is not needed. Example: pointpillars_ov detect scan.pcd --picture scan.png"
     )
     parser.add_argument(
         "inputs",
@@ -37,11 +37,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=float,
         default=0.0,
         metavar="S",
-        help="least score of a box (default: the model's own)",
+        help="minimum score of a box (default: the model's own)",
     )
     add_selection_arguments(parser)
-    parser.add_argument("--frames", type=positive, default=0, metavar="N", help="take only the first N clouds")
-    parser.add_argument("--topic", metavar="NAME", help="topic of the clouds of a bag (default: the only one)")
+    parser.add_argument("--frames", type=positive, default=0, metavar="N", help="use only the first N clouds")
+    parser.add_argument("--topic", metavar="NAME", help="topic of the clouds in a bag (default: the only one)")
     add_level_argument(parser)
     add_file_arguments(parser)
     parser.add_argument(
@@ -50,19 +50,22 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         nargs=6,
         default=[0.0] * 6,
         metavar=("X", "Y", "Z", "ROLL", "PITCH", "YAW"),
-        help="pose of the sensor in the frame that the network was trained in (m, rad); boxes stay in the sensor's",
+        help="pose of the sensor in the frame that the network was trained in (m, rad); boxes stay in the sensor frame",
     )
     parser.add_argument(
-        "--picture", type=Path, metavar="PNG", help="draw a bird's-eye view; of several clouds, a folder of them"
+        "--picture", type=Path, metavar="PNG", help="draw a bird's-eye view; for several clouds, a folder"
     )
     parser.add_argument(
-        "--rerun", type=Path, metavar="FILE.rrd", help="record clouds and boxes for Rerun's viewer (the extra [rerun])"
+        "--rerun",
+        type=Path,
+        metavar="FILE.rrd",
+        help="record clouds and boxes for Rerun's viewer (extra [rerun])",
     )
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the boxes of all clouds to this file")
 
 
 def run(options: argparse.Namespace) -> int:
-    """Detect, print, and write what was asked for."""
+    """Detect, print, and write the requested outputs."""
     from pointpillars_ov_ros.cli.detect.run import run_detect
 
     return run_detect(options)

@@ -1,6 +1,6 @@
 # Copyright 2026 The pointpillars_ov_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Clouds and boxes as a recording of Rerun (.rrd), which its viewer plays: `rerun FILE.rrd`."""
+"""Recording of clouds and boxes for Rerun's viewer (.rrd): `rerun FILE.rrd`."""
 
 from __future__ import annotations
 
@@ -17,23 +17,23 @@ from pointpillars_ov_ros.core.arrays import FloatArray
 from pointpillars_ov_ros.core.detections import Detections
 
 TIMELINE = "cloud"
-"""Counts the clouds from 0."""
+"""Timeline that counts the clouds from 0."""
 POINTS, DETECTIONS, TRUTH = "lidar/points", "lidar/detections", "lidar/ground_truth"
 _LOW_M, _HIGH_M = -2.0, 1.0
-"""Heights above the sensor of the darkest and of the brightest points."""
+"""Heights above the sensor of the darkest and the brightest points."""
 
 
 def check_rerun() -> None:
-    """Raise one sentence where the SDK of Rerun is not installed."""
+    """Raise PointPillarsError if Rerun's SDK is not installed."""
     if importlib.util.find_spec("rerun") is None:
-        raise PointPillarsError("--rerun needs the SDK of Rerun: `pip install rerun-sdk` (the extra [rerun])")
+        raise PointPillarsError("--rerun needs Rerun's SDK: `pip install rerun-sdk` (the extra [rerun])")
 
 
 class RerunRecording:
-    """A recording being written."""
+    """A recording that is being written."""
 
     def __init__(self, path: Path) -> None:
-        """Begin the file; PointPillarsError where it cannot be written."""
+        """Open the file; PointPillarsError if it cannot be written."""
         import rerun
 
         self._path = path
@@ -41,19 +41,19 @@ class RerunRecording:
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             self._stream.save(path)
-        # It has its own exceptions for every way to fail.
+        # It has its own exceptions for every kind of failure.
         except Exception as error:
             raise PointPillarsError(f"{path}: cannot be written ({' '.join(str(error).split())})") from None
         self._stream.log("lidar", rerun.ViewCoordinates.FLU, static=True)
 
     def __enter__(self) -> RerunRecording:
-        """Go on."""
+        """Return the recording."""
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Write what is left, and close the file."""
+        """Write buffered data, and close the file."""
         self._stream.disconnect()
 
     def log(self, number: int, points: FloatArray, detections: Detections, truth: FloatArray | None) -> None:

@@ -1,6 +1,6 @@
 # Copyright 2026 The pointpillars_ov_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""What `pointpillars_ov detect` does once its arguments are known."""
+"""Implementation of `pointpillars_ov detect`, once its arguments are known."""
 
 from __future__ import annotations
 
@@ -38,29 +38,29 @@ from pointpillars_ov_ros.core.points_in_boxes import find_boxes
 from pointpillars_ov_ros.inference.api import Detector
 
 _TABLES = 5
-"""Clouds that have a table of their own; of more, each has a line."""
+"""Maximum number of clouds that get a table each; with more, each has a line."""
 _MAX_HEIGHT_ERROR_M = 0.25
 _PATIENCE_S = 5.0
-"""Of loading, after which it is said why it takes so long."""
-_CURES = FILE_CURES._replace(pose="say --sensor-pose {numbers}")
+"""Time of loading after which the reason for the wait is printed."""
+_CURES = FILE_CURES._replace(pose="set --sensor-pose {numbers}")
 
 
 class DetectedCloud(NamedTuple):
-    """A cloud, and what was found in it; all in the sensor's frame."""
+    """A cloud and its detections, all in the sensor's frame."""
 
     cloud: NamedCloud
     points: FloatArray
-    """Those with an echo, (N, 4)."""
+    """Points with an echo, (N, 4)."""
     detections: Detections
     inside: tuple[int, ...]
-    """Points in each box."""
+    """Number of points in each box."""
     share_in_range: float
-    """Of the points, 0..1."""
+    """Ratio of the points, 0 to 1."""
     notes: tuple[str, ...]
 
 
 def run_detect(options: argparse.Namespace) -> int:
-    """Detect, print, and write what was asked for."""
+    """Detect, print, and write the requested outputs."""
     check_inputs(options)
     if options.rerun is not None:
         check_rerun()
@@ -86,7 +86,7 @@ def run_detect(options: argparse.Namespace) -> int:
                 recording.log(len(found) - 1, detected.points, detected.detections, detected.cloud.truth)
         detect_s = time.monotonic() - begin
         if not found:
-            raise PointPillarsError(f"{', '.join(map(str, options.inputs))}: no cloud there")
+            raise PointPillarsError(f"{', '.join(map(str, options.inputs))}: no clouds found")
         clouds = f"{len(found)} cloud{'s' if len(found) > 1 else ''}"
         print(f"\n{_name_counts(total)} in {clouds}; {detect_s:.1f} s, and {load_s:.1f} s to load the networks")
         if options.json is not None:
@@ -99,8 +99,8 @@ def run_detect(options: argparse.Namespace) -> int:
 
 @contextmanager
 def _say_if_slow() -> Iterator[None]:
-    """Say on stderr why loading takes its time, where it does."""
-    text = "still loading: the first time, kernels are compiled for this machine, which takes about half a minute"
+    """Explain on stderr why loading is slow, if it is."""
+    text = "still loading: the first run compiles kernels for this machine, which takes about half a minute"
     timer = threading.Timer(_PATIENCE_S, lambda: print(text, file=sys.stderr, flush=True))
     timer.daemon = True
     timer.start()
@@ -112,7 +112,7 @@ def _say_if_slow() -> Iterator[None]:
 
 def _open_detector(options: argparse.Namespace, scratch: Path) -> Detector:
     settings = {"score_threshold": options.score_threshold, "device_properties": " ".join(options.set)}
-    # On the CPU the networks are what they were tested as; other devices are checked first.
+    # On the CPU the networks run as tested; other devices are checked first.
     settings["level"] = options.level
     settings["parity_check"] = options.device != "CPU"
     with _say_if_slow():
@@ -124,7 +124,7 @@ def _open_detector(options: argparse.Namespace, scratch: Path) -> Detector:
 
 
 def _detect(options: argparse.Namespace, detector: Detector) -> Iterator[DetectedCloud]:
-    """Yield the clouds in their order, with what was found in them."""
+    """Yield the clouds in order, with their detections."""
     T_model_sensor, chosen = Transform.from_pose(*options.sensor_pose), choose_detections(options, detector)
     watch, waiting = OddityWatch(detector.config, _CURES), deque[tuple[NamedCloud, FloatArray, FloatArray]]()
 
@@ -152,25 +152,25 @@ def _detect(options: argparse.Namespace, detector: Detector) -> Iterator[Detecte
             replace(kept, boxes=boxes),
             count_inside(points, boxes),
             share_in_range(moved, detector.config),
-            notes if len(points) else (cloud.notes or ("the cloud has no point with an echo",)),
+            notes if len(points) else (cloud.notes or ("the cloud contains no valid point",)),
         )
 
 
 def _look_at_ground(points: FloatArray, options: argparse.Namespace, config: ModelConfig) -> list[str]:
-    """Say where the ground is not as far below the sensor as the network expects it."""
+    """Report a ground that is not at the height where the network expects it."""
     ground_z = find_ground(points)
     if ground_z is None or abs(ground_z + config.sensor.height) <= _MAX_HEIGHT_ERROR_M:
         return []
     x, y, z, *angles = options.sensor_pose
     better = " ".join(f"{value:g}" for value in (x, y, round(z - config.sensor.height - ground_z, 2), *angles))
     return [
-        f"the ground lies {z - ground_z:.2f} m below the sensor, and the network expects it "
-        f"{z + config.sensor.height:.2f} m below: say --sensor-pose {better}"
+        f"the ground is {z - ground_z:.2f} m below the sensor, but the network expects it "
+        f"{z + config.sensor.height:.2f} m below: set --sensor-pose {better}"
     ]
 
 
 def move_boxes(boxes: FloatArray, T_target_box: Transform) -> FloatArray:
-    """Return boxes (M, 7) in another frame: centres are moved, headings turned about the target's z."""
+    """Return boxes (M, 7) in another frame: centres are transformed, headings rotated about the target's z."""
     moved = boxes.copy()
     if T_target_box.is_identity or not len(boxes):
         return moved
@@ -182,19 +182,19 @@ def move_boxes(boxes: FloatArray, T_target_box: Transform) -> FloatArray:
 
 
 def choose_detections(options: argparse.Namespace, detector: Detector) -> DetectionFilter:
-    """Return which detections are shown, and under which names; ConfigError where a class is not the network's."""
+    """Return which detections are shown, and under which names; ConfigError if the network lacks a class."""
     check_filter(detector.classes, options.classes, options.class_names)
     ranges = (options.min_range, options.max_range)
     return DetectionFilter.make(detector.classes, options.classes, options.class_names, *ranges)
 
 
 def count_inside(points: FloatArray, boxes: FloatArray) -> tuple[int, ...]:
-    """Return how many of `points` (N, 4) are in each of `boxes` (M, 7)."""
+    """Return the number of `points` (N, 4) in each of `boxes` (M, 7)."""
     return tuple(int(np.count_nonzero(find_boxes(points, boxes[k : k + 1]) == 0)) for k in range(len(boxes)))
 
 
 def _show(detected: DetectedCloud, number: int, counts: Counter[str]) -> None:
-    """Print a table of the boxes, or a line where there were many clouds before."""
+    """Print a table of the boxes, or a line if there were many clouds before."""
     name, points = detected.cloud.name, detected.points
     if number <= _TABLES:
         print(f"\n{name}: {len(points):,} points, {detected.share_in_range:.0%} of them in the network's range")
@@ -226,19 +226,19 @@ def _name_counts(counts: Counter[str]) -> str:
 
 
 def _draw(options: argparse.Namespace, detected: DetectedCloud, config: ModelConfig, number: int) -> None:
-    """Draw a cloud to --picture, or to a file in that folder where there are several."""
+    """Plot a cloud to --picture, or to a file in that folder if there are several."""
     from pointpillars_ov_ros.cli.birds_eye_view import draw_birds_eye_view
 
     path: Path = options.picture
     if path.suffix.lower() != ".png":
         path.mkdir(parents=True, exist_ok=True)
         name = detected.cloud.name.replace("/", "_")
-        # Files of several folders or kinds may have one name.
+        # Files of different folders or types may have the same name.
         is_taken = number > 1 and (path / f"{name}.png").exists()
         path = path / (f"{name} ({number}).png" if is_taken else f"{name}.png")
     elif number > 1:
         if number == 2:
-            print(f"note: {path} shows the first cloud; give a folder to --picture for all of them")
+            print(f"note: {path} shows only the first cloud; pass a folder to --picture for all of them")
         return
     title = f"{detected.cloud.name}: {_name_counts(Counter(detected.detections.class_names))}"
     classes = detected.detections.classes

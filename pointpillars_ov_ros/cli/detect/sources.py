@@ -1,6 +1,6 @@
 # Copyright 2026 The pointpillars_ov_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""The clouds that `pointpillars_ov detect` is given: files, folders and bags, one after the other."""
+"""Inputs of `pointpillars_ov detect`: files, folders and bags, one after the other."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from pointpillars_ov_ros.kitti.labels import lidar_boxes
 
 _BAGS = (".mcap", ".db3", ".bag")
 _NUSCENES = (
-    "so nuScenes names its files, whose x is to the right and y forward: where they are, say "
+    "files with these names are nuScenes', whose x is to the right and y forward: if so, set "
     "--sensor-pose 0 0 0 0 0 -1.5708"
 )
 
@@ -33,26 +33,26 @@ class NamedCloud(NamedTuple):
 
     name: str
     points: FloatArray
-    """(N, 4): x y z (m), intensity 0..1."""
+    """(N, 4), x y z (m), intensity 0..1."""
     truth: FloatArray | None = None
-    """Labelled boxes (K, 7), where there are any."""
+    """Labelled boxes (K, 7), if there are any."""
     notes: tuple[str, ...] = ()
-    """How it was read, where that is new."""
+    """Remarks on how it was read, given once."""
     follows: bool = False
     """Whether it was taken soon after the one before, as the clouds of a bag are."""
 
 
 def check_inputs(options: argparse.Namespace) -> None:
-    """Raise one sentence where an input is not there, before networks are loaded."""
+    """Raise PointPillarsError if an input does not exist, before networks are loaded."""
     for path in options.inputs:
         if not path.exists():
-            raise DatasetError(f"{path}: there is no such file or folder")
+            raise DatasetError(f"{path}: no such file or folder")
         if path.is_file() and not is_cloud_file(path) and path.suffix.lower() not in _BAGS:
             raise DatasetError(f"{path}: clouds are read from {', '.join((*SUFFIXES, *_BAGS))} files, and from folders")
 
 
 def read_inputs(options: argparse.Namespace) -> Iterator[NamedCloud]:
-    """Yield the clouds of all inputs; DatasetError names the file that cannot be read."""
+    """Yield the clouds of all inputs; DatasetError names a file that cannot be read."""
     reading = file_reading(options)
     for path in options.inputs:
         if is_cloud_file(path):
@@ -64,12 +64,12 @@ def read_inputs(options: argparse.Namespace) -> Iterator[NamedCloud]:
 
 
 def is_cloud_file(path: Path) -> bool:
-    """Whether a path is that of one cloud."""
+    """Whether a path is a file with one cloud."""
     return path.is_file() and path.suffix.lower() in SUFFIXES
 
 
 def read_frames(frames: list[Frame]) -> Iterator[NamedCloud]:
-    """Yield the clouds of frames; the first one tells how they are read."""
+    """Yield the clouds of frames; the first one carries remarks on how they are read."""
     notes = tuple(frames[0].files.notes()) if frames and frames[0].files is not None else ()
     if frames and frames[0].cloud.name.endswith(".pcd.bin"):
         notes = (*notes, _NUSCENES)
@@ -79,7 +79,7 @@ def read_frames(frames: list[Frame]) -> Iterator[NamedCloud]:
 
 
 def read_bag(path: Path, topic: str | None, reading: FileReading) -> Iterator[NamedCloud]:
-    """Yield the clouds of a bag; one that cannot be read has no points, and a note that says why."""
+    """Yield the clouds of a bag; one that cannot be read has no points, and a note with the reason."""
     from pointpillars_ov_ros.bags.reader import POINT_CLOUD, choose_topic, open_bag
 
     with open_bag(path) as bag:
@@ -95,9 +95,9 @@ def read_bag(path: Path, topic: str | None, reading: FileReading) -> Iterator[Na
             except CloudError as error:
                 yield NamedCloud(name, np.zeros((0, 4), np.float32), None, (f"refused: {error}",))
                 continue
-            # Broken bytes make rosbags raise whatever its parsers stumble over.
+            # Broken bytes make rosbags raise any kind of exception.
             except Exception as error:
-                reason = f"refused: this is no PointCloud2 ({one_line(error)})"
+                reason = f"refused: this is not a PointCloud2 ({one_line(error)})"
                 yield NamedCloud(name, np.zeros((0, 4), np.float32), None, (reason,))
                 continue
             notes = (reader.reading.sentence,) if reader.reading.sentence not in ("", said) else ()
@@ -115,5 +115,5 @@ def _read_truth(frame: Frame) -> FloatArray | None:
     calibration, labels = frame.read_calibration(), frame.read_labels()
     if calibration is None or labels is None:
         return None
-    # A DontCare region has no box.
+    # DontCare regions have no box.
     return lidar_boxes([label for label in labels if label.height > 0.0], calibration)

@@ -1,6 +1,6 @@
 # Copyright 2026 The pointpillars_ov_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""The clouds that `pointpillars_ov doctor` looks at, of files, a bag or a topic, and how each of them is mended."""
+"""Inputs of `pointpillars_ov doctor`: clouds from files, a bag or a topic, and the cures for each."""
 
 from __future__ import annotations
 
@@ -32,41 +32,41 @@ if TYPE_CHECKING:
     from pointpillars_ov_ros.ros.topic_probe import CloudHead
 
 MOST_CLOUDS = 5
-"""That are looked at whole."""
+"""Maximum number of clouds whose points are checked."""
 _MOST_HEADS = 50
-"""Clouds of a bag whose stamps are looked at."""
+"""Maximum number of clouds of a bag whose stamps are checked."""
 _BY_VALUE_SCALE = "0.0039216"
-_NUSCENES = "nuScenes names its files so, whose x is to the right and y forward"
+_NUSCENES = "files with these names are nuScenes', whose x is to the right and y forward"
 
 
 @dataclass
 class CloudInput:
-    """What was read of an input."""
+    """Clouds read from an input."""
 
     name: str
     cures: CloudCures
     clouds: list[FloatArray] = field(default_factory=list)
-    """Points with an echo (N, 4), in the sensor's frame, intensity as the tools scale it."""
+    """Valid points (N, 4), in the sensor's frame, with intensity as scaled by the tools."""
     sent: int = 0
-    """Points of all clouds, those without an echo, too."""
+    """Number of points of all clouds, including invalid ones."""
     how: str = ""
-    """How intensities were read; empty, or begins with a comma."""
+    """Description of how intensities were read; empty, or starts with a comma."""
     findings: list[Finding] = field(default_factory=list)
-    """What reading showed."""
+    """Findings from reading."""
     frame: str = ""
-    """What the clouds were taken to; empty: they stay in the sensor's own."""
+    """Frame that the clouds were transformed to; empty: the sensor's own."""
     heads: list[CloudHead] = field(default_factory=list)
-    """Of a bag's clouds; as if they had come when they were recorded."""
+    """Heads of a bag's clouds, as if received when they were recorded."""
 
     def add(self, points: FloatArray) -> None:
-        """Take the points of a cloud as they are in the file or message."""
+        """Add the points of a cloud as stored in the file or message."""
         kept, _ = clean_points(np.array(points, np.float32, order="C"), 1.0)
         self.sent += len(points)
         self.clouds.append(kept)
 
 
 def read_files(options: argparse.Namespace) -> CloudInput:
-    """Read some clouds of the files, folders and bags that were given; what cannot be read is a finding."""
+    """Read some clouds of the given files, folders and bags; unreadable input becomes a finding."""
     found = CloudInput(", ".join(map(str, options.inputs)), file_cures(options.inputs[0]))
     for path in options.inputs:
         try:
@@ -101,13 +101,13 @@ def _is_bag(path: Path) -> bool:
         from pointpillars_ov_ros.bags.reader import SUFFIXES, is_bag
     except ModuleNotFoundError as error:
         raise PointPillarsError(
-            f"bags need the Python module {error.name}: give .bin, .pcd, .npy or .ply files"
+            f"bags need the Python module {error.name}: install it, or pass .bin, .pcd, .npy or .ply files"
         ) from None
     return is_bag(path) if path.is_dir() else path.suffix.lower() in SUFFIXES
 
 
 def _read_frames(frames: list[Frame], found: CloudInput, options: argparse.Namespace) -> None:
-    """Read some of the frames, evenly taken."""
+    """Read some of the frames, evenly spaced."""
     some = frames[:: -(-len(frames) // MOST_CLOUDS)]
     files = frames[0].files
     notes = [] if files is None else files.notes()
@@ -128,13 +128,13 @@ def _read_frames(frames: list[Frame], found: CloudInput, options: argparse.Names
         found.findings.append(Finding("cloud.coordinates", Level.WARN, _NUSCENES, (pose,)))
     blind = next((sentence for frame in some if (sentence := say_blind(frame))), "")
     if blind:
-        text = f"{blind.partition(': mend')[0]} by evaluate and quantize"
-        cure = f"pointpillars_ov evaluate --data {options.inputs[0]} --no-crop   # or mend the calibration"
+        text = f"{blind.partition(': correct')[0]} by evaluate and quantize"
+        cure = f"pointpillars_ov evaluate --data {options.inputs[0]} --no-crop   # or correct the calibration"
         found.findings.append(Finding("cloud.calibration", Level.WARN, text, (cure,)))
 
 
 def _scaled_by_value(cures: CloudCures) -> Finding:
-    text = "intensities are of 0 to 255, where networks expect 0 to 1; they are multiplied by 1/255 since they look so"
+    text = "intensities range from 0 to 255, while networks expect 0 to 1; they are multiplied by 1/255 automatically"
     return Finding("cloud.intensity", Level.WARN, text, (cures.oddities.intensity,))
 
 
@@ -147,7 +147,7 @@ def _read_bag(path: Path, found: CloudInput, options: argparse.Namespace) -> Non
         from pointpillars_ov_ros.ros.topic_probe import CloudHead
     except ModuleNotFoundError as error:
         raise PointPillarsError(
-            f"{path} is a bag, whose messages need ROS 2 ({error.name} is missing): source it, or give .bin, .pcd, "
+            f"{path} is a bag, whose messages need ROS 2 ({error.name} is missing): source it, or pass .bin, .pcd, "
             ".npy or .ply files"
         ) from None
     with open_source(path, options.topic) as source:
@@ -159,7 +159,7 @@ def _read_bag(path: Path, found: CloudInput, options: argparse.Namespace) -> Non
                 continue
             try:
                 message = source.parse(item.cloud)
-            # Broken bytes make rosbags raise whatever its parsers stumble over.
+            # Broken bytes can make the parsers of rosbags raise anything.
             except Exception as error:
                 found.findings.append(_unreadable(path, f"a message is no PointCloud2 ({one_line(error)})"))
                 break
@@ -172,7 +172,7 @@ def _read_bag(path: Path, found: CloudInput, options: argparse.Namespace) -> Non
 
 
 def read_messages(messages: Iterable[Any], reader: CloudReader, found: CloudInput, options: argparse.Namespace) -> None:
-    """Read clouds out of messages; the first one tells how, and one that cannot be read is a finding."""
+    """Read clouds from messages; the first one sets how, and an unreadable one becomes a finding."""
     from pointpillars_ov_ros.clouds.layouts import BY_VALUE, recognise
     from pointpillars_ov_ros.clouds.points import is_empty
 
@@ -181,7 +181,7 @@ def read_messages(messages: Iterable[Any], reader: CloudReader, found: CloudInpu
         try:
             cloud = reader.read(message)
         except CloudError as error:
-            cure = "mend the message where it is made; docs/sensors.md has the layouts that are read"
+            cure = "fix the message where it is created; docs/sensors.md lists the supported layouts"
             found.findings.append(Finding("cloud.layout", Level.FAULT, f"clouds are refused: {error}", (cure,)))
             return
         has_intensity = has_intensity and (cloud.has_intensity or is_empty(message))
@@ -191,7 +191,7 @@ def read_messages(messages: Iterable[Any], reader: CloudReader, found: CloudInpu
     if not reading.names:
         return
     if not has_intensity:
-        text = f"no field {reading.intensity_field!r} among {list_names(reading.names)}: intensity is taken as 0"
+        text = f"no field {reading.intensity_field!r} among {list_names(reading.names)}: intensity is set to 0"
         found.findings.append(Finding("cloud.layout", Level.WARN, text, (found.cures.oddities.intensity,)))
         return
     found.findings.append(Finding("cloud.layout", Level.OK, reading.sentence))
@@ -203,36 +203,37 @@ def read_messages(messages: Iterable[Any], reader: CloudReader, found: CloudInpu
         found.how = ", once scaled"
     if reading.is_dim:
         text = (
-            f"no intensity reaches 0.01 once scaled by {reading.intensity_scale:.4g}: they seem to be of 0 to 1 already"
+            f"no intensity reaches 0.01 after scaling by {reading.intensity_scale:.4g}: they seem to range from 0 to 1 "
+            "already"
         )
         cure = found.cures.oddities.intensity.replace(_BY_VALUE_SCALE, "1.0")
         found.findings.append(Finding("cloud.intensity", Level.WARN, text, (cure,)))
 
 
 def cloud_settings(options: argparse.Namespace) -> RuntimeConfig:
-    """Return how messages are read."""
+    """Return the settings for reading messages."""
     return RuntimeConfig(intensity_field=options.intensity_field, intensity_scale=options.intensity_scale)
 
 
 def file_cures(path: Path) -> CloudCures:
-    """Return what mends clouds of files."""
+    """Return the cures for clouds in files."""
     again, detect = f"pointpillars_ov doctor {path}", f"pointpillars_ov detect {path}"
     return CloudCures(
         Cures(
-            byte_order=f"{again} --columns x,y,z,intensity,ring   # the values of a point, as they are",
+            byte_order=f"{again} --columns x,y,z,intensity,ring   # the actual values of a point",
             units=f"{detect} --coordinate-scale {{scale}}",
             frame="subtract the sensor's position from the points before they are written (x forward, y left, z up)",
             pose=f"{detect} --sensor-pose {{numbers}}",
             intensity=f"{detect} --intensity-scale {_BY_VALUE_SCALE}",
         ),
         beams=(f"pointpillars_ov adapt {path} --out mine   # then --model mine/bundle",),
-        sensor="take a cloud of a street, while the sensor is uncovered and sends",
+        sensor="use a cloud of a street, with the sensor uncovered and running",
         times="",
     )
 
 
 def bag_cures(path: Path) -> CloudCures:
-    """Return what mends clouds of a bag."""
+    """Return the cures for clouds in a bag."""
     detect = f"pointpillars_ov detect_bag {path} --out {path.name.partition('.')[0]}_detected"
     return CloudCures(
         Cures(
@@ -243,13 +244,13 @@ def bag_cures(path: Path) -> CloudCures:
             intensity=f"{detect} --intensity-scale {_BY_VALUE_SCALE}",
         ),
         beams=(f"pointpillars_ov adapt {path} --out mine   # then --model mine/bundle",),
-        sensor="ros2 topic hz TOPIC   # while the sensor runs, uncovered; then record again",
+        sensor="ros2 topic hz TOPIC   # with the sensor running and uncovered; then record again",
         times="ros2 bag record --max-cache-size 1000000000 TOPIC   # onto a faster disk",
     )
 
 
 def topic_cures(topic: str, target: str) -> CloudCures:
-    """Return what mends clouds of a topic, which TF takes to the frame `target` unless that is empty."""
+    """Return the cures for clouds on a topic, transformed by TF to the frame `target` unless it is empty."""
     node = f"ros2 run pointpillars_ov_ros pointpillars_detector --ros-args -r points:={topic} -p"
     node += f" target_frame:={target} -p" if target else ""
     return CloudCures(
@@ -265,5 +266,5 @@ def topic_cures(topic: str, target: str) -> CloudCures:
             f"{node} sweeps:=2   # for now",
         ),
         sensor=f"ros2 topic echo --once --field width {topic}   # is the sensor running, and uncovered?",
-        times=f"ros2 topic hz {topic}   # beside the driver: does it lose clouds itself?",
+        times=f"ros2 topic hz {topic}   # on the driver's machine: does the driver lose clouds?",
     )

@@ -1,6 +1,6 @@
 # Copyright 2026 The pointpillars_ov_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""The machine as `pointpillars_ov doctor` sees it: versions, devices, caches, and the networks as they run here."""
+"""Checks of the machine: versions, devices, caches, and the networks as they run on it."""
 
 from __future__ import annotations
 
@@ -29,14 +29,14 @@ from pointpillars_ov_ros.model.bundle import ModelBundle
 from pointpillars_ov_ros.model.ports import is_quantized
 
 _LEAST_OPENVINO = (2026, 1)
-"""As requirements.txt has it."""
+"""Minimum version, as in requirements.txt."""
 _INFERENCES = 7
 _KERNELS = Path(__file__).parents[2]
 _TEMPORARY = ("/tmp", "/run", "/dev/shm", "/var/tmp")
 
 
 def check_machine(model: str) -> list[Finding]:
-    """Look at versions, processor, devices and the folder of compiled kernels."""
+    """Check versions, processor, devices and the folder of compiled kernels."""
     core = ov.Core()
     here = look_around(model)
     versions = ", ".join(f"{name} {version}" for name, version in here.versions.items())
@@ -58,7 +58,7 @@ def _check_versions(versions: str) -> Finding:
 
 
 def check_devices(available: list[str], root: Path = Path("/")) -> Finding:
-    """Say which devices OpenVINO lists, and why it does not list others that the machine has."""
+    """List the devices that OpenVINO finds, and explain why others of the machine are missing."""
     absent = explain_absent(available, root, os.environ.get("USER") or "$USER")
     text = f"{', '.join(available) or 'none'}" + "".join(f"; no {one.name}: {one.reason}" for one in absent)
     cures = tuple(one.cure for one in absent if one.cure)
@@ -66,23 +66,23 @@ def check_devices(available: list[str], root: Path = Path("/")) -> Finding:
 
 
 def check_kernels() -> Finding:
-    """Look at where compiled kernels are kept."""
+    """Check where compiled kernels are stored."""
     name, folder = "machine.kernels", os.environ.get(VARIABLE, "")
     if folder and folder.startswith(_TEMPORARY):
-        text = f"compiled kernels are kept in {folder}, which a restart empties: compiling takes half a minute"
+        text = f"compiled kernels are stored in {folder}, which is emptied at a restart: compiling takes half a minute"
         return Finding(name, Level.WARN, text, (f"export {VARIABLE}=$HOME/.cache/pointpillars_kernels",))
     place = f"in {folder}" if folder else "beside the package, or in ~/.cache"
     is_kept = not folder or os.access(folder, os.W_OK)
     if not is_kept:
-        text = f"{VARIABLE}={folder} cannot be written: kernels are compiled at every start, for half a minute"
+        text = f"{VARIABLE}={folder} is not writable: kernels are compiled at every start, for half a minute"
         return Finding(name, Level.WARN, text, (f"export {VARIABLE}=$HOME/.cache/pointpillars_kernels",))
-    return Finding(name, Level.OK, f"compiled once, and kept {place}")
+    return Finding(name, Level.OK, f"compiled once, and stored {place}")
 
 
 def check_model(
     bundle: ModelBundle, runtime: RuntimeConfig, clouds: list[FloatArray], rate_hz: float | None
 ) -> Iterator[Finding]:
-    """Load the networks, compare their answer with the CPU's in f32, and measure how long a cloud takes."""
+    """Load the networks, compare their answers with those of the CPU in f32, and measure the time per cloud."""
     try:
         engine = Engine(bundle, runtime)
     except InferenceError as error:
@@ -105,11 +105,11 @@ def check_model(
 
 
 def _check_settings(engine: Engine) -> Iterator[Finding]:
-    """Pass on what the engine says of its settings, and of the cache."""
+    """Report the engine's remarks on its settings and its cache."""
     for warning in engine.warnings:
         yield Finding("machine.settings", Level.WARN, warning, ("pointpillars_ov doctor   # without --set and lists",))
     if engine.runtime.cache_dir:
-        yield Finding("machine.cache", Level.OK, f"compiled networks are kept in {engine.runtime.cache_dir}")
+        yield Finding("machine.cache", Level.OK, f"compiled networks are stored in {engine.runtime.cache_dir}")
 
 
 def _say_no_device(device: str, reason: str) -> Finding:
@@ -121,21 +121,19 @@ def _say_no_device(device: str, reason: str) -> Finding:
 
 
 def _check_speed(engine: Engine, clouds: list[FloatArray], rate_hz: float | None) -> Finding:
-    """Measure some inferences, one at a time; compare them with the rate of the clouds, where that is known."""
+    """Measure some inferences, one at a time, and compare with the rate of the clouds, if known."""
     name, slot, times = "machine.speed", engine.slots[0], []
     for number in range(_INFERENCES):
         begin = time.monotonic()
         slot.detect(np.array(clouds[number % len(clouds)]), engine.settings)
         times.append(time.monotonic() - begin)
-    # The first one touches memory for the first time.
+    # The first one is slower, since its memory is new.
     usual_s = statistics.median(times[1:])
-    text = (
-        f"{1000.0 * usual_s:.0f} ms a cloud on {engine.runtime.rpn_device}, about {1.0 / usual_s:.1f} clouds a second"
-    )
+    text = f"{1000.0 * usual_s:.0f} ms per cloud on {engine.runtime.rpn_device}, about {1.0 / usual_s:.1f} clouds/s"
     if rate_hz is None or usual_s <= 1.0 / rate_hz:
-        wanted = "" if rate_hz is None else f"; {rate_hz:.1f} come"
+        wanted = "" if rate_hz is None else f"; {rate_hz:.1f} arrive"
         return Finding(name, Level.OK, text + wanted)
-    return Finding(name, Level.WARN, f"{text}; {rate_hz:.1f} come, and the others are dropped", _faster(engine))
+    return Finding(name, Level.WARN, f"{text}; {rate_hz:.1f} arrive, and the rest are dropped", _faster(engine))
 
 
 def _faster(engine: Engine) -> tuple[str, ...]:
@@ -144,9 +142,9 @@ def _faster(engine: Engine) -> tuple[str, ...]:
     if others and engine.runtime.rpn_device == "CPU":
         cures.append("pointpillars_ov doctor --device GPU   # then device:=GPU for the node")
     if not is_quantized(engine.bundle.path(engine.config.rpn.file)):
-        cures.append("pointpillars_ov quantize --help   # INT8 is several times as fast on a CPU")
+        cures.append("pointpillars_ov quantize --help   # INT8 is several times faster on a CPU")
     cures.append(
-        "ros2 launch pointpillars_ov_ros detector.launch.py mode:=throughput   # more clouds a second, each older"
+        "ros2 launch pointpillars_ov_ros detector.launch.py mode:=throughput   # more clouds/s, higher latency"
     )
     return tuple(cures)
 

@@ -1,6 +1,6 @@
 # Copyright 2026 The pointpillars_ov_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""The findings of `pointpillars_ov doctor`, for people and for programs."""
+"""Output of the findings of `pointpillars_ov doctor`, for people and for programs."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ from pointpillars_ov_ros.config.findings import Finding, Level
 STDOUT = Path("-")
 """What stands for it where a file is asked for."""
 FORMAT = 1
-"""Of the JSON; a number of its own, since programs read it."""
+"""Version of the JSON format, separate from the package's because programs read it."""
 _NARROW, _WIDE = 60, 120
 _INDENT = " " * 7
 
 
 def format_finding(finding: Finding) -> str:
-    """Return its line, wrapped as the terminal is wide, and below it a line for each cure, which is never wrapped."""
+    """Format a finding as a line wrapped to the terminal's width, followed by one unwrapped line per cure."""
     width = max(_NARROW, min(_WIDE, shutil.get_terminal_size((_WIDE, 24)).columns))
     thing = finding.name.partition(".")[2]
     line = f"{finding.level.value:<6} {thing}: {finding.text}"
@@ -32,26 +32,26 @@ def format_finding(finding: Finding) -> str:
 
 
 def exit_code(findings: Sequence[Finding]) -> int:
-    """Return 1 where something is to be mended, else 0."""
+    """Return 1 if something should be fixed, else 0."""
     return int(any(finding.level.needs_cure for finding in findings))
 
 
 def summarise(findings: Sequence[Finding]) -> str:
-    """Say in a line how it went."""
+    """Summarize the findings in one line."""
     counts = Counter(finding.level for finding in findings)
     if not exit_code(findings):
-        return f"nothing to mend: {count_of(counts[Level.OK], 'thing')} looked at"
+        return f"nothing to fix: {count_of(counts[Level.OK], 'check')} passed"
     parts = [
         count_of(counts[level], noun)
         for level, noun in ((Level.FAULT, "fault"), (Level.WARN, "warning"))
         if counts[level]
     ]
     first = max(findings, key=lambda finding: list(Level).index(finding.level))
-    return f"{' and '.join(parts)}; begin with {first.name.partition('.')[2]} -> {first.cures[0].partition('   #')[0]}"
+    return f"{' and '.join(parts)}; start with {first.name.partition('.')[2]} -> {first.cures[0].partition('   #')[0]}"
 
 
 def make_report(findings: Sequence[Finding], subject: dict[str, Any]) -> dict[str, Any]:
-    """Return the plain form of all of it; docs/doctor.md describes it."""
+    """Return the report as plain data; docs/doctor.md describes it."""
     worst = max((finding.level for finding in findings), key=list(Level).index, default=Level.OK)
     return {
         "format": FORMAT,

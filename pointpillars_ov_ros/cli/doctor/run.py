@@ -1,6 +1,6 @@
 # Copyright 2026 The pointpillars_ov_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""What `pointpillars_ov doctor` does once its arguments are known."""
+"""Main part of `pointpillars_ov doctor`."""
 
 from __future__ import annotations
 
@@ -40,8 +40,8 @@ _USUAL_RATE_HZ = 10.0
 
 
 def run_doctor(options: argparse.Namespace) -> int:
-    """Look, print finding by finding, and write the report that was asked for."""
-    # What is logged on the way is on the page anyway.
+    """Run the checks, print each finding, and write the requested report."""
+    # What is logged meanwhile is on the page anyway.
     logging.getLogger("pointpillars_ov_ros").setLevel(logging.CRITICAL)
     is_printed = options.json == STDOUT
     with redirect_stdout(sys.stderr if is_printed else sys.stdout):
@@ -59,7 +59,7 @@ def run_doctor(options: argparse.Namespace) -> int:
 
 
 def _look(options: argparse.Namespace) -> _Page:
-    """Look at everything, and print it."""
+    """Run all checks, and print their findings."""
     runtime = read_runtime(options.device, " ".join(options.set), options.cache_dir)
     with tempfile.TemporaryDirectory() as scratch:
         with redirect_stdout(sys.stderr):
@@ -73,13 +73,13 @@ def _look(options: argparse.Namespace) -> _Page:
 
 
 class _Page:
-    """Prints findings as they come, below the title of their part."""
+    """Printed page of findings, grouped under the titles of their parts."""
 
     def __init__(self, model: str) -> None:
         self.model = model
         self.findings: list[Finding] = []
         self.subject = ""
-        """What was looked at beside the machine."""
+        """What was checked besides the machine."""
         self._part = ""
 
     def show(self, part: str, findings: Iterable[Finding]) -> None:
@@ -94,7 +94,7 @@ class _Page:
 def _look_at_clouds(
     options: argparse.Namespace, config: ModelConfig, page: _Page
 ) -> tuple[list[FloatArray], float | None]:
-    """Show what is found of ROS and of the clouds; return these in the network's frame, and their rate (Hz)."""
+    """Check ROS and the clouds; return the clouds in the network's frame, and their rate (Hz)."""
     pose = Transform.from_pose(*options.sensor_pose)
     if options.inputs:
         found = read_files(options)
@@ -112,17 +112,17 @@ def _look_at_clouds(
 
 
 def _look_at_ros(options: argparse.Namespace, page: _Page, pose: Transform, config: ModelConfig) -> CloudInput:
-    """Show what is found of ROS and of the topic; where there is no ROS, one note."""
+    """Check ROS and the topic; without ROS, show a single note."""
     nothing = CloudInput("", topic_cures(options.topic or "", ""))
     try:
         from pointpillars_ov_ros.cli.doctor.topic import look_at_topic
     except ModuleNotFoundError as error:
-        text = f"not looked at, for the Python module {error.name} is missing (source ROS 2 to look at topics)"
+        text = f"not checked, since the Python module {error.name} is missing (source ROS 2 to check topics)"
         level, cures = (Level.FAULT, (_sourcing(),)) if options.topic else (Level.NOTE, ())
         page.show("ROS", [Finding("ros.environment", level, text, cures)])
         return nothing
     if not options.topic and not os.environ.get("ROS_DISTRO"):
-        page.show("ROS", [Finding("ros.environment", Level.NOTE, "not looked at, for no ROS is sourced in this shell")])
+        page.show("ROS", [Finding("ros.environment", Level.NOTE, "not checked: ROS is not sourced in this shell")])
         return nothing
     look = look_at_topic(options)
     page.subject = look.clouds.name
@@ -131,7 +131,7 @@ def _look_at_ros(options: argparse.Namespace, page: _Page, pose: Transform, conf
         page.show(
             "cloud", _check_clouds(look.clouds, look.T_target_sensor and pose.after(look.T_target_sensor), pose, config)
         )
-        # Clouds that DDS has lost are missing in the stamps, too.
+        # Clouds that DDS has lost are missing from the stamps as well.
         if not any(one.name == "ros.loss" and one.level.needs_cure for one in look.findings):
             page.show("cloud", check_times([head.stamp_ns for head in look.clouds.heads], look.clouds.cures))
     return look.clouds
@@ -146,11 +146,11 @@ def _sourcing(root: Path = Path("/opt/ros")) -> str:
 def _check_clouds(
     found: CloudInput, T_model_sensor: Transform | None, pose: Transform, config: ModelConfig
 ) -> Iterator[Finding]:
-    """Yield what is found of clouds; `T_model_sensor` is None where it is not known, since TF does not say it."""
+    """Yield the findings on clouds; `T_model_sensor` is None if TF does not provide it."""
     yield from found.findings
     if not found.clouds:
         if not found.findings:
-            yield Finding("cloud.points", Level.FAULT, f"{found.name}: no cloud there", (found.cures.sensor,))
+            yield Finding("cloud.points", Level.FAULT, f"{found.name}: no clouds found", (found.cures.sensor,))
         return
     yield check_echoes(found.clouds, found.sent, found.cures)
     clouds = [cloud for cloud in found.clouds if len(cloud)][:MOST_CLOUDS]
@@ -163,7 +163,7 @@ def _check_clouds(
     moved = [_moved(cloud, T_model_sensor) for cloud in clouds]
     placed = check_place(moved, config, found.cures if pose.is_identity else _cures_beyond(found.cures))
     names = {finding.name for finding in (*placed, *found.findings) if finding.level.needs_cure}
-    # What was said of the file's frame already is not taken back.
+    # An earlier finding on the file's frame is kept.
     yield from (one for one in placed if one.level.needs_cure or one.name not in names)
     if "cloud.coordinates" not in names:
         yield check_pattern(estimate_sensor(clouds), usual, config.sensor, found.cures)
@@ -174,13 +174,13 @@ def _check_clouds(
 
 
 def _cures_beyond(cures: CloudCures) -> CloudCures:
-    """Return the cures of clouds that are moved by a pose already."""
-    pose = "move them further than --sensor-pose does, by {numbers}"
+    """Return the cures for clouds that are already moved by a pose."""
+    pose = "in addition to --sensor-pose, move them by {numbers}"
     return cures._replace(oddities=cures.oddities._replace(pose=pose))
 
 
 def _check_heads(found: CloudInput) -> list[Finding]:
-    """Look at frames and stamps of a bag's clouds."""
+    """Check frames and stamps of a bag's clouds."""
     if not found.heads:
         return []
     from pointpillars_ov_ros.ros.checks import check_heads

@@ -1,6 +1,6 @@
 # Copyright 2026 The pointpillars_ov_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""ROS, and a topic of clouds, as `pointpillars_ov doctor` sees them."""
+"""Checks of ROS and of a cloud topic."""
 
 from __future__ import annotations
 
@@ -17,22 +17,22 @@ from pointpillars_ov_ros.ros.settings import InputReliability
 from pointpillars_ov_ros.ros.topic_probe import find_transform, probe_topic
 
 _GRAPH_S = 1.0
-"""To look at which topics there are."""
+"""Time to discover the topics."""
 
 
 class TopicLook(NamedTuple):
-    """What was seen of ROS."""
+    """Findings on ROS, and the clouds received."""
 
     findings: list[Finding]
     clouds: CloudInput
     T_target_sensor: Transform | None
-    """What takes the clouds to --target-frame; None where TF does not say."""
+    """Transform of the clouds to --target-frame; None if TF does not provide it."""
 
 
 def look_at_topic(options: argparse.Namespace) -> TopicLook:
-    """Listen to the topic, or look at the graph where none is named."""
+    """Listen to the topic, or check only the graph if no topic is given."""
     topic = options.topic or ""
-    # As the detector does it, or what is lost here would not be lost there.
+    # Same as the detector; otherwise other clouds would be lost here than there.
     dds.set_profile()
     view = probe_topic(topic, options.seconds if topic else _GRAPH_S, options.target_frame)
     clouds = CloudInput(view.topic, topic_cures(view.topic, options.target_frame), heads=view.heads)

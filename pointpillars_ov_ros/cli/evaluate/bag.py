@@ -1,6 +1,6 @@
 # Copyright 2026 The pointpillars_ov_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""What `pointpillars_ov evaluate --bag` scores: detections recorded beside ground truth."""
+"""Detections and ground truth of a bag, as scored by `pointpillars_ov evaluate --bag`."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ Labelled = tuple[Detections, list[str]]
 
 
 def score_bag(options: argparse.Namespace) -> ScoredFrames:
-    """Read detections and ground truth of --bag, matched by their stamps."""
+    """Read detections and ground truth from --bag, matched by their stamps."""
     if options.split is not None:
-        raise DatasetError(f"--split {options.split}: frames of a bag have no names to choose by")
+        raise DatasetError(f"--split {options.split}: frames of a bag have no names to select by")
     topics = _read(options.bag)
     truth, found = topics[TRUTH], topics[FOUND]
     stamps = [stamp for stamp in truth if stamp in found]
@@ -37,7 +37,7 @@ def score_bag(options: argparse.Namespace) -> ScoredFrames:
     rules = tuple(rule for rule in CLASS_RULES if any(find_rule(name) is rule for name in names))
     if not rules:
         raise DatasetError(f"{options.bag}: no {SCORED} among the detections of {count_of(len(stamps), 'cloud')}")
-    notes = ["a bag holds no images: BEV and 3D only, every labelled object counts, whatever its difficulty"]
+    notes = ["a bag has no images: only BEV and 3D are scored, and every labelled object counts"]
     if len(stamps) < len(truth):
         notes.append(f"{len(truth) - len(stamps)} of {len(truth)} labelled clouds are not among those scored")
     return ScoredFrames(
@@ -63,9 +63,11 @@ def _read(bag: Path) -> dict[str, dict[tuple[int, int], Labelled]]:
         for connection, _, data in reader.messages(chosen):
             try:
                 message = reader.deserialize(data, connection.msgtype)
-            # Broken bytes make rosbags raise whatever its parsers stumble over.
+            # Broken bytes make rosbags raise any kind of exception.
             except Exception as error:
-                raise DatasetError(f"{bag}: a message on {connection.topic} is none ({first_line(error)})") from None
+                raise DatasetError(
+                    f"{bag}: a message on {connection.topic} cannot be parsed ({first_line(error)})"
+                ) from None
             found[names[connection.topic]][_stamp(message)] = _labelled(message)
     return found
 

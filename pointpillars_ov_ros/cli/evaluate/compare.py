@@ -1,6 +1,6 @@
 # Copyright 2026 The pointpillars_ov_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""What `pointpillars_ov compare` does once its arguments are known."""
+"""Implementation of `pointpillars_ov compare`, once its arguments are known."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ from pointpillars_ov_ros.model.bundle import ModelBundle
 from pointpillars_ov_ros.model.shipped import SHIPPED, shipped_model
 
 _TIMED = 12
-"""Clouds of a round, evenly chosen from all: more would take long with many candidates, and tell no more."""
+"""Number of clouds per round, spread evenly over all: more would take long with many candidates and tell no more."""
 _SHOWN = (Metric.BEV, Metric.BOX_3D)
 
 
@@ -50,24 +50,24 @@ class Candidate:
     """A bundle in a precision."""
 
     name: str
-    """Of the folder given: bundles made of each other may be called the same inside."""
+    """Name of the given folder: bundles derived from each other may have the same name inside."""
     bundle: ModelBundle
     precision: str
     engine: Engine
     source: ScoredFrames
     curves: Sequence[Curve]
     times_ms: list[float] = field(default_factory=list)
-    """From points to detections, by cloud and round: the same order for every candidate."""
+    """Time from points to detections, by cloud and round, in the same order for every candidate."""
 
     @property
     def kind(self) -> str:
-        """Say what its RPN runs in."""
+        """What the RPN runs in."""
         hint = self.engine.effective_settings()["rpn"].get("INFERENCE_PRECISION_HINT", "")
         return f"INT8 + {hint}" if is_quantized_bundle(self.bundle) else hint
 
     @property
     def size_mb(self) -> float:
-        """Give the size of all its files."""
+        """Size of all its files."""
         return sum(self.bundle.path(name).stat().st_size for name in self.bundle.config.sha256) / 1e6
 
 
@@ -88,7 +88,7 @@ def run_compare(options: argparse.Namespace) -> int:
         for note in describe_unshared(bundles, shared):
             print(note)
         print(format_candidates(candidates))
-        print("\np50: points to detections, latency mode. ratio: to the first row, of clouds in turn.\n")
+        print("\np50: points to detections, latency mode. ratio: to the first row, measured in turn.\n")
         print(format_counts(candidates[0].curves))
         if warning := few_objects(candidates[0].curves):
             print(f"warning: {warning}")
@@ -99,20 +99,20 @@ def run_compare(options: argparse.Namespace) -> int:
 
 
 def shared_rules(bundles: Mapping[Path, ModelBundle]) -> tuple[ClassRule, ...]:
-    """Return what all models are scored for: a table has one column for each; DatasetError where that is nothing."""
+    """Return the classes all models are scored for, one per column of the table; DatasetError if there are none."""
     shared = tuple(rule for rule in CLASS_RULES if all(rule in scored_rules(bundle) for bundle in bundles.values()))
     if not shared:
         scored = {path: [rule.name for rule in scored_rules(b) if rule is not None] for path, b in bundles.items()}
         listed = "; ".join(f"{path.name}: {', '.join(names) or 'none'}" for path, names in scored.items())
         raise DatasetError(
-            f"the models share none of KITTI's classes ({listed}), so no table compares them: "
-            "`pointpillars_ov evaluate` scores each by itself"
+            f"the models have no KITTI class in common ({listed}), so they cannot be compared in one table: "
+            "`pointpillars_ov evaluate` scores each on its own"
         )
     return shared
 
 
 def describe_unshared(bundles: Mapping[Path, ModelBundle], shared: Sequence[ClassRule]) -> list[str]:
-    """Say which classes a model detects that others do not, so that the table leaves them out."""
+    """Describe the classes that the table omits because not all models detect them."""
     notes = []
     for path, bundle in bundles.items():
         more = [rule.name for rule in scored_rules(bundle) if rule is not None and rule not in shared]
@@ -127,7 +127,7 @@ def scored_rules(bundle: ModelBundle) -> list[ClassRule | None]:
 
 
 def format_candidates(candidates: Sequence[Candidate]) -> str:
-    """Tabulate size, latency and AP, a line for each candidate."""
+    """Tabulate size, latency and AP, one row per candidate."""
     first = candidates[0]
     shown = [name for name, metric in _columns(first.curves)]
     rows = []
@@ -135,11 +135,11 @@ def format_candidates(candidates: Sequence[Candidate]) -> str:
         ratio = paired_ratio(zip(candidate.times_ms, first.times_ms, strict=True)).value
         times = [f"{candidate.size_mb:.1f}", f"{summarize(candidate.times_ms)['p50']:.1f}", f"{ratio:.3f}"]
         rows.append([candidate.name, candidate.precision, candidate.kind, *times, *_scores(candidate)])
-    return format_table(["model", "asked", "RPN runs in", "MB", "p50 (ms)", "ratio", *shown], rows)
+    return format_table(["model", "requested", "RPN runs in", "MB", "p50 (ms)", "ratio", *shown], rows)
 
 
 def is_quantized_bundle(bundle: ModelBundle) -> bool:
-    """Tell whether the RPN of a bundle holds FakeQuantize layers."""
+    """Whether the RPN of a bundle has FakeQuantize layers."""
     import openvino as ov
 
     return is_quantized(ov.Core().read_model(bundle.path(bundle.config.rpn.file)))
@@ -151,7 +151,7 @@ def _columns(curves: Sequence[Curve]) -> list[tuple[str, Metric]]:
 
 
 def _scores(candidate: Candidate) -> list[str]:
-    """Give AP of the three difficulties for each class and metric shown."""
+    """Return AP of the three difficulties for each class and metric shown."""
     shown = [curve for curve in candidate.curves if curve.metric in _SHOWN]
     texts = [f"{curve.ap_r40:.1f}" if curve.objects else "-" for curve in shown]
     count = len(DIFFICULTIES)
@@ -166,7 +166,7 @@ def _score(
     precision: str,
     rules: tuple[ClassRule, ...],
 ) -> Candidate:
-    """Detect, and score by `rules`."""
+    """Run the model on all frames and score it by `rules`."""
     print(f"{path.name}, {precision}", flush=True)
     asked = argparse.Namespace(**{**vars(options), "precision": precision, "level": "off", "no_image_filter": False})
     engine = Engine(bundle, runtime_of(asked))
@@ -181,7 +181,7 @@ def _timed_clouds(labelled: Labelled, crop: bool) -> list[FloatArray]:
 
 
 def _time(candidates: Sequence[Candidate], clouds: Sequence[FloatArray], rounds: int) -> None:
-    """Run each cloud through every candidate in turn; the order is reversed each time."""
+    """Run each cloud through every candidate in turn, in reversed order every other time."""
     turns = [(candidate, _runner(candidate.engine)) for candidate in candidates]
     for _, run in turns:
         run(clouds[0])

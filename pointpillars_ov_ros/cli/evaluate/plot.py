@@ -1,6 +1,6 @@
 # Copyright 2026 The pointpillars_ov_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Precision over recall, a panel for each class, metric and overlap."""
+"""Plot of precision over recall, with a panel for each class, metric and overlap."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from pointpillars_ov_ros.kitti.evaluation_rules import RECALL_STEPS, Metric
 
 
 def draw_curves(path: Path, curves: Sequence[Curve], title: str) -> None:
-    """Draw the curves to a PNG: classes below each other, metrics side by side."""
+    """Plot the curves to a PNG: classes below each other, metrics side by side."""
     panels: dict[tuple[str, Metric, float], list[Curve]] = {}
     for curve in curves:
         panels.setdefault((curve.class_name, curve.metric, curve.min_overlap), []).append(curve)
@@ -39,7 +39,7 @@ def draw_curves(path: Path, curves: Sequence[Curve], title: str) -> None:
 
 
 def _draw_panel(axes: Any, curves: Sequence[Curve]) -> None:
-    """Draw the difficulties of one class, metric and overlap."""
+    """Plot the difficulties of one class, metric and overlap."""
     recall = np.arange(RECALL_STEPS + 1) / RECALL_STEPS
     for curve, color in zip(curves, DIFFICULTIES, strict=False):
         label = f"{curve.difficulty}: {curve.ap_r40:.1f} ({curve.objects})" if curve.objects else curve.difficulty

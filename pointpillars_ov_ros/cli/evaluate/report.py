@@ -1,6 +1,6 @@
 # Copyright 2026 The pointpillars_ov_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""AP for people (tables, warnings) and for programs (JSON)."""
+"""AP as tables, warnings and JSON."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ from pointpillars_ov_ros.kitti.evaluation import Curve, best_possible
 from pointpillars_ov_ros.kitti.thresholds import Proposal, f1
 
 FOUND_OVERLAP = 0.3
-"""BEV IoU of what counts as found: enough to brake for."""
+"""BEV IoU above which an object counts as found: enough to brake for."""
 FOUND_SCORES = (0.3, 0.5)
 FEW_OBJECTS = 100
-"""With fewer, one object is worth more than a point of AP."""
+"""With fewer objects, a single one is worth more than a point of AP."""
 
 
 def format_ap(curves: Sequence[Curve]) -> str:
-    """Tabulate AP: a row for each class, metric and overlap; '-' where the ground truth holds nothing to find."""
+    """Tabulate AP, one row per class, metric and overlap; '-' if the ground truth has nothing to find."""
     names = difficulties(curves)
     header = ["AP (%)", "IoU >", *(f"R40 {name}" for name in names), *(f"R11 {name}" for name in names)]
     rows = []
@@ -39,7 +39,7 @@ def format_ap(curves: Sequence[Curve]) -> str:
 
 
 def format_counts(curves: Sequence[Curve]) -> str:
-    """Tabulate how many objects count, by class and difficulty, and which AP perfect detections would have."""
+    """Tabulate how many objects count, by class and difficulty, and the AP of perfect detections."""
     names = difficulties(curves)
     counts = count_objects(curves)
     rows = []
@@ -53,7 +53,7 @@ def format_counts(curves: Sequence[Curve]) -> str:
 
 
 def format_found(counts: Sequence[Count]) -> str:
-    """Tabulate what is found, missed and made up at some scores."""
+    """Tabulate found, missed and false objects at some scores."""
     rows = []
     for count in counts:
         shares = [f"{100 * share:.1f}" if share == share else "-" for share in (count.precision, count.recall)]
@@ -64,7 +64,7 @@ def format_found(counts: Sequence[Count]) -> str:
 
 
 def format_proposals(proposals: Sequence[Proposal]) -> str:
-    """Tabulate least scores to publish at, and what they find."""
+    """Tabulate proposed thresholds, and what they find."""
     rows = []
     for threshold, near, far in proposals:
         for count, where in ((near, "" if far is None else f" to {threshold.far_from:g} m"), (far, " beyond")):
@@ -75,7 +75,7 @@ def format_proposals(proposals: Sequence[Proposal]) -> str:
 
 
 def few_objects(curves: Sequence[Curve]) -> str:
-    """Give a warning where too few objects count for AP to mean much; else nothing."""
+    """Return a warning if too few objects count for AP to be meaningful; else an empty text."""
     few = [
         f"{class_name} {name} {number}"
         for class_name, objects in count_objects(curves).items()
@@ -85,18 +85,18 @@ def few_objects(curves: Sequence[Curve]) -> str:
     if not few:
         return ""
     return (
-        f"few objects ({', '.join(few)}): one more or less found moves AP by points, and with fewer than 41 even "
-        "perfect detections do not reach 100, so compare runs on the same frames only"
+        f"few objects ({', '.join(few)}): a single one changes AP by points, and with fewer than 41 even "
+        "perfect detections do not reach 100, so only compare runs on the same frames"
     )
 
 
 def difficulties(curves: Sequence[Curve]) -> list[str]:
-    """Name the difficulties, in order."""
+    """Return the names of the difficulties, in order."""
     return list(dict.fromkeys(curve.difficulty for curve in curves))
 
 
 def count_objects(curves: Sequence[Curve]) -> dict[str, dict[str, int]]:
-    """Give the number of objects that count, by class and difficulty."""
+    """Return the number of objects that count, by class and difficulty."""
     counts: dict[str, dict[str, int]] = {}
     for curve in curves:
         counts.setdefault(curve.class_name, {})[curve.difficulty] = curve.objects
@@ -111,7 +111,7 @@ def make_report(
     curves: Sequence[Curve],
     counts: Sequence[Count] = (),
 ) -> Any:
-    """Give everything that was found out, in plain values; AP is null where there is nothing to find."""
+    """Return the complete report in plain values; AP is null if there is nothing to find."""
     return {
         "date": time.strftime("%Y-%m-%d"),
         "versions": {

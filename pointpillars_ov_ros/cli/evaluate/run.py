@@ -1,6 +1,6 @@
 # Copyright 2026 The pointpillars_ov_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""What `pointpillars_ov evaluate` does once its arguments are known."""
+"""Implementation of `pointpillars_ov evaluate`, once its arguments are known."""
 
 from __future__ import annotations
 
@@ -35,9 +35,9 @@ from pointpillars_ov_ros.model.signature import SUFFIX
 
 
 def run_evaluate(options: argparse.Namespace) -> int:
-    """Score, print, and write what was asked for."""
+    """Score, print, and write the requested outputs."""
     if options.write_results is not None:
-        # Rather now than after the detecting.
+        # Checked now, to fail before the detection instead of after it.
         check_results_folder(options.write_results)
     source = _open(options)
     curves = _score(source, options.loose)
@@ -72,7 +72,7 @@ def run_evaluate(options: argparse.Namespace) -> int:
 
 def _open(options: argparse.Namespace) -> ScoredFrames:
     if options.bag is not None:
-        # Reads messages of ROS, which the other ways do without.
+        # This reads ROS messages, which the other sources do not need.
         from pointpillars_ov_ros.cli.evaluate.bag import score_bag
 
         return score_bag(options)
@@ -80,20 +80,20 @@ def _open(options: argparse.Namespace) -> ScoredFrames:
 
 
 def _propose(source: ScoredFrames, options: argparse.Namespace) -> None:
-    """Print least scores to publish at, and write them into the bundle where that is asked for."""
+    """Print proposed thresholds, and write them into the bundle if requested."""
     hardest, precision = source.difficulties[-1], options.thresholds or None
     proposals = propose_thresholds(source.truth, source.found, source.rules, hardest, FOUND_OVERLAP, precision)
     print(f"\n{format_proposals(proposals)}")
     left_out = [rule.name for rule in source.rules if rule.name not in {p.threshold.class_name for p in proposals}]
     if left_out:
-        print(f"note: no threshold for {', '.join(left_out)}: fewer than {LEAST_OBJECTS} objects are labelled")
+        print(f"note: no threshold for {', '.join(left_out)}: fewer than {LEAST_OBJECTS} labelled objects")
     if options.write_thresholds:
         write_thresholds(options.model, [proposal.threshold for proposal in proposals])
         print(f"written  {options.model}")
 
 
 def write_thresholds(folder: Path, thresholds: Sequence[ClassThreshold]) -> None:
-    """Write thresholds of single classes into a bundle, which keeps those of the others; BundleError if it is none."""
+    """Write thresholds of single classes into a bundle, keeping those of others; BundleError if it is no bundle."""
     bundle = load_bundle(folder)
     named = {threshold.class_name for threshold in thresholds}
     kept = [old for old in bundle.config.postprocess.publish if old.class_name not in named]
@@ -102,11 +102,11 @@ def write_thresholds(folder: Path, thresholds: Sequence[ClassThreshold]) -> None
     is_signed = (folder / (CONFIG_NAME + SUFFIX)).exists()
     write_bundle(config, {name: bundle.path(name) for name in config.sha256}, folder)
     if is_signed:
-        print("note: the bundle is another one now, so its signature is gone: `pointpillars_ov sign`")
+        print("note: the bundle has changed, so its signature was removed: sign it again with `pointpillars_ov sign`")
 
 
 def _count(source: ScoredFrames) -> list[Count]:
-    """Count what is found, of all objects that any difficulty wants; nothing where detections have no 3D box."""
+    """Count found objects among all that any difficulty requires; empty if detections have no 3D box."""
     if len(source.found.kinds) and not source.found.has_box.any():
         return []
     hardest = source.difficulties[-1]
@@ -114,7 +114,7 @@ def _count(source: ScoredFrames) -> list[Count]:
 
 
 def _uncounted(source: ScoredFrames) -> list[str]:
-    """Say which labelled objects not even the hardest difficulty wants."""
+    """Explain which labelled objects not even the hardest difficulty requires."""
     sentences = explain_uncounted(source.truth, source.rules, source.difficulties[-1])
     cure = "; --no-image-filter (with --data) scores BEV and 3D of every one" if sentences else ""
     return [*sentences[:-1], *(f"{sentence}{cure}" for sentence in sentences[-1:])]

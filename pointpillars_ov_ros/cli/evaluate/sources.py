@@ -1,6 +1,6 @@
 # Copyright 2026 The pointpillars_ov_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""What `pointpillars_ov evaluate` scores: a model on labelled frames, or result files."""
+"""Inputs of `pointpillars_ov evaluate`: a model on labelled frames, or result files."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ SCORED = ", ".join(rule.name for rule in CLASS_RULES)
 
 
 class ScoredFrames(NamedTuple):
-    """Ground truth and detections of the same frames, and what is to be said of them."""
+    """Ground truth and detections of the same frames, with remarks."""
 
     title: str
     frames: int
@@ -54,15 +54,15 @@ class ScoredFrames(NamedTuple):
     rules: tuple[ClassRule, ...]
     notes: tuple[str, ...]
     details: dict[str, Any]
-    """For the report."""
+    """Details for the report."""
     results: Mapping[str, Sequence[KittiObject]]
-    """Detections by frame; empty where they came from files."""
+    """Detections by frame; empty if they come from files."""
     metrics: tuple[Metric, ...] = tuple(Metric)
     difficulties: tuple[Difficulty, ...] = DIFFICULTIES
 
 
 class CameraView(NamedTuple):
-    """A frame to be scored, and how its camera saw it."""
+    """A frame to be scored, and its camera."""
 
     frame: Frame
     calibration: Calibration
@@ -78,7 +78,7 @@ class Labelled(NamedTuple):
 
 
 def read_cloud(view: CameraView, crop: bool) -> FloatArray:
-    """Give the points (N, 4) of a frame, with `crop` only those that the camera sees."""
+    """Return the points (N, 4) of a frame; with `crop`, only those that the camera sees."""
     points = view.frame.read_points()
     if crop and not view.frame.is_cropped:
         points = points[view.calibration.in_image(points, view.image_size)]
@@ -94,7 +94,7 @@ def score_results(options: argparse.Namespace) -> ScoredFrames:
         missing = [name for name in names if name not in files]
         if missing:
             raise DatasetError(
-                f"{folder}: {missing[0]}.txt is missing, one of {count_of(len(names), 'frame')} to be scored"
+                f"{folder}: {missing[0]}.txt is missing, but it is one of {count_of(len(names), 'frame')} to score"
             )
     truth, found = [], []
     for name in tqdm(names, unit="frame", desc="reading"):
@@ -106,7 +106,7 @@ def score_results(options: argparse.Namespace) -> ScoredFrames:
     notes = []
     if len(rules) < len(CLASS_RULES):
         missing = [rule.name for rule in CLASS_RULES if rule not in rules]
-        notes.append(f"no detection of {', '.join(missing)}, so not scored (the development kit leaves such out, too)")
+        notes.append(f"no detections of {', '.join(missing)}, so it is not scored (as in the development kit)")
     if len(names) < len(labels):
         notes.append(f"{len(labels) - len(names)} of {len(labels)} label files are not among the frames scored")
     details = {"results": str(options.results), "labels": str(options.labels)}
@@ -116,7 +116,7 @@ def score_results(options: argparse.Namespace) -> ScoredFrames:
 
 def score_model(options: argparse.Namespace) -> ScoredFrames:
     """Run --model over the labelled frames of --data."""
-    # First, since a bad file is found at once, and a network takes its time to load.
+    # First, since a bad file is found at once, while a network takes time to load.
     labelled = read_labelled(options)
     with tempfile.TemporaryDirectory() as scratch:
         engine = Engine(open_model(options.model, Path(scratch) / "bundle"), runtime_of(options))
@@ -124,7 +124,7 @@ def score_model(options: argparse.Namespace) -> ScoredFrames:
 
 
 def runtime_of(options: argparse.Namespace) -> RuntimeConfig:
-    """Give the settings that the flags ask for; ConfigError names a bad value."""
+    """Return the settings of the flags; ConfigError names a bad value."""
     values = {
         **device_settings(options),
         "precision": options.precision,
@@ -143,15 +143,15 @@ def read_labelled(options: argparse.Namespace) -> Labelled:
 
 
 def score_engine(engine: Engine, options: argparse.Namespace, labelled: Labelled) -> ScoredFrames:
-    """Detect in all frames; DatasetError where the model has no class that KITTI scores."""
+    """Detect in all frames; DatasetError if the model has no class that KITTI scores."""
     views, truth = labelled
     frames = [view.frame for view in views]
     classes = engine.config.classes
     rules = tuple(rule for rule in (find_rule(name) for name in classes) if rule is not None)
     if not rules:
-        raise DatasetError(f"{engine.config.name} detects {', '.join(classes)}; KITTI scores {SCORED}")
+        raise DatasetError(f"{engine.config.name} detects {', '.join(classes)}, but KITTI scores {SCORED}")
     if not options.score_threshold:
-        # AP is an area below a curve, which boxes too weak to be published are part of.
+        # AP is the area below a curve, to which boxes too weak to be published contribute.
         engine.settings = keep_all(engine.settings)
     detected = _detect(engine, views, crop=not options.no_crop)
     found = [
@@ -189,7 +189,7 @@ def score_engine(engine: Engine, options: argparse.Namespace, labelled: Labelled
 def _without_image(
     scored: ScoredFrames, labelled: Labelled, detected: Sequence[Detections], classes: tuple[str, ...]
 ) -> ScoredFrames:
-    """Let every labelled object count, and every detection: BEV and 3D, in the lidar frame."""
+    """Count every labelled object, and every detection: BEV and 3D, in the lidar frame."""
     truth = [[o for o in objects if o.type != DONT_CARE] for objects in labelled.truth]
     boxes = [lidar_boxes(objects, view.calibration) for objects, view in zip(truth, labelled.views, strict=True)]
     return scored._replace(
@@ -201,24 +201,22 @@ def _without_image(
         ),
         metrics=(Metric.BEV, Metric.BOX_3D),
         difficulties=(ANY_DIFFICULTY,),
-        notes=(*scored.notes, "without the image filter: every labelled object counts, whatever its 2D box says"),
+        notes=(*scored.notes, "without the image filter: every labelled object counts, regardless of its 2D box"),
     )
 
 
 def labelled_frames(options: argparse.Namespace) -> list[Frame]:
-    """List the frames of --data with labels; those that --split names must all be there."""
+    """List the labelled frames of --data; those named by --split must all exist."""
     every = {frame.name: frame for frame in open_frames(options.data, reading=file_reading(options))}
     if options.split is not None:
         names = read_split(options.split)
         for name in names:
             if name not in every or every[name].labels is None:
-                raise DatasetError(f"{options.data}: frame {name} of {options.split} has no cloud or no labels there")
+                raise DatasetError(f"{options.data}: frame {name} of {options.split} lacks its cloud or its labels")
         every = {name: every[name] for name in names}
     frames = [frame for frame in every.values() if frame.labels is not None]
     if not frames:
-        raise DatasetError(
-            f"{options.data}: none of {count_of(len(every), 'frame')} has labels (label_2/NAME.txt) to score by"
-        )
+        raise DatasetError(f"{options.data}: none of {count_of(len(every), 'frame')} has labels (label_2/NAME.txt)")
     return frames[: options.frames] if options.frames else frames
 
 
@@ -245,7 +243,7 @@ def _view(frame: Frame) -> CameraView:
     calibration = frame.read_calibration()
     if calibration is None:
         path = frame.cloud.parent.parent / "calib" / f"{frame.name}.txt"
-        raise DatasetError(f"{path} is missing, frame {frame.name} cannot be scored without it")
+        raise DatasetError(f"{path} is missing, and frame {frame.name} cannot be scored without it")
     return CameraView(frame, calibration, frame.read_image_size() or IMAGE_SIZE)
 
 
@@ -258,8 +256,8 @@ def _notes(frames: list[Frame], classes: tuple[str, ...], no_crop: bool) -> list
     if unknown:
         width, height = IMAGE_SIZE
         notes.append(
-            f"image size of {count_of(unknown, 'frame')} taken as {width} x {height}: there is no image_2/NAME.png"
+            f"image size of {count_of(unknown, 'frame')} assumed to be {width} x {height}: there is no image_2/NAME.png"
         )
     if no_crop:
-        notes.append("whole clouds were fed; detections outside of the image are left out")
+        notes.append("whole clouds were used; detections outside the image are ignored")
     return notes

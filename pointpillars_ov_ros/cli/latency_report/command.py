@@ -1,6 +1,6 @@
 # Copyright 2026 The pointpillars_ov_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""`pointpillars_ov latency_report`: where the time of every cloud went, as one HTML page."""
+"""`pointpillars_ov latency_report`: show where the time of every cloud went, as one HTML page."""
 
 from __future__ import annotations
 
@@ -14,22 +14,30 @@ from pointpillars_ov_ros.config.errors import PointPillarsError
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the flags."""
     parser.epilog = (
-        "Reads the topic `timing` of the detector, from bags or recordings of --json, or listens to it. "
-        "Two sources are put side by side."
+        "Reads the detector's topic `timing` from bags or recordings of --json, or listens to it. "
+        "Two sources are compared side by side."
     )
     parser.add_argument(
-        "source", type=Path, nargs="*", help="bag, or a recording that --json wrote; one, or two to compare"
+        "source", type=Path, nargs="*", help="bag, or a recording written by --json; one, or two to compare"
     )
     parser.add_argument(
-        "--listen", type=positive, metavar="S", help="listen to a running detector for so many seconds (or Ctrl-C)"
+        "--listen", type=positive, metavar="S", help="listen to a running detector for S seconds (or until Ctrl-C)"
     )
     parser.add_argument(
-        "--topic", default="timing", help="with or without namespace (default: %(default)s, in any namespace of a bag)"
+        "--topic",
+        default="timing",
+        help="topic, with or without namespace (default: %(default)s, in any namespace of a bag)",
     )
     parser.add_argument(
-        "--page", type=Path, default=Path("latency_report.html"), metavar="FILE", help="the report (%(default)s)"
+        "--page",
+        type=Path,
+        default=Path("latency_report.html"),
+        metavar="FILE",
+        help="HTML page to write (default: %(default)s)",
     )
-    parser.add_argument("--json", type=Path, metavar="FILE", help="keep what was heard by --listen, to compare later")
+    parser.add_argument(
+        "--json", type=Path, metavar="FILE", help="write the messages received by --listen, to compare later"
+    )
 
 
 def run(options: argparse.Namespace) -> int:
@@ -39,7 +47,7 @@ def run(options: argparse.Namespace) -> int:
             "latency_report needs one source or two: bags, recordings of --json, or --listen SECONDS"
         )
     if options.json is not None and options.listen is None:
-        raise PointPillarsError("--json keeps what --listen heard, which is not asked for")
+        raise PointPillarsError("--json writes the messages received by --listen, which is not set")
     from pointpillars_ov_ros.cli.latency_report.run import run_latency_report
 
     return run_latency_report(options)

@@ -1,6 +1,6 @@
 # Copyright 2026 The pointpillars_ov_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""The report of `latency_report`: one HTML page with its pictures inside."""
+"""Report of `latency_report`: one HTML page with embedded pictures."""
 
 from __future__ import annotations
 
@@ -39,10 +39,10 @@ def make_page(runs: Sequence[LatencyRun]) -> str:
 
 
 def warnings(run: LatencyRun) -> list[str]:
-    """Return what makes the figures doubtful, in sentences."""
+    """Return sentences on what makes the figures doubtful."""
     said = [f"{run.title}: {run.rejected}"] if run.rejected else []
     if run.done and not run.has_age:
-        said.append(f"{run.title}: stamps are not of the detector's clock (an old bag?), so that ages are left out")
+        said.append(f"{run.title}: the stamps are not from the detector's clock (an old bag?), so ages are left out")
     return said
 
 

@@ -1,6 +1,6 @@
 # Copyright 2026 The pointpillars_ov_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""The pictures of `latency_report`, as SVG to be put into a page."""
+"""Plots of `latency_report`, as SVG for a page."""
 
 from __future__ import annotations
 
@@ -36,14 +36,14 @@ _BINS = 60
 
 
 def draw_over_time(run: LatencyRun, longest_ms: float) -> str:
-    """Draw percentiles of `total` over the run, with events and losses; runs of one page go up to the same time."""
+    """Plot percentiles of `total` over the run, with events and losses; all runs of a page use the same time axis."""
     figure, axis = _axes(2.8)
     if run.done:
         clouds = [each.at_s for each in run.done]
         axis.plot(clouds, run.values("total"), ".", color=GREY, markersize=4, zorder=1)
         times, rows = percentiles_over_time(run, "total")
         names = list(PERCENTILES)
-        # The highest first, so that the lower ones are drawn over it.
+        # The highest first, so that lower ones are drawn over it.
         for column in reversed(range(len(names))):
             style = {"marker": ".", "markersize": 4, "linewidth": 1.2 if column else 1.8}
             axis.plot(times, rows[:, column], color=PERCENTILE_SHADES[column], label=names[column], **style)
@@ -61,24 +61,24 @@ def draw_over_time(run: LatencyRun, longest_ms: float) -> str:
 
 
 def draw_histogram(runs: Sequence[LatencyRun]) -> str:
-    """Draw how often each latency came, of all runs on the same bins."""
+    """Plot the histogram of latencies, all runs with the same bins."""
     figure, axis = _axes(2.6)
     totals = [run.values("total") for run in runs]
     every = np.concatenate(totals)
     if len(every):
-        # One outlier must not make a single column of all others; it is counted in the last one.
+        # One outlier must not squeeze all others into a single column; it is counted in the last one.
         edges = np.linspace(every.min(), max(float(np.percentile(every, 99.5)), every.min() + 1e-3), _BINS + 1)
         for letter, values, color in zip("AB", totals, SERIES, strict=False):
             label = f"{letter}, {count_of(len(values), 'cloud')}" if len(runs) > 1 else count_of(len(values), "cloud")
             axis.hist(np.minimum(values, edges[-1]), edges, color=color, alpha=0.6, label=label)
         axis.legend(fontsize=8, frameon=False)
-    axis.set_xlabel("ms from reception to detections; the last column holds all that took longer")
+    axis.set_xlabel("ms from reception to detections; the last column includes all longer ones")
     axis.set_ylabel("clouds")
     return to_svg(figure)
 
 
 def draw_budgets(runs: Sequence[LatencyRun]) -> str:
-    """Draw the parts of the mean age of each run as a bar."""
+    """Plot the parts of the mean age of each run as a bar."""
     figure, axis = _axes(0.9 + 0.5 * len(runs))
     labelled: set[str] = set()
     for row, run in enumerate(runs):
@@ -100,7 +100,7 @@ def draw_budgets(runs: Sequence[LatencyRun]) -> str:
 
 
 def draw_losses(runs: Sequence[LatencyRun]) -> str:
-    """Draw how many clouds had no detections, and why, over the runs."""
+    """Plot how many clouds had no detections, and why, over the runs."""
     figure, axes = _axes(1.7 * len(runs), len(runs))
     for axis, run in zip(axes if len(runs) > 1 else [axes], runs, strict=True):
         steps = added(run)

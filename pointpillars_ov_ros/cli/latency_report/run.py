@@ -1,6 +1,6 @@
 # Copyright 2026 The pointpillars_ov_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""What `pointpillars_ov latency_report` does once its arguments are known."""
+"""Implementation of `pointpillars_ov latency_report`, once its arguments are known."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from pointpillars_ov_ros.config.files import write_text
 
 def run_latency_report(options: argparse.Namespace) -> int:
     """Read or listen, print a table, write the page."""
-    # Rather now than after the listening.
+    # Checked now, to fail before listening instead of after it.
     runs = [read_run(path, options.topic) for path in options.source]
     if options.listen is not None:
         heard = listen(options.topic, options.listen)

@@ -1,6 +1,6 @@
 # Copyright 2026 The pointpillars_ov_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Timing messages of a detector in the order in which they came, and what can be read out of them."""
+"""Timing messages of a detector in the order of arrival, and the figures derived from them."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ from pointpillars_ov_ros.cli.tables import PERCENTILES, summarize
 from pointpillars_ov_ros.ros.timing_message import AMISS, FrameTiming, counts_anew
 
 STAGES = ("convert", "queue", "pillars", "pfe", "scatter", "rpn", "decode")
-"""In the order of a frame; `queue` is waiting, all others are work."""
+"""Stages of a frame, in order; `queue` is waiting, all others are work."""
 ACCOUNTS = ("completed", *AMISS)
 _SETTINGS = ("mode", "pfe_device", "pfe_precision", "rpn_device", "rpn_precision", "parity")
 _BINS, _FRAMES_IN_BIN = 60, 10
 _SANE_AGE_MS = 3.6e6
-"""Ages beyond an hour, or below nothing, are of stamps of another clock: an old bag, a driver without the time."""
+"""Ages beyond an hour, or negative ones, come from another clock: an old bag, a driver without the time."""
 
 
 @dataclass(frozen=True)
 class TimedMessage:
-    """A timing message, and when it was heard (s after the first one)."""
+    """A timing message, and its time of arrival (s after the first one)."""
 
     at_s: float
     timing: FrameTiming
@@ -32,42 +32,42 @@ class TimedMessage:
 
 @dataclass(frozen=True)
 class LatencyRun:
-    """What was heard of one detector, at least one message."""
+    """Messages received from one detector, at least one."""
 
     title: str
     heard: tuple[TimedMessage, ...]
     rejected: str = ""
-    """What else came on the topic and is left out, in words; empty: nothing."""
+    """Description of other messages on the topic, which are ignored; empty: none."""
 
     @property
     def done(self) -> list[TimedMessage]:
-        """Give the clouds that were processed."""
+        """Clouds that were processed."""
         return [each for each in self.heard if not each.timing.error]
 
     @property
     def duration_s(self) -> float:
-        """Give the time from the first message to the last."""
+        """Time from the first message to the last."""
         return self.heard[-1].at_s - self.heard[0].at_s
 
     @property
     def rate(self) -> float:
-        """Give processed clouds a second; 0 where there are not two."""
+        """Processed clouds per second; 0 with fewer than two."""
         times = [each.at_s for each in self.done]
         return (len(times) - 1) / (times[-1] - times[0]) if len(times) > 1 and times[-1] > times[0] else 0.0
 
     def values(self, name: str) -> np.ndarray:
-        """Give the durations `name` (total, age, host or a stage) of the processed clouds (ms)."""
+        """Return the durations `name` (total, age, host or a stage) of the processed clouds (ms)."""
         return np.array([getattr(each.timing, f"{name}_ms") for each in self.done])
 
     @property
     def has_age(self) -> bool:
-        """Tell whether the stamps of the clouds are of the detector's clock."""
+        """Whether the stamps of the clouds come from the detector's clock."""
         ages = self.values("age")
         return bool(len(ages) and (ages >= 0).all() and (ages < _SANE_AGE_MS).all())
 
 
 class RunEvent(NamedTuple):
-    """Something that was not as before."""
+    """A change during the run."""
 
     at_s: float
     text: str
@@ -87,7 +87,7 @@ def percentiles_over_time(run: LatencyRun, name: str) -> tuple[np.ndarray, np.nd
 
 
 def budget(run: LatencyRun) -> dict[str, float]:
-    """Give the mean time (ms) that a cloud spent before the detector had it, in each stage, and in between.
+    """Return the mean time (ms) that a cloud spent before reception, in each stage, and in between.
 
     Means, since these add up to the mean of the whole.
     """
@@ -100,10 +100,10 @@ def budget(run: LatencyRun) -> dict[str, float]:
 
 
 def added(run: LatencyRun) -> list[tuple[float, dict[str, int]]]:
-    """Return by how much each of `ACCOUNTS` grew from one message to the next, with the time of the latter.
+    """Return the increase of each of `ACCOUNTS` from one message to the next, with the time of the latter.
 
-    Of what came before the first message nothing is known, but the cloud that it is about counts. Of a detector that
-    was started anew in between, all that it counts is new.
+    Nothing is known about the time before the first message, but its own cloud counts. If the detector was restarted in
+    between, all its counts are new.
     """
     first = run.heard[0]
     fate = "failed" if first.timing.is_failure else "refused" if first.timing.error else "completed"
@@ -117,12 +117,12 @@ def added(run: LatencyRun) -> list[tuple[float, dict[str, int]]]:
 
 
 def accounts(run: LatencyRun) -> dict[str, int]:
-    """Return what became of the clouds while it was listened, the one of the first message included."""
+    """Return the outcomes of the clouds during the run, including that of the first message."""
     return {name: sum(step[name] for _, step in added(run)) for name in ACCOUNTS}
 
 
 def describe(run: LatencyRun) -> str:
-    """Return in what mode and on what the last cloud was detected; empty where none was."""
+    """Return the mode and the devices of the last processed cloud; empty if none was processed."""
     if not run.done:
         return ""
     last = run.done[-1].timing
@@ -132,15 +132,15 @@ def describe(run: LatencyRun) -> str:
 
 
 def events(run: LatencyRun) -> list[RunEvent]:
-    """List what changed: settings, devices, a detector started anew, inferences that hang, first errors."""
+    """List the changes: settings, devices, restarts of the detector, inferences that hang, first errors."""
     found = []
     for before, after in pairwise(run.heard):
         old, new = before.timing, after.timing
         if counts_anew(old, new):
-            found.append(RunEvent(after.at_s, "detector started anew"))
+            found.append(RunEvent(after.at_s, "detector restarted"))
         for name in _SETTINGS:
             was, became = getattr(old, name), getattr(new, name)
-            # What was refused before the first frame knows no device.
+            # Clouds refused before the first frame have no device.
             if was and became and was != became:
                 found.append(RunEvent(after.at_s, f"{name} from {was} to {became}"))
         if new.hung > old.hung:

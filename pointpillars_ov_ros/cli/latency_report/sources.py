@@ -1,6 +1,6 @@
 # Copyright 2026 The pointpillars_ov_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Where `latency_report` has timing messages from: a bag, a recording of its own, or a detector that runs."""
+"""Sources of timing messages for `latency_report`: a bag, its own recording, or a running detector."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ from pointpillars_ov_ros.ros.timing_message import FrameTiming, from_message
 
 _TYPE = "diagnostic_msgs/msg/DiagnosticArray"
 _MOST_MS = 1e15
-"""Thirty thousand years: stamps of 0 make ages of fifty, and what is beyond is no time."""
+"""Thirty thousand years: stamps of 0 make ages of fifty years, and anything beyond is not a time."""
 
 
 def read_run(path: Path, topic: str) -> LatencyRun:
-    """Read a bag, or a recording (a .json file); DatasetError says what is wrong with it."""
+    """Read a bag, or a recording (a .json file); raises DatasetError."""
     run = read_recording(path) if path.suffix == ".json" else read_bag(path, topic)
     if not run.heard:
-        raise DatasetError(f"{path}: no timing message of a detector in it")
+        raise DatasetError(f"{path}: it contains no timing messages of a detector")
     return run
 
 
@@ -48,22 +48,22 @@ def read_bag(path: Path, topic: str) -> LatencyRun:
 
 
 def read_recording(path: Path) -> LatencyRun:
-    """Read what `write_recording` wrote."""
+    """Read a recording written by `write_recording`."""
     run = read_json(LatencyRun, path, "latency_report")
     for each in run.heard:
         values = [value for value in dataclasses.astuple(each.timing) if isinstance(value, float)]
         if not all(abs(value) < _MOST_MS for value in [each.at_s, *values]):
-            raise DatasetError(f"{path} is no recording of `latency_report`: a time in it is none")
+            raise DatasetError(f"{path} is not a recording of `latency_report`: it contains an invalid time")
     return run
 
 
 def write_recording(path: Path, run: LatencyRun) -> None:
-    """Keep a run as JSON, whole or not at all."""
+    """Write a run as JSON, completely or not at all."""
     write_text(path, json.dumps(to_mapping(run)) + "\n")
 
 
 def listen(topic: str, seconds: float) -> LatencyRun:
-    """Listen to a running detector, until Ctrl-C at most; DatasetError where nothing is heard."""
+    """Listen to a running detector, at most until Ctrl-C; DatasetError if nothing is received."""
     import rclpy
     from diagnostic_msgs.msg import DiagnosticArray
     from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
@@ -91,8 +91,10 @@ def listen(topic: str, seconds: float) -> LatencyRun:
     finally:
         rclpy.try_shutdown()
     if not heard:
-        raise DatasetError(f"nothing was heard on {topic}: does a detector run, in this ROS domain and namespace?")
-    title = f"{topic}, heard {time.strftime('%Y-%m-%d %H:%M:%S')}"
+        raise DatasetError(
+            f"no message was received on {topic}: is a detector running in this ROS domain and namespace?"
+        )
+    title = f"{topic}, recorded {time.strftime('%Y-%m-%d %H:%M:%S')}"
     return make_run(title, ((at, partial(_same, message)) for at, message in heard))
 
 
@@ -101,32 +103,33 @@ def _same(message: Any) -> Any:
 
 
 def make_run(title: str, heard: Iterable[tuple[float, Callable[[], Any]]]) -> LatencyRun:
-    """Make a run of times on any clock (s), and what gives the message of each.
+    """Make a run from times on any clock (s), each with a function that returns its message.
 
-    Anybody may publish on the topic, so what is no timing message is counted and left out. DatasetError where all are.
+    Other nodes may publish on the topic, so messages that are not timing messages are counted and ignored. Raises
+    DatasetError if there are no others.
     """
     kept: list[tuple[float, FrameTiming]] = []
     rejected, reason = 0, ""
     for at_s, parse in heard:
         try:
             kept.append((at_s, _check(from_message(parse()))))
-        # Beside CloudError, broken bytes make rosbags raise whatever its parsers stumble over.
+        # Besides CloudError, broken bytes make rosbags raise any kind of exception.
         except Exception as error:
             rejected, reason = rejected + 1, reason or first_line(error)
     if rejected and not kept:
-        raise DatasetError(f"{title} holds something else than timing messages ({reason})")
+        raise DatasetError(f"{title} does not contain timing messages ({reason})")
     first = kept[0][0] if kept else 0.0
     return LatencyRun(
         title,
         tuple(TimedMessage(round(at_s - first, 6), timing) for at_s, timing in kept),
-        f"{count_of(rejected)} left out that are no timing messages ({reason})" if rejected else "",
+        f"{count_of(rejected)} ignored that are not timing messages ({reason})" if rejected else "",
     )
 
 
 def _check(timing: FrameTiming) -> FrameTiming:
-    """Raise CloudError for times that no clock has, and of which no picture can be drawn."""
+    """Raise CloudError for times that no clock has, and that cannot be plotted."""
     for field in dataclasses.fields(timing):
         value = getattr(timing, field.name)
         if isinstance(value, float) and not abs(value) < _MOST_MS:
-            raise CloudError(f"{field.name}: {value:g} is no time")
+            raise CloudError(f"{field.name}: {value:g} is not a time")
     return timing

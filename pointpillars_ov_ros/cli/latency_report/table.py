@@ -12,20 +12,20 @@ from pointpillars_ov_ros.cli.tables import PERCENTILES, summarize
 
 
 class TableRow(NamedTuple):
-    """A line of the table."""
+    """A row of the table."""
 
     name: str
     texts: tuple[str, ...]
-    """A figure for each run; of two, their ratio, too."""
+    """A figure for each run; for two runs also their ratio."""
 
 
 def make_rows(runs: Sequence[LatencyRun]) -> list[TableRow]:
     """Tabulate one run or two."""
     counts = [accounts(run) for run in runs]
-    rows = [_row("clouds heard of", [len(run.heard) for run in runs], "{:.0f}", ratio=False)]
+    rows = [_row("clouds reported", [len(run.heard) for run in runs], "{:.0f}", ratio=False)]
     rows += [_row(name, [count[name] for count in counts], "{:.0f}", ratio=False) for name in ACCOUNTS]
     rows.append(_row("duration (s)", [run.duration_s for run in runs], "{:.1f}", ratio=False))
-    rows.append(_row("processed a second", [run.rate for run in runs], "{:.2f}"))
+    rows.append(_row("processed per second", [run.rate for run in runs], "{:.2f}"))
     if not all(run.done for run in runs):
         return rows
     names = ["total", *(["age"] if all(run.has_age for run in runs) else []), "host", *STAGES]

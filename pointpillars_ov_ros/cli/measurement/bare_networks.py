@@ -1,6 +1,6 @@
 # Copyright 2026 The pointpillars_ov_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""A bundle's networks apart from the pipeline, compiled as a detector would."""
+"""Networks of a bundle without the pipeline, compiled as by a detector."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from pointpillars_ov_ros.model.ports import pfe_ports, rpn_ports
 
 
 def compile_pfe(bundle: ModelBundle, runtime: RuntimeConfig, pillars: int) -> Network:
-    """Compile the PFE for so many pillars."""
+    """Compile the PFE for `pillars` pillars."""
     config = bundle.config
     ports, shape = pfe_ports(config, config.grid.max_pillars), pfe_ports(config, pillars).inputs
     properties = pfe_properties(runtime)
@@ -21,7 +21,7 @@ def compile_pfe(bundle: ModelBundle, runtime: RuntimeConfig, pillars: int) -> Ne
 
 
 def compile_rpn(bundle: ModelBundle, runtime: RuntimeConfig) -> Network:
-    """Compile the RPN, rewritten where `runtime.lean_rpn` says so."""
+    """Compile the RPN, rewritten if `runtime.lean_rpn` says so."""
     config = bundle.config
     rewrite = (lambda model: make_lean(model).model) if runtime.lean_rpn else None
     properties = rpn_properties(runtime, bundle.path(config.rpn.file))
@@ -29,7 +29,7 @@ def compile_rpn(bundle: ModelBundle, runtime: RuntimeConfig) -> Network:
 
 
 def make_request(network: Network, inputs: list[str]) -> Request:
-    """Make a request whose inputs are ones: whatever memory held before could be numbers that take longer."""
+    """Return a request whose inputs are ones: uninitialized memory could hold numbers that take longer."""
     request = network.create_request()
     for name in inputs:
         request.tensor(name).fill(1)

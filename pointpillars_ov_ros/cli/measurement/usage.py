@@ -1,6 +1,6 @@
 # Copyright 2026 The pointpillars_ov_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""What a measurement took of the machine: memory of the process, and how long its devices were busy."""
+"""Resource usage of a measurement: memory of the process, and how long its devices were busy."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class Memory(NamedTuple):
 
 
 def read_memory() -> Memory:
-    """Ask Linux. Not getrusage, whose peak a process inherits from the one that started it."""
+    """Read the memory from /proc; getrusage would report a peak inherited from the parent process."""
     kilobytes = {}
     for line in Path("/proc/self/status").read_text(encoding="utf-8").splitlines():
         name, _, value = line.partition(":")
@@ -30,7 +30,7 @@ def read_memory() -> Memory:
 
 
 def busy_ns(spans: Iterable[Span], begin_ns: int, end_ns: int) -> int:
-    """Give how long at least one of `spans` lasted between `begin_ns` and `end_ns`; where they overlap, once."""
+    """Return how long at least one of `spans` was active between `begin_ns` and `end_ns`; overlaps count once."""
     total, until_ns = 0, begin_ns
     for span_begin_ns, span_end_ns in sorted(spans):
         span_end_ns = min(span_end_ns, end_ns)

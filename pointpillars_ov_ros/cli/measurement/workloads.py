@@ -1,6 +1,6 @@
 # Copyright 2026 The pointpillars_ov_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Work to be timed: clouds down the whole road, and bare requests of a network."""
+"""Workloads to time: clouds through the whole pipeline, and bare requests of a network."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ _HANGS_S = 60.0
 
 
 class Startable(Protocol):
-    """What runs on a device: a request, or an encoder that is prepared."""
+    """Work on a device: a request, or a prepared encoder."""
 
     def start(self, done: Callable[[], None] | None = None) -> None:
         """Start; `done` is called at the end."""
@@ -40,46 +40,46 @@ class Startable(Protocol):
 
 
 class FinishedFrame(NamedTuple):
-    """A frame that has left the pipeline, its detection message built."""
+    """A frame that has left the pipeline, with its detection message built."""
 
     result: FrameResult
     message_ms: float
-    """What building the message took."""
+    """Time for building the message."""
     at_ns: int
-    """When it had left."""
+    """Time at which it had left."""
     cpu_ns: int
     """CPU time of the process so far."""
 
     @property
     def host_ms(self) -> float:
-        """Work of the host: cloud message read to detection message built, without waiting and inference."""
+        """Work of the host, from cloud message to detection message, without waiting and inference."""
         return self.result.times.host_ms + self.message_ms
 
     @property
     def total_ms(self) -> float:
-        """Cloud message in to detection message built."""
+        """Time from cloud message to detection message."""
         return (self.at_ns - self.result.times.span_ns(Stage.CONVERT)[0]) / 1e6
 
 
 class Round(NamedTuple):
-    """Frames of a pipeline in its stride, from the moment the frame before the first of them has left."""
+    """Frames of a settled pipeline, from the moment the frame before the first of them has left."""
 
     frames: list[FinishedFrame]
     begin_ns: int
     end_ns: int
     cpu_ns: int
-    """CPU time of the process meanwhile."""
+    """CPU time of the process during the round."""
     around: list[StageTimes]
-    """Of these frames and of those before and after, parts of which were worked on meanwhile."""
+    """Times of these frames and of those before and after, which partly overlap the round."""
 
     @property
     def fps(self) -> float:
-        """Frames a second."""
+        """Frames per second."""
         return len(self.frames) * 1e9 / (self.end_ns - self.begin_ns)
 
 
 class Runner:
-    """A pipeline that clouds are sent through, from message to message as the detector node does it."""
+    """A pipeline that clouds are sent through, from message to message as in the detector node."""
 
     def __init__(self, engine: Engine, on_event: Callable[[StageEvent], None] | None = None) -> None:
         """Start the pipeline; `on_event` gets its trace."""
@@ -92,26 +92,26 @@ class Runner:
         self._slots = len(engine.slots)
 
     def send(self, message: PointCloud2) -> None:
-        """Convert and submit; in latency mode also wait until the frame has left."""
+        """Convert and submit; in latency mode, also wait until the frame has left."""
         times = StageTimes()
         times.begin(Stage.CONVERT, time.monotonic_ns())
         cloud = self._reader.read(message)
         times.end(Stage.CONVERT, time.monotonic_ns())
         self._pipeline.submit(cloud.points, message.header, times)
         if self._mode is Mode.LATENCY:
-            # One frame in flight means that the next cloud is not even converted beside it.
+            # One frame in flight means that the next cloud is not even converted concurrently.
             self.drain()
 
     def drain(self) -> None:
-        """Wait until all that was sent has left; InferenceError where a frame failed."""
+        """Wait until all clouds sent have left; InferenceError if a frame failed."""
         self._pipeline.drain()
         if self._failure:
             raise InferenceError(self._failure)
 
     def run(self, clouds: Sequence[PointCloud2]) -> Round:
-        """Send clouds as fast as they are taken.
+        """Send clouds as fast as they are accepted.
 
-        As many more go before and after them as there are slots: with those the pipeline fills and empties.
+        Before and after them, as many more are sent as there are slots, in which the pipeline fills and empties.
         """
         self.left = []
         around = self._slots
@@ -141,21 +141,21 @@ class Runner:
 
 
 def read_clouds(data: Path, limit: int = 0, reading: FileReading = AS_FOUND) -> list[PointCloud2]:
-    """Read the frames of a KITTI folder as messages, the first `limit` of them where that is not 0."""
+    """Read the frames of a KITTI folder as messages, the first `limit` of them if that is not 0."""
     frames = open_frames(data, limit, reading)
     return [create_cloud(Header(frame_id="velodyne"), FIELDS, frame.read_points()) for frame in frames]
 
 
 def make_bare_rpn(engine: Engine) -> Request:
-    """Make a request of the engine's RPN, on an empty canvas."""
+    """Return a request of the engine's RPN, on an empty canvas."""
     request = engine.rpn.create_request()
-    # Whatever memory held before could be numbers that take the processor longer.
+    # Uninitialized memory could hold numbers that take the processor longer.
     request.tensor(engine.config.rpn.input).fill(0)
     return request
 
 
 def run_bare(request: Startable) -> float:
-    """Run a request by itself; gives its time (ms)."""
+    """Run a request alone; return its time (ms)."""
     begin = time.monotonic()
     request.start()
     request.finish()
@@ -163,9 +163,10 @@ def run_bare(request: Startable) -> float:
 
 
 def run_at_once(requests: Sequence[Startable], total: int) -> float:
-    """Run inferences, each request started again as soon as it is done; gives how many a second.
+    """Run inferences, each request restarted as soon as it has ended; return the number per second.
 
-    As many as there are requests are run before and after the `total` that count. InferenceError where one hangs.
+    As many inferences as there are requests run before and after the `total` that count. Raises InferenceError if one
+    hangs.
     """
     finished: SimpleQueue[Startable] = SimpleQueue()
     around, ends_ns = len(requests), []
@@ -184,9 +185,9 @@ def run_at_once(requests: Sequence[Startable], total: int) -> float:
 
 
 def run_side_by_side(one: Startable, other: Startable, total: int) -> tuple[float, float]:
-    """Run both over and over, each started again as soon as it is done, until both have been run `total` times.
+    """Run both repeatedly, each restarted as soon as it has ended, until both have run `total` times.
 
-    Gives how many a second of each. InferenceError where one hangs.
+    Returns the number per second of each. Raises InferenceError if one hangs.
     """
     finished: SimpleQueue[Startable] = SimpleQueue()
     ends_ns: dict[Startable, list[int]] = {one: [], other: []}
@@ -201,7 +202,7 @@ def run_side_by_side(one: Startable, other: Startable, total: int) -> tuple[floa
         request.finish()
         if running == len(ends_ns):
             ends_ns[request].append(time.monotonic_ns())
-        # The faster one goes on until the slower one is done: else that would be alone towards its end.
+        # The faster one continues until the slower one has finished, which would otherwise run alone towards its end.
         if min(map(len, ends_ns.values())) <= total:
             request.start(partial(finished.put, request))
         else:

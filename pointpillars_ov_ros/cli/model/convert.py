@@ -1,6 +1,6 @@
 # Copyright 2026 The pointpillars_ov_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""What `pointpillars_ov convert` does: see what the source is, have it imported, print what was assumed."""
+"""Implementation of `pointpillars_ov convert`: identify the source, import it, print what was assumed."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def run_convert(options: argparse.Namespace) -> int:
     """Convert as the command line says; PointPillarsError says what is wrong with the source."""
     source, description = options.source, None
     if options.preset:
-        description = describe_preset(options.preset, (f"preset {options.preset}: as set",))
+        description = describe_preset(options.preset, (f"preset {options.preset}: as requested",))
     elif options.config:
         description = describe_file(options.config)
     if source.is_file():
@@ -52,7 +52,7 @@ def run_convert(options: argparse.Namespace) -> int:
         print(f"  {line}")
     megabytes = sum(path.stat().st_size for path in bundle.folder.iterdir()) / 1e6
     classes = ", ".join(bundle.config.classes)
-    print(f"{bundle.folder}: {bundle.config.name} with {classes}, {megabytes:.1f} MB, files under their sha256")
+    print(f"{bundle.folder}: {bundle.config.name} with {classes}, {megabytes:.1f} MB, files with their sha256")
     return 0
 
 
@@ -68,7 +68,7 @@ def _convert_folder(
     """Convert a bundle, a pair of IR files or a pair of ONNX files."""
     if description is None and (source / CONFIG_NAME).is_file():
         config = load_bundle(source).config
-        return import_ir(source, config, output, fp16), (f"the configuration is that of the bundle {source}",)
+        return import_ir(source, config, output, fp16), (f"configuration: that of the bundle {source}",)
     graphs = find_onnx(source)
     if graphs is None:
         if not any(source.glob("*.xml")):
@@ -78,32 +78,38 @@ def _convert_folder(
             )
         if description is None:
             name = find_preset(source)
-            description = describe_preset(name, (f"preset {name}: the only one whose tensors the IR files have",))
+            description = describe_preset(
+                name, (f"preset {name}: the only one that matches the tensors of the IR files",)
+            )
         return import_ir(source, description.config, output, fp16), description.notes
     if description is None:
         name = find_onnx_preset(graphs)
-        description = describe_preset(name, (f"preset {name}: the only one whose tensors the ONNX files have",))
+        description = describe_preset(
+            name, (f"preset {name}: the only one that matches the tensors of the ONNX files",)
+        )
     bundle, notes = import_onnx(graphs, description.config, output, fp16)
     return bundle, (*description.notes, *notes)
 
 
 def find_onnx(folder: Path) -> Graphs | None:
-    """Give the two ONNX files in a folder, None where it has none; BundleError where it is not clear which they are."""
+    """Return the two ONNX files in a folder, None if it has none; BundleError if it is unclear which they are."""
     files = sorted(folder.glob("*.onnx"))
     if not files:
         return None
     if any(folder.glob("*.xml")):
-        raise BundleError(f"{folder} holds both ONNX and IR files; one of the two must go elsewhere")
+        raise BundleError(f"{folder} holds both ONNX and IR files; move one of the two elsewhere")
     found = {part: [path for path in files if part in path.name.lower()] for part in Graphs._fields}
     for part, paths in found.items():
         if len(paths) != 1:
             names = ", ".join(path.name for path in files)
-            raise BundleError(f"{folder}: {len(paths)} ONNX files have {part!r} in their name, one is needed ({names})")
+            raise BundleError(
+                f"{folder}: {len(paths)} ONNX files have {part!r} in their name, but one is needed ({names})"
+            )
     return Graphs(found["pfe"][0], found["rpn"][0])
 
 
 def summarise(config: ModelConfig) -> list[str]:
-    """Say what the network is taken for, a line each."""
+    """Describe the network, one line per property."""
     grid, coder, direction = config.grid, config.box_coder, config.direction
     ranges = zip("xyz", (grid.x_range, grid.y_range, grid.z_range), strict=True)
     extent = ", ".join(f"{axis} {low:g} to {high:g} m" for axis, (low, high) in ranges)
@@ -121,7 +127,7 @@ def summarise(config: ModelConfig) -> list[str]:
 
 
 def summarise_anchor(anchor: AnchorConfig) -> str:
-    """Say what the anchors of a class are."""
+    """Describe the anchors of a class."""
     size = " x ".join(f"{side:g}" for side in anchor.size)
     angles = ", ".join(f"{angle:g}" for angle in anchor.angles)
     return f"{anchor.class_name}, length x width x height {size} m, bottom at {anchor.bottom_z:g} m, angles {angles}"

@@ -1,6 +1,6 @@
 # Copyright 2026 The pointpillars_ov_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""What a bundle is, for people and for programs."""
+"""Description of a bundle as tables and JSON."""
 
 from __future__ import annotations
 
@@ -26,11 +26,11 @@ _NOT_STATED = "not stated"
 
 
 def run_inspect(options: argparse.Namespace) -> int:
-    """Look into the bundle and print."""
+    """Inspect the bundle and print."""
     folder = options.bundle or shipped_model()
     with tempfile.TemporaryDirectory() as scratch, redirect_stdout(sys.stderr):
         summary = inspect_bundle(open_model(folder, Path(scratch) / "bundle"))
-    # The files of a bare pair have just been hashed themselves, which proves nothing.
+    # The files of a bare pair have just been hashed by ourselves, which proves nothing.
     verified = (folder / CONFIG_NAME).is_file()
     if options.json:
         print(json.dumps(document(summary, verified), indent=2))
@@ -40,7 +40,7 @@ def run_inspect(options: argparse.Namespace) -> int:
 
 
 def document(summary: BundleSummary, verified: bool) -> dict[str, Any]:
-    """Give everything in plain values."""
+    """Return everything in plain values."""
     networks = {}
     for name, network in summary.networks.items():
         networks[name] = {
@@ -69,7 +69,7 @@ def _facts(config: ModelConfig, folder: Path, verified: bool) -> list[tuple[str,
     ranges = zip("xyz", (grid.x_range, grid.y_range, grid.z_range), strict=True)
     rows, columns = config.output_shape
     beams = f", {sensor.beams} beams" if sensor.beams else ""
-    hashes = f"{len(config.sha256)} files are what {CONFIG_NAME} says (sha256)"
+    hashes = f"{len(config.sha256)} files match {CONFIG_NAME} (sha256)"
     mask = config.anchor_mask
     return [
         ("bundle", str(folder)),
@@ -97,7 +97,7 @@ def _anchors(config: ModelConfig) -> str:
 
 
 def _network(name: str, network: NetworkSummary, every_layer: bool) -> str:
-    arithmetic = "unknown, for a shape is not fixed"
+    arithmetic = "unknown, since a shape is dynamic"
     if network.macs is not None:
         whole = " for all pillars" if name == "pfe" else ""
         arithmetic = f"{network.macs / 1e9:.2f} G multiply-adds, {2 * network.macs / 1e9:.2f} GFLOPs{whole}"

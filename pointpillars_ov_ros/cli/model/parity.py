@@ -1,6 +1,6 @@
 # Copyright 2026 The pointpillars_ov_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""What `pointpillars_ov parity` does once its arguments are known."""
+"""Implementation of `pointpillars_ov parity`, once its arguments are known."""
 
 from __future__ import annotations
 
@@ -39,8 +39,8 @@ Cloud = Callable[[], FloatArray]
 
 
 def run_parity(options: argparse.Namespace) -> int:
-    """Compare, print, and write what was asked for."""
-    # Rather now than after the compiling.
+    """Compare, print, and write the requested outputs."""
+    # Checked now, to fail before compiling instead of after it.
     clouds = None if options.data is None else list_clouds(options)
     runtime = read_runtime(options)
     with tempfile.TemporaryDirectory() as scratch:
@@ -48,7 +48,7 @@ def run_parity(options: argparse.Namespace) -> int:
         comparisons = compare(engine, clouds or {"built-in": lambda: built_in_cloud(engine.config)})
     title, tolerances = f"{engine.config.name}, {subject(engine)}", Tolerances.of(runtime)
     notes = [NOTHING_TO_COMPARE] if is_reference(engine) else []
-    print(f"\n{title}, compared with CPU in f32, graphs untouched\n")
+    print(f"\n{title}, compared with the original graphs on CPU in f32\n")
     print(format_tensors(engine.config, comparisons))
     print()
     print(format_detections(comparisons))
@@ -63,7 +63,7 @@ def run_parity(options: argparse.Namespace) -> int:
 
 
 def read_runtime(options: argparse.Namespace) -> RuntimeConfig:
-    """Take the settings from the flags; ConfigError names field and value."""
+    """Return the settings of the flags; ConfigError names field and value."""
     device = options.device or "CPU"
     values = {
         "pfe_device": options.pfe_device or device,
@@ -80,7 +80,7 @@ def read_runtime(options: argparse.Namespace) -> RuntimeConfig:
 
 
 def list_clouds(options: argparse.Namespace) -> dict[str, Cloud]:
-    """List the clouds of --data by name; a cloud is read when it is its turn."""
+    """Return the clouds of --data by name; a cloud is read when it is needed."""
     frames = open_frames(options.data, options.frames, file_reading(options))
     return {frame.name: lambda frame=frame: clean_points(frame.read_points().copy(), 1.0)[0] for frame in frames}  # type: ignore[misc]
 

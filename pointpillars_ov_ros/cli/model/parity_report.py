@@ -1,6 +1,6 @@
 # Copyright 2026 The pointpillars_ov_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""How far two answers to the same clouds agree, for people and for programs."""
+"""Agreement of two answers to the same clouds, as tables and JSON."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ Comparisons = Mapping[str, Comparison]
 
 
 def format_tensors(config: ModelConfig, comparisons: Comparisons) -> str:
-    """Tabulate each tensor's agreement, of several clouds the worst."""
+    """Tabulate each tensor's agreement; with several clouds, the worst."""
     tensors = {
         "features": config.pfe.output,
         "boxes": config.rpn.boxes,
@@ -41,11 +41,11 @@ def format_tensors(config: ModelConfig, comparisons: Comparisons) -> str:
         else:
             errors = [max(one.max_error for one in each), max(one.relative_error for one in each)]
             rows.append([label, f"{errors[0]:.2g}", f"{errors[1]:.2g}", figure(worst.correlation), "0"])
-    return format_table(["tensor", "max error", "of largest", "correlation", "not finite"], rows)
+    return format_table(["tensor", "max error", "relative", "correlation", "not finite"], rows)
 
 
 def format_detections(comparisons: Comparisons) -> str:
-    """Tabulate the detections, those that are off marked by what became of them."""
+    """Tabulate the detections; deviating ones are marked with their outcome."""
     rows = [
         [
             f"{cloud}  {one.class_name}",
@@ -57,12 +57,12 @@ def format_detections(comparisons: Comparisons) -> str:
         for one in comparison.detections
     ]
     if not rows:
-        return "no detection, neither here nor on CPU in f32"
+        return "no detections, neither here nor on CPU in f32"
     return format_table(["cloud  class", "x (m)", "y (m)", "score, CPU f32", "score", "shift (m)", ""], rows)
 
 
 def format_verdict(comparisons: Comparisons, mismatches: Mapping[str, str], tolerances: Tolerances) -> str:
-    """Say in a sentence whether they agree; of several clouds the first that does not."""
+    """Return one sentence on whether they agree; with several clouds, on the first that does not."""
     limits = (
         f"tolerated: correlation {tolerances.min_correlation:g}, shift {tolerances.max_shift:g} m, "
         f"score change {tolerances.max_score_change:g}"
@@ -87,7 +87,7 @@ def make_report(
     notes: list[str],
     comparisons: Comparisons,
 ) -> dict[str, Any]:
-    """Give the plain form of all of it."""
+    """Return the complete report in plain types."""
     return {
         "checked": title,
         "effective settings": settings,
@@ -106,7 +106,7 @@ def make_report(
 
 
 def _plain_tensor(tensor: TensorAgreement) -> dict[str, Any]:
-    # JSON knows no NaN.
+    # JSON has no NaN.
     values = tensor._asdict().items()
     return {name: None if isinstance(value, float) and not math.isfinite(value) else value for name, value in values}
 

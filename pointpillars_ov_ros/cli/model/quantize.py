@@ -1,6 +1,6 @@
 # Copyright 2026 The pointpillars_ov_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""What `pointpillars_ov quantize` does once its arguments are known."""
+"""Implementation of `pointpillars_ov quantize`, once its arguments are known."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def run_quantize(options: argparse.Namespace) -> int:
         ignored=tuple(options.ignore),
         max_drop=options.max_drop,
     )
-    # Rather now than after minutes of work.
+    # Checked now, to fail before minutes of work instead of after them.
     load_nncf()
     check_output(options.out, options.model)
     with tempfile.TemporaryDirectory() as folder:
@@ -53,25 +53,25 @@ def run_quantize(options: argparse.Namespace) -> int:
         made = _quantize(options, settings, bundle, scratch)
         write_bundle(made.config, {name: made.path(name) for name in made.config.sha256}, options.out)
     load_bundle(options.out)
-    print(f"\nbundle   {options.out}, files under their sha256\n         {made.config.provenance}")
+    print(f"\nbundle   {options.out}, files with their sha256\n         {made.config.provenance}")
     return 0
 
 
 def check_output(out: Path, model: Path) -> None:
-    """Raise BundleError where a bundle cannot be written to `out`, or would replace the one that it is made of."""
+    """Raise BundleError if a bundle cannot be written to `out`, or would replace the one that it is made from."""
     if out.exists() and not (out / CONFIG_NAME).is_file():
-        raise BundleError(f"{out} exists and is no bundle; it is left alone")
+        raise BundleError(f"{out} exists and is not a bundle; it is left unchanged")
     if out.resolve() == model.resolve():
-        raise BundleError(f"{out} is the model to be quantized; its float networks would be lost")
+        raise BundleError(f"{out} is the model to quantize; its float networks would be lost")
 
 
 def _quantize(
     options: argparse.Namespace, settings: QuantizationSettings, bundle: ModelBundle, scratch: Path
 ) -> ModelBundle:
-    """Quantize, and print what that changed; PointPillarsError where it changed too much."""
+    """Quantize, and print the changes; PointPillarsError if they are too large."""
     chosen = choose_clouds(options, scratch)
     clouds, count = chosen.clouds, len(chosen.clouds.calibration)
-    wanted = f" (all there are; {options.subset} were asked for)" if count < options.subset else ""
+    wanted = f" (all available; {options.subset} were requested)" if count < options.subset else ""
     print(f"calibrating with {count_of(count, 'cloud')} of {clouds.origin}{wanted}, preset {settings.preset.value}")
     made = quantize_bundle(bundle, settings, clouds, scratch)
     through_pfe = Part.PFE in settings.parts
@@ -84,10 +84,10 @@ def _quantize(
     if settings.max_drop is not None and change.drop > settings.max_drop:
         raise PointPillarsError(
             f"{change.drop:.4f} of the detections have no partner ({len(change.lost_scores)} lost, "
-            f"{len(change.new_scores)} new), more than --max-drop {settings.max_drop:g} allows; nothing is written"
+            f"{len(change.new_scores)} new), more than --max-drop {settings.max_drop:g} allows; nothing was written"
         )
     for part in settings.parts:
         print(format_speed(part, time_network(bundle, made, part)))
     if through_pfe:
-        print("note: the host's own encoder, which does without the PFE network, cannot stand in for an INT8 one")
+        print("note: the host encoder, which does not use the PFE network, cannot replace an INT8 one")
     return made

@@ -1,6 +1,6 @@
 # Copyright 2026 The pointpillars_ov_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""A bundle before and after quantization: detections of the same clouds, and how long its networks take."""
+"""Comparison of a bundle before and after quantization: detections of the same clouds, and times of the networks."""
 
 from __future__ import annotations
 
@@ -35,14 +35,14 @@ class Speed(NamedTuple):
     ratio: Estimate
     """After / before, of pairs measured in turn."""
     canvas: CanvasFormat | None
-    """Of an RPN: how the host writes its input afterwards."""
+    """For an RPN: format in which the host writes its input after quantization."""
 
 
 def detect(bundle: ModelBundle, clouds: Sequence[Cloud], through_pfe: bool, title: str) -> list[Detections]:
-    """Detect in every cloud on the CPU, in float32 where a network is not INT8, so that nothing else differs.
+    """Detect in every cloud on the CPU, in float32 except for INT8 layers, so that nothing else differs.
 
-    Gives what `compare` needs, also detections somewhat below the model's own threshold.
-    `through_pfe`: encode with the PFE network, which the host's encoder would stand in for.
+    Returns what `compare` needs, including detections slightly below the model's own threshold. With `through_pfe`,
+    pillars are encoded by the PFE network instead of the host encoder.
     """
     encoder = EncoderChoice.OPENVINO if through_pfe else EncoderChoice.AUTO
     threshold = margin_below(bundle.config.postprocess.score_threshold)
@@ -52,7 +52,7 @@ def detect(bundle: ModelBundle, clouds: Sequence[Cloud], through_pfe: bool, titl
 
 
 def time_network(before: ModelBundle, after: ModelBundle, part: Part) -> Speed:
-    """Run a network of both bundles in turn."""
+    """Time a network of both bundles in turn."""
     run_after, run_before = (_runner(bundle, part) for bundle in (after, before))
     pairs = take_turns(run_after, run_before, TURNS)
     after_ms, before_ms = (estimate([pair[i] for pair in pairs]) for i in (0, 1))
@@ -61,7 +61,7 @@ def time_network(before: ModelBundle, after: ModelBundle, part: Part) -> Speed:
 
 
 def _runner(bundle: ModelBundle, part: Part) -> Callable[[], float]:
-    """Compile a network as a detector would, and give what runs it once and tells how long that took (ms)."""
+    """Compile a network as a detector would; return a function that runs it once and returns the time (ms)."""
     config, runtime = bundle.config, RuntimeConfig()
     if part is Part.RPN:
         network, inputs = compile_rpn(bundle, runtime), rpn_ports(config).inputs

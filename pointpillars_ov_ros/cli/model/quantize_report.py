@@ -1,6 +1,6 @@
 # Copyright 2026 The pointpillars_ov_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""What quantization changed, for people."""
+"""Changes due to quantization, as tables and text."""
 
 from __future__ import annotations
 
@@ -29,16 +29,16 @@ def format_networks(before: BundleSummary, after: BundleSummary) -> str:
 
 
 def format_size(network: NetworkSummary) -> str:
-    """Give the size of weights and graph on disk."""
+    """Return the size of weights and graph on disk."""
     return f"{network.weight_bytes / 1e6:.2f} + {network.graph_bytes / 1e6:.2f}"
 
 
 def format_change(change: Change, clouds: int, shared: int, threshold: float) -> str:
-    """Say what became of the detections."""
+    """Describe the changes of the detections."""
     where = "all" if shared == clouds else f"{shared} of them"
     title = (
-        f"detections of {count_of(clouds, 'cloud')} ({where} used to calibrate, too), scores of {threshold:g} or more; "
-        f"a partner is within {MAX_DISTANCE:g} m and may score down to {margin_below(threshold):g}"
+        f"detections of {count_of(clouds, 'cloud')} ({where} also used to calibrate), scores of {threshold:g} or more; "
+        f"partners are within {MAX_DISTANCE:g} m and score at least {margin_below(threshold):g}"
     )
     lines = [
         ("before", change.before, ""),
@@ -52,7 +52,7 @@ def format_change(change: Change, clouds: int, shared: int, threshold: float) ->
 
 
 def format_speed(part: Part, speed: Speed) -> str:
-    """Say how long a network takes, after in proportion to before, and how its canvas is written."""
+    """Describe the times of a network before and after, and the format of its canvas."""
     ratio = speed.ratio
     text = (
         f"{part.value.upper()} on the CPU: {speed.before_ms.value:.1f} ms before, {speed.after_ms.value:.1f} ms after; "

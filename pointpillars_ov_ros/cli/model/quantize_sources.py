@@ -1,6 +1,6 @@
 # Copyright 2026 The pointpillars_ov_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Clouds to calibrate with: frames of a KITTI folder, or of a bag."""
+"""Clouds to calibrate with: frames of a KITTI folder, or clouds of a bag."""
 
 from __future__ import annotations
 
@@ -20,15 +20,15 @@ _POINT_CLOUD = "sensor_msgs/msg/PointCloud2"
 
 
 class Chosen(NamedTuple):
-    """The clouds that are taken, and how they were chosen."""
+    """The selected clouds, and how they were selected."""
 
     clouds: Clouds
     shared: int
-    """Clouds that calibrate and check."""
+    """Number of clouds used both to calibrate and to check."""
 
 
 def choose_clouds(options: argparse.Namespace, scratch: Path) -> Chosen:
-    """Choose clouds of --data or --bag, evenly spread; those of a bag are unpacked into `scratch`."""
+    """Select clouds of --data or --bag, spread evenly; those of a bag are unpacked into `scratch`."""
     if options.bag is not None:
         every: list[Cloud] = _unpack(options, scratch)
         origin = f"{options.bag.resolve()}, topic {options.topic}"
@@ -38,7 +38,7 @@ def choose_clouds(options: argparse.Namespace, scratch: Path) -> Chosen:
         origin = str(options.data.resolve())
     calibration = spread(len(every), options.subset)
     left = sorted(set(range(len(every))) - set(calibration))
-    # What calibration has not seen, where there is any.
+    # Clouds that calibration has not seen, if there are any.
     pool = left or calibration
     checks = [pool[i] for i in spread(len(pool), options.check)]
     clouds = Clouds([every[i] for i in calibration], [every[i] for i in checks], origin)
@@ -46,7 +46,7 @@ def choose_clouds(options: argparse.Namespace, scratch: Path) -> Chosen:
 
 
 def _unpack(options: argparse.Namespace, scratch: Path) -> list[Cloud]:
-    """Write the clouds of the bag that are needed to files, for they are read in any order, and more than once."""
+    """Write the needed clouds of the bag to files, since they are read in any order and repeatedly."""
     from pointpillars_ov_ros.bags.reader import choose_topic, first_line, open_bag
     from pointpillars_ov_ros.clouds.points import CloudReader
 
@@ -64,10 +64,10 @@ def _unpack(options: argparse.Namespace, scratch: Path) -> list[Cloud]:
             path = scratch / f"{number}.bin"
             try:
                 sensor.read(reader.deserialize(data, connection.msgtype)).points.tofile(path)
-            # Beside CloudError, broken bytes make rosbags raise whatever its parsers stumble over.
+            # Besides CloudError, broken bytes make rosbags raise any kind of exception.
             except Exception as error:
                 raise DatasetError(f"{bag}: cloud {number} on {topic}: {first_line(error)}") from None
             clouds.append(partial(read_points, path))
     if not clouds:
-        raise DatasetError(f"{bag}: no cloud on {topic}")
+        raise DatasetError(f"{bag}: no clouds on {topic}")
     return clouds

@@ -1,6 +1,6 @@
 # Copyright 2026 The pointpillars_ov_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""A simulated frame from above: points by height, boxes by class."""
+"""Bird's-eye view of a simulated frame: points by height, boxes by class."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ from pointpillars_ov_ros.cli.plotting import (
 from pointpillars_ov_ros.synthetic import SimulatedFrame
 
 _REACH = 50.0
-"""Of the picture, ahead, behind, left and right (m)."""
+"""Extent of the picture ahead, behind, left and right (m)."""
 _OTHERS = "#8fd3e8"
 
 
 def draw_frame(path: Path, frame: SimulatedFrame, title: str) -> None:
-    """Draw points and the boxes of objects with points to a PNG; forward is up, left is left."""
+    """Plot points and the boxes of objects with points to a PNG; forward is up, left is left."""
     from matplotlib.lines import Line2D
 
     figure = new_figure(11, 11, background=NIGHT, layout=None)

@@ -1,6 +1,6 @@
 # Copyright 2026 The pointpillars_ov_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""What `pointpillars_ov simulate` does once its arguments are known."""
+"""Implementation of `pointpillars_ov simulate`, once its arguments are known."""
 
 from __future__ import annotations
 
@@ -28,16 +28,16 @@ _DECIMALS = 4
 
 
 def run_simulate(options: argparse.Namespace) -> int:
-    """Simulate, write, and say what was written; PointPillarsError if there are frames in the folder already."""
+    """Simulate, write, and print what was written; PointPillarsError if the folder already has frames."""
     write_frames(options.out, load_sensor(options.sensor), options.frames, options.seed, options.drive, options.picture)
     return 0
 
 
 def write_frames(out: Path, sensor: Sensor, count: int, seed: int, is_drive: bool, picture: Path | None = None) -> None:
-    """Write so many frames to the KITTI folder `out`, with a progress bar, and say what they hold."""
+    """Write `count` frames to the KITTI folder `out`, with a progress bar, and print a summary."""
     for name in _FOLDERS:
         if (out / name).exists():
-            raise PointPillarsError(f"{out} holds {name} already; it is left alone")
+            raise PointPillarsError(f"{out} already holds {name}; it is left unchanged")
     for name in _FOLDERS:
         (out / name).mkdir(parents=True)
     counts: Counter[str] = Counter()
@@ -64,7 +64,7 @@ def write_frames(out: Path, sensor: Sensor, count: int, seed: int, is_drive: boo
 
 
 def _timed(frames: Iterator[SimulatedFrame]) -> Iterator[tuple[SimulatedFrame, float]]:
-    """Give each frame and how long it took (ms)."""
+    """Yield each frame and how long it took (ms)."""
     patience: AbstractContextManager[None] = said_if_slow(f"still simulating the first frame: {FIRST_TIME}")
     while True:
         begin_ns = time.perf_counter_ns()
@@ -86,7 +86,7 @@ def write_frame(folder: Path, name: str, frame: SimulatedFrame, objects: list[Ki
 
 
 def to_kitti(labels: Labels) -> list[KittiObject]:
-    """Give those objects that have points and are seen in the image, as KITTI labels."""
+    """Return the objects with points that are visible in the image, as KITTI labels."""
     boxes = labels.boxes.astype(np.float64)
     bottoms = boxes[:, :3] - boxes[:, 5:6] * (0.0, 0.0, 0.5)
     locations = bottoms @ T_CAMERA_LIDAR[:3, :3].T + T_CAMERA_LIDAR[:3, 3]

@@ -1,6 +1,6 @@
 # Copyright 2026 The pointpillars_ov_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""A recording of `timeline` as a PNG."""
+"""Plot of a recording of `timeline` as a PNG."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from pointpillars_ov_ros.cli.timeline.recording import Recording, TimelineRun, b
 
 
 def draw_recording(path: Path, recording: Recording) -> None:
-    """Draw every run below the other, on the same axes of time."""
+    """Plot all runs below each other, with the same time axis."""
     runs = recording.runs
     is_batch = recording.kind == "auto-batch"
     height = 1.2 + sum(2.0 + 0.09 * len(run.requests) if is_batch else 2.6 for run in runs)
@@ -31,7 +31,7 @@ def draw_recording(path: Path, recording: Recording) -> None:
 
 
 def _draw_switch(axis: Any, run: TimelineRun) -> None:
-    """Draw latency over the time at which requests were done, a colour for each device."""
+    """Plot latency over the time at which requests ended, one colour per device."""
     _draw_compiling(axis, run, 0)
     for index, name in enumerate(dict.fromkeys(entry.device for entry in run.requests)):
         some = [entry for entry in run.requests if entry.device == name]
@@ -48,7 +48,7 @@ def _draw_switch(axis: Any, run: TimelineRun) -> None:
 
 
 def _draw_batches(axis: Any, run: TimelineRun) -> None:
-    """Draw a line for each request, from due to taken to done; those done together have a colour."""
+    """Plot a line per request, from due to started to done; those done together share a colour."""
     _draw_compiling(axis, run, -1)
     for index, group in enumerate(batches(run)):
         color = SERIES[index % len(SERIES)]
@@ -64,8 +64,8 @@ def _draw_batches(axis: Any, run: TimelineRun) -> None:
         [entry.completed_ms for entry in late], [entry.number for entry in late],
         "x", color="black", markersize=5, label="done after a later one",
     )  # fmt: skip
-    axis.plot([], [], color=GREY, linewidth=2, label="due, not yet taken")
-    axis.plot([], [], color=SERIES[0], linewidth=3, label="taken to done; a colour and a number for each group")
+    axis.plot([], [], color=GREY, linewidth=2, label="due, not yet started")
+    axis.plot([], [], color=SERIES[0], linewidth=3, label="started to done; a colour and a number for each group")
     axis.invert_yaxis()
     axis.set_ylabel("request")
     axis.legend(loc="upper right", fontsize=8)

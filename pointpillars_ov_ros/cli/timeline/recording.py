@@ -1,6 +1,6 @@
 # Copyright 2026 The pointpillars_ov_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""What `timeline` records of requests to a device, kept as JSON, and what can be read out of it."""
+"""Recordings of `timeline`, stored as JSON, and the figures derived from them."""
 
 from __future__ import annotations
 
@@ -19,71 +19,73 @@ KINDS = ("auto-switch", "auto-batch")
 OVERLOADED_AFTER = 3.0
 """Requests that a device works off while another waits: it does not keep up."""
 TOGETHER_MS, TOGETHER_SHARE = 3.0, 0.01
-"""Requests of one batch are noticed this close to each other, or within this share of the median latency: they are
-called back one after the other, and on a busy machine with a pause between."""
+"""Requests of one batch are noticed this close together, or within this ratio of the median latency.
+
+They are called back one after the other, and on a busy machine with a pause in between.
+"""
 
 
 @dataclass(frozen=True)
 class Entry:
-    """One request; times in ms since the first moment, at which compiling began."""
+    """One request; times in ms since compilation started."""
 
     number: int
     submitted_ms: float
-    """When it was due."""
+    """Time at which it was due."""
     accepted_ms: float
-    """When the device had taken it: a request of its own was free, and started."""
+    """Time at which the device had accepted it: one of its requests was free, and started."""
     completed_ms: float
     device: str
-    """What executed it, as the compiled network said when it was done (EXECUTION_DEVICES)."""
+    """Device that executed it, as reported by the compiled network at its end (EXECUTION_DEVICES)."""
     error: str = ""
-    """What the plugin said where the inference failed."""
+    """Error message of the plugin if the inference failed."""
 
     @property
     def latency_ms(self) -> float:
-        """Give the time from due to done."""
+        """Time from due to done."""
         return self.completed_ms - self.submitted_ms
 
 
 @dataclass(frozen=True)
 class TimelineRun:
-    """Requests to one compiled network, in the order in which they were submitted."""
+    """Requests to one compiled network, in the order of submission."""
 
     title: str
     compile_ms: float
-    """Until `compile_model` came back; requests are sent from then on."""
+    """Time until `compile_model` returned; requests are sent from then on."""
     effective: dict[str, str]
     """Settings read back from the compiled network."""
     requests: tuple[Entry, ...]
     simulated: str = ""
-    """What of it was simulated, in words; empty: nothing."""
+    """Description of what was simulated; empty: nothing."""
 
     @property
     def first_ms(self) -> float:
-        """Give the time from the first moment to the first result."""
+        """Time from the start to the first result."""
         return min(entry.completed_ms for entry in self.requests)
 
 
 @dataclass(frozen=True)
 class Recording:
-    """One or several runs to be looked at together."""
+    """One or several runs to be shown together."""
 
     kind: str
     machine: str
     """Processor, versions and network."""
     date: str
     settings: dict[str, str]
-    """As asked for."""
+    """Settings as requested."""
     runs: tuple[TimelineRun, ...]
 
 
 def switches(run: TimelineRun) -> list[Entry]:
-    """Give the requests, in order of completion, whose device is another one than that of the request before."""
+    """Return the requests, in order of completion, whose device differs from that of the request before."""
     done = by_completion(run)
     return [entry for before, entry in pairwise(done) if entry.device != before.device]
 
 
 def by_completion(run: TimelineRun) -> list[Entry]:
-    """Give the requests in the order in which they were done."""
+    """Return the requests in the order of completion."""
     return sorted(run.requests, key=lambda entry: (entry.completed_ms, entry.number))
 
 
@@ -100,7 +102,7 @@ def batches(run: TimelineRun) -> list[list[Entry]]:
 
 
 def overtaken(run: TimelineRun) -> list[Entry]:
-    """Give the requests that were done after one that had been submitted later."""
+    """Return the requests that were done after one that had been submitted later."""
     late: list[Entry] = []
     newest = -1
     for group in batches(run):
@@ -111,7 +113,7 @@ def overtaken(run: TimelineRun) -> list[Entry]:
 
 
 def dump(recording: Recording) -> str:
-    """Give a recording as JSON."""
+    """Return a recording as JSON."""
     return json.dumps(to_mapping(recording), indent=1) + "\n"
 
 
@@ -119,12 +121,14 @@ def read_recording(path: Path) -> Recording:
     """Read a recording; DatasetError names the file and what is wrong with it."""
     recording = read_json(Recording, path, "timeline")
     if recording.kind not in KINDS or not recording.runs or not all(run.requests for run in recording.runs):
-        raise DatasetError(f"{path} is no recording of `timeline`: kind {recording.kind!r}, or a run without requests")
+        raise DatasetError(
+            f"{path} is not a recording of `timeline`: kind {recording.kind!r}, or a run without requests"
+        )
     return recording
 
 
 def describe_run(recording: Recording, run: TimelineRun) -> list[str]:
-    """Say in sentences what a run shows."""
+    """Describe in sentences what a run shows."""
     times = [entry.latency_ms for entry in run.requests]
     lines = [
         f"first result {run.first_ms:.0f} ms after the start, of which compiling {run.compile_ms:.0f} ms",
@@ -142,7 +146,7 @@ def describe_run(recording: Recording, run: TimelineRun) -> list[str]:
 
 
 def describe_overload(run: TimelineRun) -> list[str]:
-    """Say that requests were due faster than the device takes them, where they were at the end: a list of one line."""
+    """Return a line that requests were due faster than the device takes them, if they were at the end; else none."""
     service_ms = median(entry.completed_ms - entry.accepted_ms for entry in run.requests)
     last = run.requests[-1]
     waited_ms = last.accepted_ms - last.submitted_ms
@@ -155,7 +159,7 @@ def describe_overload(run: TimelineRun) -> list[str]:
 
 
 def failures(run: TimelineRun) -> list[Entry]:
-    """Give the requests that failed."""
+    """Return the requests that failed."""
     return [entry for entry in run.requests if entry.error]
 
 

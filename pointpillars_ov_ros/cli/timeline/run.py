@@ -1,6 +1,6 @@
 # Copyright 2026 The pointpillars_ov_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""What `pointpillars_ov timeline` does once its arguments are known: record, then draw from the record."""
+"""Implementation of `pointpillars_ov timeline`: record, then draw from the recording."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ def run_timeline(options: argparse.Namespace) -> int:
 
 
 def make_page(recording: Recording) -> str:
-    """Return one HTML page: what a run shows in words, and a diagram to look around in."""
+    """Return one HTML page: a description of each run, and an interactive diagram."""
     runs = [
         {
             **to_mapping(run),
@@ -82,14 +82,14 @@ def make_page(recording: Recording) -> str:
 
 
 def record(options: argparse.Namespace) -> Recording:
-    """Compile and send the requests, as often as there is something to compare."""
+    """Compile and send the requests, once for each case to compare."""
     with tempfile.TemporaryDirectory() as scratch:
         path, name = find_network(options.model, options.network, Path(scratch))
         properties = read_properties(options)
         cases = {f"{name} on {options.device}": properties}
         if options.study == "auto-switch" and options.cache_dir is not None:
             cached = {**properties, "CACHE_DIR": str(options.cache_dir)}
-            # Fills the cache where it has to be; what is compared is a start without and one with it.
+            # Fills the cache if necessary; a start without and one with it are compared.
             OpenVinoDevice(path, options.device, cached, 1)
             cases = {f"{name} on {options.device}, no cache": properties, "the same with a filled cache": cached}
         runs = [_record_run(options, title, path, case) for title, case in cases.items()]
@@ -99,9 +99,9 @@ def record(options: argparse.Namespace) -> Recording:
 
 
 def find_network(model: Path | None, network: str, scratch: Path) -> tuple[Path, str]:
-    """Give the IR file that is meant, and a name for it.
+    """Return the requested IR file, and a name for it.
 
-    `model` is a bundle, a folder of IR files, or an IR file; None: the bundle in the box.
+    `model` is a bundle, a folder of IR files, or an IR file; None: the bundled model.
     """
     if model is not None and model.suffix == ".xml":
         return model, model.stem
@@ -111,7 +111,7 @@ def find_network(model: Path | None, network: str, scratch: Path) -> tuple[Path,
 
 
 def read_properties(options: argparse.Namespace) -> dict[str, str]:
-    """Give the OpenVINO properties that the flags ask for; ConfigError where one is no NAME=VALUE."""
+    """Return the OpenVINO properties of the flags; ConfigError if one is not NAME=VALUE."""
     properties = parse_properties(" ".join(options.set), "--set")
     if options.study == "auto-batch" and options.timeout is not None:
         properties["AUTO_BATCH_TIMEOUT"] = str(options.timeout)
@@ -126,11 +126,11 @@ def send(
     at_once: int,
     on_overload: Callable[[float], None] = lambda waited_s: None,
 ) -> tuple[Entry, ...]:
-    """Send `count` requests, one every `interval_s` from now on, at most `at_once` under way.
+    """Send `count` requests, one every `interval_s` from now on, at most `at_once` concurrently.
 
-    A request that is due while all are under way waits until one is free; those behind it are not put off, only late.
-    `on_overload` is told once how long a request has waited (s) where the device does not keep up. InferenceError where
-    one hangs.
+    A request that is due while all are busy waits until one is free; later ones are not postponed, only late. If the
+    device does not keep up, `on_overload` is called once with how long a request has waited (s). Raises InferenceError
+    if one hangs.
     """
     free: SimpleQueue[int] = SimpleQueue()
     for index in range(at_once):
@@ -173,11 +173,11 @@ def _record_run(options: argparse.Namespace, title: str, path: Path, properties:
     if options.study == "auto-switch" and options.simulate is not None:
         compile_s, latency_ms = options.simulate
         device = SimulatedSwitch(device, begin, compile_s, latency_ms / 1e3)
-        simulated = f"a device that compiles for {compile_s:g} s and then takes {latency_ms:g} ms a request"
+        simulated = f"a device that compiles for {compile_s:g} s and then takes {latency_ms:g} ms per request"
     elif options.study == "auto-switch" and is_cpu_alone(fit_device(options.device, "--device")[0]):
         say(
-            f"{options.device} is the CPU alone on this machine, so there will be no switch; "
-            "--simulate 3:20 simulates a second device, which compiles for 3 s and then takes 20 ms a request"
+            f"{options.device} means only the CPU on this machine, so there will be no switch; "
+            "--simulate 3:20 simulates a second device, which compiles for 3 s and then takes 20 ms per request"
         )
     on_overload = partial(_say_overload, options) if options.study == "auto-switch" else lambda waited_s: None
     entries = send(device, begin, options.requests, options.interval / 1e3, options.at_once, on_overload)
@@ -186,7 +186,7 @@ def _record_run(options: argparse.Namespace, title: str, path: Path, properties:
 
 def _say_overload(options: argparse.Namespace, waited_s: float) -> None:
     say(
-        f"overloaded: a request has waited {waited_s:.1f} s to be taken, for the device takes longer than the "
-        f"{options.interval:g} ms from one to the next; a longer --interval shows latencies, and fewer "
+        f"overloaded: a request has waited {waited_s:.1f} s, since the device takes longer than the "
+        f"{options.interval:g} ms between requests; a longer --interval shows latencies, and fewer "
         "--requests end sooner"
     )

@@ -139,7 +139,7 @@ def test_a_killed_run_goes_on_and_gives_the_same_bytes(
     (frames / "09.bin").unlink()
     rising_cloud(9, bundle.config.sensor.height).tofile(frames / "09.bin")
     assert cli.main(arguments) == 0
-    assert " of them an earlier run had seen to" in capsys.readouterr().out
+    assert " of them were processed by an earlier run" in capsys.readouterr().out
     assert sorted(path.name for path in tmp_path.iterdir()) == ["frames", "out"]
     assert cli.main([*command(bundle, frames, tmp_path / "other_name"), "--level", level]) == 0
     for name in ("bag.mcap", "metadata.yaml"):
@@ -164,9 +164,9 @@ def test_what_was_begun_otherwise_is_not_gone_on_with(bundle: ModelBundle, tmp_p
     source, out = write_bag(tmp_path / "bag", clouds(1)), tmp_path / "out"
     partial = tmp_path / "out.partial"
     Journal(partial / JOURNAL, {"score_threshold": "0.5"}).close()
-    assert error_of(capsys, command(bundle, source, out)).startswith(f"{partial} was begun with ")
+    assert error_of(capsys, command(bundle, source, out)).startswith(f"{partial} was started with ")
     holder = Journal(partial / JOURNAL, {"score_threshold": "0.5"})
-    assert error_of(capsys, command(bundle, source, out)) == f"{partial}: another process is at it"
+    assert error_of(capsys, command(bundle, source, out)) == f"{partial}: another process is using it"
     holder.close()
 
 
@@ -183,10 +183,10 @@ def test_clouds_that_cannot_be_read_are_refused_and_counted(
     assert cli.main(command(bundle, source, tmp_path / "out")) == 0
     printed = capsys.readouterr().out
     assert "8 clouds, 3 with detections" in printed and "5 refused" in printed
-    for reason in ("no 'x' among 'a'", "data: ", "this is no PointCloud2"):
+    for reason in ("no 'x' among 'a'", "data: ", "this is not a PointCloud2"):
         assert reason in printed
     assert "frame_id changes: 'velodyne' in 4; 'lidar_top' in 1" in printed
-    assert "layout changes: " in printed and "'a, 16 bytes a point' in 1" in printed
+    assert "layout changes: " in printed and "'a, 16 bytes per point' in 1" in printed
     received = [message.stamp_ns for message in picked(contents(source), lambda topic: topic == "/points")]
     detected = [message.stamp_ns for message in contents(tmp_path / "out") if message.topic == "/detections"]
     # The one without a point is an observation, too: nothing is there.
@@ -231,7 +231,7 @@ def test_nothing_that_is_there_is_written_over(bundle: ModelBundle, tmp_path: Pa
     assert error_of(capsys, command(bundle, source, source)).startswith(f"{source} exists")
     assert cli.main(command(bundle, source, out)) == 0
     again = error_of(capsys, command(bundle, out, tmp_path / "again"))
-    assert again == "--detections /detections: there is a topic /detections in the input already; name another"
+    assert again == "--detections /detections: the input already has a topic /detections; choose another name"
     assert cli.main(command(bundle, out, tmp_path / "again", "--detections", "/second/detections")) == 0
 
 

@@ -101,11 +101,11 @@ def test_good_and_bad_inputs_are_told_apart_and_done_once(
     arguments = command(bundle, out, engine, *inputs, tmp_path / "silent", tmp_path / "nowhere")
     assert cli.main(arguments) == 1
     printed = capsys.readouterr().out
-    assert "5 inputs: 3 done, 2 failed, 0 were done before" in printed and "1 000 clouds cost " in printed
+    assert "5 inputs: 3 done, 2 failed, 0 already done before" in printed and "1 000 clouds cost " in printed
     reports = manifest(out)
     assert [reports[path.name]["state"] for path in inputs] == ["done"] * 3
     assert [reports[path.name]["clouds"] for path in inputs] == [3, 4, 5]
-    for name, reason in (("silent", "no topic of sensor_msgs/msg/PointCloud2"), ("nowhere", "there is no such bag")):
+    for name, reason in (("silent", "no topic of sensor_msgs/msg/PointCloud2"), ("nowhere", "no such bag")):
         assert reports[name]["state"] == "failed" and reason in reports[name]["reason"]
         assert reports[name]["attempts"] == 1, "another attempt could not have succeeded"
     assert sorted(path.name for path in out.iterdir()) == ["drive_0", "drive_1", "drive_2", "manifest.json"]
@@ -116,7 +116,7 @@ def test_good_and_bad_inputs_are_told_apart_and_done_once(
         assert contents(out / path.name) == contents(alone)
     before = {path: path.stat().st_mtime_ns for path in out.glob("*/*")}
     assert cli.main(arguments) == 1
-    assert "3 were done before" in capsys.readouterr().out
+    assert "3 already done before" in capsys.readouterr().out
     assert {path: path.stat().st_mtime_ns for path in out.glob("*/*")} == before
 
 
@@ -134,7 +134,7 @@ def test_a_killed_driver_leaves_nothing_half_done(bundle: ModelBundle, tmp_path:
     # As a driver leaves it that is killed before it has noted what is done.
     (out / "manifest.json").unlink()
     assert cli.main(arguments) == 0
-    assert "3 inputs: 3 done, 0 failed, 1 were done before" in capsys.readouterr().out
+    assert "3 inputs: 3 done, 0 failed, 1 already done before" in capsys.readouterr().out
     report = manifest(out)["frames"]
     assert report["clouds"] == CLOUDS and 0 < report["replayed"] < CLOUDS
     assert sorted(path.name for path in out.iterdir()) == ["drive_0", "drive_1", "frames", "manifest.json"]
@@ -175,7 +175,7 @@ def test_other_settings_are_not_mixed_into_a_folder(bundle: ModelBundle, tmp_pat
     capsys.readouterr()
     assert cli.main([*command(bundle, out, "local", *inputs), "--score-threshold", "0.9"]) == 1
     error = capsys.readouterr().err
-    assert f"{out} was begun with score_threshold 0.0, and now it is 0.9" in error
+    assert f"{out} was started with score_threshold 0.0, but now it is 0.9" in error
 
 
 @pytest.mark.parametrize(
@@ -195,7 +195,7 @@ def test_wrong_flags_are_one_sentence(
 def test_inputs_of_one_name_are_one_sentence(bundle: ModelBundle, tmp_path: Path, capsys: Capture) -> None:
     twins = tmp_path / "a" / "drive", tmp_path / "b" / "drive"
     assert cli.main(command(bundle, tmp_path / "out", "local", *twins)) == 1
-    error = f"error: {twins[0]} and {twins[1]} would both become {tmp_path / 'out' / 'drive'}"
+    error = f"error: {twins[0]} and {twins[1]} would both be written to {tmp_path / 'out' / 'drive'}"
     assert capsys.readouterr().err == f"{error}\n"
 
 

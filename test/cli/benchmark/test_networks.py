@@ -13,7 +13,7 @@ from pointpillars_ov_ros.cli import main as cli
 from pointpillars_ov_ros.cli.tables import PERCENTILES
 from test.inference.toy_bundle import save_toy_bundle
 
-NETWORKS = ["RPN, as in its file", "RPN, rewritten"]
+NETWORKS = ["RPN, unchanged", "RPN, rewritten"]
 
 
 def benchmark(*arguments: object) -> int:

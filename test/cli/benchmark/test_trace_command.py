@@ -49,10 +49,10 @@ def test_a_trace_that_is_cut_in_half_is_drawn_with_one_sentence(
     assert cli.main(["trace", str(traces[0]), "--picture", str(tmp_path / "picture.png")]) == 0
     warning = capsys.readouterr().err
     assert warning.count("\n") == 1
-    assert warning.startswith(f"warning: {traces[0]} is cut off in line ")
+    assert warning.startswith(f"warning: {traces[0]} is truncated in line ")
 
 
-@pytest.mark.parametrize(("text", "named"), [(None, "cannot be read"), ("nonsense", "is no trace of a pipeline")])
+@pytest.mark.parametrize(("text", "named"), [(None, "cannot be read"), ("nonsense", "is not a pipeline trace")])
 def test_what_is_no_trace_is_one_sentence(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], text: str | None, named: str
 ) -> None:
@@ -80,4 +80,4 @@ def test_the_first_frame_shown_is_number_0(traces: list[Path], first: int | None
 
 def test_a_frame_beyond_the_last_is_one_sentence(traces: list[Path], capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.main(["trace", str(traces[0]), "--first", "999"]) == 1
-    assert "frames, so none to begin with is number 999" in capsys.readouterr().err
+    assert "frames, so --first 999 is not possible" in capsys.readouterr().err

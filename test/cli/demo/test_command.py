@@ -36,8 +36,8 @@ def test_the_demo_leaves_picture_bag_and_tables(tmp_path: Path) -> None:
         "demo", "--data", str(KITTI), "--model", str(KITTI_CAR), "--frames", str(FRAMES), "--out", str(out)
     )
     assert ended.returncode == 0, ended.stdout + ended.stderr
-    assert "treated as smallmunich_car" in ended.stdout, "a guess must be said"
-    assert f"{FRAMES} clouds played, {FRAMES} seen on the topic; the detector received {FRAMES}" in ended.stdout
+    assert "taken as smallmunich_car" in ended.stdout, "a guess must be said"
+    assert f"{FRAMES} clouds played, {FRAMES} received on the topic; the detector received {FRAMES}" in ended.stdout
     for stage in ("convert", "pillars", "pfe", "scatter", "rpn", "decode", "total"):
         assert f"\n{stage}" in ended.stdout
     assert (out / "birds_eye_view.png").stat().st_size > 20_000
@@ -54,7 +54,7 @@ def test_with_nothing_given_a_simulated_drive_is_played_and_replaces_that_of_an_
         ended = run_tool("demo", "--frames", str(frames), "--out", str(out), folder=tmp_path)
         assert ended.returncode == 0, ended.stdout + ended.stderr
         assert "simulated" in ended.stdout
-        assert f"{frames} clouds played, {frames} seen on the topic; the detector received {frames}" in ended.stdout
+        assert f"{frames} clouds played, {frames} received on the topic; the detector received {frames}" in ended.stdout
         assert f"in {frames} labelled frames" in ended.stdout
         assert re.search(r"of the objects with at least 20 points within 40 m: \d+% found \(\d+ of \d+\)", ended.stdout)
         assert len(list((out / "drive" / "velodyne").iterdir())) == frames

@@ -138,13 +138,13 @@ def test_a_cloud_without_points_has_no_boxes_and_says_so(bundle: ModelBundle, tm
     assert [found["detections"] for found in report["clouds"]] == [[], []]
     printed = capsys.readouterr().out
     assert printed.count("nothing found") == 2
-    assert printed.count("no point with an echo") == 2
+    assert printed.count("no valid point") == 2
 
 
 @pytest.mark.parametrize(
     ("arguments", "reason"),
     [
-        (("missing.pcd",), "missing.pcd: there is no such file or folder"),
+        (("missing.pcd",), "missing.pcd: no such file or folder"),
         (("notes.txt",), "notes.txt: clouds are read from .bin, .pcd, .npy, .ply, .mcap, .db3, .bag files"),
         (("pointer.pcd",), "pointer.pcd is a Git LFS pointer"),
         (("hollow",), "hollow: no cloud"),

@@ -18,7 +18,7 @@ from test.inference.toy_bundle import save_toy_bundle, toy_cloud
 
 
 def rows(path: Path, entity: str) -> dict[str, list[Any]]:
-    """Give the columns of an entity, a row for each cloud."""
+    """Return the columns of an entity, one row per cloud."""
     chunk = pytest.importorskip("rerun.chunk")
     found: dict[str, list[Any]] = {}
     for part in chunk.RrdReader(str(path)).stream().to_chunks():
@@ -60,5 +60,5 @@ def test_without_the_sdk_there_is_one_sentence(
     monkeypatch.setattr(importlib.util, "find_spec", lambda name, *more: None if name == "rerun" else find_spec(name))
     assert cli.main(["detect", str(tmp_path / "0.bin"), "--rerun", str(tmp_path / "out.rrd")]) == 1
     assert capsys.readouterr().err == (
-        "error: --rerun needs the SDK of Rerun: `pip install rerun-sdk` (the extra [rerun])\n"
+        "error: --rerun needs Rerun's SDK: `pip install rerun-sdk` (the extra [rerun])\n"
     )

@@ -49,7 +49,7 @@ def test_on_a_healthy_set_up_there_is_nothing_but_ok(points: np.ndarray, tmp_pat
         assert f"machine.{name}" in names
     printed = capsys.readouterr().out
     assert "64 beams from -24.3 to +2.0 deg, every 0.17 deg of azimuth; the model was trained with 64" in printed
-    assert "nothing to mend" in printed
+    assert "nothing to fix" in printed
     assert all(line[:6].strip() in ("", "OK") for line in printed.splitlines() if line.startswith(("OK", " ")))
 
 
@@ -95,12 +95,12 @@ def without_echo(points: np.ndarray) -> np.ndarray:
         (low, "cloud.height", "FAULT", "0.7", "pointpillars_ov detect {path} --sensor-pose 0 0 -0.9"),
         (upside_down, "cloud.coordinates", "FAULT", "upside down", "--sensor-pose 0 0 0 3.1416 0 0"),
         (tilted, "cloud.height", "WARN", "the ground is tilted by", "--sensor-pose 0 0 "),
-        (bright, "cloud.intensity", "WARN", "intensities are of 0 to 255", "--intensity-scale 0.0039216"),
+        (bright, "cloud.intensity", "WARN", "intensities range from 0 to 255", "--intensity-scale 0.0039216"),
         (dark, "cloud.intensity", "WARN", "every intensity is 0", "--intensity-scale"),
         (utm, "cloud.coordinates", "FAULT", "UTM", "subtract the sensor's position"),
         (millimetres, "cloud.coordinates", "FAULT", "in millimetres", "detect {path} --coordinate-scale 0.001"),
         (camera_axes, "cloud.coordinates", "FAULT", "as a camera's frame is", "--sensor-pose 0 0 0 -1.5708 0 -1.5708"),
-        (without_echo, "cloud.points", "FAULT", "no point with an echo in 1 cloud", "while the sensor is uncovered"),
+        (without_echo, "cloud.points", "FAULT", "no valid point in 1 cloud", "with the sensor uncovered"),
     ],
     ids=lambda value: getattr(value, "__name__", ""),
 )  # fmt: skip
@@ -201,7 +201,7 @@ def test_the_report_is_printed_alone_where_no_file_is_named(
     assert cli.main(["doctor", str(write(tmp_path, points)), "--no-model", "--json"]) == 0
     printed = capsys.readouterr()
     assert json.loads(printed.out)["verdict"] == "OK"
-    assert "nothing to mend" in printed.err
+    assert "nothing to fix" in printed.err
 
 
 def test_an_input_is_never_written_over(points: np.ndarray, tmp_path: Path, capsys: Capture) -> None:

@@ -114,7 +114,7 @@ def test_classes_without_a_detection_are_not_scored_and_named(tmp_path: Path, ca
     results = write_files(tmp_path / "results", [[an_object("car", score=0.5, size=(1.5, 1.6, 3.9))]] * 3, 16)
     assert evaluate("--results", results, "--labels", labels) == 0
     printed = capsys.readouterr().out
-    assert "note: no detection of Pedestrian, Cyclist" in printed
+    assert "note: no detections of Pedestrian, Cyclist" in printed
     assert "Cyclist BEV" not in printed and "Car BEV" in printed
 
 
@@ -150,7 +150,7 @@ def test_one_thing_to_score_is_asked_for(given: list[str], capsys: Capture) -> N
 
 def test_results_that_are_given_are_not_written_anew(capsys: Capture) -> None:
     message = error_of(capsys, "--results", "a", "--labels", "b", "--write-results", "c")
-    assert message == "--write-results writes what a model detects, so it needs --data"
+    assert message == "--write-results writes the detections of a model, so it needs --data"
 
 
 @pytest.mark.parametrize(
@@ -199,7 +199,7 @@ def test_a_frame_without_its_file_is_named(tmp_path: Path, folders: Folders, cap
     split = write(tmp_path / "val.txt", "000001 000002")
     (tmp_path / side / "000002.txt").unlink()
     message = error_of(capsys, "--results", results, "--labels", labels, "--split", split)
-    assert message == f"{tmp_path / side}: 000002.txt is missing, one of 2 frames to be scored"
+    assert message == f"{tmp_path / side}: 000002.txt is missing, but it is one of 2 frames to score"
 
 
 def test_results_without_a_class_of_kitti_are_refused(tmp_path: Path, capsys: Capture) -> None:
@@ -222,8 +222,8 @@ def dataset(folder: Path, label: str | None, calibration: str | None) -> Path:
 @pytest.mark.parametrize(
     ("label", "calibration", "message"),
     [
-        (None, calibration_text(), "{data}: none of 2 frames has labels (label_2/NAME.txt) to score by"),
-        (label_line(), None, "{data}/calib/000000.txt is missing, frame 000000 cannot be scored without it"),
+        (None, calibration_text(), "{data}: none of 2 frames has labels (label_2/NAME.txt)"),
+        (label_line(), None, "{data}/calib/000000.txt is missing, and frame 000000 cannot be scored without it"),
         ("Car 1 2", calibration_text(), "{data}/label_2/000000.txt:1: a label has 15 fields, but this line has 3"),
     ],
 )
@@ -239,7 +239,7 @@ def test_a_split_with_a_frame_that_is_not_labelled_is_refused(tmp_path: Path, ca
     for name in ("000001", "000009"):
         split = write(tmp_path / "val.txt", f"000000\n{name}\n")
         message = error_of(capsys, "--model", tmp_path, "--data", data, "--split", split)
-        assert message == f"{data}: frame {name} of {split} has no cloud or no labels there"
+        assert message == f"{data}: frame {name} of {split} lacks its cloud or its labels"
 
 
 def test_labels_are_not_overwritten_with_results(tmp_path: Path, capsys: Capture) -> None:
@@ -318,7 +318,7 @@ def test_a_bag_with_ground_truth_is_scored_from_above_and_in_volume(tmp_path: Pa
     report = tmp_path / "report.json"
     assert evaluate("--bag", bag, "--json", report) == 0
     printed = capsys.readouterr().out
-    assert "a bag holds no images: BEV and 3D only" in printed
+    assert "a bag has no images: only BEV and 3D" in printed
     assert "1 of 81 labelled clouds are not among those scored" in printed
     curves = {curve["metric"]: curve for curve in json.loads(report.read_text())["curves"]}
     assert set(curves) == {"bev", "3d"}
@@ -355,7 +355,7 @@ def test_what_is_no_bag_is_one_sentence(tmp_path: Path, capsys: Capture, file: s
     folder = tmp_path / "bag"
     if file is not None:
         write(folder / file, "rosbag2_bagfile_information: nothing\n")
-    wanted = "there is no such bag" if file is None else "no file of a bag in it (.mcap, .db3, .bag)"
+    wanted = "no such bag" if file is None else "it contains no bag file (.mcap, .db3, .bag)"
     assert error_of(capsys, "--bag", folder) == f"{folder}: {wanted}"
 
 

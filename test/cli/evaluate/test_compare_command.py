@@ -95,6 +95,6 @@ def test_models_that_share_no_class_are_refused_before_anything_is_scored(
     captured = capsys.readouterr()
     assert captured.out == ""
     assert captured.err == (
-        "error: the models share none of KITTI's classes (bundle: Car, Pedestrian; tram: none), so no table compares "
-        "them: `pointpillars_ov evaluate` scores each by itself\n"
+        "error: the models have no KITTI class in common (bundle: Car, Pedestrian; tram: none), so they cannot be "
+        "compared in one table: `pointpillars_ov evaluate` scores each on its own\n"
     )

@@ -115,7 +115,7 @@ def test_ages_by_another_clock_are_left_out_and_said(age_ms: float) -> None:
         ({"parity": "fell back to CPU in f32"}, "parity from agrees to fell back to CPU in f32"),
         ({"hung": 1}, "inferences that hang: 1"),
         ({"error": "the RPN failed"}, "the RPN failed"),
-        ({"received": 1, "completed": 1}, "detector started anew"),
+        ({"received": 1, "completed": 1}, "detector restarted"),
         ({"rpn_device": ""}, None),
     ],
 )
@@ -187,7 +187,7 @@ def test_a_browser_shows_it(tmp_path: Path, capsys: pytest.CaptureFixture[str]) 
 @pytest.mark.parametrize(
     ("make", "said"),
     [
-        (lambda folder: folder / "none", "there is no such bag"),
+        (lambda folder: folder / "none", "no such bag"),
         (
             lambda folder: write_bag(folder / "bag", [], ()),
             "no topic of diagnostic_msgs/msg/DiagnosticArray",
@@ -197,8 +197,8 @@ def test_a_browser_shows_it(tmp_path: Path, capsys: pytest.CaptureFixture[str]) 
             lambda folder: write_bag(folder / "bag", [a_timing(0)], ("/a/timing", "/b/timing")),
             "choose one by --topic: /a/timing (1 message), /b/timing (1 message)",
         ),
-        (lambda folder: cut(folder), "run.json:1: this is no whole recording"),
-        (lambda folder: foreign(folder), "is no recording of `latency_report`: "),
+        (lambda folder: cut(folder), "run.json:1: this is not a complete recording"),
+        (lambda folder: foreign(folder), "is not a recording of `latency_report`: "),
         (lambda folder: other_messages(folder), "/timing holds something else than timing messages"),
     ],
     ids=["no bag", "no topic", "no message", "two topics", "cut in half", "foreign", "other messages"],
@@ -232,7 +232,7 @@ def test_a_forged_message_is_left_out_and_said(name: str, value: str, tmp_path: 
             bag.write(TOPIC, number * 10**8, data)
     page = tmp_path / "r.html"
     assert latency_report(tmp_path / "bag", "--page", page) == 0
-    said = f"{TOPIC}: 2 messages left out that are no timing messages ({name}: "
+    said = f"{TOPIC}: 2 messages ignored that are not timing messages ({name}: "
     assert said in capsys.readouterr().out and said in html.unescape(page.read_text())
     assert len(read_run(tmp_path / "bag", "timing").heard) == 7
 
@@ -244,7 +244,7 @@ def test_a_recording_with_a_time_that_is_none_is_one_sentence(value: float, tmp_
     heard = (run.heard[0], dataclasses.replace(run.heard[1], timing=timing))
     write_recording(tmp_path / "run.json", dataclasses.replace(run, heard=heard))
     assert latency_report(tmp_path / "run.json", "--page", tmp_path / "r.html") == 1
-    assert "is no recording of `latency_report`: " in capsys.readouterr().err
+    assert "is not a recording of `latency_report`: " in capsys.readouterr().err
 
 
 def cut(folder: Path) -> Path:
@@ -282,7 +282,7 @@ def test_where_nothing_is_heard_is_one_sentence(tmp_path: Path) -> None:
     ended = subprocess.run(
         [*command, "--page", str(tmp_path / "r.html")], capture_output=True, text=True, timeout=300, env=os.environ
     )
-    assert ended.returncode == 1 and "error: nothing was heard on timing: " in ended.stderr
+    assert ended.returncode == 1 and "error: no message was received on timing: " in ended.stderr
 
 
 def test_a_detector_that_runs_is_listened_to(ros: None, tmp_path: Path) -> None:
@@ -300,7 +300,7 @@ def test_a_detector_that_runs_is_listened_to(ros: None, tmp_path: Path) -> None:
         time.sleep(0.02)
     printed = process.communicate()[0]
     node.destroy_node()
-    assert process.returncode == 0 and "clouds heard of" in printed and page.stat().st_size > 20_000
+    assert process.returncode == 0 and "clouds reported" in printed and page.stat().st_size > 20_000
     run = read_run(recording, "timing")
     numbers = [each.timing.completed - 1 for each in run.heard]
     assert numbers == list(range(numbers[0], numbers[0] + len(numbers))) and numbers[-1] < sent

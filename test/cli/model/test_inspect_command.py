@@ -47,7 +47,7 @@ def test_a_bundle_is_described_in_words(tmp_path: Path, capsys: Capture) -> None
     assert facts["sensor"] == "1.73 m above the ground, intensity 0 to 1"
     assert facts["provenance"] == "made up"
     assert facts["licence"] == "not stated"
-    assert facts["hashes"] == "4 files are what bundle.yaml says (sha256)"
+    assert facts["hashes"] == "4 files match bundle.yaml (sha256)"
     words = [line.split() for line in printed.splitlines()]
     assert ["Pedestrian", "0.29", "x", "0.23", "x", "0.43", "-1.5", "0.3"] in words
     assert ["layers", "5", "f16", "(not", "quantized)"] in words

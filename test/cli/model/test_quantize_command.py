@@ -116,7 +116,7 @@ def test_a_bag_calibrates_as_files_do(tmp_path: Path, capsys: Capture) -> None:
     bag = write_bag(tmp_path / "bag", {"/lidar/points": 4})
     assert quantize("--model", model.folder, "--bag", bag, "--out", out) == 0
     printed = capsys.readouterr().out
-    assert f"calibrating with 4 clouds of {bag}, topic points (all there are; 300 were asked for)" in printed
+    assert f"calibrating with 4 clouds of {bag}, topic points (all available; 300 were requested)" in printed
     assert "detections of 4 clouds (all used to calibrate, too)" in printed
     assert set(inspect_bundle(load_bundle(out)).networks["rpn"].precision.split()) == {"5", INT8}
 
@@ -191,7 +191,7 @@ def test_a_drop_that_is_too_great_writes_nothing(tmp_path: Path, capsys: Capture
     given = ("--model", model.folder, "--data", data, "--out", tmp_path / "int8", "--networks", "pfe")
     message = error_of(capsys, *given, "--max-drop", 0.02)
     assert "of the detections have no partner (" in message
-    assert message.endswith(" new), more than --max-drop 0.02 allows; nothing is written")
+    assert message.endswith(" new), more than --max-drop 0.02 allows; nothing was written")
     assert sorted(path.name for path in tmp_path.iterdir()) == ["clouds", "model"]
 
 
@@ -201,11 +201,11 @@ def test_a_drop_that_is_too_great_writes_nothing(tmp_path: Path, capsys: Capture
         ("--model {model} --out {out}", "quantize needs clouds: one of --data KITTI_FOLDER and --bag FOLDER"),
         ("--model {model} --data {data} --bag {data} --out {out}", "quantize needs clouds: "),
         ("--model {model} --data {empty} --out {out}", "{empty}: no cloud (.bin, .pcd, .npy, .ply) there, nor in "),
-        ("--model {model} --bag {empty}/bag --out {out}", "{empty}/bag: there is no such bag"),
-        ("--model {model} --bag {data} --out {out}", "{data}: no file of a bag in it (.mcap, .db3, .bag)"),
+        ("--model {model} --bag {empty}/bag --out {out}", "{empty}/bag: no such bag"),
+        ("--model {model} --bag {data} --out {out}", "{data}: it contains no bag file (.mcap, .db3, .bag)"),
         ("--model {empty} --data {data} --out {out}", "{empty} holds no bundle.yaml; "),
-        ("--model {model} --data {data} --out {data}", "{data} exists and is no bundle; it is left alone"),
-        ("--model {model} --data {data} --out {model}", "{model} is the model to be quantized; its float networks "),
+        ("--model {model} --data {data} --out {data}", "{data} exists and is not a bundle; it is left unchanged"),
+        ("--model {model} --data {data} --out {model}", "{model} is the model to quantize; its float networks "),
         ("--model {model} --data {data} --out {out} --max-drop 2", "max_drop: 2.0 is not in [0, 1)"),
         (
             "--model {model} --data {data} --out {out} --ignore first x",
@@ -263,7 +263,7 @@ def test_without_nncf_one_sentence_says_what_to_install(
         (
             {"/a/points": 1, "/b/points": 1},
             "points",
-            "sensor_msgs/msg/PointCloud2 on 2 topics, choose one by --topic: /a/",
+            "sensor_msgs/msg/PointCloud2 on 2 topics, choose one with --topic: /a/",
         ),
         (
             {"/a/points": 1, "/b/points": 1},
@@ -289,7 +289,9 @@ def test_a_cloud_of_a_bag_that_cannot_be_read_is_named(tmp_path: Path, capsys: C
         bag.add_topic("/points", "sensor_msgs/msg/PointCloud2", latched=False)
         bag.write("/points", 1, serialize_message(message))
     given = ("--model", model.folder, "--bag", tmp_path / "bag", "--out", tmp_path / "int8")
-    assert error_of(capsys, *given).startswith(f"{tmp_path / 'bag'}: cloud 0 on /points: fields: no 'x' among ")
+    assert error_of(capsys, *given).startswith(
+        f"{tmp_path / 'bag'}: cloud 0 on /points: fields: there is no 'x'; the fields are "
+    )
 
 
 def one(x: float, score: float) -> Detections:
@@ -301,8 +303,8 @@ def test_the_report_says_how_far_partners_are_apart_and_what_has_none() -> None:
     change = compare([one(5, 0.9), one(20, 0.6)], [one(5.25, 0.8), one(40, 0.7)], 0.5)
     text = format_change(change, clouds=2, shared=1, threshold=0.5)
     assert text.splitlines() == [
-        "detections of 2 clouds (1 of them used to calibrate, too), scores of 0.5 or more; "
-        "a partner is within 1 m and may score down to 0.4",
+        "detections of 2 clouds (1 of them also used to calibrate), scores of 0.5 or more; "
+        "partners are within 1 m and score at least 0.4",
         "  before        2",
         "  after         2",
         "  matched       1  centres 0.250 m apart (at most 0.250), scores -0.100 (at most 0.100 apart)",

@@ -172,7 +172,7 @@ def test_where_there_is_no_second_device_it_is_said_why_there_is_no_switch(
 
 
 def test_a_property_that_there_is_not_is_named_with_those_that_there_are(toy: Path) -> None:
-    with pytest.raises(ConfigError, match=r"^WARP: no property of AUTO:CPU, which knows .*NUM_STREAMS"):
+    with pytest.raises(ConfigError, match=r"^WARP: AUTO:CPU has no such property; it supports .*NUM_STREAMS"):
         OpenVinoDevice(toy / "rpn.xml", "AUTO:CPU", {"WARP": "9"}, 1)
 
 
