@@ -1,6 +1,6 @@
 # Copyright 2026 The pointpillars_ov_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Plays a bag through the detector, on the bag's own time, and shows it in RViz: every cloud, none dropped."""
+"""Plays a bag through the detector, in the bag's time, and shows it in RViz; every cloud is processed."""
 
 import os
 from pathlib import Path
@@ -15,20 +15,20 @@ from pointpillars_ov_ros.ros.launching import Argument, declare, ends_all, packa
 
 CLOCK_HZ = "100"
 DELAY_S = "2"
-"""Before the first cloud, so that the detector has found the player, and asks for what it offers."""
+"""Delay before the first cloud, so that the detector has found the player and requests the QoS that it offers."""
 
 ARGUMENTS = {
     "bag": Argument(None, "folder or file of the bag"),
-    "rate": Argument("1.0", "speed, 1 is that of the recording"),
-    "loop": switch(False, "begin again after the end"),
+    "rate": Argument("1.0", "playback speed, 1 is that of the recording"),
+    "loop": switch(False, "start again after the end"),
     "drop_policy": Argument("replay", "replay: every cloud is processed; live: as on the robot", ("replay", "live")),
     "use_sim_time": switch(True, "take the time from the bag"),
-    "rviz": switch(True, "start RViz, too"),
+    "rviz": switch(True, "also start RViz"),
 }
 
 
 def generate_launch_description() -> LaunchDescription:
-    """Say what is launched."""
+    """Return the launch description."""
     detector = PythonLaunchDescriptionSource(str(Path(__file__).with_name("detector.launch.py")))
     return LaunchDescription(
         [
@@ -41,16 +41,16 @@ def generate_launch_description() -> LaunchDescription:
 
 
 def play_once_active(context: LaunchContext) -> list[RegisterEventHandler]:
-    """Play when the detector is active: what comes while its networks are compiled would be missed."""
+    """Play when the detector is active: clouds that arrive while its networks are compiled would be missed."""
     given = {name: LaunchConfiguration(name).perform(context) for name in ARGUMENTS}
     given["bag"] = os.path.expanduser(given["bag"])
     package_share("ros2bag", "playing a bag")
-    said = LogInfo(msg="the bag is at its end; Ctrl-C ends the nodes")
+    said = LogInfo(msg="the bag has ended; press Ctrl-C to end the nodes")
     player = ExecuteProcess(
         cmd=["ros2", "bag", "play", given["bag"], "--clock", CLOCK_HZ, "--rate", given["rate"], "--delay", DELAY_S]
         + ["--loop"] * (given["loop"] == "true"),
         output="screen",
         on_exit=ends_all("ros2 bag play", on_success=[said]),
     )
-    # Once: a detector that is activated anew finds the bag playing.
+    # Once: a detector that is activated again finds the bag playing.
     return [RegisterEventHandler(OnStateTransition(goal_state="active", entities=[player], handle_once=True))]

@@ -1,6 +1,6 @@
 # Copyright 2026 The pointpillars_ov_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Starts the detector and its diagnostics on a cloud topic, and RViz where it is asked for."""
+"""Starts the detector and its diagnostics on a cloud topic, and RViz if requested."""
 
 import os
 from pathlib import Path
@@ -26,30 +26,30 @@ SHARE = Path(get_package_share_directory("pointpillars_ov_ros"))
 RESPAWN_DELAY_S = 2.0
 
 ARGUMENTS = {
-    "namespace": Argument("", "namespace of the nodes and of every topic that is not absolute: one for each LiDAR"),
+    "namespace": Argument("", "namespace of the nodes and of every relative topic: one per LiDAR"),
     "points": Argument("velodyne_points", "topic of the clouds (sensor_msgs/PointCloud2)"),
     "detections": Argument("detections", "topic of the detections (vision_msgs/Detection3DArray)"),
-    "markers": Argument("markers", "topic of what RViz shows of them (visualization_msgs/MarkerArray)"),
-    "machine": Argument("cpu", "parameters for such a machine, config/NAME.yaml", ("cpu", "igpu", "auto", "low_power")),
-    "params_file": Argument("", "file with further parameters of the nodes, which win over those of machine"),
-    "model": Argument("", "folder of the model bundle; empty: the one in params_file, else the one in the box"),
+    "markers": Argument("markers", "topic of the markers for RViz (visualization_msgs/MarkerArray)"),
+    "machine": Argument("cpu", "parameters of a machine type, config/NAME.yaml", ("cpu", "igpu", "auto", "low_power")),
+    "params_file": Argument("", "file with further parameters of the nodes, which override those of machine"),
+    "model": Argument("", "folder of the model bundle; empty: the one in params_file, else the bundled model"),
     "device": Argument("", "OpenVINO device of both networks, e.g. CPU, GPU, AUTO:GPU,CPU; empty: as in the files"),
     "mode": Argument("", "pipeline mode; empty: as in the files", ("", "latency", "balanced", "throughput")),
     "drop_policy": Argument("", "live: newest cloud first, replay: every cloud; empty: as in the files",
                             ("", "live", "replay")),
-    "input_reliability": Argument("", "of the cloud subscription; auto follows what publishers offer; empty: as in the "
-                                  "files, else auto", ("", "auto", "best_effort", "reliable")),
-    "autostart": switch(True, "configure and activate at start; false leaves that to a lifecycle manager"),
-    "respawn": switch(False, f"start a node that died again, after {RESPAWN_DELAY_S:g} s"),
-    "use_sim_time": switch(False, "take the time from /clock"),
-    "rviz": switch(False, "start RViz, too"),
+    "input_reliability": Argument("", "reliability of the cloud subscription; auto follows the publishers; empty: as "
+                                  "in the files, else auto", ("", "auto", "best_effort", "reliable")),
+    "autostart": switch(True, "configure and activate at start; false: leave that to a lifecycle manager"),
+    "respawn": switch(False, f"restart a node that died, after {RESPAWN_DELAY_S:g} s"),
+    "use_sim_time": switch(False, "use the time from /clock"),
+    "rviz": switch(False, "also start RViz"),
     "fixed_frame": Argument("velodyne", "fixed frame of RViz; without TF, the frame of the clouds"),
-    "log_level": Argument("info", "of the nodes", ("debug", "info", "warn", "error", "fatal")),
+    "log_level": Argument("info", "log level of the nodes", ("debug", "info", "warn", "error", "fatal")),
 }  # fmt: skip
 
 
 def generate_launch_description() -> LaunchDescription:
-    """Say what is launched."""
+    """Return the launch description."""
     profile = with_profile(os.environ, SHARE)
     return LaunchDescription(
         [
@@ -61,7 +61,7 @@ def generate_launch_description() -> LaunchDescription:
 
 
 def start_nodes(context: LaunchContext) -> list[Node]:
-    """Make the nodes."""
+    """Return the nodes."""
     given = {name: LaunchConfiguration(name).perform(context) for name in ARGUMENTS}
     clock = {"use_sim_time": given["use_sim_time"] == "true"}
     files = [str(SHARE / "config" / f"{given['machine']}.yaml")]
@@ -97,7 +97,7 @@ def start_nodes(context: LaunchContext) -> list[Node]:
 
 
 def detector_parameters(given: dict[str, str]) -> dict[str, object]:
-    """Return what the arguments say; one that is empty leaves the value of the files alone."""
+    """Return the parameters set by the arguments; an empty argument leaves the value of the files unchanged."""
     values = {
         "model_dir": given["model"],
         "pfe_device": given["device"],
@@ -112,7 +112,7 @@ def detector_parameters(given: dict[str, str]) -> dict[str, object]:
 
 
 def rviz(given: dict[str, str], clock: dict[str, bool]) -> Node:
-    """Make RViz; ConfigError where it is not installed."""
+    """Return RViz; ConfigError if it is not installed."""
     package_share("rviz2", "rviz:=true")
     return Node(
         package="rviz2",
@@ -120,7 +120,7 @@ def rviz(given: dict[str, str], clock: dict[str, bool]) -> Node:
         namespace=given["namespace"],
         arguments=["-d", str(SHARE / "config" / "pointpillars.rviz"), "-f", given["fixed_frame"]],
         parameters=[clock],
-        # The topics of the RViz file are absolute, so that it also serves where no launch file started it.
+        # The topics in the RViz file are absolute, so that it can also be used without this launch file.
         remappings=[(f"/{name}", given[name]) for name in ("points", "detections", "markers")],
         output="log",
     )

@@ -1,6 +1,6 @@
 # Copyright 2026 The pointpillars_ov_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Plays a KITTI folder through the detector and leaves a picture, a bag and tables, as `make demo` does."""
+"""Plays a KITTI folder through the detector and leaves a picture, a bag and tables, like `make demo`."""
 
 import os
 from pathlib import Path
@@ -18,19 +18,19 @@ from pointpillars_ov_ros.ros.launching import Argument, declare, enclave, ends_a
 ARGUMENTS = {
     "data": Argument(None, "KITTI folder: the object set, a split, a raw drive or any folder of .bin clouds"),
     "out": Argument("demo_output", "folder for the picture and the bag"),
-    "rate": Argument("10.0", "clouds a second, at most"),
-    "crop_to_image": switch(True, "publish only what the camera sees (needs calibration)"),
-    "model": Argument("", "folder of a model bundle, or of IR files, of which one is made; empty: the one in the box"),
+    "rate": Argument("10.0", "maximum rate of the clouds (Hz)"),
+    "crop_to_image": switch(True, "publish only the points that the camera sees (needs calibration)"),
+    "model": Argument("", "folder of a model bundle, or of IR files to convert; empty: the bundled model"),
     "mode": Argument("latency", "pipeline mode", ("latency", "balanced", "throughput")),
-    # What the recorder listens to, and every cloud gets its result.
-    "namespace": Argument("", "none in this demo", ("",)),
-    "points": Argument("points", "topic of the clouds, in this demo", ("points",)),
-    "drop_policy": Argument("replay", "in this demo", ("replay",)),
+    # The recorder depends on these values, and every cloud must get its result.
+    "namespace": Argument("", "must be empty in this demo", ("",)),
+    "points": Argument("points", "topic of the clouds, fixed in this demo", ("points",)),
+    "drop_policy": Argument("replay", "fixed in this demo", ("replay",)),
 }
 
 
 def generate_launch_description() -> LaunchDescription:
-    """Say what is launched."""
+    """Return the launch description."""
     detector = PythonLaunchDescriptionSource(str(Path(__file__).with_name("detector.launch.py")))
     return LaunchDescription(
         [
@@ -44,11 +44,11 @@ def generate_launch_description() -> LaunchDescription:
 
 
 def convert_model(context: LaunchContext) -> list[SetLaunchConfiguration]:
-    """Make a bundle of a model that is none, for the detector takes no other; say where it is."""
+    """Make a bundle from a model that is not one, since the detector accepts no other, and set its path."""
     model, out = (os.path.expanduser(LaunchConfiguration(name).perform(context)) for name in ("model", "out"))
     if not model or Path(model, CONFIG_NAME).is_file():
         return []
-    # It takes seconds to load, and only where something has to be converted.
+    # Imported only for a conversion, since it takes seconds to load.
     from pointpillars_ov_ros.conversion.open_model import open_model
 
     bundle = open_model(Path(model), Path(out) / "bundle")
@@ -56,7 +56,7 @@ def convert_model(context: LaunchContext) -> list[SetLaunchConfiguration]:
 
 
 def start_player_and_recorder(context: LaunchContext) -> list[object]:
-    """Make the player and the recorder, at whose end everything ends."""
+    """Return the player and the recorder, whose end ends everything."""
     given = {name: LaunchConfiguration(name).perform(context) for name in ARGUMENTS}
     given["data"], given["out"] = (os.path.expanduser(given[name]) for name in ("data", "out"))
     parameters = {
@@ -75,7 +75,7 @@ def start_player_and_recorder(context: LaunchContext) -> list[object]:
         output="screen",
         on_exit=ends_all("kitti_player", on_success=[]),
     )
-    # Not as a Node: the tool is none, and takes no --ros-args.
+    # Not as a Node: the tool is not one, and accepts no --ros-args.
     tool = Path(get_package_prefix("pointpillars_ov_ros")) / "lib" / "pointpillars_ov_ros" / "pointpillars_ov"
     inputs = ["--data", given["data"], "--out", given["out"]]
     if given["model"]:

@@ -1,6 +1,6 @@
 # Copyright 2026 The pointpillars_ov_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Starts a Velodyne's driver, the node that makes clouds of its packets, and the detector on these clouds."""
+"""Starts a Velodyne's driver, the node that converts its packets to clouds, and the detector."""
 
 from pathlib import Path
 
@@ -17,19 +17,19 @@ from pointpillars_ov_ros.ros.launching import Argument, declare, package_share, 
 SHARE = Path(get_package_share_directory("pointpillars_ov_ros"))
 
 ARGUMENTS = {
-    "driver": switch(True, "start velodyne_driver and velodyne_pointcloud; false: they run already"),
-    "lidar": Argument("VLP16", "whose packets they are", ("VLP16", "VLP32C", "VLS128")),
-    "lidar_ip": Argument("192.168.1.201", "address that packets are taken from; empty: from any"),
-    "lidar_port": Argument("2368", "UDP port that packets come to; another one for each LiDAR"),
-    "frame_id": Argument("velodyne", "frame of the clouds; RViz has fixed_frame"),
+    "driver": switch(True, "start velodyne_driver and velodyne_pointcloud; false: they are already running"),
+    "lidar": Argument("VLP16", "model of the LiDAR", ("VLP16", "VLP32C", "VLS128")),
+    "lidar_ip": Argument("192.168.1.201", "address that packets are accepted from; empty: any"),
+    "lidar_port": Argument("2368", "UDP port for the packets; a different one for each LiDAR"),
+    "frame_id": Argument("velodyne", "frame of the clouds; for RViz see fixed_frame"),
     "params_file": Argument(
-        str(SHARE / "config" / "velodyne.yaml"), "file with further parameters of the nodes, which win over machine's"
+        str(SHARE / "config" / "velodyne.yaml"), "file with further parameters of the nodes, which override machine's"
     ),
 }
 
 
 def generate_launch_description() -> LaunchDescription:
-    """Say what is launched."""
+    """Return the launch description."""
     detector = PythonLaunchDescriptionSource(str(Path(__file__).with_name("detector.launch.py")))
     return LaunchDescription(
         [
@@ -43,14 +43,14 @@ def generate_launch_description() -> LaunchDescription:
 
 
 def start_drivers(context: LaunchContext) -> list[Node]:
-    """Make the driver's nodes, unless they run already; ConfigError where they are not installed."""
+    """Return the driver's nodes, unless they are already running; ConfigError if they are not installed."""
     given = {name: LaunchConfiguration(name).perform(context) for name in ARGUMENTS}
     if given["driver"] == "false":
         return []
     address = {"device_ip": given["lidar_ip"], "port": int(given["lidar_port"]), "frame_id": given["frame_id"]}
     packets = driver_parameters("velodyne_driver", "velodyne_driver_node", given["lidar"])
     clouds = driver_parameters("velodyne_pointcloud", "velodyne_transform_node", given["lidar"])
-    # Which its own file names without the folder.
+    # Given here because the driver's own file names them without the folder.
     calibration = package_share("velodyne_pointcloud", "driver:=true") / "params" / str(clouds["calibration"])
     common = {"namespace": LaunchConfiguration("namespace"), "output": "screen"}
     return [
@@ -71,7 +71,7 @@ def start_drivers(context: LaunchContext) -> list[Node]:
 
 
 def driver_parameters(package: str, node: str, lidar: str) -> dict[str, object]:
-    """Read the parameters that the driver's package has for a LiDAR: its file is for one node without a namespace."""
+    """Return the driver package's parameters for a LiDAR: its file is for one node without a namespace."""
     path = package_share(package, "driver:=true") / "config" / f"{lidar}-{node}-params.yaml"
     parameters: dict[str, object] = yaml.safe_load(path.read_text())[node]["ros__parameters"]
     return parameters

@@ -55,7 +55,7 @@ def test_the_arguments_of_every_file_can_be_shown(path: Path) -> None:
         ["ros2", "launch", str(path), "--show-args"], capture_output=True, text=True, timeout=PATIENCE_S
     )
     assert done.returncode == 0, done.stderr
-    assert "'machine':\n        parameters for such a machine" in done.stdout
+    assert "'machine':\n        parameters of a machine type" in done.stdout
     assert "no description given" not in done.stdout
 
 
