@@ -1,3 +1,3 @@
 # Copyright 2026 The pointpillars_ov_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""benchmarks."""
+"""Measurements outside the installed package."""

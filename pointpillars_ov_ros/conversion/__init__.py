@@ -1,3 +1,3 @@
 # Copyright 2026 The pointpillars_ov_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""conversion."""
+"""Conversion of checkpoints, ONNX and IR files of other projects to bundles."""

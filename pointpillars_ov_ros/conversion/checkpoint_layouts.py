@@ -38,14 +38,14 @@ _MMCV_COPY = "ema_"
 
 
 class Weights(str, Enum):
-    """Which weights to use of a checkpoint with two copies."""
+    """Choice of the weights of a checkpoint with two copies."""
 
     MAIN = "main"
-    """Those that its own project would load."""
+    """Weights that its own project would load."""
     AVERAGED = "averaged"
     """The moving average over the training (EMA)."""
     LAST = "last"
-    """Those of the last iteration."""
+    """Weights of the last iteration."""
 
 
 class Member(NamedTuple):

@@ -139,7 +139,7 @@ def read_onnx(path: Path) -> ov.Model:
         reason = str(error).strip().splitlines()[-1].rstrip(".")
         raise BundleError(f"{path} is truncated or not an ONNX file that OpenVINO can read ({reason})") from None
     if not any(node.get_type_name() == "FakeQuantize" for node in model.get_ops()):
-        # The reader leaves biases as reshaped constants, which neither the host encoder nor `make_lean` looks through.\
+        # The reader leaves biases as reshaped constants, which neither the host encoder nor `make_lean` looks through.
         # In quantized networks folding would also convert the weights to float.
         folding = Manager()
         folding.register_pass(ConstantFolding())

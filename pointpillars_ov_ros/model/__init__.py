@@ -1,3 +1,3 @@
 # Copyright 2026 The pointpillars_ov_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Model bundles and where they come from."""
+"""Model bundles and the graphs of their networks."""
