@@ -30,9 +30,9 @@ RELIABLE = Qos(
     Policy.History.KeepLast(10),
     Policy.DataRepresentation(use_cdrv0_representation=True),
 )
-"""As ROS publishes and subscribes."""
+"""QoS and names as used by ROS."""
 FLOAT32 = 7
-"""Of sensor_msgs/PointField."""
+"""FLOAT32 of sensor_msgs/PointField."""
 CONFIG = """<CycloneDDS><Domain>
   <General>
     <Interfaces><NetworkInterface name="lo" multicast="false"/></Interfaces>
@@ -142,7 +142,7 @@ class Detection3DArray(IdlStruct, typename="vision_msgs::msg::dds_::Detection3DA
 
 
 def make_cloud(points: np.ndarray, second: int) -> PointCloud2:
-    """Give a cloud of points (N, 4) float32 x y z intensity."""
+    """Return a cloud of points (N, 4) float32 x y z intensity."""
     names = ("x", "y", "z", "intensity")
     return PointCloud2(
         header=Header(Time(second, 123_456_789), "from_cyclone"),
@@ -158,7 +158,7 @@ def make_cloud(points: np.ndarray, second: int) -> PointCloud2:
 
 
 def plain(message: Detection3DArray) -> str:
-    """Give a message as a line of JSON."""
+    """Return a message as a line of JSON."""
     detections = []
     for detection in message.detections:
         (result,) = detection.results

@@ -32,7 +32,7 @@ from pointpillars_ov_ros.ros.kitti_messages import FIELDS
 from pointpillars_ov_ros.ros.timing_message import FrameTiming, from_message
 
 PATIENCE_S = 180.0
-"""How long a condition may take; reached only by what is broken."""
+"""Maximum wait for a condition; only reached if something is broken."""
 
 
 class Peer(Node):
@@ -44,7 +44,7 @@ class Peer(Node):
         self.truths: list[Detection3DArray] = []
         self.timings: list[FrameTiming] = []
         self.timing_of: dict[tuple[int, int], FrameTiming] = {}
-        """By the stamp of the cloud."""
+        """Timings by the stamp of the cloud."""
         self.diagnostics: list[DiagnosticArray] = []
         deep = qos.keep_last(1000)
         self.create_subscription(Detection3DArray, "detections", self.detections.append, deep)
@@ -61,9 +61,9 @@ class Peer(Node):
         self.timing_of[stamp_of(message)] = self.timings[-1]
 
     def connect(self, points: npt.NDArray[np.float32], processes: NodeProcesses) -> FrameTiming:
-        """Send clouds until all that the detector has to say of the last of them arrives; give its timing.
+        """Send clouds until all outputs of the detector for the last one arrive; return its timing.
 
-        The publishers of a detector find their listeners one by one, and what is published before is not heard.
+        The publishers of a detector find their subscribers one by one, and earlier messages are not received.
         """
         patience_s = 1.0
         while True:
@@ -89,7 +89,7 @@ class Peer(Node):
                 processes.check()
 
     def make_cloud(self, points: npt.NDArray[np.float32]) -> PointCloud2:
-        """Give a cloud with a stamp that no other has."""
+        """Return a cloud with a unique stamp."""
         self._stamp += 1
         header = Header(frame_id="velodyne")
         header.stamp.sec, header.stamp.nanosec = 1_700_000_000 + self._stamp, 123_456_789
@@ -97,12 +97,12 @@ class Peer(Node):
 
 
 def stamp_of(message: Any) -> tuple[int, int]:
-    """Give the stamp of a message, to be compared."""
+    """Return the stamp of a message, for comparisons."""
     return message.header.stamp.sec, message.header.stamp.nanosec
 
 
 def call(sender: Peer, kind: type, name: str, request: object, node: str = "pointpillars_detector") -> Any:
-    """Give the answer of a service of a node's, the detector unless said otherwise."""
+    """Return the answer of a node's service, by default the detector's."""
     client = sender.create_client(kind, f"/{node}/{name}")
     sender.wait_until(client.service_is_ready, f"the service {name}")
     future = client.call_async(request)
@@ -112,7 +112,7 @@ def call(sender: Peer, kind: type, name: str, request: object, node: str = "poin
 
 
 def set_parameter(sender: Peer, name: str, value: object) -> tuple[bool, str]:
-    """Set a parameter of the detector; give whether it was accepted, and why not."""
+    """Set a parameter of the detector; return whether it was accepted, and the reason if not."""
     request = SetParameters.Request(parameters=[Parameter(name, value=value).to_parameter_msg()])
     result = call(sender, SetParameters, "set_parameters", request).results[0]
     return result.successful, result.reason
@@ -125,7 +125,7 @@ def change_state(sender: Peer, transition: int) -> bool:
 
 
 def rss_mb(pid: int) -> float:
-    """Give the memory of a process (MB)."""
+    """Return the memory of a process (MB)."""
     for line in Path(f"/proc/{pid}/status").read_text().splitlines():
         if line.startswith("VmRSS:"):
             return int(line.split()[1]) / 1024
@@ -134,7 +134,7 @@ def rss_mb(pid: int) -> float:
 
 @contextmanager
 def peer(name: str = "peer") -> Iterator[Peer]:
-    """Give a peer that is gone afterwards."""
+    """Yield a peer that is destroyed afterwards."""
     node = Peer(name)
     try:
         yield node
@@ -144,6 +144,6 @@ def peer(name: str = "peer") -> Iterator[Peer]:
 
 @contextmanager
 def nodes(logs: Path) -> Iterator[NodeProcesses]:
-    """Give a starter of nodes that are gone afterwards."""
+    """Yield a starter of nodes, which are ended afterwards."""
     with NodeProcesses(logs, os.environ) as processes:
         yield processes

@@ -28,7 +28,7 @@ GOOD = KITTI / "training" / "velodyne_reduced" / "000134.bin"
 def running(
     ros: None, kitti_car: ModelBundle, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[tuple[Peer, NodeProcesses, Path]]:
-    """Give a detector and its diagnostics, waiting for clouds."""
+    """Yield a detector and its diagnostics, waiting for clouds."""
     logs = tmp_path_factory.mktemp("logs")
     with peer() as sender, nodes(logs) as processes:
         processes.start("pointpillars_detector", {"model_dir": str(kitti_car.folder), "drop_policy": "replay"})

@@ -28,7 +28,7 @@ FRAMES = 6
 
 
 def play(bag: Path, bundle: ModelBundle, logs: Path) -> list[Detection3DArray]:
-    """Publish the clouds of a bag, each when the one before has been answered; gives the answers."""
+    """Publish the clouds of a bag, each after the answer to the one before; return the answers."""
     clouds = [deserialize_message(m.data, PointCloud2) for m in contents(bag) if m.topic == "/points"]
     with peer() as player, nodes(logs) as processes:
         processes.start(

@@ -1,6 +1,6 @@
 # Copyright 2026 The pointpillars_ov_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""What is changed while the detector runs: its networks, its classes; and what cleanup gives back."""
+"""Changes while the detector runs: its networks, its classes; and the memory returned by cleanup."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ def scores(array: Detection3DArray) -> tuple[float, ...]:
 
 
 def expected(bundle: ModelBundle) -> list[float]:
-    """Give the scores of the one cloud that is sent, straight from the engine."""
+    """Return the scores of the one cloud sent, directly from the engine."""
     settings = RuntimeConfig(encoder=EncoderChoice.OPENVINO, lean_rpn=False, score_threshold=THRESHOLD)
     engine = Engine(bundle, settings)
     return engine.slots[0].detect(toy_cloud(0), engine.settings).scores.tolist()
@@ -96,7 +96,7 @@ def test_another_bundle_takes_over_while_clouds_come_and_none_is_lost(running: R
         sent.append(send(sender))
         sender.wait_until(lambda: len(sender.timings) >= start + len(sent) - 3, "a result", processes)
         after += future.done()
-    assert (future.result().success, future.result().message) == (True, "toy_6 from now on; parity: ok")
+    assert (future.result().success, future.result().message) == (True, "switched to toy_6; parity: ok")
     sender.wait_until(lambda: len(sender.detections) == start + len(sent), "all results", processes)
     sender.wait_until(lambda: len(sender.timings) == start + len(sent), "all reports", processes)
     assert [stamp_of(array) for array in sender.detections[start:]] == sent
@@ -122,7 +122,7 @@ def test_while_networks_are_loaded_everything_else_is_served(running: Running) -
     stamp = send(sender)
     sender.wait_until(lambda: stamp in sender.timing_of, "a result of the first networks", processes)
     assert call(sender, GetState, "get_state", GetState.Request()).current_state.id == State.PRIMARY_STATE_ACTIVE
-    assert trigger(sender, "reload") == (False, "~/reload is under way already")
+    assert trigger(sender, "reload") == (False, "~/reload is already in progress")
     assert not future.done(), "nothing was served before the networks were loaded"
     sender.wait_until(future.done, "the new networks", processes)
     assert future.result().success and future.result().message.startswith("streets_int8 from now on")
@@ -170,7 +170,8 @@ def test_with_a_key_only_a_signed_bundle_takes_over_and_the_key_stays(tmp_path: 
         assert not accepted and "read-only" in reason
         for name, value in (("cache_dir", str(tmp_path)), ("device_properties", f"CACHE_DIR={tmp_path}")):
             accepted, reason = set_parameter(sender, name, value)
-            assert not accepted and reason == f"{name}: stays as it was at the start, for model_public_key is set"
+            assert not accepted
+            assert reason == f"{name}: cannot be changed after the start, since model_public_key is set"
         assert set_parameter(sender, "model_dir", str(second.folder))[0]
         succeeded, said = trigger(sender, "reload")
         assert (succeeded, said.count("\n")) == (False, 0) and f"{second.folder} is not signed" in said
@@ -178,7 +179,7 @@ def test_with_a_key_only_a_signed_bundle_takes_over_and_the_key_stays(tmp_path: 
         sender.wait_until(lambda: stamp_of(sender.detections[-1]) == stamp, "the detections", processes)
         np.testing.assert_allclose(scores(sender.detections[-1]), expected(first), rtol=1e-5)
         write_signature(second.path(CONFIG_NAME), keys.private)
-        assert trigger(sender, "reload") == (True, "toy_6 from now on; parity: ok")
+        assert trigger(sender, "reload") == (True, "switched to toy_6; parity: ok")
 
 
 def test_classes_are_chosen_while_it_runs(running: Running) -> None:

@@ -44,7 +44,7 @@ class Listener:
         self.sender.connect(toy_cloud(0), self.processes)
 
     def statuses(self) -> dict[str, DiagnosticStatus]:
-        """Give what was said last, by task."""
+        """Return the last statuses, by task."""
         if not self.sender.diagnostics:
             return {}
         return {status.name.removeprefix(f"{DETECTOR}: "): status for status in self.sender.diagnostics[-1].status}
@@ -121,7 +121,7 @@ def test_a_detector_that_is_killed_is_stale_and_one_that_is_started_again_is_an_
         happened = listener.values("events")
         assert happened["restarts"] == "1"
         texts = [value.partition(" ")[2] for key, value in happened.items() if key.startswith("event ")]
-        assert "the detector was started or configured anew" in texts
+        assert "the detector was restarted or configured again" in texts
         assert texts[0] == "mode changed from latency to balanced"
         answer = call(sender, Trigger, "snapshot", Trigger.Request(), node="pointpillars_diagnostics")
         snapshot = json.loads(answer.message)

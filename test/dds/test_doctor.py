@@ -98,7 +98,7 @@ def sending(
 
 
 def say_place(driver: Node, parent: str, child: str, z: float) -> None:
-    """Say on /tf_static where the sensor is, to late listeners, too."""
+    """Publish the place of the sensor on /tf_static, also for late subscribers."""
     said = TransformStamped(child_frame_id=child)
     said.header.frame_id = parent
     said.transform.translation.z, said.transform.rotation.w = z, 1.0
@@ -117,7 +117,7 @@ def test_on_a_healthy_topic_there_is_nothing_but_ok(driver: Node, points: np.nda
     said = texts(document)
     assert said["ros.topic"].startswith("/points: lidar_driver, ")
     assert said["ros.qos"].startswith("offered reliable; ")
-    assert said["ros.tf"] == "TF takes clouds from 'lidar' to 'base_link' at their stamps"
+    assert said["ros.tf"] == "TF transforms clouds from 'lidar' to 'base_link' at their stamps"
     assert said["ros.frame"] == "frame_id 'lidar'"
     assert said["cloud.beams"].startswith("64 beams")
     assert {"ros.dds", "ros.shm", "ros.stamps", "cloud.layout", "cloud.height"} <= set(said)
@@ -137,7 +137,8 @@ def test_a_best_effort_publisher_and_a_detector_that_asks_for_reliable(
     finding = odd(document)["ros.qos"]
     assert finding["level"] == "FAULT"
     assert finding["text"] == (
-        "pointpillars_detector hears nothing of lidar_driver on /points: best effort is offered, and reliable asked for"
+        "pointpillars_detector cannot receive from lidar_driver on /points: best effort is offered, but reliable is "
+        "requested"
     )
     assert finding["cures"][0] == "ros2 param set /pointpillars_detector input_reliability auto"
 
@@ -145,7 +146,7 @@ def test_a_best_effort_publisher_and_a_detector_that_asks_for_reliable(
 def test_a_detector_that_is_about_to_ask_for_reliable(driver: Node, points: np.ndarray, tmp_path: Path) -> None:
     with sending(driver, points[::20].copy()):
         _, document = doctor(tmp_path, "--topic", "/points", "--input-reliability", "reliable", *HEARD)
-    assert "reliable asked for" in odd(document)["ros.qos"]["text"]
+    assert "reliable is requested" in odd(document)["ros.qos"]["text"]
 
 
 def test_of_a_wrong_topic_the_right_one_is_typed(driver: Node, points: np.ndarray, tmp_path: Path) -> None:
@@ -167,7 +168,7 @@ def test_a_topic_without_a_publisher_and_one_without_a_message(driver: Node, tmp
     driver.create_publisher(PointCloud2, "/points", qos.keep_last(1))
     _, document = doctor(tmp_path, "--topic", "/points", *SILENT)
     finding = odd(document)["ros.topic"]
-    assert finding["text"] == "lidar_driver publishes /points, and no cloud came within 8 s"
+    assert finding["text"] == "lidar_driver publishes /points, but no cloud arrived within 8 s"
     assert "ros2 topic hz /points" in finding["cures"][0]
     assert "fastdds_clouds.xml" in finding["cures"][1]
 
@@ -175,7 +176,7 @@ def test_a_topic_without_a_publisher_and_one_without_a_message(driver: Node, tmp
 def test_a_topic_of_another_type(driver: Node, tmp_path: Path) -> None:
     driver.create_publisher(String, "/points", qos.keep_last(1))
     _, document = doctor(tmp_path, "--topic", "/points", *SILENT)
-    assert "by lidar_driver as std_msgs/msg/String, and the detector takes" in odd(document)["ros.topic"]["text"]
+    assert "by lidar_driver as std_msgs/msg/String, but the detector needs" in odd(document)["ros.topic"]["text"]
 
 
 def test_without_tf_and_with_a_frame_that_is_not_there(driver: Node, points: np.ndarray, tmp_path: Path) -> None:

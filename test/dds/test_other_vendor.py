@@ -29,7 +29,7 @@ CLOUDS = 3
 
 
 def plain(message: Detection3DArray) -> dict[str, Any]:
-    """Give what the other program prints of a message."""
+    """Return a message as printed by the other program."""
     detections = []
     for detection in message.detections:
         (result,) = detection.results
@@ -46,7 +46,7 @@ def plain(message: Detection3DArray) -> dict[str, Any]:
 
 
 def own_copies(listener: Peer) -> list[Detection3DArray]:
-    """Give the answers to the other program's clouds, without those by which it finds out that it is heard."""
+    """Return the answers to the other program's clouds, without those used to establish the connection."""
     return [message for message in listener.detections if message.header.stamp.sec]
 
 

@@ -27,7 +27,7 @@ MISMATCH = {"encoder": "host", "parity_min_correlation": 1.0}
 
 
 def run(folder: Path, **parameters: object) -> tuple[FrameTiming, DiagnosticStatus, str]:
-    """Give what a detector says with a frame, what diagnostics say of its device, and its log."""
+    """Return the timing of a frame, the diagnostics of the device, and the detector's log."""
     model = save_float_bundle(folder, pooling="maximum").folder
     with peer() as sender, nodes(folder / "logs") as processes:
         processes.start("pointpillars_detector", {"model_dir": str(model), **parameters})
@@ -76,7 +76,7 @@ def test_a_device_list_that_was_reduced_is_a_warning_everywhere_and_what_is_left
     asked = "AUTO:TOASTER,CPU"
     timing, device, log = run(tmp_path, encoder="openvino", pfe_device=asked, rpn_device=asked)
     assert not timing.error and timing.rpn_device == "CPU"
-    assert timing.warnings.startswith(f"pfe_device, rpn_device: {asked!r} is reduced to 'AUTO:CPU', for TOASTER")
+    assert timing.warnings.startswith(f"pfe_device, rpn_device: {asked!r} is reduced to 'AUTO:CPU': TOASTER")
     assert (device.level, device.message) == (DiagnosticStatus.WARN, timing.warnings)
     (line,) = (line for line in log.splitlines() if timing.warnings in line)
     assert "WARN" in line

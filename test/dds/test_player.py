@@ -1,6 +1,6 @@
 # Copyright 2026 The pointpillars_ov_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""The player holds clouds back until the detector has reported on others, and is stopped by none that never is."""
+"""The player waits for the detector's reports, but never stops for a cloud that is not reported."""
 
 from __future__ import annotations
 
@@ -33,8 +33,10 @@ FRAMES, OUTSTANDING, TURNS = 6, 2, 4000
 
 
 def play(folder: Path, reports_on: Callable[[int], bool]) -> tuple[list[int], bool]:
-    """Play to a listener who reports on some clouds; give how many it had reported on before each, and whether all is
-    played."""
+    """Play to a listener that reports on some clouds.
+
+    Return how many it had reported on before each one, and whether all were played.
+    """
     for number in range(FRAMES):
         np.full((5, 4), number, np.float32).tofile(folder / f"{number:06}.bin")
     values = {"data_dir": str(folder), "rate": 200.0, "max_outstanding": OUTSTANDING, "wait_for_subscribers": 1}

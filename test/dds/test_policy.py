@@ -25,7 +25,7 @@ Running = tuple[Peer, NodeProcesses, FrameTiming]
 
 @pytest.fixture(scope="module")
 def running(ros: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
-    """Give a detector of toy networks that has answered, and its first answer."""
+    """Yield a detector of toy networks that has answered, and its first answer."""
     folder = tmp_path_factory.mktemp("toy")
     model = save_toy_bundle(folder).folder
     with peer() as sender, nodes(folder / "logs") as processes:
@@ -44,7 +44,7 @@ def accounts(timing: FrameTiming) -> int:
 
 
 def reliabilities(sender: Peer) -> list[ReliabilityPolicy]:
-    """Give those of the detector's subscriptions."""
+    """Return the reliabilities of the detector's subscriptions."""
     found = sender.get_subscriptions_info_by_topic("points")
     return [info.qos_profile.reliability for info in found if info.node_name == "pointpillars_detector"]
 
@@ -84,7 +84,7 @@ def test_the_policy_is_switched_while_clouds_come_and_none_is_lost(running: Runn
 
 @pytest.mark.parametrize("policy", ["live", "replay"])
 def test_the_accounts_are_exact_when_clouds_come_faster_than_they_are_processed(running: Running, policy: str) -> None:
-    """Those sent before the switch to live wait in a deep queue then, and are all received."""
+    """Clouds sent before the switch to live then wait in a deep queue, and are all received."""
     sender, processes, _ = running
     assert set_parameter(sender, "drop_policy", "replay") == (True, "")
     before = send_until_reliable(sender, processes)
@@ -99,7 +99,7 @@ def test_the_accounts_are_exact_when_clouds_come_faster_than_they_are_processed(
 
 
 def send_until_reliable(sender: Peer, processes: NodeProcesses) -> FrameTiming:
-    """Send until the subscription is the reliable one; give the last answer."""
+    """Send until the subscription is the reliable one; return the last answer."""
     while reliabilities(sender) != [ReliabilityPolicy.RELIABLE]:
         stamp = send(sender, 0)
         sender.wait_until(lambda: stamp in sender.timing_of, "a cloud", processes)  # noqa: B023
@@ -117,7 +117,7 @@ def test_a_switch_that_would_silence_a_publisher_is_refused_and_says_what_to_do(
             set_parameter(sender, "input_reliability", "auto")
             answer = set_parameter(sender, "input_reliability", "reliable")
         assert answer[1] == (
-            "input_reliability: peer offers /points best effort and is not heard, since reliable is asked for: "
+            "input_reliability: peer offers /points best effort and cannot be received, since reliable is requested: "
             "set input_reliability to auto or best_effort"
         )
         # Which follows what publishers offer.

@@ -35,7 +35,7 @@ def with_center_offset(bundle: ModelBundle, offset: tuple[float, float], folder:
 
 
 def detect_over_dds(bundle: ModelBundle, logs: Path, **player: object) -> list[Detections]:
-    """Play and detect in processes of their own; gives what arrived, after checking the headers."""
+    """Play and detect in separate processes; return the results, after checking the headers."""
     with peer() as listener, nodes(logs) as processes:
         processes.start(
             "pointpillars_detector",

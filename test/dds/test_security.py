@@ -1,6 +1,6 @@
 # Copyright 2026 The pointpillars_ov_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Security of DDS: the policy allows what the nodes use, in the live graph, and no more; what is missing is said."""
+"""DDS security: the policy allows what the nodes use in the live graph, and no more; missing files are reported."""
 
 from __future__ import annotations
 
@@ -26,18 +26,18 @@ NODES = ("pointpillars_detector", "pointpillars_diagnostics", "kitti_player")
 KINDS = ("publish", "subscribe", "reply", "request")
 
 Rights = set[tuple[str, str]]
-"""Of (one of KINDS, full name of a topic or service)."""
+"""Pairs of one of KINDS and the full name of a topic or service."""
 
 
 def profiles(policy: Path = POLICY) -> Iterator[tuple[str, ElementTree.Element]]:
-    """Give (path of the enclave, profile) in the order of the file."""
+    """Yield (path of the enclave, profile) in the order of the file."""
     for enclave in ElementTree.parse(policy).getroot().iterfind("enclaves/enclave"):
         for profile in enclave.iterfind("profiles/profile"):
             yield enclave.attrib["path"], profile
 
 
 def allowed(node: str) -> Rights:
-    """Give what the policy allows a node."""
+    """Return what the policy allows a node."""
     found: Rights = set()
     for path, profile in profiles():
         if path != f"/{node}":
@@ -51,7 +51,7 @@ def allowed(node: str) -> Rights:
 
 
 def used(looker: Peer, node: str) -> Rights:
-    """Give what a node uses by now; empty while it is not known."""
+    """Return what a node uses at the moment; empty while it is not known."""
     if (node, "/") not in looker.get_node_names_and_namespaces():
         return set()
     looks = (
@@ -84,7 +84,7 @@ def test_nothing_is_allowed_by_a_wildcard() -> None:
 
 
 def test_what_is_allowed_is_what_the_nodes_use(tmp_path: Path) -> None:
-    """With simulated time and TF all of it, and without TF no more than is left."""
+    """With simulated time and TF, all rights are used; without TF, only the rest."""
     parameters = own_parameters(tmp_path)
     parameters[NODES[0]] |= {"sweeps": 2, "odom_frame": "odom"}
     with peer() as looker, nodes(tmp_path / "logs") as processes:
@@ -133,12 +133,12 @@ def test_what_ros_refuses_is_one_sentence(tmp_path: Path, node: str, arguments: 
         timeout=PATIENCE_S,
     )
     assert (ended.returncode, "Traceback" in ended.stderr) == (1, False), ended.stderr
-    (error,) = (line for line in ended.stderr.splitlines() if "ROS refuses: " in line or "ROS does not know" in line)
+    (error,) = (line for line in ended.stderr.splitlines() if "ROS refused: " in line or "ROS does not know" in line)
     assert named in error
 
 
 def own_parameters(folder: Path) -> dict[str, dict[str, object]]:
-    """Give what each node is started with, all it needs in `folder`."""
+    """Return the start parameters of each node, with all its files in `folder`."""
     frames = folder / "kitti" / "training" / "velodyne"
     frames.mkdir(parents=True)
     toy_cloud(0).tofile(frames / "000000.bin")

@@ -42,7 +42,7 @@ class Road(NamedTuple):
     log: Path
 
     def detect(self, points: np.ndarray, frame: str = "velodyne") -> Detection3DArray:
-        """Give the answer to a cloud."""
+        """Return the answer to a cloud."""
         cloud = self.sender.make_cloud(points)
         cloud.header.frame_id = frame
         return self.answer(cloud)
@@ -61,7 +61,7 @@ class Road(NamedTuple):
         return [array for array in self.sender.detections if stamp_of(array) == stamp]
 
     def status(self) -> DiagnosticStatus | None:
-        """Give the last word of diagnostics on the clouds."""
+        """Return the last status of the clouds in diagnostics."""
         statuses = [status for message in self.sender.diagnostics[-1:] for status in message.status]
         return next((s for s in statuses if s.name == "pointpillars_detector: clouds"), None)
 
@@ -85,7 +85,7 @@ def start(sender: Peer, processes: NodeProcesses, folder: Path, **parameters: ob
 
 
 def say(sender: Peer, parent: str, T_parent_velodyne: Transform) -> None:
-    """Say on /tf_static where the sensor is."""
+    """Publish the sensor's pose on /tf_static."""
     said = TransformStamped(child_frame_id="velodyne")
     said.header.frame_id = parent
     t, q = said.transform.translation, said.transform.rotation
@@ -146,7 +146,7 @@ def test_what_is_odd_about_a_sensor_is_said_in_the_log_and_in_diagnostics(tmp_pa
         road.answer(other)
         log = road.log.read_text()
     ground = (
-        "the ground lies 0.90 m below the sensor, and the network expects it 1.73 m below: "
+        "the ground is 0.90 m below the sensor, but the network expects it 1.73 m below: "
         "set sensor_pose to [0.0, 0.0, -0.83, 0.0, 0.0, 0.0]"
     )
     # After what is said of the range, of which level ground has little in the few metres of the toy.
@@ -155,9 +155,9 @@ def test_what_is_odd_about_a_sensor_is_said_in_the_log_and_in_diagnostics(tmp_pa
     for text, level in (
         ("clouds look like those of no driver in particular (x y z intensity): intensity from 'intensity' x 1", "INFO"),
         (ground, "WARN"),
-        ("clouds are in frame 'ouster' now, and were in 'velodyne': so are the detections", "WARN"),
-        ("the layout changed: clouds look like those of no driver that is known (x y z strength)", "WARN"),
-        ("no field 'intensity' among x, y, z, strength: intensity is taken as 0", "WARN"),
+        ("the frame of the clouds changed from 'velodyne' to 'ouster', and with it that of the detections", "WARN"),
+        ("the layout changed: clouds look like those of no known driver (x y z strength)", "WARN"),
+        ("no field 'intensity' among x, y, z, strength: intensity is set to 0", "WARN"),
     ):
         (line,) = (line for line in log.splitlines() if text in line)
         assert level in line
@@ -174,7 +174,9 @@ def test_of_a_robot_that_stands_three_sweeps_are_three_times_the_points(tmp_path
         lost.header.frame_id = "ouster"
         assert road.answer(lost).header.frame_id == "ouster"
         assert [timing.points for timing in sender.timings] == [60, 120, 180, 180, 60]
-        assert "a cloud stays alone: no transform from 'ouster' to 'odom' at " in road.log.read_text()
+        assert (
+            "a cloud is not accumulated with others: no transform from 'ouster' to 'odom' at " in road.log.read_text()
+        )
 
 
 def test_clouds_that_wait_for_tf_are_accounted_for_when_the_detector_is_deactivated(tmp_path: Path) -> None:

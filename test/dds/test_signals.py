@@ -39,7 +39,7 @@ def has_mapped(library: str) -> Callable[[int], bool]:
 def test_a_node_that_starts_ends_when_it_is_told_to(
     tmp_path: Path, moment: str, is_reached: Callable[[int], bool]
 ) -> None:
-    """With an empty cache its kernels take many seconds to compile, none of which the signal waits for."""
+    """With an empty cache the kernels take many seconds to compile, which the signal does not wait for."""
     model = save_toy_bundle(tmp_path / "toy").folder
     command = [sys.executable, str(FOLDER / "pointpillars_detector"), "--ros-args", "-p", f"model_dir:={model}"]
     environment = {**os.environ, "NUMBA_CACHE_DIR": str(tmp_path / "kernels")}

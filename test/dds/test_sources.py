@@ -84,7 +84,7 @@ def test_a_replay_hears_every_cloud_of_a_best_effort_publisher(tmp_path: Path) -
         last = sender.timing_of[sent[-1]]
         assert last.completed == before.completed + CLOUDS
         assert last.lost == last.dropped == 0
-        assert scene.log.count("peer offers clouds best effort, and so they are asked for") == 1
+        assert scene.log.count("peer offers clouds best effort, so they are requested like that") == 1
         # As soon as nobody offers less, nothing may be lost again.
         sender.destroy_publisher(sender.clouds)
         scene.publish_clouds("points", qos.keep_last(100))
@@ -94,7 +94,7 @@ def test_a_replay_hears_every_cloud_of_a_best_effort_publisher(tmp_path: Path) -
 
 def test_a_publisher_that_offers_too_little_is_said_with_the_way_out(tmp_path: Path) -> None:
     sentence = (
-        "peer offers /points best effort and is not heard, since reliable is asked for: "
+        "peer offers /points best effort and cannot be received, since reliable is requested: "
         "set input_reliability to auto or best_effort"
     )
     with running(tmp_path, drop_policy="replay", input_reliability="reliable") as scene:
@@ -116,10 +116,10 @@ def test_clouds_on_another_topic_are_said_in_log_and_diagnostics(tmp_path: Path)
         scene.await_diagnostics(sentence)
         assert "points:=/lidar/points" in scene.log
         scans = scene.sender.create_publisher(LaserScan, "points", 1)
-        scene.await_log("peer publishes /points as sensor_msgs/msg/LaserScan, and the detector takes")
+        scene.await_log("peer publishes /points as sensor_msgs/msg/LaserScan, but the detector needs")
         scene.sender.destroy_publisher(scans)
         scene.publish_clouds("points", BEST_EFFORT)
-        scene.await_log("/points is published, and heard")
+        scene.await_log("/points is published and received")
         assert scene.log.count(sentence) == 1
 
 
@@ -164,8 +164,8 @@ def test_a_parameter_that_is_taken_up_later_says_by_what(tmp_path: Path) -> None
         accepted, reason = set_parameter(sender, "rpn_device", "CPU")
         assert accepted
         assert reason == (
-            f"rpn_device: taken up by `ros2 service call /{DETECTOR}/reload std_srvs/srv/Trigger`, or at the next "
-            "configure"
+            f"rpn_device: takes effect after `ros2 service call /{DETECTOR}/reload std_srvs/srv/Trigger`, or at the "
+            "next configure"
         )
         accepted, reason = set_parameter(sender, "target_frame", "/base_link")
         assert accepted and f"`ros2 lifecycle set /{DETECTOR} deactivate`" in reason

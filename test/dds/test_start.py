@@ -86,7 +86,7 @@ def test_a_bad_bundle_is_one_sentence(
         ("pfe_device:=NPU", "'NPU'"),
         ("rpn_device:=TOASTER", "'TOASTER'"),
         ("rpn_device:=AUTO:TOASTER", "nothing is left of 'AUTO:TOASTER'"),
-        ("device_properties:=TOASTER=1", "TOASTER: no property of CPU"),
+        ("device_properties:=TOASTER=1", "TOASTER: CPU has no such property"),
         ("device_properties:=NUM_STREAMS=many", "NUM_STREAMS: 'many' is not a whole number"),
         ("performance_hint:=CUMULATIVE_THROUGHPUT", "performance_hint: CUMULATIVE_THROUGHPUT is for AUTO and MULTI"),
         ("mode:=fast", "mode: 'fast' is not one of latency, balanced, throughput"),
@@ -117,7 +117,7 @@ def assert_fails_in_one_sentence(ended: subprocess.CompletedProcess[str], named:
 @pytest.mark.parametrize(
     ("parameter", "named"),
     [
-        ("score_treshold:=0.4", "no parameter 'score_treshold', so it is ignored; the nearest is score_threshold"),
+        ("score_treshold:=0.4", "no parameter 'score_treshold', so it is ignored; the closest is score_threshold"),
         ("detector:score_threshold:=0.4", "the section detector is not for this node, /pointpillars_detector"),
     ],
 )
@@ -160,7 +160,7 @@ def test_a_lifecycle_manager_leads_it_all_the_way_round(bundled: ModelBundle, tm
 
 
 def shared_memory(pid: int) -> set[Path]:
-    """Give the segments of DDS's shared memory that are a process's own: it holds the locks beside them."""
+    """Return the segments of DDS shared memory that a process owns: it holds the locks beside them."""
     found = re.findall(r"/dev/shm/fast(?:rtps|dds)_[0-9a-f]{16}$", Path(f"/proc/{pid}/maps").read_text(), re.MULTILINE)
     locks = [line.split() for line in Path("/proc/locks").read_text().splitlines()]
     held = {int(words[5].split(":")[2]) for words in locks if words[1] == "FLOCK" and int(words[4]) == pid}

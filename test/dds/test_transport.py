@@ -1,6 +1,6 @@
 # Copyright 2026 The pointpillars_ov_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""With the shipped profile, large best-effort clouds arrive: one hundred of one hundred, at depth 1."""
+"""With the shipped profile, large best-effort clouds all arrive, at depth 1."""
 
 from __future__ import annotations
 

@@ -15,7 +15,7 @@ from pointpillars_ov_ros.model.ports import pfe_ports
 
 X_RANGE = (0.0, 20.48)
 Y_RANGE = (-10.24, 10.24)
-"""In metres, in the frame of the sensor: as long as wide, and a whole number of cells of every shipped bundle."""
+"""Range in the sensor frame (m): as long as wide, and a whole number of cells of every bundled model."""
 MAX_PILLARS = 4000
 
 

@@ -22,7 +22,7 @@ SOURCE = Path(__file__).with_name("igpu_layer.c")
 WHEELS = ("intel-opencl-rt==2026.2.0", "intel-cmplr-lib-rt==2026.2.0")
 PACKAGES = ("ocl-icd-libopencl1", "opencl-c-headers")
 MINUTES = 5
-"""Of the longest step, a download."""
+"""Limit of the longest step, a download."""
 SHOW_DEVICES = "import openvino as ov; print(*ov.Core().available_devices)"
 
 
@@ -31,7 +31,7 @@ class SetupError(Exception):
 
 
 class GpuSetup(NamedTuple):
-    """What `set_up` makes, and how a process comes to use it."""
+    """Result of `set_up`, and how a process uses it."""
 
     folder: Path
 
@@ -65,9 +65,9 @@ class GpuSetup(NamedTuple):
 
 
 def set_up(folder: Path = FOLDER) -> GpuSetup:
-    """Download what is missing, compile the layer where it is older than its source, and look for the device.
+    """Download missing parts, compile the layer if it is older than its source, and look for the device.
 
-    Raises SetupError where a step fails: no network, no apt, no compiler, another kind of machine.
+    Raises SetupError if a step fails: no network, no apt, no compiler, another kind of machine.
     """
     setup = GpuSetup(folder)
     folder.mkdir(parents=True, exist_ok=True)
@@ -119,7 +119,7 @@ def _compile(setup: GpuSetup) -> None:
 
 
 def _run(command: list[str], environment: dict[str, str] | None = None, cwd: Path | None = None) -> str:
-    """Return what the command prints; SetupError with its first error where it fails."""
+    """Return the output of the command; SetupError with its first error if it fails."""
     if shutil.which(command[0]) is None:
         raise SetupError(f"there is no {command[0]} here")
     try:

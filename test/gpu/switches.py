@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 
 class DeviceLog(NamedTuple):
-    """What the device did while it was written down."""
+    """Operations of the device while they were recorded."""
 
     kernels: list[str]
     """Names of the kernels started, in order."""

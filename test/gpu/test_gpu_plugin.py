@@ -1,6 +1,6 @@
 # Copyright 2026 The pointpillars_ov_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Every file of test/gpu/plugin in a process in which OpenVINO sees a GPU; skipped where that cannot be set up."""
+"""Run every file of test/gpu/plugin in a process in which OpenVINO sees a GPU; skipped if that cannot be set up."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def test_on_the_gpu_plugin(file: Path, runs: Mapping[Path, Future[Run]]) -> None
 
 
 def run(file: Path, gpu_setup: GpuSetup, switches: Path) -> Run:
-    """Run a file in another process, again where it does not end; status 124 where it never does."""
+    """Run a file in another process, again if it does not end; status 124 if it never does."""
     for _ in range(ATTEMPTS):
         done = run_once(file, gpu_setup, switches)
         if done.status != TIMED_OUT:

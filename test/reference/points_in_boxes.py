@@ -11,12 +11,12 @@ from test.builders import Points
 
 
 def find_boxes(points: Points, boxes: Points) -> list[int]:
-    """Give the first box that each point lies in, -1 where that is none."""
+    """Return the index of the first box that each point lies in, or -1."""
     return [next((k for k, box in enumerate(boxes) if is_inside(point, box)), -1) for point in points]
 
 
 def is_inside(point: Points, box: Points) -> bool:
-    """Tell whether the point is between the faces of the box."""
+    """Return whether the point is between the faces of the box."""
     x, y, z, length, width, height, yaw = (float(value) for value in box)
     turn = np.array([[np.cos(yaw), -np.sin(yaw), 0], [np.sin(yaw), np.cos(yaw), 0], [0, 0, 1]])
     local = turn.T @ (point[:3].astype(np.float64) - (x, y, z))
@@ -24,7 +24,7 @@ def is_inside(point: Points, box: Points) -> bool:
 
 
 def outside(points: Points, low: Points, high: Points, T_box_points: Transform) -> Points:
-    """Give the points that are not between the corners `low` and `high`."""
+    """Return the points that are not between the corners `low` and `high`."""
     kept = []
     for point in points:
         moved = T_box_points.rotation @ point[:3].astype(np.float64) + T_box_points.translation

@@ -20,12 +20,12 @@ SCENARIOS = [one for theme in _THEMES for one in theme.SCENARIOS]
 
 
 def choose(names: list[str]) -> list[Scenario]:
-    """Give the scenarios called so, all where no name is given; one may be a part of a name."""
+    """Return the scenarios called so, all where no name is given; one may be a part of a name."""
     return [one for one in SCENARIOS if not names or any(name in one.name for name in names)]
 
 
 def report(outcomes: list[Outcome]) -> str:
-    """Give the table as Markdown."""
+    """Return the table as Markdown."""
     rows = ["| fault | expected | observed | repeat with |", "|---|---|---|---|"]
     for outcome in outcomes:
         one, mark = outcome.scenario, "" if outcome.passed else "**not so:** "

@@ -1,6 +1,6 @@
 # Copyright 2026 The pointpillars_ov_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""What the journals of a sender and of a checker say together: who got what, in which order, how old."""
+"""Comparison of the journals of a sender and a checker: which clouds arrived, in which order, how old."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class Account:
     """Of one run. Nothing here is the detector's own word but `timings` and `counted`, which `complaints` checks."""
 
     sent: list[Stamp]
-    """In the order of sending."""
+    """Stamps in the order of sending."""
     detections: list[dict[str, Any]]
     timings: list[dict[str, Any]]
     diagnostics: list[dict[str, Any]]
@@ -39,11 +39,11 @@ class Account:
         return [stamp_of(line) for line in self.detections]
 
     def missing(self) -> set[Stamp]:
-        """Give the clouds sent that no detections came of."""
+        """Return the clouds sent that have no detections."""
         return set(self.sent) - set(self.answered)
 
     def disorder(self) -> list[str]:
-        """Say what must never be: detections twice, out of order, of clouds never sent, or timings twice."""
+        """Report what must never happen: detections twice, out of order, or of clouds never sent, or timings twice."""
         found = []
         for name, stamps in (("detections", self.answered), ("timing", [stamp_of(line) for line in self.timings])):
             if len(set(stamps)) != len(stamps):
@@ -55,7 +55,7 @@ class Account:
         return found
 
     def counted(self, until_ns: int | None = None) -> int:
-        """Give how many clouds the detector says, at last or up to a time, that no detections came of."""
+        """Return how many clouds without detections the detector counts, at the end or up to a time."""
         heard = [line for line in self.timings if until_ns is None or line["at_ns"] < until_ns]
         return sum(heard[-1][name] for name in AMISS) if heard else 0
 
@@ -95,7 +95,7 @@ class Account:
         ]
 
     def ages_ms(self, from_ns: int = 0, to_ns: int | None = None) -> list[float]:
-        """Give from sending to arrival at the checker, of clouds sent in this time."""
+        """Return the ages (ms) from sending to arrival at the checker, of clouds sent in this time."""
         found = []
         for line in self.detections:
             sent_ns = line["stamp"][0] * 1_000_000_000 + line["stamp"][1]
@@ -104,7 +104,7 @@ class Account:
         return found
 
     def levels(self, task: str) -> list[tuple[int, int, str]]:
-        """Give (ns, level, message) of a diagnostics task, the name without the node's."""
+        """Return (ns, level, message) of a diagnostics task, the name without the node's."""
         found = []
         for line in self.diagnostics:
             for name, (level, message) in line["statuses"].items():
@@ -114,7 +114,7 @@ class Account:
 
 
 def stamp_of(line: dict[str, Any]) -> Stamp:
-    """Give the stamp of a journal's line, to be compared."""
+    """Return the stamp of a journal's line, for comparisons."""
     seconds, nanoseconds = line["stamp"]
     return seconds, nanoseconds
 

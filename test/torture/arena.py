@@ -1,6 +1,6 @@
 # Copyright 2026 The pointpillars_ov_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Where a scenario takes place: the nodes, a sender and a checker, each a process, in a ROS domain of their own."""
+"""Arena of a scenario: the nodes, a sender and a checker, each a process, in a ROS domain of their own."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from test.torture.process_watch import Reading, look_at
 
 ROOT = Path(__file__).parents[2]
 _DOMAINS = range(215, 232)
-"""Of the numbers whose ports Linux gives to nobody else, those that the tests leave."""
+"""Domains whose ports Linux assigns to no other sockets, and which the tests do not use."""
 DETECTOR, DIAGNOSTICS = "pointpillars_detector", "pointpillars_diagnostics"
 _PROBE = "probe"
 _ANSWERS = ("detections", "timing")
@@ -66,7 +66,7 @@ class Arena:
         self._stack.close()
 
     def journal(self, name: str) -> Path:
-        """Give the path of the journal of the sender or checker called so."""
+        """Return the path of the journal of the sender or checker called so."""
         return self.folder / f"{name}.jsonl"
 
     def start_checker(self, name: str = "checker", environment: Mapping[str, str] | None = None) -> None:
@@ -87,9 +87,9 @@ class Arena:
         self.run("sender", name, *arguments, environment=environment)
 
     def connect(self, cloud: Path, *options: str) -> None:
-        """Send a cloud now and then until the checker hears all that comes of one; accounts leave these clouds out.
+        """Send a cloud now and then until the checker receives all outputs; accounts ignore these clouds.
 
-        Each two sides find each other in their own time, and of what is published before that nobody hears.
+        Publishers and subscribers match at their own pace, and earlier messages are not received.
         """
         self.start_sender([cloud], "2:600", "--reliable", *options, name=_PROBE)
         self.wait_until(self._is_connected, "what comes of a first cloud", 300.0)
@@ -114,11 +114,11 @@ class Arena:
             )
 
     def pid(self, name: str) -> int:
-        """Give the process id of a sender or checker."""
+        """Return the process id of a sender or checker."""
         return self._others[name].pid
 
     def has_ended(self, name: str) -> bool:
-        """Tell whether a sender or checker ended, and well; AssertionError with its last words where it did not."""
+        """Whether a sender or checker has ended successfully; AssertionError with its last words if it failed."""
         code = self._others[name].poll()
         assert not code, f"{name} ended with {code}: {(self.folder / f'{name}.log').read_text()[-2000:]}"
         return code == 0
@@ -129,7 +129,7 @@ class Arena:
         self._others[name].wait(30.0)
 
     def trigger(self, service: str) -> str:
-        """Call a std_srvs/Trigger service, and give what it answered; one that failed begins with "refused: "."""
+        """Call a std_srvs/Trigger service, and return its answer; a failure begins with "refused: "."""
         name = f"answer_{len(self._others)}"
         self.run("trigger", name, service)
         self.wait_until(lambda: self.has_ended(name), f"the answer of {service}", 120.0)
@@ -137,7 +137,7 @@ class Arena:
         return ("" if answer["success"] else "refused: ") + str(answer["message"])
 
     def end_node(self, node: str = DETECTOR, number: int = signal.SIGTERM) -> float:
-        """Send a node a signal, and give how long it took to end (s); AssertionError where that was not well."""
+        """Send a node a signal, and return how long it took to end (s); AssertionError if it failed."""
         begin_s = time.monotonic()
         os.kill(self.nodes.pid(node), number)
         code = self.wait_for_code(node)
@@ -158,7 +158,7 @@ class Arena:
         return look_at(self.nodes.pid(node))
 
     def log_of(self, node: str = DETECTOR) -> str:
-        """Give what a node has said so far."""
+        """Return the log of a node so far."""
         return (self.folder / f"{node}.log").read_text(errors="replace")
 
     def wait_until(self, condition: Callable[[], bool], what: str, patience_s: float = 180.0) -> None:

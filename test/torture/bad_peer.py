@@ -34,7 +34,7 @@ _GREATEST = 2**32 - 1
 _MANY = 30_000
 _FAR = array.array("B", np.full((_MANY, 4), 500.0, np.float32).tobytes())
 _LENGTH_AT = {"frame": 12, "fields": 28}
-"""Where these say how long they are, in a serialized cloud of frame `bad`."""
+"""Offsets of their lengths in a serialized cloud of frame `bad`."""
 _SIZES: tuple[dict[str, int], ...] = (
     {"width": 0},
     {"width": 59},
@@ -52,11 +52,11 @@ _SIZES: tuple[dict[str, int], ...] = (
     {"width": _GREATEST, "height": _GREATEST, "point_step": _GREATEST, "row_step": _GREATEST},
     {"width": 2**16, "height": 2**16, "point_step": 1, "row_step": 2**16},
 )
-"""What is said of 60 points of 16 bytes in one row."""
+"""Description of 60 points of 16 bytes in one row."""
 
 
 def garbage(number: int, cloud: PointCloud2) -> bytes:
-    """Give bytes that are no PointCloud2: noise, nothing, cut off, another byte order, lengths of 4 GB."""
+    """Return bytes that are not a PointCloud2: noise, nothing, truncated, other byte order, lengths of 4 GB."""
     raw, random = serialize_message(cloud), np.random.default_rng(number)
     lengths = {**_LENGTH_AT, "data": len(raw) - 1 - len(cloud.data) - 4}
     lies = [raw[:at] + struct.pack("<I", _GREATEST) + raw[at + 4 :] for at in lengths.values()]
@@ -66,20 +66,20 @@ def garbage(number: int, cloud: PointCloud2) -> bytes:
 
 
 def many_fields(number: int, cloud: PointCloud2) -> bytes:
-    """Give 4 MB that claim to be as many fields: the most that the middleware does not see through at once."""
+    """Return 4 MB that claim to be as many fields, the most that the middleware does not reject at once."""
     raw, at, claimed = serialize_message(cloud), _LENGTH_AT["fields"], 4_000_000
     return bytes(raw[:at] + struct.pack("<I", claimed) + raw[at + 4 :] + bytes(claimed))
 
 
 def sizes(number: int, cloud: PointCloud2) -> PointCloud2:
-    """Give a cloud whose sizes cannot be."""
+    """Return a cloud with impossible sizes."""
     for name, value in _SIZES[number % len(_SIZES)].items():
         setattr(cloud, name, value)
     return cloud
 
 
 def empty(number: int, cloud: PointCloud2) -> PointCloud2:
-    """Give a cloud without data, or without fields."""
+    """Return a cloud without data, or without fields."""
     if number % 2 == 0:
         cloud.data = array.array("B")
     else:
@@ -88,7 +88,7 @@ def empty(number: int, cloud: PointCloud2) -> PointCloud2:
 
 
 def blank(number: int, cloud: PointCloud2) -> PointCloud2:
-    """Give a cloud without points, or without one finite point."""
+    """Return a cloud without points, or without one finite point."""
     if number % 2 == 0:
         cloud.width, cloud.row_step, cloud.data = 0, 0, array.array("B")
     else:
@@ -97,7 +97,7 @@ def blank(number: int, cloud: PointCloud2) -> PointCloud2:
 
 
 def fields(number: int, cloud: PointCloud2) -> PointCloud2:
-    """Give a cloud with fields that lie outside, are of no type, are arrays, or are thousands."""
+    """Return a cloud with fields that are out of range, of unknown type, arrays, or thousands."""
     field = cloud.fields[number % 3]
     if number % 4 == 0:
         field.offset = _GREATEST
@@ -111,20 +111,20 @@ def fields(number: int, cloud: PointCloud2) -> PointCloud2:
 
 
 def stamps(number: int, cloud: PointCloud2) -> PointCloud2:
-    """Give a cloud of the past, the future, before 1970, of no time at all, of a second with too many nanoseconds."""
+    """Return a cloud from the past, the future, before 1970, without a time, or with too many nanoseconds."""
     times = ((0, 0), (1, number), (-1, 999_999_999), (-(2**31), 0), (2**31 - 1, number), (1_000_000, _GREATEST))
     cloud.header.stamp.sec, cloud.header.stamp.nanosec = times[number % 6]
     return cloud
 
 
 def frames(number: int, cloud: PointCloud2) -> PointCloud2:
-    """Give a cloud in a frame that no other is in: of every script, with line feeds, empty, of 10 000 letters."""
+    """Return a cloud in a unique frame: any script, with line feeds, empty, of 10 000 letters."""
     cloud.header.frame_id = ("", f"lidar {number}\nERROR: no", f"激光雷达_{number}", f"{number}" * 10_000)[number % 4]
     return cloud
 
 
 def values(number: int, cloud: PointCloud2) -> PointCloud2:
-    """Give a cloud whose numbers are wild: not finite, or as large as there are, the intensity too."""
+    """Return a cloud with extreme numbers: not finite, or as large as possible, including the intensity."""
     points = np.frombuffer(bytes(cloud.data), np.float32).reshape(-1, 4).copy()
     wild = (np.nan, np.inf, -np.inf, 3e38, -3e38, 1e-45)[number % 6]
     points[1:, number // 6 % 4] = wild
@@ -133,7 +133,7 @@ def values(number: int, cloud: PointCloud2) -> PointCloud2:
 
 
 def large(number: int, cloud: PointCloud2) -> PointCloud2:
-    """Give a cloud of a million points, of 16 or 32 bytes each."""
+    """Return a cloud of a million points, of 16 or 32 bytes each."""
     step = (16, 32)[number % 2]
     points = np.zeros((1_000_000, step // 4), np.float32)
     points[:, :3] = np.random.default_rng(number).uniform(-5.0, 5.0, (len(points), 3))
@@ -143,19 +143,19 @@ def large(number: int, cloud: PointCloud2) -> PointCloud2:
 
 
 def flood(number: int, cloud: PointCloud2) -> PointCloud2:
-    """Give a cloud of 0.5 MB with nothing wrong about it but that so many come."""
+    """Return a valid cloud of 0.5 MB, of which far too many are sent."""
     cloud.width, cloud.row_step = cloud.width + _MANY, cloud.row_step + _MANY * 16
     cloud.data.extend(_FAR)
     return cloud
 
 
 def every_other(number: int, cloud: PointCloud2) -> PointCloud2 | bytes:
-    """Give a good cloud, then garbage."""
+    """Return a good cloud, then garbage."""
     return garbage(number // 2, cloud) if number % 2 else cloud
 
 
 def other_type(number: int, cloud: PointCloud2) -> String:
-    """Give a message of another type."""
+    """Return a message of another type."""
     return String(data="not a cloud" * (number + 1))
 
 

@@ -21,7 +21,7 @@ SCENARIOS: list[Scenario] = []
 
 _GOOD = "good"
 _PROGRAM = {"liar": ("bad_cyclone_peer", "bad")}
-"""What plays a kind where it is not `bad_peer`."""
+"""Program that plays a kind if it is not `bad_peer`."""
 _MOST_LINES = 40
 """That a throttled log may have, of which the start makes about ten."""
 _REFUSED = "each refused and counted, the log throttled; the good driver's clouds are all detected; memory bounded"
@@ -35,10 +35,10 @@ _BORNE = "as many as possible are detected; all of the good driver's are once it
 
 @dataclass(frozen=True)
 class Meeting:
-    """What came of a good driver and a bad peer on one topic."""
+    """Outcome of a good driver and a bad peer on one topic."""
 
     account: Account
-    """Of the good driver while the bad peer was there; detections and timings are everybody's."""
+    """Account of the good driver while the bad peer was there; detections and timings are everybody's."""
     bad: list[Stamp]
     """Sent by the bad peer."""
     late: list[Stamp]
@@ -79,7 +79,7 @@ class Meeting:
         assert not missing, f"{len(missing)} of {len(self.late)} good clouds after it have no detections"
 
     def describe(self) -> str:
-        """Give the figures."""
+        """Return the figures."""
         good = f"{len(self.good)} of {len(self.account.sent + self.late)} good clouds detected"
         return f"{good}, memory at most {max(0.0, self.grown_mb):.0f} MB more, {len(self.log.splitlines())} log lines"
 
@@ -216,7 +216,7 @@ def garbage_from_the_driver(folder: Path, count: int = 120) -> str:
     # The last one is garbage, which the next cloud would tell of.
     garbage, lost = count - len(good) - 1, account.timings[-1]["lost"]
     assert lost == garbage, f"{garbage} sent that are none, {lost} counted as lost"
-    assert "sent and not taken" in log and len(log.splitlines()) < _MOST_LINES
+    assert "sent but not received" in log and len(log.splitlines()) < _MOST_LINES
     return f"{len(good)} good clouds detected, {garbage} others counted as lost; {len(log.splitlines())} log lines"
 
 

@@ -1,11 +1,11 @@
 # Copyright 2026 The pointpillars_ov_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""A process that listens to the nodes and writes down what it heard and when, by its own clock.
+"""Checker process: records what the nodes publish, and when, by its own clock.
 
-    python -m test.torture.checker JOURNAL [--ros-args -r __ns:=/front]
+`python -m test.torture.checker JOURNAL [--ros-args -r __ns:=/front]`
 
-Lines of kind `ready` (it listens), `detections`, `timing` and `diagnostics`. Clocks are time.time_ns(), as are the
-stamps of `sender`.
+Lines are of kind `ready` (it is subscribed), `detections`, `timing` and `diagnostics`. Clocks are time.time_ns(), as
+are the stamps of `sender`.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from pointpillars_ov_ros.ros.timing_message import COUNTERS, from_message
 from test.torture.journal import Journal
 
 _TOO = ("run", "age_ms", "hung", "failing", "mode")
-"""Of a timing, beside what every line of it has."""
+"""Fields of a timing in addition to those of every line."""
 _DEEP = qos.keep_last(10_000)
 
 

@@ -1,6 +1,6 @@
 # Copyright 2026 The pointpillars_ov_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""The device throws, hangs, gives what is no number, or is gone for good."""
+"""Faults of the device: it throws, hangs, returns NaN, or is gone for good."""
 
 from __future__ import annotations
 

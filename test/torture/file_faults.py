@@ -20,7 +20,7 @@ _NO_ROOT = "it takes root to mount"
 
 
 def first_scores(folder: Path, cache: Path, model: Path = STREETS) -> tuple[list[float], str]:
-    """Start a detector with this cache; give the scores that it finds in a cloud, and its log."""
+    """Start a detector with this cache; return the scores of a cloud, and its log."""
     with Arena(folder) as arena:
         arena.start_checker()
         arena.nodes.start(DETECTOR, {"model_dir": str(model), "cache_dir": str(cache)})
@@ -31,7 +31,7 @@ def first_scores(folder: Path, cache: Path, model: Path = STREETS) -> tuple[list
 
 
 def warnings_of_cache(log: str) -> list[str]:
-    """Give what the log says of the cache."""
+    """Return what the log says of the cache."""
     return [line for line in log.splitlines() if "[WARN]" in line and "cache_dir" in line]
 
 

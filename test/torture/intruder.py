@@ -1,11 +1,12 @@
 # Copyright 2026 The pointpillars_ov_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""A process that calls itself kitti_player, sends what it must not, listens to all, and writes down how far it got.
+"""Intruder process that calls itself kitti_player, sends forbidden messages, listens, and records its success.
 
-    python -m test.torture.intruder JOURNAL CLOUD.bin
+`python -m test.torture.intruder JOURNAL CLOUD.bin`
 
-Lines of kind `refused` (ROS does not let it publish or subscribe), `ready`, and every second `now`: how many messages
-of others it heard on each topic. What it sends has stamps of 1970, and its detections are in the frame `forged`.
+Lines are of kind `refused` (ROS does not let it publish or subscribe), `ready`, and every second `now`: how many
+messages of others it received on each topic. Its clouds have stamps of 1970, and its detections are in the frame
+`forged`.
 """
 
 from __future__ import annotations

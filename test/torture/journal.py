@@ -1,6 +1,6 @@
 # Copyright 2026 The pointpillars_ov_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""What a process of the harness writes down as it happens, a JSON object a line, and how another reads it."""
+"""Journals of the harness's processes, one JSON object per line, and their reading."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from types import TracebackType
 from typing import Any
 
 Stamp = tuple[int, int]
-"""Of a header: seconds and nanoseconds."""
+"""Stamp of a header: seconds and nanoseconds."""
 
 
 class Journal:
     """A file that is whole up to its last line whenever its writer is killed."""
 
     def __init__(self, path: Path) -> None:
-        """Begin the file."""
+        """Create the file."""
         self._file = path.open("w", buffering=1)
 
     def __enter__(self) -> Journal:
@@ -34,7 +34,7 @@ class Journal:
 
 
 def read_journal(path: Path) -> list[dict[str, Any]]:
-    """Give the lines so far; one that is being written is left out."""
+    """Return the lines so far, without one that is being written."""
     if not path.exists():
         return []
     lines = path.read_text().split("\n")

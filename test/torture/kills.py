@@ -137,7 +137,7 @@ def killed_and_started_again(folder: Path, times: int = 10, most_s: float = 3.0)
 
 
 def log_time_ns(log: str, words: str) -> int:
-    """Give when a line with these words was logged, the last time."""
+    """Return the time at which a line with these words was last logged."""
     lines = [line for line in log.splitlines() if words in line]
     assert lines, f"{words!r} is not in the log"
     return int(float(lines[-1].split("[")[2].partition("]")[0]) * 1e9)

@@ -26,7 +26,7 @@ SCENARIOS: list[Scenario] = []
 
 OK, WARN = 0, 1
 _LOADS = (0.5, 1, 2, 5, 0.5)
-"""Of what the detector can do; the last is the recovery."""
+"""Loads relative to the detector's capacity; the last one is the recovery."""
 _PART_S = 20.0
 _ADVICE = "faster than they are processed"
 _MOST_GROWTH_MB = 15.0
@@ -39,18 +39,18 @@ _EXPECTED = (
 
 @dataclass(frozen=True)
 class Run:
-    """What came of a schedule."""
+    """Outcome of a schedule."""
 
     account: Account
     parts: list[tuple[int, int]]
-    """Begin and end of each part of the schedule, ns."""
+    """Begin and end of each part of the schedule (ns)."""
     readings: list[Reading]
-    """Of the detector, every half second."""
+    """Readings of the detector, every half second."""
     log: str
     """The detector's."""
 
     def describe(self) -> str:
-        """Give the account."""
+        """Return the account."""
         account, last = self.account, self.account.timings[-1]
         counted = ", ".join(f"{last[name]} {name}" for name in AMISS if last[name])
         answered = f"{len(account.detections)} detected + {account.counted()} counted"
@@ -117,7 +117,7 @@ def replay(folder: Path, clouds: list[Path], count: int, mode: Mode = Mode.LATEN
 
 
 def service_s(account: Account) -> float:
-    """Give the time between two detections (s), of a sender that always has another cloud; from the 10th on."""
+    """Return the time between two detections (s) with a permanent backlog, from the 10th on."""
     at_ns = [line["at_ns"] for line in account.detections[10:]]
     return (at_ns[-1] - at_ns[0]) / (len(at_ns) - 1) / 1e9
 
@@ -185,20 +185,20 @@ def _check_account(account: Account) -> None:
 
 
 def _says(account: Account, level: int, text: str, after_ns: int = 0) -> bool:
-    """Tell whether diagnostics had that level and text once; text is anything where it is empty."""
+    """Whether diagnostics had that level and text once; an empty text matches any."""
     return any(
         at_ns > after_ns and found == level and text in message for at_ns, found, message in account.levels("clouds")
     )
 
 
 def slots_of(log: str, mode: Mode) -> int:
-    """Give how many frames are in flight in a mode, as the detector settled it with the device."""
+    """Return the number of frames in flight in a mode, as settled with the device."""
     at_once = re.findall(r"RPN as compiled: .*OPTIMAL_NUMBER_OF_INFER_REQUESTS (\d+)", log)
     return SCHEDULES[mode].slots_for(int(at_once[-1]))
 
 
 def _check_ages(run: Run, service: float, slots: int) -> str:
-    """Compare the ages of each part with the bound; give them in words."""
+    """Compare the ages of each part with the bound; describe them."""
     found: list[str] = []
     pace = service
     for load, (begin_ns, end_ns) in zip(_LOADS, run.parts, strict=True):

@@ -80,7 +80,7 @@ def subscriber_never_reads(folder: Path, seconds: float = 20.0) -> str:
 
 
 def play_end(folder: Path, mode: str, clouds: list[Path], parameters: dict[str, object]) -> tuple[float, int]:
-    """End a detector with frames in flight; give how long it took (s), and how many detections came meanwhile."""
+    """End a detector with frames in flight; return how long it took (s), and how many detections arrived meanwhile."""
     with Arena(folder) as arena:
         arena.start_checker()
         arena.nodes.start(DETECTOR, {**parameters, "mode": mode})

@@ -1,6 +1,6 @@
 # Copyright 2026 The pointpillars_ov_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""What a process holds: memory, threads, file descriptors, from /proc."""
+"""Resources of a process: memory, threads, file descriptors, from /proc."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import numpy as np
 
 
 class Reading(NamedTuple):
-    """Of one moment."""
+    """Reading at one moment."""
 
     at_s: float
     """time.time()."""
@@ -23,7 +23,7 @@ class Reading(NamedTuple):
 
 
 def look_at(pid: int) -> Reading:
-    """Read; FileNotFoundError or ProcessLookupError where the process is gone."""
+    """Take a reading; FileNotFoundError or ProcessLookupError if the process is gone."""
     status = dict(line.split(":", 1) for line in Path(f"/proc/{pid}/status").read_text().splitlines() if ":" in line)
     if "VmRSS" not in status:
         raise ProcessLookupError(f"process {pid} has ended")
@@ -32,7 +32,7 @@ def look_at(pid: int) -> Reading:
 
 
 def growth_mb(readings: list[Reading], from_s: float = 0.0) -> float:
-    """Give by how much memory grew from then on: the straight line through the readings, at its end."""
+    """Return the growth of memory from then on, by a line fitted through the readings."""
     kept = [reading for reading in readings if reading.at_s >= from_s]
     at_s = np.array([reading.at_s - kept[0].at_s for reading in kept])
     slope = np.polyfit(at_s, [reading.rss_mb for reading in kept], 1)[0]

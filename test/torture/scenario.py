@@ -12,9 +12,10 @@ from pathlib import Path
 
 @dataclass(frozen=True)
 class Scenario:
-    """One row of the table; `play(folder)` injects the fault, and gives what was observed, in a few words and figures.
+    """A row of the table.
 
-    An AssertionError says that something else was observed than expected.
+    `play(folder)` injects the fault, and returns the observation in a few words and figures. An AssertionError says
+    that the observation differs from the expectation.
     """
 
     name: str
@@ -24,18 +25,18 @@ class Scenario:
 
 
 class NotHereError(Exception):
-    """What a scenario needs is not on this machine; says what."""
+    """A scenario's requirement is missing on this machine; says which."""
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What came of a scenario."""
+    """Outcome of a scenario."""
 
     scenario: Scenario
     passed: bool
     observed: str
     skipped: bool = False
-    """It could not be played here; `observed` says why."""
+    """Whether it could not be played here; `observed` says why."""
 
 
 def scenario(

@@ -25,45 +25,45 @@ POLICY = ROOT / "config" / "security" / "policy.xml"
 INSECURE = {"ROS_SECURITY_ENABLE": "false"}
 _RATE_HZ, _SECONDS = 10, 20.0
 _UNBUILT = "doesn't have the security libraries"
-"""So says Fast DDS, for one, when a node is made."""
+"""Error message of Fast DDS, for one, when a node is created."""
 _LOOK = "import rclpy; rclpy.init(); rclpy.create_node('look')"
 _PLAYER = "/kitti_player"
 _PERMITTED = {("publish", "points"), ("subscribe", "timing")}
-"""Of TOPICS, to the player."""
+"""Permissions of the player, among TOPICS."""
 
 
 class Intrusion(NamedTuple):
-    """What an intruder wrote down, and what the others did at the same time."""
+    """Records of an intruder, and what the others did at the same time."""
 
     refused: set[tuple[str, str]]
     """(publish or subscribe, topic) that ROS did not let it do."""
     heard: dict[str, int]
-    """How many messages of others, on each topic."""
+    """Number of messages of others, by topic."""
     account: Account
 
     @property
     def strange(self) -> set[tuple[int, int]]:
-        """Stamps of clouds that nobody else sent and the detector has taken."""
+        """Stamps of foreign clouds that the detector accepted."""
         return {(line["stamp"][0], line["stamp"][1]) for line in self.account.timings} - set(self.account.sent)
 
     @property
     def forged(self) -> int:
-        """How many of its detections the checker has taken."""
+        """Number of its detections that the checker accepted."""
         return sum(line["frame_id"] == FORGED for line in self.account.detections)
 
     @property
     def answered(self) -> int:
-        """How many clouds of the permitted sender came of something; on a machine that is busy, not all need to."""
+        """Number of answered clouds of the permitted sender; on a busy machine, not all need to be."""
         return len(self.account.sent) - len(self.account.missing())
 
     @property
     def age_ms(self) -> float:
-        """From sending a permitted cloud to hearing its detections, the median."""
+        """Median time from sending a permitted cloud to receiving its detections (ms)."""
         seconds, nanoseconds = self.account.sent[0]
         return float(np.median(self.account.ages_ms(from_ns=seconds * 1_000_000_000 + nanoseconds)))
 
     def assert_kept_out(self) -> str:
-        """Give in words that it neither got in nor heard anything, and that the others were served."""
+        """Check that it neither got in nor received anything and that the others were served; describe it."""
         assert not self.strange, f"{len(self.strange)} of its clouds were taken"
         assert not self.forged, f"{self.forged} of its detections were heard"
         assert not any(self.heard.values()), f"it heard {self.heard}"
@@ -123,7 +123,7 @@ def beyond_its_permissions(folder: Path, seconds: float = _SECONDS) -> str:
 
 @contextmanager
 def secured(folder: Path) -> Iterator[Arena]:
-    """Give an arena in which security is enforced; NotHereError where it cannot be."""
+    """Yield an arena in which security is enforced; NotHereError if that is not possible."""
     keystore = folder / "keystore"
     security = {
         "ROS_SECURITY_ENABLE": "true",
@@ -150,14 +150,14 @@ def make_keystore(arena: Arena, keystore: Path) -> Path:
 
 
 def enclave(path: str) -> dict[str, str]:
-    """Give the environment of a process in an enclave."""
+    """Return the environment of a process in an enclave."""
     return {"ROS_SECURITY_ENCLAVE_OVERRIDE": path}
 
 
 def intrude(arena: Arena, intruder: Mapping[str, str], seconds: float, listeners: int = 1) -> None:
-    """Let an intruder with this environment loose while clouds of a permitted sender come for `seconds`.
+    """Run an intruder with this environment while clouds of a permitted sender arrive for `seconds`.
 
-    The sender begins when it has so many `listeners`.
+    The sender starts when it has `listeners` subscribers.
     """
     model = save_toy_bundle(arena.folder / "toy").folder
     cloud, big_cloud = arena.folder / "cloud.bin", arena.folder / "big_cloud.bin"
@@ -182,11 +182,11 @@ def intrude(arena: Arena, intruder: Mapping[str, str], seconds: float, listeners
 
 
 def told(arena: Arena, kind: str) -> list[dict[str, Any]]:
-    """Give the intruder's lines of a kind."""
+    """Return the intruder's lines of a kind."""
     return [line for line in read_journal(arena.journal("intruder")) if line["kind"] == kind]
 
 
 def look(arena: Arena) -> Intrusion:
-    """Give how far the intruder got until now."""
+    """Return how far the intruder has got."""
     refused = {(line["what"], line["topic"]) for line in told(arena, "refused")}
     return Intrusion(refused, told(arena, "now")[-1]["heard"], arena.account())

@@ -1,12 +1,12 @@
 # Copyright 2026 The pointpillars_ov_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""A process that publishes clouds on a schedule, whoever listens, and writes down what it sent and when.
+"""Sender process: publishes clouds on a schedule, and records what it sent and when.
 
-    python -m test.torture.sender JOURNAL --clouds FILE.bin [FILE.bin …] --schedule 5:10,25:10,5:10
+`python -m test.torture.sender JOURNAL --clouds FILE.bin [FILE.bin …] --schedule 5:10,25:10,5:10`
 
-The schedule is of parts RATE (Hz):SECONDS; nothing is sent in one of rate 0. Stamps are time.time_ns() at sending,
-moved by the part's OFFSET (s), its third number. Lines of kind `part`, `sent`, `end`. With --outstanding it is slowed
-to what the detector can do, as `kitti_player` is with max_outstanding.
+The schedule consists of parts RATE (Hz):SECONDS; at rate 0 nothing is sent. Stamps are time.time_ns() at sending,
+shifted by the part's OFFSET (s), its third number. Lines are of kind `part`, `sent`, `end`. With --outstanding it slows
+down to the detector's capacity, as `kitti_player` does with max_outstanding.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ from test.torture.journal import Journal
 
 
 class Reports:
-    """Holds the sender back while so many of its clouds are not reported on the timing topic."""
+    """Limits the number of clouds that are not reported on the timing topic."""
 
     def __init__(self, node: Node, outstanding: int) -> None:
         """Listen; 0: nothing is held back."""
@@ -59,7 +59,7 @@ class Part(NamedTuple):
     rate_hz: float
     duration_s: float
     offset_s: float = 0.0
-    """How much later than now its stamps are."""
+    """Shift of its stamps relative to now."""
 
 
 def parse_schedule(text: str) -> list[Part]:

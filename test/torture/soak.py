@@ -43,23 +43,23 @@ _SIMULATED_FRAMES = 12
 
 @dataclass(frozen=True)
 class Sample:
-    """Of one moment."""
+    """Sample at one moment."""
 
     at_ns: int
     """time.time_ns()."""
     nodes: dict[str, Reading]
     yardstick_ms: float
-    """How long work of always the same size took."""
+    """Time for a constant amount of work."""
 
 
 @dataclass(frozen=True)
 class Findings:
-    """Of a whole run."""
+    """Findings of a whole run."""
 
     growth_mb_per_min: dict[str, float]
     threads: dict[str, tuple[int, int]]
     descriptors: dict[str, tuple[int, int]]
-    """Of the first third and the last one, the most, by node."""
+    """Maximum in the first and the last third, by node."""
     p99_ms: tuple[float, float]
     """Median over minutes of the first third, and of the last."""
     yardstick_ms: tuple[float, float]
@@ -73,11 +73,11 @@ class Findings:
 
     @property
     def drift(self) -> float:
-        """How much the p99 of ages grew, in relation to the yardstick."""
+        """Growth of the p99 of ages relative to the yardstick."""
         return self.p99_ms[1] / self.p99_ms[0] * self.yardstick_ms[0] / self.yardstick_ms[1] - 1.0
 
     def complaints(self) -> list[str]:
-        """Say what is not as it must be."""
+        """Describe what violates the expectations."""
         growths = self.growth_mb_per_min.items()
         is_long = self.minutes >= FEWEST_MINUTES
         found = [f"{node} grows by {mb:.2f} MB/min" for node, mb in growths if is_long and mb >= LIMIT_MB_PER_MIN]
@@ -115,7 +115,7 @@ def run(arena: Arena, clouds: Sequence[Path], minutes: float, rate_hz: float | N
 
 
 def find_capacity(arena: Arena, clouds: Sequence[Path]) -> float:
-    """Send faster than can be, and give the rate (Hz) of what comes back."""
+    """Send faster than the detector can process, and return the rate (Hz) of its results."""
     arena.start_sender(clouds, "20:15", name="calibration")
     arena.wait_until(lambda: arena.has_ended("calibration"), "the end of the calibration", 120.0)
     at_s = [line["at_ns"] / 1e9 for line in arena.account("calibration").detections][5:]
@@ -123,12 +123,12 @@ def find_capacity(arena: Arena, clouds: Sequence[Path]) -> float:
 
 
 def is_quiet(account: Account) -> bool:
-    """Tell whether nothing has come for a while: of the last cloud nothing needs to, if the middleware lost it."""
+    """Whether nothing has arrived for a while; the last cloud may never be answered if the middleware lost it."""
     return time.time_ns() - account.timings[-1]["at_ns"] > _QUIET_NS
 
 
 def evaluate(account: Account, samples: Sequence[Sample]) -> Findings:
-    """Say what the run shows; what the checker heard before it, of the calibration, counts for nothing."""
+    """Evaluate a run; messages before it, from the calibration, are ignored."""
     begin_ns, end_ns = samples[0].at_ns, samples[-1].at_ns
     third_ns = (end_ns - begin_ns) / 3
     first = [one for one in samples if one.at_ns <= begin_ns + third_ns]
@@ -160,13 +160,13 @@ def evaluate(account: Account, samples: Sequence[Sample]) -> Findings:
 
 
 def growth(samples: Sequence[Sample], node: str) -> float:
-    """Give the slope of memory (MB/min), past the first sixth, in which buffers grow to their sizes."""
+    """Return the slope of memory (MB/min) after the first sixth, in which buffers grow."""
     readings = [one.nodes[node] for one in samples[len(samples) // 6 :]]
     return growth_mb(readings) / (readings[-1].at_s - readings[0].at_s) * 60
 
 
 def minute_figures(account: Account, samples: Sequence[Sample]) -> list[dict[str, float]]:
-    """Give a row for each whole minute: ages, memory, and so on."""
+    """Return a row for each full minute: ages, memory and other figures."""
     begin_ns, rows = samples[0].at_ns, []
     for minute in range(max(1, round((samples[-1].at_ns - begin_ns) / 6e10))):
         from_ns, to_ns = begin_ns + minute * 60_000_000_000, begin_ns + (minute + 1) * 60_000_000_000
@@ -184,7 +184,7 @@ def minute_figures(account: Account, samples: Sequence[Sample]) -> list[dict[str
 
 
 def report(findings: Findings, rows: Sequence[dict[str, float]]) -> str:
-    """Give what was found as Markdown."""
+    """Return the findings as Markdown."""
     complaints = findings.complaints()
     lines = [f"Verdict: {'; '.join(complaints) if complaints else 'as it must be'}.", ""]
     if findings.minutes < FEWEST_MINUTES:
@@ -209,7 +209,7 @@ def report(findings: Findings, rows: Sequence[dict[str, float]]) -> str:
 
 
 def find_clouds(data: Path | None, folder: Path) -> list[Path]:
-    """Give files of clouds; where there are none, streets are simulated into `folder`."""
+    """Return cloud files; if there are none, streets are simulated into `folder`."""
     if data is None and not KITTI.is_dir():
         write_frames(folder, load_sensor("hdl_64e"), _SIMULATED_FRAMES, seed=0, is_drive=True)
         data = folder
@@ -223,7 +223,7 @@ def main() -> int:
     parser.add_argument("--rate", type=float, help="clouds a second (default: 60 %% of what the machine can do)")
     parser.add_argument("--model", type=Path, default=MODEL, help="bundle (default: the one in the box)")
     parser.add_argument("--data", type=Path, help="KITTI folder (default: ../shared, or else simulated streets)")
-    parser.add_argument("--out", type=Path, help="write the report to this file, too")
+    parser.add_argument("--out", type=Path, help="also write the report to this file")
     options = parser.parse_args()
     folder = Path(tempfile.mkdtemp(prefix="soak_"))
     clouds = find_clouds(options.data, folder / "streets")

@@ -1,6 +1,6 @@
 # Copyright 2026 The pointpillars_ov_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""What most scenarios begin with: clouds in files, and a detector of toy networks that answers."""
+"""Common start of scenarios: clouds in files, and a detector with toy networks that answers."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ from test.torture.arena import DETECTOR, DIAGNOSTICS, ROOT, Arena
 STREETS = ROOT / "models" / "streets_fp16"
 KITTI = ROOT.parent / "shared" / "data" / "kitti" / "training" / "velodyne"
 TOY = {"encoder": "openvino", "lean_rpn": False, "parity_check": False, "precision": "f32"}
-"""Of the detector, for toy networks."""
+"""Settings of the detector for toy networks."""
 WATCHFUL = {"period": 0.2, "stale_after": 2.0, "recovery": 1}
-"""Of the diagnostics node: it says soon what it sees."""
+"""Settings of the diagnostics node: it reports promptly."""
 
 
 def save_clouds(folder: Path, count: int = 4, bright: bool = False) -> list[Path]:
@@ -36,7 +36,7 @@ def save_clouds(folder: Path, count: int = 4, bright: bool = False) -> list[Path
 
 
 def real_clouds(count: int = 8) -> list[Path]:
-    """Give clouds of streets, which KITTI has to be there for."""
+    """Return clouds of streets; needs KITTI."""
     found = sorted(KITTI.glob("*.bin"))[:count]
     assert found, f"no clouds in {KITTI}"
     return found
@@ -55,7 +55,7 @@ def toy_detector(folder: Path, weakness: Weakness | None = None, **parameters: o
 
 
 def play_out(arena: Arena, clouds: list[Path], schedule: str, *options: str) -> Account:
-    """Send clouds, and give the account when all is sent and nothing more is heard of the last one."""
+    """Send clouds, and return the account when all are sent and the last one has no more outputs."""
     arena.start_sender(clouds, schedule, *options)
     arena.wait_until(lambda: arena.has_ended("sender"), "the end of sending", 120.0)
     settle(arena)
@@ -77,7 +77,7 @@ def settle(arena: Arena) -> None:
 
 
 def wait_for_level(arena: Arena, task: str, level: int, begin: str, patience_s: float = 180.0) -> str:
-    """Wait until diagnostics say so last; give the message."""
+    """Wait until the last diagnostics have this level; return the message."""
 
     def said() -> str:
         levels = arena.account().levels(task)

@@ -1,6 +1,6 @@
 # Copyright 2026 The pointpillars_ov_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Who may come in, a short version; skipped where DDS is built without security, or sros2 is missing."""
+"""Access control, a short version; skipped if DDS is built without security, or sros2 is missing."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 # Copyright 2026 The pointpillars_ov_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""The long run finds growth, drift and clouds nobody accounts for, in figures made up for it."""
+"""The soak test detects growth, drift and unaccounted clouds, with made-up figures."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ MINUTES, BEGIN_S, PERIOD_S = 12, 1_000, 2
 def made_up(
     growth_mb: float = 0.0, slower: float = 1.0, machine_slower: float = 1.0, threads: int = 0, nowhere: int = 0
 ) -> tuple[Account, list[Sample]]:
-    """Give a run in which this grows, a minute or until the end."""
+    """Return a run in which these quantities grow, for a minute or until the end."""
     samples, sent, detections, count = [], [], [], MINUTES * 60 // PERIOD_S
     for number in range(count + 1):
         done, at_s = number / count, BEGIN_S + number * PERIOD_S

@@ -37,12 +37,12 @@ def play_times(folder: Path, schedule: str, parameters: dict[str, object], *opti
 
 
 def describe(account: Account) -> str:
-    """Say how many clouds were detected."""
+    """Describe how many clouds were detected."""
     return f"{len(account.detections)} of {len(account.sent)} clouds detected"
 
 
 def last_levels(account: Account) -> str:
-    """Give the worst of the last levels of clouds and device; AssertionError unless they are OK."""
+    """Return the worst of the last levels of clouds and device; AssertionError unless they are OK."""
     for task in ("clouds", "device"):
         level, message = account.levels(task)[-1][1:]
         assert level == _OK, f"{task} is at level {level} at last: {message}"

@@ -1,6 +1,6 @@
 # Copyright 2026 The pointpillars_ov_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""What the tests on the GPU plugin share: bundles that it runs within milliseconds, and the switches of its device."""
+"""Fixtures for the tests on the GPU plugin: bundles that run within milliseconds, and the switches of its device."""
 
 from __future__ import annotations
 

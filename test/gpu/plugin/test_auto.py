@@ -79,7 +79,7 @@ def test_a_device_that_is_not_reached_is_named_with_the_reason(toy: ModelBundle,
         engine = open_engine(toy, AUTO)
         wait_until(lambda: any("was not reached" in warning for warning in engine.warnings), "the warning")
     (warning,) = [warning for warning in engine.warnings if "was not reached" in warning]
-    assert warning.startswith("rpn_device: AUTO:GPU,CPU stays on CPU, for GPU.0 was not reached: ")
+    assert warning.startswith("rpn_device: AUTO:GPU,CPU stays on CPU, since GPU.0 was not reached: ")
     assert "ProgramBuilder build failed" in warning
     assert not engine.parity.failed
 
@@ -116,11 +116,11 @@ def test_what_is_compiled_in_the_background_is_signed_when_it_is_written(
         wait_until(lambda: engine.rpn.execution_devices == ("GPU.0",), "the move")
     wait_until(lambda: not unsigned(), "signatures")
     assert list(cache.glob("*.blob"))
-    assert "does not keep" not in caplog.text
+    assert "does not store" not in caplog.text
     # The next start finds it, and has no reason to begin elsewhere.
     again = open_engine(toy, runtime)
     wait_until(lambda: again.rpn.execution_devices == ("GPU.0",), "the second start")
-    assert "does not keep" not in caplog.text
+    assert "does not store" not in caplog.text
 
 
 @pytest.mark.parametrize("action", OnMismatch)

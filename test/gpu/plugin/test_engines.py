@@ -1,6 +1,6 @@
 # Copyright 2026 The pointpillars_ov_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""The networks on the GPU plugin give what they give on CPU in f32: precisions, encoders, shapes, modes, memory."""
+"""The GPU plugin gives the same results as the CPU in f32: precisions, encoders, shapes, modes, memory."""
 
 from __future__ import annotations
 
@@ -185,8 +185,8 @@ BAD = {
         change(GPU, rpn_device="GPU.1"),
         r"rpn.xml cannot run on device 'GPU.1'.*available here: CPU, GPU",
     ),
-    "bf16": (change(GPU, precision=Precision.BF16), "precision: bf16 is none of GPU: take f16, f32 or default"),
-    "a property of none": (change(GPU, device_properties="NUM_STREAM=1"), "NUM_STREAM: no property of"),
+    "bf16": (change(GPU, precision=Precision.BF16), "precision: GPU does not support bf16; use f16, f32 or default"),
+    "a property of none": (change(GPU, device_properties="NUM_STREAM=1"), "has no such property"),
     "NPU": (change(GPU, rpn_device="NPU"), "'NPU'.*available here: CPU, GPU"),
 }
 
@@ -225,7 +225,8 @@ def test_a_machine_without_a_gpu_says_what_one_needs(toy: ModelBundle, switches:
     (sentence,) = run.stdout.splitlines()
     assert "cannot run on device 'GPU'" in sentence
     assert sentence.endswith(
-        "available here: CPU; a GPU needs its OpenCL driver (intel-opencl-icd), and this user in the group render"
+        "available here: CPU; a GPU needs its OpenCL driver (intel-opencl-icd), "
+        "and this user must be in the group render"
     )
 
 

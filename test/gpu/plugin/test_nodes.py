@@ -28,11 +28,11 @@ CONFIGS = sorted(
 )
 DETECTOR = "pointpillars_detector"
 MUCH_MS = 300_000
-"""How long a build takes that is to end when a test says so."""
+"""Duration of a build that a test ends."""
 
 
 def knows_detector(sender: Peer) -> bool:
-    """Whether the diagnostics node has heard of a cloud."""
+    """Whether the diagnostics node has received a cloud's timing."""
     statuses = [status for message in sender.diagnostics for status in message.status]
     return any(pair.key == "received" and pair.value not in ("", "0") for each in statuses for pair in each.values)
 

@@ -1,6 +1,6 @@
 # Copyright 2026 The pointpillars_ov_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Every setting that the GPU plugin and those around it take is taken in the form that we give it; slots are few."""
+"""Every setting of the GPU plugin and its meta devices is accepted in the form we use; slots are few."""
 
 from __future__ import annotations
 

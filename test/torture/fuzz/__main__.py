@@ -15,7 +15,7 @@ from test.torture.fuzz.report import describe
 
 
 def main() -> int:
-    """Feed the targets, print what was found, and give 1 where that is not nothing."""
+    """Feed the targets, print the findings, and return 1 if there are any."""
     parser = argparse.ArgumentParser(prog="python -m test.torture.fuzz", description=__doc__)
     parser.add_argument(
         "--inputs", type=int, default=1_000_000, metavar="N", help="of all targets (default: %(default)s)"

@@ -49,7 +49,7 @@ HOSTILE = (
 
 
 def numbers(document: Any) -> Iterator[float]:
-    """Give every number of a plain document."""
+    """Yield every number of a plain document."""
     if isinstance(document, dict | list):
         for item in document.values() if isinstance(document, dict) else document:
             yield from numbers(item)
@@ -76,7 +76,7 @@ def bundle_text(data: bytes) -> None:
 
 
 def text_seeds() -> tuple[bytes, ...]:
-    """Give descriptions that are valid, and some that are hostile."""
+    """Return descriptions that are valid, and some that are hostile."""
     document = tiny_document()
     return (yaml.safe_dump(document).encode(), json.dumps(document).encode(), *HOSTILE)
 
@@ -126,7 +126,7 @@ def lidar_description(data: bytes) -> None:
 
 
 def lidar_seeds() -> tuple[bytes, ...]:
-    """Give the shortest of those that are there, and hostile YAML."""
+    """Return the shortest existing ones, and hostile YAML."""
     folder = Path(__file__).parents[3] / "pointpillars_ov_ros" / "synthetic" / "sensors"
     texts = sorted(((folder / f"{name}.yaml").read_bytes() for name in SENSORS), key=len)
     return (texts[0], *HOSTILE)

@@ -60,7 +60,7 @@ def read(data: bytes) -> None:
 
 
 def draw_pickle(draws: Draws) -> bytes:
-    """Give opcodes in any order, with what they need more often than not."""
+    """Return opcodes in any order, mostly with what they need."""
     code = [b"\x80\x02}q\0"] if not draws.one_in(2) else []
     for _ in range(draws.below(24)):
         kind = draws.below(6)
@@ -108,7 +108,7 @@ _PICKLES: list[bytes] = []
 
 
 def contents() -> tuple[Any, ...]:
-    """Give what checkpoints hold: weights, and tensors that are not what they say."""
+    """Return typical contents of checkpoints: weights, and tensors with wrong descriptions."""
     floats = np.arange(4, dtype=np.float32)
     huge = 10**400
     return (
@@ -121,7 +121,7 @@ def contents() -> tuple[Any, ...]:
 
 
 def checkpoint_seeds() -> tuple[bytes, ...]:
-    """Give small checkpoints of both formats, and files that ask for memory without having it."""
+    """Return small checkpoints of both formats, and files that request memory without having data."""
     files = []
     for content in contents():
         for save in (save_zip, save_stream):

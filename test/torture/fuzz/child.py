@@ -1,8 +1,8 @@
 # Copyright 2026 The pointpillars_ov_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""A process that feeds one target with what atheris makes up, under limits of time and memory.
+"""Child process that feeds one target with inputs made by atheris, under limits of time and memory.
 
-Whatever it finds is a line in a file of findings, and it goes on; where it dies, its state says on which input.
+Every finding is a line in a file of findings, and it continues; if it dies, its state names the input.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from typing import Any
 
 PACKAGE = "pointpillars_ov_ros"
 HANG_S = 1.0
-"""Of the processor, so that a busy machine makes no findings."""
+"""CPU time, so that a busy machine causes no findings."""
 GROWTH, ADDRESSES = 192 * 2**20, 1024 * 2**20
 """Bytes that one input may add to the memory in use, and to what is reserved."""
 LONGEST = 4096
@@ -43,7 +43,7 @@ class Hang(BaseException):
 
 
 class State:
-    """Where the child is, in a file that outlives it."""
+    """Progress of the child, in a file that outlives it."""
 
     def __init__(self, path: Path) -> None:
         """Open the file, or begin it."""
@@ -65,7 +65,7 @@ class State:
         STATE.pack_into(self._memory, 0, self.done, self.begun, self.work_s, 0)
 
     def read(self) -> tuple[int, int, float, bytes]:
-        """Give the inputs done and begun, s of the processor, and the present input."""
+        """Return the numbers of inputs done and begun, the CPU time (s), and the current input."""
         done, begun, work_s, length = STATE.unpack_from(self._memory)
         return done, begun, work_s, self._memory[STATE.size : STATE.size + length]
 
@@ -83,7 +83,7 @@ class Feeder:
         self._most, self._clock_s = self._most_memory(), time.process_time()
 
     def limit(self) -> None:
-        """Take what is in use now for what is needed."""
+        """Allow for the memory currently in use."""
         # OpenVINO, Numba and DDS reserve far more than they use.
         reserved = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[0]) * mmap.PAGESIZE
         self._most = self._most_memory()

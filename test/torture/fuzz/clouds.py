@@ -28,7 +28,7 @@ _PILLARS = Pillars(tiny_grid())
 
 
 def draw_cloud(draws: Draws) -> PointCloud2:
-    """Give a message that fits itself in most of its parts."""
+    """Return a message that is mostly consistent."""
     fields, offset = [], 0
     for index in range(4 if not draws.one_in(4) else draws.below(8)):
         name = _NAMES[index % len(_NAMES)] if not draws.one_in(8) else draws.pick((*_NAMES, *TEXTS[:-3]))
@@ -57,7 +57,7 @@ def draw_cloud(draws: Draws) -> PointCloud2:
 
 
 def read_slowly(message: PointCloud2, intensity_field: str, scale: float) -> list[list[float]]:
-    """Give the points of a message, one value after the other with `struct`."""
+    """Return the points of a message, value by value with `struct`."""
     fields = {field.name: field for field in reversed(message.fields)}
     names = ["x", "y", "z"] + [intensity_field] * (intensity_field in fields)
     order, row_step = "<>"[message.is_bigendian], message.row_step
@@ -127,7 +127,7 @@ def cloud_bytes(data: bytes) -> None:
 
 
 def cloud_seeds() -> tuple[bytes, ...]:
-    """Give serialized clouds of some layouts."""
+    """Return serialized clouds of some layouts."""
     points = [[1.5, -0.25, 0.5, 0.25], [3.0, 0.5, -1.75, 1.0]]
     messages = [cloud_message(layout, points) for layout in VELODYNE.values()]
     messages.append(cloud_message(VELODYNE["XYZIRT"], points, height=2, row_padding=3, bigendian=True))

@@ -22,7 +22,7 @@ HUGE = 10**400
 
 
 class Draws:
-    """Takes values off the front of `data`; where that is used up, every byte is 0."""
+    """Source of values taken from the front of `data`; when that is used up, every byte is 0."""
 
     def __init__(self, data: bytes) -> None:
         self._data, self._at = data, 0
@@ -33,30 +33,30 @@ class Draws:
         return len(self._data) - self._at
 
     def bytes(self, count: int) -> bytes:
-        """Give `count` bytes."""
+        """Return `count` bytes."""
         begin, self._at = self._at, min(self._at + count, len(self._data))
         return self._data[begin : self._at].ljust(count, b"\0")
 
     def rest(self) -> bytes:
-        """Give all that is left."""
+        """Return the rest of the data."""
         return self.bytes(self.left)
 
     def byte(self) -> int:
         return self.bytes(1)[0]
 
     def below(self, count: int) -> int:
-        """Give 0 to `count` - 1, which is less than 65536."""
+        """Return a number from 0 to `count` - 1, at most 65535."""
         return (self.byte() if count <= 256 else struct.unpack("<H", self.bytes(2))[0]) % count
 
     def one_in(self, count: int) -> bool:
-        """Give True now and then, never where the data is used up."""
+        """Return True occasionally, never when the data is used up."""
         return self.below(count) == count - 1
 
     def pick(self, choices: Sequence[T]) -> T:
         return choices[self.below(len(choices))]
 
     def integer(self, low: int = -(2**63), high: int = 2**63 - 1) -> int:
-        """Give a whole number within bounds: near 0, one of `INTEGERS`, or any."""
+        """Return a whole number within bounds: near 0, one of `INTEGERS`, or any."""
         kind = self.below(4)
         if kind == 0:
             value = self.byte()
@@ -80,7 +80,7 @@ class Draws:
         return self.bytes(self.below(12)).decode("latin1")
 
     def value(self, depth: int = 3) -> Any:
-        """Give anything that YAML or JSON can hold."""
+        """Return any value of YAML or JSON."""
         kind = self.below(9 if depth else 6)
         if kind == 6:
             return [self.value(depth - 1) for _ in range(self.below(5))]
@@ -92,7 +92,7 @@ class Draws:
 
 
 def as_json(document: Any) -> bytes:
-    """Give a document as JSON, with text in the place of what that cannot hold."""
+    """Return a document as JSON, with strings in place of values that JSON lacks."""
     try:
         return json.dumps(document, default=str, skipkeys=True).encode("utf-8", "surrogatepass")
     except ValueError:
@@ -101,7 +101,7 @@ def as_json(document: Any) -> bytes:
 
 @cache
 def scratch() -> Path:
-    """Give the one folder of this process for files."""
+    """Return the scratch folder of this process."""
     folder = TemporaryDirectory(prefix="fuzz.")
     atexit.register(folder.cleanup)
     return Path(folder.name)
@@ -115,7 +115,7 @@ def as_file(data: bytes, name: str) -> Path:
 
 
 def change(document: Any, draws: Draws) -> Any:
-    """Give a copy of a plain document (dicts and lists) with some values changed, left out, doubled or added."""
+    """Return a copy of a plain document (dicts and lists) with some values changed, removed, doubled or added."""
     if draws.one_in(24):
         return draws.value()
     if isinstance(document, dict):
@@ -134,7 +134,7 @@ def change(document: Any, draws: Draws) -> Any:
 
 
 def edit(valid: bytes, draws: Draws) -> bytes:
-    """Give `valid` with a few bytes changed, cut, doubled or put in."""
+    """Return `valid` with a few bytes changed, removed, doubled or inserted."""
     data = bytearray(valid)
     for _ in range(draws.below(4)):
         at, length = draws.below(65536) % (len(data) + 1), draws.below(32)

@@ -74,7 +74,7 @@ def calibration(data: bytes) -> None:
 
 
 def calibration_seeds() -> tuple[bytes, ...]:
-    """Give a valid file, and one with what KITTI has beside the numbers."""
+    """Return a valid file, and one with KITTI's further lines."""
     valid = format_calibration(UPRIGHT).encode()
     return valid, b"calib_time: 09-Jan-2012 13:57:47\n" + valid.replace(b"721.5", b"1e200"), b"P2: nan\n"
 
@@ -111,7 +111,7 @@ def cloud_file(data: bytes) -> None:
 
 
 def cloud_file_seeds() -> tuple[bytes, ...]:
-    """Give a valid file of each kind."""
+    """Return a valid file of each kind."""
     points = np.random.default_rng(0).uniform(-20, 20, (30, 4)).astype(np.float32)
     array = io.BytesIO()
     np.save(array, points)

@@ -1,6 +1,6 @@
 # Copyright 2026 The pointpillars_ov_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Children that are started, watched, and started anew where they die."""
+"""Starting, watching and restarting of child processes."""
 
 from __future__ import annotations
 
@@ -19,26 +19,26 @@ STILL_S = 60.0
 """A child that finishes no input for so long hangs where Python cannot interrupt it; the first takes minutes."""
 _START_S = 600.0
 MEMORY = "/dev/shm" if Path("/dev/shm").is_dir() else None
-"""Where files of a few bytes take no time."""
+"""Folder where small files take no time."""
 _MOST_DEATHS = 5
 _COVERAGE = re.compile(rb"(INITED|DONE)\s+cov: (\d+)")
 
 
 @dataclass
 class Outcome:
-    """What became of a target."""
+    """Outcome of a target."""
 
     name: str
     inputs: int = 0
     work_s: float = 0.0
-    """Of the processor; without the start of the process, which compiles what Numba has not kept."""
+    """CPU time, without the start of the process, which compiles kernels that Numba has not cached."""
     coverage: tuple[int, int] = (0, 0)
     """Branches of the package reached by the inputs it began with, and by all."""
     findings: list[dict[str, Any]] = field(default_factory=list)
 
     @property
     def line(self) -> str:
-        """Say it in a row of a table."""
+        """The row of the table."""
         rate = self.inputs / self.work_s if self.work_s else 0.0
         new = self.coverage[1] - self.coverage[0]
         return f"| {self.name} | {self.inputs} | {rate:.0f} | {self.coverage[1]} | {new} | {len(self.findings)} |"
@@ -83,7 +83,7 @@ def start_child(name: str, folder: Path, inputs: int, seed: int, log: Path) -> B
 
 
 def watch(child: BaseProcess, state: State) -> bool:
-    """Wait until a child ends; give whether it had to be ended since it stood still."""
+    """Wait until a child ends; return whether it had to be killed because it made no progress."""
     first = before = state.read()[0]
     since = time.monotonic()
     while True:

@@ -63,7 +63,7 @@ def trace_again(data: bytes) -> None:
 
 
 def trace_seeds() -> tuple[bytes, ...]:
-    """Give a short trace, and lines of which a part is hostile."""
+    """Return a short trace, and partly hostile lines."""
     lines = TraceLines("toy, latency mode", ("CPU", "GPU"))
     stages = (Stage.PILLARS, Stage.PFE, Stage.RPN)
     events = [StageEvent(0, stage, is_end, 1000 * stage) for stage in stages for is_end in (False, True)]
@@ -83,7 +83,7 @@ def trace_seeds() -> tuple[bytes, ...]:
 
 
 def journal(data: bytes) -> None:
-    """Open a journal of any bytes; what was in it is given, and what is added then is read again."""
+    """Open a journal of any bytes; replay it, append to it, and read it again."""
     path = as_file(data, "detections.journal")
     opened = Journal(path, _JOB)
     try:
@@ -103,13 +103,13 @@ def journal(data: bytes) -> None:
 
 
 def journal_entry(payload: bytes, refusal: bytes = b"", stamp: int = 7) -> bytes:
-    """Give an entry with the right check sum."""
+    """Return an entry with the right checksum."""
     head = _HEAD.pack(stamp, 1, len(payload), len(refusal))
     return head + struct.pack("<I", zlib.crc32(head + payload + refusal)) + payload + refusal
 
 
 def journal_seeds() -> tuple[bytes, ...]:
-    """Give a whole journal, and some that only a check sum of their own makes whole."""
+    """Return a complete journal, and some that are complete only by their own checksum."""
     first = journal_entry(json.dumps(_JOB).encode())
     odd = (b"", b"[1]", b"7", b"{]", b"\xff", b'{"model": {}}', b"[" * 3000, b"9" * 5000, b"null")
     return (first + journal_entry(b"abc") + journal_entry(b"", b"refused"), first + journal_entry(b"a", b"\xff"),
@@ -159,7 +159,7 @@ def reference(data: bytes) -> None:
 
 
 def reference_seeds() -> tuple[bytes, ...]:
-    """Give a whole answer, and one that grows when it is unpacked."""
+    """Return a complete answer, and one that expands when decompressed."""
     config = tiny_config()
     outputs = rpn_ports(config).outputs
     shapes = [outputs[name] for name in (config.rpn.boxes, config.rpn.scores, config.rpn.directions)]
@@ -190,7 +190,7 @@ def dds_profile(data: bytes) -> None:
 
 
 def dds_seeds() -> tuple[bytes, ...]:
-    """Give our own profile, and XML that grows or cannot be decoded."""
+    """Return our own profile, and XML that expands or cannot be decoded."""
     own = (Path(__file__).parents[3] / "config" / "fastdds_clouds.xml").read_bytes()
     laughs = (
         b'<!DOCTYPE a [<!ENTITY b "' + b"c" * 50 + b'"><!ENTITY d "' + b"&b;" * 50 + b'">]><a>' + b"&d;" * 50 + b"</a>"
@@ -209,7 +209,7 @@ def cut_bag(data: bytes) -> None:
 
 
 def bag_seeds() -> tuple[bytes, ...]:
-    """Give a short bag, whole and cut off."""
+    """Return a short bag, complete and truncated."""
     from pointpillars_ov_ros.bags.writer import BagWriter
 
     folder = scratch() / "seed"

@@ -15,7 +15,7 @@ _PACKAGES = ("atheris", "numpy", "numba", "PyYAML", "openvino", "rosbags")
 
 
 def describe(outcomes: Sequence[Outcome], seed: int) -> str:
-    """Give it as Markdown."""
+    """Return the report as Markdown."""
     total, work_s = sum(o.inputs for o in outcomes), sum(o.work_s for o in outcomes)
     versions = ", ".join(f"{name} {version(name)}" for name in _PACKAGES)
     commit = subprocess.run(
@@ -42,7 +42,7 @@ def describe(outcomes: Sequence[Outcome], seed: int) -> str:
 
 
 def _processor() -> str:
-    """Give the processor's name."""
+    """Return the processor's name."""
     with open("/proc/cpuinfo", encoding="utf-8") as file:
         names = [line.partition(":")[2].strip() for line in file if line.startswith("model name")]
     return f"{names[0]}, {len(names)} cores" if names else platform.machine()

@@ -42,7 +42,7 @@ _PIECES = (",", ":", "(", ")", "-", ".", "=", " ", "CPU", "GPU", "AUTO", "BATCH"
 
 
 def draw_plain(field: dataclasses.Field[Any], draws: Draws) -> Any:
-    """Give a value of a kind that a ROS parameter can have, mostly of the right one."""
+    """Return a value of a type that a ROS parameter can have, mostly the right one."""
     default = field.default
     if draws.one_in(6):
         return draws.pick(
@@ -109,7 +109,7 @@ def timing_message(data: bytes) -> None:
 
 
 def timing_seeds() -> tuple[bytes, ...]:
-    """Give messages as they come over the wire."""
+    """Return serialized messages, whole and truncated."""
     whole = bytes(serialize_message(to_message(FrameTiming(mode="latency"), DiagnosticArray().header)))
     return whole, whole[:300], bytes(serialize_message(DiagnosticArray()))
 
@@ -121,7 +121,7 @@ def timing_bytes(data: bytes) -> None:
 
 
 def plain_text(draws: Draws) -> str:
-    """Give a text that may be a number."""
+    """Return a text that may be a number."""
     kind = draws.below(4)
     if kind == 0:
         return str(draws.number())

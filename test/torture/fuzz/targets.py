@@ -19,13 +19,13 @@ class Target(NamedTuple):
 
     function: Callable[[bytes], None]
     share: int
-    """Of every thousand inputs, by how fast it is and how much there is to be found."""
+    """Inputs per thousand, according to speed and expected findings."""
     seeds: Callable[[], tuple[bytes, ...]]
     """Inputs to begin with."""
 
 
 def _none() -> tuple[bytes, ...]:
-    """Give inputs for targets that build what they read out of numbers."""
+    """Return no seeds, for targets that build their input from numbers."""
     return tuple(bytes((i * step + 7) % 256 for i in range(200)) for step in (0, 1, 3, 37, 97))
 
 

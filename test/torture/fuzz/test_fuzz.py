@@ -27,7 +27,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 SLOW = {"bundle_text", "bundle_values", "bundle_files", "foreign_description", "reference", "bag"}
-"""Of a hundred inputs a second and fewer, where many find anything new."""
+"""Targets of at most a hundred inputs per second."""
 ROOT = Path(__file__).parents[3]
 
 PLANTED = """
