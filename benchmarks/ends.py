@@ -115,7 +115,8 @@ def end_once(folder: Path, mode: Mode, clouds: Sequence[FloatArray], *, listens:
                 executor.spin_once(timeout_sec=0.01)
             missing = sender.timing.completed - sender.answered if listens else 0
             said = _ENDED.findall((folder / "logs" / f"{DETECTOR}.log").read_text())
-            return End(took_s, *map(float, said[-1]), sender.timing.completed - before, missing)
+            finish_s, hand_over_s = map(float, said[-1])
+            return End(took_s, finish_s, hand_over_s, sender.timing.completed - before, missing)
     finally:
         executor.shutdown()
         sender.destroy_node()
