@@ -87,7 +87,7 @@ def test_a_profile_of_the_other_version_is_said_with_the_right_one(distro: str, 
     environment = {**dict.fromkeys(PROFILE_VARIABLES, PROFILES[name]), "ROS_DISTRO": distro}
     warning = transport_warning(environment, rmem_max)
     right = PROFILES[FIRST if name == SECOND else SECOND]
-    assert warning is not None and f"take config/{Path(right).name}" in warning and "\n" not in warning
+    assert warning is not None and f"use config/{Path(right).name}" in warning and "\n" not in warning
     assert transport_warning({**dict.fromkeys(PROFILE_VARIABLES, right), "ROS_DISTRO": distro}, rmem_max) is None
 
 
