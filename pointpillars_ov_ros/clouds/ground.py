@@ -86,12 +86,18 @@ def find_ground(points: FloatArray) -> float | None:
     return None if plane is None else plane.z
 
 
-def fit_ground(points: FloatArray, max_tilt: float = _MOST_TILT, behind: float = 0.0) -> GroundPlane | None:
+def fit_ground(
+    points: FloatArray,
+    max_tilt: float = _MOST_TILT,
+    behind: float = 0.0,
+    ahead: float = _AHEAD,
+    aside: float = _ASIDE,
+) -> GroundPlane | None:
     """Return the ground in `points` (N, 4), z up; None if it is unclear or tilted by more than `max_tilt` (rad).
 
-    The ground is searched ahead of the sensor, and up to `behind` (m) behind it.
+    The ground is searched up to `ahead` and `behind` the sensor, and `aside` to either side (m).
     """
-    low = low_points(points, behind)
+    low = low_points(points, behind, ahead, aside)
     if len(low) < _FEWEST_CELLS:
         return None
     on = _best_plane(low, 2 * max_tilt)
@@ -111,11 +117,11 @@ def fit_ground(points: FloatArray, max_tilt: float = _MOST_TILT, behind: float =
     return found
 
 
-def low_points(points: FloatArray, behind: float = 0.0) -> DoubleArray:
-    """Return a low point of each cell, ahead of the sensor and up to `behind` (m) behind it, (cells, 3)."""
+def low_points(points: FloatArray, behind: float, ahead: float, aside: float) -> DoubleArray:
+    """Return a low point of each cell that has some, (cells, 3), of those around the sensor; see `fit_ground`."""
     points = points[:: max(1, len(points) // _POINTS)]
     x, y = points[:, 0], points[:, 1]
-    near = (x > -behind) & (x < _AHEAD) & (np.abs(y) < _ASIDE)
+    near = (x > -behind) & (x < ahead) & (np.abs(y) < aside)
     near[near] = x[near] ** 2 + y[near] ** 2 > _BLIND * _BLIND
     xyz = points[near, :3].astype(np.float64)
     cell = np.floor(xyz[:, 0] / _CELL) * 1000.0 + np.floor(xyz[:, 1] / _CELL)

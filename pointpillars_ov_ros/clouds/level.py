@@ -25,6 +25,9 @@ MAX_SHIFT_M = 0.5
 """Of the height. What is farther off is a wrong `sensor_pose`, or no ground."""
 _SEARCHED_TILT = math.radians(9.0)
 """Planes are looked for up to this tilt, so that one beyond the bound can be said (rad)."""
+_AHEAD_M, _ASIDE_M = 45.0, 15.0
+"""As far as most boxes are. Under the cars of 16 KITTI frames beyond 30 m the plane is 0.11 m off, one of 25 m 0.17 m,
+none 0.29 m."""
 _SHARE = 0.2
 """Of a new cloud's ground in the filtered one: at 10 Hz a change has arrived after a second."""
 _MAX_BAD = 20
@@ -85,7 +88,7 @@ class Leveller:
 
     def look(self, points: FloatArray) -> Transform | None:
         """Look for the ground of `points` (N, 4), and return T_level_model as of now."""
-        found = fit_ground(points, _SEARCHED_TILT)
+        found = fit_ground(points, _SEARCHED_TILT, ahead=_AHEAD_M, aside=_ASIDE_M)
         with self._lock:
             self._take(found)
             return None if self._plane is None else level_transform(self._plane, self._expected_z)
