@@ -49,7 +49,7 @@ images: env ## set up, then draw the pictures of docs/ again (minutes)
 
 docs: EXTRAS := $(EXTRAS) docs
 docs: env ## set up, then build the documentation into site/; a link that leads nowhere is an error
-	$(RUN) mkdocs build --strict --site-dir site
+	NO_MKDOCS_2_WARNING=1 $(RUN) python -m mkdocs build --strict --site-dir site
 
 INPUTS := 1000000
 fuzz: EXTRAS := $(EXTRAS) fuzz
