@@ -1,8 +1,8 @@
 # Copyright 2026 The pointpillars_ov_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""How long the detector takes to end: SIGTERM with frames in flight, in each mode, while a peer listens.
+"""Measurement of the time that the detector takes to end after SIGTERM, with frames in flight, in each mode.
 
-python -m benchmarks.ends [--times 10] [--listeners 1]
+python -m benchmarks.ends [--times 10] [--nobody-listens]
 """
 
 from __future__ import annotations
@@ -46,10 +46,10 @@ _PATIENCE_S = 120.0
 
 
 class Sender(Node):
-    """Publishes clouds at `RATE_HZ`; listens to what comes of them unless told not to."""
+    """Publisher of clouds at `RATE_HZ`; it subscribes to the results unless told not to."""
 
     def __init__(self, clouds: Sequence[FloatArray], *, listens: bool) -> None:
-        """Begin to publish at once."""
+        """Start to publish at once."""
         super().__init__("sender")
         self.answered = 0
         self.timing = FrameTiming()
@@ -57,7 +57,7 @@ class Sender(Node):
         self._publisher = self.create_publisher(PointCloud2, "points", qos.keep_last(5, reliable=False))
         self._sent = 0
         self.create_timer(1.0 / RATE_HZ, self._send)
-        # The timing alone tells that there are frames, where nobody is to listen to the detections.
+        # Without a subscriber to the detections, only the timing shows that there are frames.
         if listens:
             self.create_subscription(Detection3DArray, "detections", self._count, qos.keep_last(100))
         reliable = qos.keep_last(100, reliable=listens)
@@ -80,15 +80,15 @@ class End(NamedTuple):
     """One end of a detector."""
 
     took_s: float
-    """From SIGTERM to the end of the process."""
+    """Time from SIGTERM to the end of the process."""
     finish_s: float
-    """Of that, to finish the frames in flight, as the node says."""
+    """Part for finishing the frames in flight, as the node reports."""
     hand_over_s: float
-    """Of that, to wait for those who listen."""
+    """Part for waiting for subscribers."""
     finished: int
-    """Frames that were finished after the signal."""
+    """Number of frames finished after the signal."""
     missing: int
-    """Detections that were published, and not heard."""
+    """Number of detections published but not received."""
 
 
 def end_once(folder: Path, mode: Mode, clouds: Sequence[FloatArray], *, listens: bool) -> End:
@@ -125,7 +125,7 @@ def end_once(folder: Path, mode: Mode, clouds: Sequence[FloatArray], *, listens:
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--times", type=int, default=10, help="ends in each mode (default: %(default)s)")
+    parser.add_argument("--times", type=int, default=10, help="number of ends in each mode (default: %(default)s)")
     parser.add_argument("--nobody-listens", action="store_true", help="no reliable subscriber of anything")
     options = parser.parse_args()
     rclpy.init()

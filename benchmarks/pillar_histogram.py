@@ -1,12 +1,12 @@
 # Copyright 2026 The pointpillars_ov_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Whether an encoder that sees the heights in a pillar pays: it and today's trained side by side, on the same samples.
+"""Comparison of a height-histogram encoder of pillars with today's, trained side by side on the same samples.
 
-python -m benchmarks.pillar_histogram --steps 240 --out benchmarks/2026-11-30/pillar_histogram.md
+    python -m benchmarks.pillar_histogram --steps 240 --out benchmarks/2026-11-30/pillar_histogram.md
 
-Histograms of height in the manner of PillarHist (arXiv 2405.18734): of each pillar the shares of its points in bins of
-height, their intensities by bin, how many there are and where their middle is, a linear layer, batch norm, ReLU. All
-inputs are within 0..1 or a few metres. The RPN is the same. Compared is what held-out streets say after equal steps.
+Histograms of height in the manner of PillarHist (arXiv 2405.18734): for each pillar the shares of its points in bins of
+height, their intensities by bin, their number and their centre, a linear layer, batch norm, ReLU. All inputs are within
+0..1 or a few metres. The RPN is the same. Held-out streets are compared after equal steps.
 """
 
 from __future__ import annotations
@@ -36,11 +36,11 @@ from pointpillars_ov_ros.training.trainer import Trainer, choose_device, collate
 _LOW_M, _HIGH_M, _BINS = -3.0, 1.0, 16
 _HELD_OUT_SEED = 77
 _ANCHOR_DIAGONAL_AXIS = 2
-"""Of a residual: the height, as a share of the anchor's."""
+"""Index of the height in a residual, as a share of the anchor's."""
 
 
 class HistogramEncoder(nn.Module):
-    """Heights of the points in a pillar, and how bright they are there."""
+    """Encoder of the heights of the points in a pillar, and their intensities."""
 
     def __init__(self, channels: int) -> None:
         super().__init__()
@@ -62,7 +62,7 @@ class HistogramEncoder(nn.Module):
 
 
 class BothEncoders(nn.Module):
-    """Half of the channels from points, as today, and half from heights."""
+    """Encoder with half of the channels from points, as today, and half from heights."""
 
     def __init__(self, point_features: int, channels: int) -> None:
         super().__init__()
@@ -75,7 +75,7 @@ class BothEncoders(nn.Module):
 
 
 def make_trainers(options: argparse.Namespace, settings: TrainingSettings) -> dict[str, Trainer]:
-    """Return a trainer of each encoder; their RPNs begin with the same weights."""
+    """Return a trainer for each encoder; their RPNs start with the same weights."""
     sizes = choose_architecture(configure(read_preset(PRESET), options.width, 1.7, "benchmark"), options.width)
     device = choose_device()
     trainers = {}
@@ -107,7 +107,7 @@ def measure(trainer: Trainer, batches: list[list[Sample]], shape: tuple[int, int
 
 
 def main() -> None:
-    """Train all, and print what the held-out streets say."""
+    """Train all, and print the losses on held-out streets."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--steps", type=int, default=240)
     parser.add_argument("--width", type=float, default=0.5)

@@ -60,7 +60,7 @@ def add_level_argument(parser: argparse.ArgumentParser) -> None:
         "--level",
         choices=("off", "estimate"),
         default="off",
-        help="estimate: turn clouds so that the ground found in them lies where the network learned it; boxes stay in "
+        help="estimate: level clouds so that the ground found in them lies where the network expects it; boxes stay in "
         "the cloud's frame (default: %(default)s)",
     )
 

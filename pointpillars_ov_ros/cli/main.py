@@ -31,7 +31,7 @@ COMMANDS = {
     ),
     "doctor": Command(
         "doctor.command",
-        "say why there are no boxes, no clouds or too few, of a topic, a bag or files, and what to type",
+        "find out why there are no boxes, or no or too few clouds, on a topic, in a bag or files, and how to fix it",
     ),
     "demo": Command(
         "demo.command", "play a drive through the detector on real ROS 2 topics; leaves a picture, a bag and tables"
@@ -40,7 +40,7 @@ COMMANDS = {
     "evaluate": Command("evaluate.command", "score detections as KITTI does: AP in 2D, BEV and 3D, and orientation"),
     "compare": Command("evaluate.compare_command", "compare AP, latency and size of bundles and precisions"),
     "train": Command("train", "train a network on simulated scenes or KITTI; leaves a checkpoint and a model bundle"),
-    "adapt": Command("adapt.command", "from unlabelled clouds of your own sensor to a model trained for it"),
+    "adapt": Command("adapt.command", "train a model for your own sensor from its unlabelled clouds"),
     "simulate": Command(
         "simulate.command",
         "write frames of a simulated lidar in simulated streets, with ground truth, as a KITTI folder",

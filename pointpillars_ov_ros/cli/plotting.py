@@ -32,7 +32,7 @@ OBJECTS = dict(zip(("Car", "Pedestrian", "Cyclist", "Van", "Truck"), CLASSES, st
 
 
 def text_color(background: str) -> str:
-    """Return white or INK, whichever is read more easily on a colour `#rrggbb`."""
+    """Return white or INK, whichever is more legible on a colour `#rrggbb`."""
     red, green, blue = (int(background[at : at + 2], 16) / 255 for at in (1, 3, 5))
     # Roughly the lightness of the sRGB primaries; white on what is lighter is hard to read.
     return INK if 0.3 * red + 0.59 * green + 0.11 * blue > 0.45 else "white"

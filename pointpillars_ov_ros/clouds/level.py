@@ -1,8 +1,8 @@
 # Copyright 2026 The pointpillars_ov_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Levelling: clouds are turned and raised so that their ground lies where the network learned it, and boxes back.
+"""Levelling: clouds are rotated and raised so that their ground lies where the network expects it, and boxes back.
 
-Frames: `model` is that of the cloud as it comes, `level` the one whose z = -sensor height is the ground.
+Frames: `model` is that of the incoming cloud, `level` the one in which z = -sensor height is the ground.
 """
 
 from __future__ import annotations
@@ -22,33 +22,33 @@ log = logging.getLogger(__name__)
 
 MAX_TILT_DEG = 5.0
 MAX_SHIFT_M = 0.5
-"""Of the height. What is farther off is a wrong `sensor_pose`, or no ground."""
+"""Maximum error of the height; larger ones mean a wrong `sensor_pose`, or no ground."""
 _SEARCHED_TILT = math.radians(9.0)
 """Planes are looked for up to this tilt, so that one beyond the bound can be said (rad)."""
 _AHEAD_M, _ASIDE_M = 45.0, 15.0
 """As far as most boxes are. Under the cars of 16 KITTI frames beyond 30 m the plane is 0.11 m off, one of 25 m 0.17 m,
 none 0.29 m."""
 _SHARE = 0.2
-"""Of a new cloud's ground in the filtered one: at 10 Hz a change has arrived after a second."""
+"""Weight of a new cloud's ground in the filter: at 10 Hz a change is followed within a second."""
 _MAX_BAD = 20
-"""Clouds in a row with a ground out of bounds, after which the earlier one is not believed any more."""
+"""Number of consecutive clouds with a ground out of bounds after which the earlier ground is discarded."""
 _MAX_JUMP_S = 5.0
-"""Between two stamps; after a longer gap, or a step back, the ground is that of another place."""
+"""Maximum time between two stamps; after a longer gap, or a step back, the ground is that of another place."""
 _SAY_EVERY_S = 5.0
 _SAID_TILT, _SAID_HEIGHT_M = math.radians(0.5), 0.05
-"""Changes that are logged (rad; m)."""
+"""Minimum changes that are logged (rad; m)."""
 NOT_LEVELLED = "not levelled: "
-"""How `Leveller.status` begins while clouds are left as they are."""
+"""Start of `Leveller.status` while clouds are left unchanged."""
 
 
 class Leveller:
-    """The ground of the clouds so far, slowly followed, and the transform that brings it to where it is expected.
+    """Filtered ground of the clouds so far, and the transform that moves it to where the network expects it.
 
-    Safe to be used from several threads. The ground is looked for ahead of the sensor, as far as most boxes are.
+    It is thread-safe. The ground is searched ahead of the sensor, as far as most boxes are.
     """
 
     def __init__(self, sensor_height: float) -> None:
-        """Begin before the first cloud; `sensor_height` (m) is what the network expects of the origin."""
+        """Start before the first cloud; `sensor_height` (m) is the height of the origin that the network expects."""
         self._expected_z = -sensor_height
         self._lock = threading.Lock()
         self._said_s = -math.inf
@@ -56,12 +56,12 @@ class Leveller:
         self.reset()
 
     def reset(self) -> None:
-        """Forget the ground: the next good one is taken fully."""
+        """Forget the ground; the next good one is used without filtering."""
         with self._lock:
             self._forget()
 
     def note_stamp(self, stamp_ns: int) -> None:
-        """Note when the next cloud was taken (ns); where time jumped, the ground is forgotten."""
+        """Record the time of the next cloud (ns); if time jumped, forget the ground."""
         with self._lock:
             last, self._stamp_ns = self._stamp_ns, stamp_ns
             if last is not None and not 0 <= stamp_ns - last <= _MAX_JUMP_S * 1e9:
@@ -70,14 +70,14 @@ class Leveller:
 
     @property
     def status(self) -> str:
-        """What is done at present, as one clause."""
+        """Current state, as a clause."""
         with self._lock:
             return self._describe()
 
     def level(self, points: FloatArray) -> tuple[FloatArray, Transform | None]:
-        """Return `points` (N, 4) as the network expects them, and T_level_model; None: they are as they were.
+        """Return levelled `points` (N, 4) and T_level_model; None: they are unchanged.
 
-        Those given are left as they are.
+        The input is not modified.
         """
         transform = self.look(points)
         if transform is None:
@@ -100,7 +100,7 @@ class Leveller:
         self._stamp_ns = None
 
     def _take(self, found: GroundPlane | None) -> None:
-        """Join a cloud's ground with the one so far."""
+        """Filter a cloud's ground into the current one."""
         if found is None:
             return
         trouble = self._out_of_bounds(found)
@@ -108,7 +108,7 @@ class Leveller:
             self._bad, self._trouble = self._bad + 1, trouble
             if self._bad >= _MAX_BAD:
                 self._plane = None
-            self._say(logging.WARNING, f"a cloud's ground is not levelled by: {trouble}")
+            self._say(logging.WARNING, f"a cloud's ground is not used for levelling: {trouble}")
             return
         self._bad = 0
         plane = self._plane
@@ -125,12 +125,12 @@ class Leveller:
         if found.tilt > math.radians(MAX_TILT_DEG):
             return (
                 f"its ground is tilted by {math.degrees(found.tilt):.1f} degrees, more than {MAX_TILT_DEG:g}; "
-                "sensor_pose takes away what the mount is tilted by"
+                "set sensor_pose to correct the tilt of the mount"
             )
         if abs(shift) > MAX_SHIFT_M:
             return (
                 f"its ground lies {-found.z:.2f} m below the network's frame, which expects it "
-                f"{-self._expected_z:.2f} m below, more than {MAX_SHIFT_M:g} m off; sensor_pose takes that away"
+                f"{-self._expected_z:.2f} m below, more than {MAX_SHIFT_M:g} m off; set sensor_pose to correct it"
             )
         return ""
 
@@ -156,7 +156,7 @@ def _differ(plane: GroundPlane, other: GroundPlane) -> bool:
 
 
 def level_transform(plane: GroundPlane, expected_z: float) -> Transform:
-    """Return T_level_model: the shortest turn that makes `plane` horizontal, and the shift that brings it to z (m)."""
+    """Return T_level_model: the smallest rotation that levels `plane`, and the shift that moves it to z (m)."""
     length = math.sqrt(1.0 + plane.rise_x**2 + plane.rise_y**2)
     x, y, z = -plane.rise_x / length, -plane.rise_y / length, 1.0 / length
     # Rodrigues' formula, from the plane's normal (x, y, z) to (0, 0, 1).
@@ -170,8 +170,8 @@ def level_transform(plane: GroundPlane, expected_z: float) -> Transform:
 def unlevel_boxes(boxes: FloatArray, T_level_model: Transform) -> FloatArray:
     """Return boxes (M, 7) float32 of the frame `level` in the frame `model`, upright in it.
 
-    A centre is moved back; the heading is the one whose direction on the ground looks the same from above. So it is
-    undone exactly by `level_boxes`.
+    The centre is transformed back; the heading is the one with the same direction on the ground as seen from above, so
+    `level_boxes` is the exact inverse.
     """
     T_model_level = T_level_model.inverse
     return _move_boxes(boxes, T_model_level, T_model_level.rotation[:2, :2])
@@ -183,7 +183,7 @@ def level_boxes(boxes: FloatArray, T_level_model: Transform) -> FloatArray:
 
 
 def _move_boxes(boxes: FloatArray, transform: Transform, T_headings: np.ndarray) -> FloatArray:
-    """Move centres by `transform`, and directions as seen from above by `T_headings` (2, 2)."""
+    """Transform centres by `transform`, and directions as seen from above by `T_headings` (2, 2)."""
     moved = boxes.copy()
     if not len(boxes):
         return moved

@@ -79,11 +79,11 @@ class OnMismatch(str, Enum):
 
 
 class LevelChoice(str, Enum):
-    """Whether clouds are turned so that their ground lies where the network learned it."""
+    """Levelling of clouds, so that their ground lies where the network expects it."""
 
     OFF = "off"
     ESTIMATE = "estimate"
-    """The ground is found in the clouds, and slowly followed."""
+    """Find the ground in the clouds, and follow it slowly."""
 
 
 class SensorKind(str, Enum):
@@ -283,8 +283,8 @@ class RuntimeConfig:
 
     level: LevelChoice = setting(
         LevelChoice.OFF,
-        "Level each cloud by the ground found in it (estimate), where no TF tells how the sensor is tilted; boxes come "
-        "out in the cloud's own frame",
+        "Level each cloud by the ground found in it (estimate), if no TF provides the sensor's tilt; boxes are in "
+        "the cloud's own frame",
     )
 
     def __post_init__(self) -> None:

@@ -140,7 +140,7 @@ class Detector:
             yield self._wait_for(results)
 
     def reset_level(self) -> None:
-        """Forget the ground that `level="estimate"` has followed so far: the next cloud is of another place."""
+        """Forget the ground that `level="estimate"` has followed so far, since the next cloud is of another place."""
         if self._engine.leveller is not None:
             self._engine.leveller.reset()
 

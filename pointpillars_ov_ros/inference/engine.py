@@ -96,7 +96,7 @@ class Engine:
         self._bound = bound_slots(self.rpn, self._slot_bytes())
         self._pool = SlotPool(self._make_slot, self._warm_up, self._bound.at_once)
         self.leveller = Leveller(config.sensor.height) if runtime.level is LevelChoice.ESTIMATE else None
-        """Of all its pipelines; whoever knows when clouds were taken, or that they are of another place, tells it."""
+        """Leveller of all its pipelines; the caller informs it of the clouds' times and of jumps to another place."""
         if self.leveller is not None:
             # Compiled now, and not while the first cloud waits.
             Transform.identity().move(self._points.copy())

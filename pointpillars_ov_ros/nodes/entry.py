@@ -13,7 +13,7 @@ from pointpillars_ov_ros.config.errors import PointPillarsError, missing_module
 from pointpillars_ov_ros.ros.stop_signals import StopSignals
 
 _FOR_NOTHING = ("coverage", "scipy.linalg")
-"""What Numba loads where it is installed, 0.15 s of the processor at each start: no kernel of ours calls BLAS."""
+"""Modules that Numba loads if installed, which takes 0.15 s of CPU time per start; no kernel of ours calls BLAS."""
 
 
 def detector() -> int:
@@ -39,7 +39,7 @@ def _run(module: str, node: str, prepare: Callable[[], None] = lambda: None) -> 
         prepare()
         runner = importlib.import_module("pointpillars_ov_ros.ros.runner")
         create = getattr(importlib.import_module(f"pointpillars_ov_ros.nodes.{module}"), node)
-        # Also by `ros2 run`: without it, Fast DDS loses large clouds and tells nobody.
+        # Also for `ros2 run`: without it, Fast DDS silently loses large clouds.
         importlib.import_module("pointpillars_ov_ros.ros.dds").set_profile()
     except ModuleNotFoundError as error:
         print(f"error: {missing_module(error)}", file=sys.stderr)
@@ -67,10 +67,10 @@ def _leave_deleted_directory() -> None:
 def import_openvino_alone() -> None:
     """Import OpenVINO without its model converter, which no node needs and which takes longer to load than the rest.
 
-    For the one node that needs OpenVINO at all. Numba is kept from what it would load for nothing, too.
+    This is for the only node that needs OpenVINO. Numba is also kept from loading unused modules.
     """
     for name in _FOR_NOTHING:
-        # Unless somebody has loaded it before, such as a measurement of coverage.
+        # Unless it is already loaded, for example to measure coverage.
         sys.modules.setdefault(name, None)  # type: ignore[arg-type]
     sys.modules["openvino.tools.ovc"] = None  # type: ignore[assignment]
     importlib.import_module("openvino")

@@ -22,12 +22,12 @@ from rclpy.subscription import Subscription
 
 PACKAGE = __name__.partition(".")[0]
 PROFILE_VARIABLES = ("FASTRTPS_DEFAULT_PROFILES_FILE", "FASTDDS_DEFAULT_PROFILES_FILE")
-"""The first is read by Humble and Jazzy, the second by Kilted and later."""
+"""Read by Humble and Jazzy, and by Kilted and later."""
 
 _PROFILE_NAMES = ("fastdds_clouds.xml", "fastdds_clouds_3.xml")
-"""Of Fast DDS 2 and of Fast DDS 3, in the order of the variables."""
+"""Profiles for Fast DDS 2 and 3, in the order of the variables."""
 _FOREIGN_NAMES = {"heartbeatPeriod": _PROFILE_NAMES[1], "heartbeat_period": _PROFILE_NAMES[0]}
-"""Names that the other version does not know, so that it reads nothing of the file; and which file to take."""
+"""Elements that the other version does not know, so that it ignores the whole file; and the file to use instead."""
 _OLDER = ("humble", "iron", "jazzy")
 _NUMBER = re.compile("[0-9]{1,18}")
 _RMEM_MAX = Path("/proc/sys/net/core/rmem_max")
@@ -77,7 +77,7 @@ def _shipped_profile(environment: Mapping[str, str]) -> Path | None:
 
 
 def readable_variables(environment: Mapping[str, str]) -> tuple[str, ...]:
-    """Return that of `PROFILE_VARIABLES` which Fast DDS reads; both where no distribution tells which."""
+    """Return the one of `PROFILE_VARIABLES` that Fast DDS reads; both if the distribution is unknown."""
     distro = environment.get("ROS_DISTRO")
     if not distro:
         return PROFILE_VARIABLES

@@ -186,7 +186,7 @@ def _look_at_graph(node: Node, view: TopicView) -> None:
 
 
 def _endpoints(infos: list[Any], kind: str = "") -> list[Endpoint]:
-    """Return the endpoints of others, of type `kind` where one is given."""
+    """Return the endpoints of other nodes, of type `kind` if given."""
     found = [
         Endpoint(str(info.node_name), str(info.topic_type), info.qos_profile, str(info.node_namespace))
         for info in infos

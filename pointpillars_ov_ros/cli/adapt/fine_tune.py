@@ -1,6 +1,6 @@
 # Copyright 2026 The pointpillars_ov_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""The second half of `adapt`: train on scenes simulated for the sensor, choose thresholds, compare with before."""
+"""Second half of `adapt`: train on scenes simulated for the sensor, choose thresholds, compare with before."""
 
 from __future__ import annotations
 
@@ -30,17 +30,17 @@ from pointpillars_ov_ros.synthetic import load_sensor
 BUNDLE, WEIGHTS, REPORT = "bundle", "weights.pth", "report.md"
 _CROP = (216, 248)
 _HELD_OUT_SEED = 3_000_000_000
-"""Streets from here on are held out: above the seeds that training draws."""
+"""First seed of the held-out streets, above the seeds used in training."""
 _MIN_OVERLAP = 0.3
 _STEPS = 1000
 _MIN_FOUND = 5
-"""Objects of a class that must be found for a threshold to be chosen."""
+"""Number of objects of a class that must be found for a threshold to be chosen."""
 
 
 def fine_tune(
     options: argparse.Namespace, weights: Path, made: Path, scratch: Path, clouds: Sequence[FloatArray]
 ) -> None:
-    """Fill the folder `made`, which has the sensor, with bundle, weights, report and pictures."""
+    """Add bundle, weights, report and pictures to the folder `made`, which contains the sensor."""
     before = _open_before(options, weights, scratch)
     after = _train(options, weights, made, scratch)
     streets = scratch / "streets"
@@ -56,7 +56,7 @@ def fine_tune(
 
 
 def _open_before(options: argparse.Namespace, weights: Path, scratch: Path) -> ModelBundle:
-    """Open --model, or make a bundle of the weights; BundleError where it cannot be read."""
+    """Open --model, or create a bundle from the weights; BundleError if it cannot be read."""
     if options.model is not None:
         return load_bundle(options.model)
     return import_checkpoint(weights, scratch / "before")[0]
@@ -83,7 +83,7 @@ def _train(options: argparse.Namespace, weights: Path, made: Path, scratch: Path
 
 
 def _choose_thresholds(scored: ScoredFrames, bundle: ModelBundle) -> list[str]:
-    """Write the thresholds of best F1 on the held-out streets into the bundle, and return what is to be said."""
+    """Write the thresholds with the best F1 on the held-out streets to the bundle, and return remarks."""
     hardest = scored.difficulties[-1]
     proposals = propose_thresholds(scored.truth, scored.found, scored.rules, hardest, _MIN_OVERLAP)
     chosen = [proposal.threshold for proposal in proposals if proposal.near.found >= _MIN_FOUND]
@@ -95,5 +95,5 @@ def _choose_thresholds(scored: ScoredFrames, bundle: ModelBundle) -> list[str]:
         return []
     return [
         f"{', '.join(left_out)}: fewer than {LEAST_OBJECTS} examples in the held-out streets, or fewer than "
-        f"{_MIN_FOUND} of them found, so the threshold stays what it was; raise --held-out, or train for longer"
+        f"{_MIN_FOUND} of them found, so the threshold is unchanged; raise --held-out, or train longer"
     ]

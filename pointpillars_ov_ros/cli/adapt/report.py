@@ -1,6 +1,6 @@
 # Copyright 2026 The pointpillars_ov_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Before and after: on simulated streets, whose truth is known, and on the user's clouds, as far as that can be."""
+"""Comparison of before and after: on simulated streets with known truth, and on the user's clouds without labels."""
 
 from __future__ import annotations
 
@@ -31,18 +31,18 @@ _MAX_TILT = 0.2
 
 
 class OnClouds(NamedTuple):
-    """What can be said of detections without labels."""
+    """Figures of detections without labels."""
 
     boxes: int
-    """At the scores that the bundle publishes from."""
+    """Number of boxes above the bundle's score thresholds."""
     score: float
-    """Their middle score; nan without any box."""
+    """Median score; nan without boxes."""
     height: float
-    """Middle height of their undersides above the ground (m); nan where there is none."""
+    """Median height of the boxes' undersides above the ground (m); nan if there is none."""
 
 
 def score_streets(bundle: ModelBundle, folder: Path) -> ScoredFrames:
-    """Detect in simulated frames, a KITTI folder."""
+    """Score a bundle on simulated frames, a KITTI folder."""
     parser = argparse.ArgumentParser()
     add_arguments(parser)
     options = parser.parse_args(["--data", str(folder), "--model", str(bundle.folder), "--no-crop"])
@@ -50,7 +50,7 @@ def score_streets(bundle: ModelBundle, folder: Path) -> ScoredFrames:
 
 
 def compare_on_streets(scored: Sequence[ScoredFrames], frames: int) -> str:
-    """Tabulate what was found of the objects of simulated streets."""
+    """Format a table of the objects found in simulated streets."""
     rows = []
     for name, source in zip(("before", "after"), scored, strict=True):
         hardest = source.difficulties[-1]
@@ -68,7 +68,7 @@ def compare_on_streets(scored: Sequence[ScoredFrames], frames: int) -> str:
 
 
 def compare_on_clouds(bundles: Sequence[ModelBundle], clouds: Sequence[FloatArray]) -> str:
-    """Tabulate what can be told of the detections in unlabelled clouds."""
+    """Format a table of the detections in unlabelled clouds."""
     rows = []
     for name, bundle in zip(("before", "after"), bundles, strict=True):
         with Detector(bundle, parity_check=False) as detector:
@@ -78,9 +78,9 @@ def compare_on_clouds(bundles: Sequence[ModelBundle], clouds: Sequence[FloatArra
             figures = [f"{value:.2f}" if value == value else "-" for value in (told.score, told.height)]
             rows.append([class_name, name, f"{told.boxes / len(clouds):.1f}", *figures])
     rows.sort(key=lambda row: row[0])
-    header = ["class", "model", "boxes a cloud", "median score", "underside above ground (m)"]
+    header = ["class", "model", "boxes per cloud", "median score", "underside above ground (m)"]
     return (
-        f"On your {len(clouds)} clouds, which have no labels, so that how many boxes are right cannot be said:\n\n"
+        f"On your {len(clouds)} clouds, which have no labels, so it is unknown how many boxes are right:\n\n"
         + format_table(header, rows)
     )
 

@@ -1,6 +1,6 @@
 # Copyright 2026 The pointpillars_ov_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""What `pointpillars_ov adapt` does once its arguments are known."""
+"""Main part of `pointpillars_ov adapt`."""
 
 from __future__ import annotations
 
@@ -29,15 +29,15 @@ from pointpillars_ov_ros.core.arrays import FloatArray
 from pointpillars_ov_ros.synthetic import Sensor, load_sensor
 
 MIN_CLOUDS = 5
-"""Of which a sensor is believed."""
+"""Minimum number of clouds for an estimate of the sensor."""
 _REPOSITORY_WEIGHTS = Path(__file__).parents[3] / "models" / "streets.pth"
 
 
 def run_adapt(options: argparse.Namespace) -> int:
-    """Estimate, simulate, train, choose thresholds, compare; nothing stays of a run that fails."""
+    """Estimate, simulate, train, choose thresholds, compare; a run that fails leaves nothing behind."""
     check_inputs(options)
     if options.out.exists() and any(options.out.iterdir()):
-        raise ConfigError(f"--out {options.out}: there is something already; name a new folder")
+        raise ConfigError(f"--out {options.out}: already exists; choose a new folder")
     weights = None if options.sensor_only else find_weights(options)
     clouds = read_spread(options)
     estimate = estimate_sensor(clouds)
@@ -62,7 +62,7 @@ def run_adapt(options: argparse.Namespace) -> int:
 
 
 def read_spread(options: argparse.Namespace) -> list[FloatArray]:
-    """Read at most --clouds clouds, (N, 4) each, evenly spread over all; DatasetError where there are too few."""
+    """Read at most --clouds clouds, (N, 4) each, evenly spread over all; DatasetError if there are too few."""
     kept: list[FloatArray] = []
     stride, total = 1, 0
     for number, cloud in zip(count(), read_inputs(options), strict=False):
@@ -74,7 +74,7 @@ def read_spread(options: argparse.Namespace) -> list[FloatArray]:
             kept, stride = kept[::2], 2 * stride
     if total < MIN_CLOUDS:
         raise DatasetError(
-            f"{', '.join(map(str, options.inputs))}: {total} clouds, and a sensor is told from {MIN_CLOUDS} or more of "
+            f"{', '.join(map(str, options.inputs))}: {total} clouds, but the estimate needs at least {MIN_CLOUDS} of "
             "a drive"
         )
     chosen = np.linspace(0, len(kept) - 1, min(len(kept), options.clouds)).round().astype(int)
@@ -82,12 +82,12 @@ def read_spread(options: argparse.Namespace) -> list[FloatArray]:
 
 
 def choose_sensor(options: argparse.Namespace, estimate: SensorEstimate) -> Sensor:
-    """Return the estimated sensor, or that of --sensor; ConfigError where clouds tell too little, or contradict it."""
+    """Return the estimated sensor, or that of --sensor; ConfigError if the clouds are insufficient or contradict it."""
     if options.sensor is not None:
         sensor = load_sensor(options.sensor)
         check_sensor(sensor, estimate, options.sensor)
     if estimate.troubles:
-        raise ConfigError(f"the sensor cannot be told: {'; '.join(estimate.troubles)}")
+        raise ConfigError(f"the sensor cannot be estimated: {'; '.join(estimate.troubles)}")
     if options.sensor is not None:
         return sensor
     made = make_sensor(estimate, f"the sensor of {options.inputs[0].name}")
@@ -95,11 +95,11 @@ def choose_sensor(options: argparse.Namespace, estimate: SensorEstimate) -> Sens
 
 
 def find_weights(options: argparse.Namespace) -> Path:
-    """Return the checkpoint to begin with; TrainingError where there is none."""
+    """Return the checkpoint to start from; TrainingError if there is none."""
     path: Path = options.weights or _REPOSITORY_WEIGHTS
     if not path.is_file():
         raise TrainingError(
-            f"{path}: no such checkpoint; --from names the weights to begin with, which `pointpillars_ov train` leaves "
-            "as weights.pth and the repository has as models/streets.pth (a bundle holds none that can be trained on)"
+            f"{path}: no such checkpoint; --from names the weights to start from, which `pointpillars_ov train` writes "
+            "to weights.pth and the repository has in models/streets.pth (those of a bundle cannot be trained further)"
         )
     return path

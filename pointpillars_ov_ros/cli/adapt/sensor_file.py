@@ -1,6 +1,6 @@
 # Copyright 2026 The pointpillars_ov_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""A sensor for the simulation, made of what the clouds of a real one tell, or checked against it."""
+"""Sensor for the simulation, created from an estimate or checked against it."""
 
 from __future__ import annotations
 
@@ -23,24 +23,24 @@ from pointpillars_ov_ros.synthetic.world.mount import MountModel
 
 SENSOR_FILE = "sensor.yaml"
 _DARK_RANGES_M, _HALVINGS = (20.0, 400.0), 6
-"""Within which the range of loss is looked for, and how often what is left is halved."""
+"""Bounds of the search for the loss range, and the number of bisections of the remaining loss."""
 _MIN_RAYS = 400
-"""In a range, of simulated clouds that losses are fitted by."""
+"""Minimum number of simulated rays per range for fitting the losses."""
 _NEAR_M = 20.0
-"""Within this range rays are lost whatever the range."""
+"""Range within which the loss of rays does not depend on the range."""
 _FEWEST_BINS = 3
 _SAME_BEAM_DEG = 0.02
 _DRIVE_SPREAD_DEG, _DRIVE_SPREAD_M = 0.3, 0.03
-"""What mount and load vary by from one drive to another."""
+"""Variation of mount and load from one drive to another."""
 _MAX_ELEVATION_ERROR_DEG, _MAX_HEIGHT_ERROR_M, _MAX_TILT_ERROR_DEG, _MAX_STEP_RATIO = 0.5, 0.25, 1.5, 1.2
 _MIN_MATCHED = 0.9
-"""Share of the beams of the clouds that a sensor file must have."""
+"""Minimum share of the beams in the clouds that a sensor file must have."""
 _CALIBRATION_SEEDS = (7001, 7002, 7003, 7004)
 _SECONDS_A_TURN = 0.1
 
 
 def make_sensor(estimate: SensorEstimate, name: str) -> Sensor:
-    """Return the sensor that `estimate`, which has no troubles, describes; losses and intensities are to be fitted."""
+    """Return the sensor described by `estimate`, which has no troubles; losses and intensities remain to be fitted."""
     assert estimate.azimuth_step_deg is not None and estimate.height is not None
     assert estimate.pitch_deg is not None and estimate.roll_deg is not None
     blocks = _make_blocks(estimate)
@@ -69,7 +69,7 @@ def _clip_step(step: float) -> float:
 
 
 def _make_blocks(estimate: SensorEstimate) -> tuple[BeamBlock, ...]:
-    """Return the beams by their optical centres; such as are the same but for the noise are one."""
+    """Return the beams grouped by optical centre; beams that differ only by noise are merged."""
     beams = estimate.beams
     assert beams is not None
     blocks = []
@@ -83,9 +83,9 @@ def _make_blocks(estimate: SensorEstimate) -> tuple[BeamBlock, ...]:
 
 
 def fit_losses(sensor: Sensor, estimate: SensorEstimate) -> Sensor:
-    """Return `sensor` with losses such that as many simulated rays come back from the ground, by range, as real ones.
+    """Return `sensor` with losses fitted so that the share of ground returns by range matches the real one.
 
-    Where too little of the ground was seen, they stay what they were.
+    If too little of the ground was seen, the losses are unchanged.
     """
     real = {one.range_m: one.share for one in estimate.returns}
     if len(real) < _FEWEST_BINS:
@@ -118,7 +118,7 @@ def _lossless(sensor: Sensor) -> Sensor:
 
 
 def _shares(sensor: Sensor, estimate: SensorEstimate, wanted: Callable[[float], bool]) -> dict[float, float]:
-    """Return the share of simulated rays that come back, by range (m), where the estimate has one, too."""
+    """Return the share of simulated rays that return, by range (m), for the ranges of the estimate."""
     assert estimate.beams is not None
     mount = MountModel(pitch_deg=sensor.mount.pitch_deg, roll_deg=sensor.mount.roll_deg)
     parts = [simulate(dataclasses.replace(sensor, mount=mount), seed).points for seed in _CALIBRATION_SEEDS]
@@ -134,7 +134,7 @@ def _mean(shares: Mapping[float, float], ranges: Iterable[float]) -> float:
 
 
 def fit_intensity(sensor: Sensor, estimate: SensorEstimate) -> Sensor:
-    """Return `sensor` with gain and zeros such that simulated intensities are as bright, and as often 0, as real."""
+    """Return `sensor` with gain and zeros fitted to the brightness of the real intensities and their share of 0."""
     real = estimate.intensity
     if real.median <= 0.0:
         return dataclasses.replace(sensor, intensity=dataclasses.replace(sensor.intensity, zeros=1.0))
@@ -146,18 +146,18 @@ def fit_intensity(sensor: Sensor, estimate: SensorEstimate) -> Sensor:
     if not len(bright):
         return sensor
     gain = fitted.gain * real.median / float(np.median(bright))
-    # Glossy bodies are dark more often than the rest, so that the share of all comes out higher than `zeros`.
+    # Glossy bodies are dark more often than the rest, so the overall share is higher than `zeros`.
     more = zeros * zeros / max(1.0 - len(bright) / len(seen), zeros, 1e-6)
     fitted = dataclasses.replace(fitted, gain=round(min(max(gain, 0.01), 100.0), 3), zeros=round(more, 3))
     return dataclasses.replace(sensor, intensity=fitted)
 
 
 def check_sensor(sensor: Sensor, estimate: SensorEstimate, where: str) -> None:
-    """Raise ConfigError that names all in which `sensor`, from `where`, and the clouds contradict each other."""
+    """Raise ConfigError with all contradictions between `sensor`, from `where`, and the clouds."""
     contradictions = [*_compare_beams(sensor, estimate), *_compare_mounting(sensor, estimate)]
     if contradictions:
         raise ConfigError(
-            f"{where} contradicts the clouds: {'; '.join(contradictions)}. Mend the file, or leave --sensor away to "
+            f"{where} contradicts the clouds: {'; '.join(contradictions)}. Correct the file, or omit --sensor to "
             "have the sensor estimated"
         )
 
@@ -195,14 +195,14 @@ def _compare_mounting(sensor: Sensor, estimate: SensorEstimate) -> list[str]:
 
 
 def write_sensor(path: Path, sensor: Sensor, source: str) -> None:
-    """Write the YAML that `load_sensor` reads; `source` says what it was made of."""
+    """Write the YAML that `load_sensor` reads; `source` describes what it was made from."""
     values = to_mapping(sensor)
     text = yaml.safe_dump(values, sort_keys=False, allow_unicode=True, width=110)
     write_text(path, f"# Estimated by `pointpillars_ov adapt` from {source}.\n{text}")
 
 
 def describe_sensor(estimate: SensorEstimate, sensor: Sensor) -> list[str]:
-    """Return lines that say what was found."""
+    """Return lines that describe the sensor."""
     found = estimate.elevations_deg
     centres = sorted({block.height for block in sensor.blocks}, reverse=True)
     lines = [

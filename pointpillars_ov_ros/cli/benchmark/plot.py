@@ -34,7 +34,7 @@ class Stack(NamedTuple):
     label: str
     stages_ms: Mapping[str, float]
     total_ms: float
-    """From end to end, including waiting."""
+    """End-to-end latency, including waiting."""
 
 
 class Panel(NamedTuple):

@@ -255,7 +255,7 @@ def topic_cures(topic: str, target: str) -> CloudCures:
     node += f" target_frame:={target} -p" if target else ""
     return CloudCures(
         Cures(
-            byte_order="mend is_bigendian, or the datatype or offset of a field, in the driver",
+            byte_order="fix is_bigendian, or the datatype or offset of a field, in the driver",
             units=f"{node} coordinate_scale:={{scale}}",
             frame=f"{node} target_frame:=base_link",
             pose=f'{node} sensor_pose:="{{pose}}"',

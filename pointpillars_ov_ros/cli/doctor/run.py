@@ -138,7 +138,7 @@ def _look_at_ros(options: argparse.Namespace, page: _Page, pose: Transform, conf
 
 
 def _sourcing(root: Path = Path("/opt/ros")) -> str:
-    """Return the line that brings ROS into a shell."""
+    """Return the command that sources ROS in a shell."""
     there = sorted(root.glob("*/setup.bash"))
     return f"source {there[-1]}" if there else "source install/setup.bash   # of your ROS 2; docs/install.md brings one"
 

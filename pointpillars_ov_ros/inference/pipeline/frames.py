@@ -216,7 +216,7 @@ class PendingCloud:
     slot: int = 0
     """Number of the slot that it is in."""
     T_level_model: Transform | None = None
-    """What `points` were levelled by; None: they are as they came."""
+    """Transform that `points` were levelled by; None: they are unchanged."""
 
 
 class CloudQueue:

@@ -92,7 +92,7 @@ class Pipeline:
         `close_timeout_s`: frames still on a device this long after `close` are reported as failed.
         `on_event` is called on the host thread when a stage of a frame begins or ends, and must not raise.
         `on_hung` is called there with the `hung_slots` after each change of them, and must not raise.
-        `leveller`: levels every cloud on the thread that submits it; boxes come out as without it.
+        `leveller`: levels every cloud on the submitting thread; boxes are returned in the original frame.
         `clock`: simulated time; there is no thread then, and the creator of the pipeline calls `turn`.
         """
         require(stage_timeout_s is None or stage_timeout_s > 0, "stage_timeout_s", stage_timeout_s, "above 0")

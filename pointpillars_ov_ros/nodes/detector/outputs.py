@@ -86,7 +86,7 @@ class DetectorOutputs:
         self.failing = 0
         """Number of consecutive failed frames, up to the last one."""
         self._wanted = DetectorNodeConfig()
-        # Compiled now, and not while clouds wait for the first who listens.
+        # Compiled now instead of while clouds wait, when somebody subscribes.
         find_boxes(np.zeros((1, 4), np.float32), np.zeros((1, 7), np.float32))
         self.announce(engine)
 

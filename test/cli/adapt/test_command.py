@@ -118,7 +118,7 @@ def test_a_sensor_at_another_height_contradicts(tmp_path: Path, capsys: Capture)
 def test_a_folder_with_something_in_it_is_left_alone(tmp_path: Path, capsys: Capture) -> None:
     clouds = write_clouds(tmp_path / "clouds", [room(0)])
     assert adapt(clouds, "--out", clouds, "--sensor-only") == 1
-    assert "there is something already" in capsys.readouterr().err
+    assert "already exists" in capsys.readouterr().err
 
 
 def test_without_torch_a_sentence_says_how_to_get_it(
