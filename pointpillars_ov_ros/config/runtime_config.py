@@ -235,7 +235,7 @@ class RuntimeConfig:
     )
     on_mismatch: OnMismatch = setting(
         OnMismatch.WARN,
-        "What to do if the parity check fails: warn and go on, refuse to configure, or fall back to CPU in f32",
+        "What to do if the parity check fails: warn and continue, refuse to configure, or fall back to CPU in f32",
     )
     parity_min_correlation: float = setting(
         0.98, "Minimum concordance correlation of a network's outputs with those on CPU in f32", low=0.0, high=1.0
@@ -248,7 +248,7 @@ class RuntimeConfig:
     )
     inference_timeout: float = setting(
         10.0,
-        "An inference that takes longer (s) is reported as failed, and the pipeline goes on; 0: no limit",
+        "An inference that takes longer (s) is reported as failed, and the pipeline continues; 0: no limit",
         low=0.0,
         high=3600.0,
     )

@@ -60,7 +60,7 @@ def _leave_deleted_directory() -> None:
     try:
         os.getcwd()
     except OSError as error:
-        print(f"the current directory cannot be used ({error.strerror}): the node goes on in /", file=sys.stderr)
+        print(f"the current directory cannot be used ({error.strerror}): the node continues in /", file=sys.stderr)
         os.chdir("/")
 
 

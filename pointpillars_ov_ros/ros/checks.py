@@ -103,7 +103,7 @@ def check_qos(view: TopicView, asked: QoSProfile) -> list[Finding]:
 
 def _say_refused(name: str, view: TopicView, listener: Endpoint, refused: Sequence[Endpoint]) -> Finding:
     asked = listener.profile
-    text = f"{listener.node} hears nothing of {_names(refused)} on {view.topic}"
+    text = f"{listener.node} cannot receive from {_names(refused)} on {view.topic}"
     if _reliability(refused[0].profile) == "best effort" and _reliability(asked) == "reliable":
         text += ": best effort is offered, but reliable is requested"
     else:
@@ -187,7 +187,7 @@ def check_shared_memory(folder: Path = dds.SEGMENTS, min_free: float = _MIN_FREE
 
 
 def check_heads(
-    heads: Sequence[CloudHead], source: str, has_clock: bool = False, moment: str = "they come"
+    heads: Sequence[CloudHead], source: str, has_clock: bool = False, moment: str = "they arrive"
 ) -> list[Finding]:
     """Look at frame and stamp of the clouds of `source`; `has_clock`: their times are those of /clock.
 

@@ -170,7 +170,7 @@ def _spin_once(executor: SingleThreadedExecutor, node: Node) -> None:
             raise
         place = f"{frames[-1].filename}:{frames[-1].lineno}" if frames else "ROS"
         node.get_logger().error(
-            f"ROS could not serve a message ({type(error).__name__}: {error}, at {place}); the node goes on",
+            f"ROS could not serve a message ({type(error).__name__}: {error}, at {place}); the node continues",
             throttle_duration_sec=10.0,
         )
 

@@ -81,7 +81,7 @@ def test_a_hundred_clouds_arrive_best_effort_at_depth_one() -> None:
 
 
 def test_a_node_without_room_for_shared_memory_says_so_with_the_cure() -> None:
-    """In a /dev/shm of its own, of 16 MiB; as in a container, whose 64 MiB the second node finds too small."""
+    """Test it in a separate /dev/shm of 16 MiB; a container's 64 MiB are too small for the second node."""
     own = 'mount -t tmpfs -o size=16m tmpfs /dev/shm && exec "$0" "$@"'
     apart = ["unshare", "--mount", "sh", "-c", own]
     if shutil.which("unshare") is None or subprocess.run([*apart, "true"], capture_output=True).returncode:

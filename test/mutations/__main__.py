@@ -21,7 +21,7 @@ from test.mutations.table import MUTATIONS
 
 _TIMEOUT_S = 300.0
 _FAILED = 1
-"""Of pytest, where tests ran and some failed: other codes say that nothing ran."""
+"""Exit code of pytest if tests ran and some failed; other codes mean that nothing ran."""
 _COPIED = (PACKAGE, "test", "benchmarks", "config", "launch", "docs", "pyproject.toml", "setup.py", "package.xml")
 
 

@@ -24,7 +24,7 @@ class Mutation(NamedTuple):
 
     @property
     def path(self) -> Path:
-        """Where the file is, below a checkout."""
+        """Path of the file in a checkout."""
         return Path(PACKAGE) / self.file
 
     def apply(self, root: Path) -> str:

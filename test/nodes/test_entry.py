@@ -76,4 +76,4 @@ def test_a_node_goes_on_where_its_directory_was_deleted(node: str, tmp_path: Pat
     # What is on the path by its full name is found from nowhere, too.
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, cwd=tmp_path)
     assert done.returncode == 0 and "Node" in done.stdout, done.stderr
-    assert done.stderr.count("\n") == 1 and "the node goes on in /" in done.stderr
+    assert done.stderr.count("\n") == 1 and "the node continues in /" in done.stderr

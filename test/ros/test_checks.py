@@ -92,7 +92,7 @@ def test_shared_memory_that_is_small_or_full_of_what_is_dead(tmp_path: Path, mon
     ("age_s", "level", "words"),
     [
         (0.05, Level.OK, "clouds are 50 ms old"),
-        (0.8, Level.WARN, "0.80 s old on arrival"),
+        (0.8, Level.WARN, "0.80 s old when they arrive"),
         (-0.5, Level.WARN, "0.50 s in the future"),
         (-7 * 3600, Level.WARN, "7.00 hours in the future"),
         (400 * 86400, Level.WARN, "400.00 days in the past"),

@@ -16,7 +16,7 @@ _HEARD = ("detections", "timing", "diagnostics")
 
 @dataclass(frozen=True)
 class Account:
-    """Of one run. Nothing here is the detector's own word but `timings` and `counted`, which `complaints` checks."""
+    """Account of one run. Only `timings` and `counted`, which `complaints` checks, come from the detector itself."""
 
     sent: list[Stamp]
     """Stamps in the order of sending."""
@@ -60,11 +60,11 @@ class Account:
         return sum(heard[-1][name] for name in AMISS) if heard else 0
 
     def complaints(self) -> list[str]:
-        """Say where the detector's counters differ from what was sent and heard, run by run; also of those killed.
+        """Return where the detector's counters differ from what was sent and received, run by run, even if killed.
 
-        A frame's timing is heard or it is not, so what was completed, refused or failed is counted here exactly. Of a
-        cloud that was dropped or lost nothing is heard: those sent between the first and the last frame of a run must
-        be in the counters by then, and no more than were sent until that was heard.
+        The timing of a frame is received or not, so completed, refused and failed clouds are counted exactly. Nothing
+        is received for a dropped or lost cloud: those sent between the first and the last frame of a run must be in the
+        counters by then, and no more than were sent until that was received.
         """
         found, detected = [], set(self.answered)
         for number, run in enumerate(dict.fromkeys(line["run"] for line in self.timings)):

@@ -34,7 +34,7 @@ from test.torture.process_watch import Reading, growth_mb
 MODEL = ROOT / "models" / "streets_fp16"
 LIMIT_MB_PER_MIN, LIMIT_DRIFT = 0.5, 0.10
 FEWEST_MINUTES = 10.0
-"""Of a run in which growth and drift are told from a start and from a busy machine."""
+"""Minimum length of a run in which growth and drift can be told from a start and from a busy machine."""
 _LOAD = 0.6
 _LOOK_S = 2.0
 _QUIET_NS = 3_000_000_000

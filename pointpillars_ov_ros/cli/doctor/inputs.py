@@ -237,7 +237,7 @@ def bag_cures(path: Path) -> CloudCures:
     detect = f"pointpillars_ov detect_bag {path} --out {path.name.partition('.')[0]}_detected"
     return CloudCures(
         Cures(
-            byte_order="mend is_bigendian, or the datatype or offset of a field, where the messages are made",
+            byte_order="fix is_bigendian, or the datatype or offset of a field, where the messages are created",
             units=f"{detect} --coordinate-scale {{scale}}",
             frame="record the driver's topic, in the sensor's own frame, and not clouds of a map",
             pose=f"{detect} --sensor-pose {{numbers}}",

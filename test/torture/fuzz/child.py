@@ -54,13 +54,13 @@ class State:
         self.done, self.begun, self.work_s, _ = STATE.unpack_from(self._memory)
 
     def begin(self, data: bytes) -> None:
-        """Note an input."""
+        """Record an input."""
         self.begun += 1
         STATE.pack_into(self._memory, 0, self.done, self.begun, self.work_s, len(data))
         self._memory[STATE.size : STATE.size + len(data)] = data
 
     def end(self, work_s: float) -> None:
-        """Note that it is done, and what all of them took of the processor since the one before."""
+        """Record that it is done, and the CPU time of all of them since the one before."""
         self.done, self.work_s = self.begun, self.work_s + work_s
         STATE.pack_into(self._memory, 0, self.done, self.begun, self.work_s, 0)
 

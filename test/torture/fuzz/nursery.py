@@ -1,9 +1,9 @@
 # Copyright 2026 The pointpillars_ov_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""What every child of the fuzzing begins with, loaded once: imports watched for coverage, and compiled kernels.
+"""Setup shared by every child of the fuzzing, loaded once: imports watched for coverage, and compiled kernels.
 
-To be imported by the server that the children are forked from (`multiprocessing`), before anything of the package. To
-load it takes ten seconds, and there are thirty targets.
+It is imported by the server that the children are forked from (`multiprocessing`), before anything of the package.
+Loading it takes ten seconds, and there are thirty targets.
 """
 
 from __future__ import annotations
