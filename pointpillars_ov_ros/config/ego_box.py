@@ -11,7 +11,7 @@ from pointpillars_ov_ros.config.errors import require
 
 
 def check_ego_box(box: Sequence[float]) -> None:
-    """Raise ConfigError unless `box` is least x y z, greatest x y z (m), or all 0 for none."""
+    """Raise ConfigError unless `box` is minimum x y z, maximum x y z (m), or all 0 for none."""
     is_box = all(map(math.isfinite, box)) and all(low < high for low, high in zip(box[:3], box[3:], strict=True))
-    what = "least x y z, greatest x y z (m) of a box, all finite, as in [-1.0, -1.0, -2.0, 3.5, 1.0, 0.5]"
+    what = "minimum x y z, maximum x y z (m) of a box, all finite, as in [-1.0, -1.0, -2.0, 3.5, 1.0, 0.5]"
     require(is_box or not any(box), "ego_box", list(box), what)

@@ -99,7 +99,7 @@ def test_names_and_ranges_are_those_of_the_parameters_also_when_they_change(tmp_
 
         for name, value, reason in (
             ("class_names", "Crocodile=vehicle", "class_names: 'Crocodile' is not one of the model's classes"),
-            ("class_names", ["Car"], "class_names: 'Car' is no NAME=NEW_NAME"),
+            ("class_names", ["Car"], "class_names: 'Car' is not NAME=NEW_NAME"),
             ("class_names", 5, "class_names: expected str, got 5"),
             ("max_range", nearest / 2, "min_range: "),
             ("max_range", -1.0, ""),

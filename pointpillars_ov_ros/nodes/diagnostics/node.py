@@ -107,9 +107,7 @@ class DiagnosticsNode(Node):
             return ""
         topic = next((topic for topic, types in heard if CLOUD_TYPE in types), "")
         if not topic:
-            return (
-                f"{name} is not active and receives no clouds: `ros2 lifecycle set {name} activate`, or see its log"
-            )
+            return f"{name} is not active and receives no clouds: `ros2 lifecycle set {name} activate`, or see its log"
         infos = self.get_subscriptions_info_by_topic(topic)
         profiles = [info.qos_profile for info in infos if (info.node_name, info.node_namespace) == (name, namespace)]
         return explain_silence(self, topic, profiles[0], name) if profiles else ""

@@ -183,7 +183,7 @@ def test_clouds_that_cannot_be_read_are_refused_and_counted(
     assert cli.main(command(bundle, source, tmp_path / "out")) == 0
     printed = capsys.readouterr().out
     assert "8 clouds, 3 with detections" in printed and "5 refused" in printed
-    for reason in ("no 'x' among 'a'", "data: ", "this is not a PointCloud2"):
+    for reason in ("there is no 'x'; the fields are 'a'", "data: ", "this is not a PointCloud2"):
         assert reason in printed
     assert "frame_id changes: 'velodyne' in 4; 'lidar_top' in 1" in printed
     assert "layout changes: " in printed and "'a, 16 bytes per point' in 1" in printed
@@ -228,7 +228,7 @@ def test_of_several_topics_one_is_to_be_chosen(bundle: ModelBundle, tmp_path: Pa
 
 def test_nothing_that_is_there_is_written_over(bundle: ModelBundle, tmp_path: Path, capsys: Capture) -> None:
     source, out = write_bag(tmp_path / "bag", clouds(1)), tmp_path / "out"
-    assert error_of(capsys, command(bundle, source, source)).startswith(f"{source} exists")
+    assert error_of(capsys, command(bundle, source, source)).startswith(f"{source} already exists")
     assert cli.main(command(bundle, source, out)) == 0
     again = error_of(capsys, command(bundle, out, tmp_path / "again"))
     assert again == "--detections /detections: the input already has a topic /detections; choose another name"
@@ -291,7 +291,7 @@ def test_markers_that_are_there_already_name_the_way_out(bundle: ModelBundle, tm
         bag.add_topic("/markers", "visualization_msgs/msg/MarkerArray", latched=False)
         bag.write("/points", 0, serialize_message(clouds(1)[0]))
     message = error_of(capsys, command(bundle, tmp_path / "drawn", tmp_path / "out"))
-    assert "there is a topic /markers in the input already" in message and "--no-markers" in message
+    assert "the input already has a topic /markers" in message and "--no-markers" in message
     assert cli.main(command(bundle, tmp_path / "drawn", tmp_path / "out", "--no-markers")) == 0
 
 

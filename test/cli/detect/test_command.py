@@ -100,7 +100,7 @@ def test_clouds_of_a_bag_that_cannot_be_read_are_refused_by_name(
     clouds = detect(bundle, tmp_path, bag)["clouds"]
     assert [bool(one["detections"]) for one in clouds] == [False, True, False, False]
     assert [one["notes"][0].partition(":")[0] for one in (clouds[0], clouds[2], clouds[3])] == ["refused"] * 3
-    assert "no 'x' among" in capsys.readouterr().out
+    assert "there is no 'x'; the fields are" in capsys.readouterr().out
 
 
 def test_files_of_nuscenes_are_turned_as_the_note_says(bundle: ModelBundle, tmp_path: Path, capsys: Capture) -> None:
@@ -150,9 +150,9 @@ def test_a_cloud_without_points_has_no_boxes_and_says_so(bundle: ModelBundle, tm
         (("hollow",), "hollow: no cloud"),
         (("a.bin", "--classes", "Tram"), "classes: 'Tram' is not one of"),
         (("a.bin", "--class-names", "Tram=rail"), "class_names: 'Tram' is not one of the model's classes"),
-        (("a.bin", "--class-names", "Car"), "class_names: 'Car' is no NAME=NEW_NAME"),
+        (("a.bin", "--class-names", "Car"), "class_names: 'Car' is not NAME=NEW_NAME"),
         (("a.bin", "--min-range", "9", "--max-range", "8"), "min_range: 9 is not below max_range, 8"),
-        (("a.bin", "--ego-box", "1", "0", "0", "0", "1", "1"), "ego_box: [1.0, 0.0, 0.0, 0.0, 1.0, 1.0] is not least"),
+        (("a.bin", "--ego-box", "1", "0", "0", "0", "1", "1"), "ego_box: [1.0, 0.0, 0.0, 0.0, 1.0, 1.0] is not"),
     ],
 )
 def test_what_cannot_be_done_is_said_in_one_line(
@@ -185,7 +185,7 @@ def test_the_bundled_model_finds_cars_without_ros_and_says_what_is_odd(tmp_path:
     command = [sys.executable, "-c", code, *given]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
-    assert "as if they were in millimetres: say --coordinate-scale 0.001" in done.stdout
+    assert "as if they were in millimetres: set --coordinate-scale 0.001" in done.stdout
     assert "intensities range from 0 to 255" in done.stdout
     found, nothing = json.loads((tmp_path / "boxes.json").read_text())["clouds"]
     assert nothing["detections"] == []
