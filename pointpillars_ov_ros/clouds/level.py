@@ -17,6 +17,7 @@ import numpy as np
 from pointpillars_ov_ros.clouds.ground import GroundPlane, fit_ground
 from pointpillars_ov_ros.clouds.transform import Transform
 from pointpillars_ov_ros.core.arrays import FloatArray
+from pointpillars_ov_ros.core.verdict import NOT_LEVELLED
 
 log = logging.getLogger(__name__)
 
@@ -37,8 +38,6 @@ _MAX_JUMP_S = 5.0
 _SAY_EVERY_S = 5.0
 _SAID_TILT, _SAID_HEIGHT_M = math.radians(0.5), 0.05
 """Minimum changes that are logged (rad; m)."""
-NOT_LEVELLED = "not levelled: "
-"""Start of `Leveller.status` while clouds are left unchanged."""
 
 
 class Leveller:

@@ -1,6 +1,6 @@
 # Copyright 2026 The pointpillars_ov_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Result of a parity check as text; kept apart so that code that only forwards it imports nothing else."""
+"""Results of checks as text; kept apart so that code that only forwards them imports nothing else."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ from typing import NamedTuple
 
 AGREES = "ok"
 NOT_CHECKED = "not checked"
+NOT_LEVELLED = "not levelled: "
+"""Beginning of the status of `clouds.level.Leveller` while clouds are left as they are."""
 
 
 class Verdict(NamedTuple):

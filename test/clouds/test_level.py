@@ -15,12 +15,12 @@ from pointpillars_ov_ros.clouds.ground import GroundPlane, fit_ground
 from pointpillars_ov_ros.clouds.level import (
     MAX_SHIFT_M,
     MAX_TILT_DEG,
-    NOT_LEVELLED,
     Leveller,
     level_boxes,
     level_transform,
     unlevel_boxes,
 )
+from pointpillars_ov_ros.core.verdict import NOT_LEVELLED
 
 RNG = np.random.default_rng(11)
 PLANES = [GroundPlane(*RNG.uniform((-0.08, -0.08, -2.2), (0.08, 0.08, -1.3))) for _ in range(20)]

@@ -12,12 +12,15 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Enum, IntEnum
 from queue import Empty, SimpleQueue
-from typing import Any, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
-from pointpillars_ov_ros.clouds.transform import Transform
 from pointpillars_ov_ros.config.runtime_config import DropPolicy
 from pointpillars_ov_ros.core.arrays import FloatArray
 from pointpillars_ov_ros.core.detections import Detections
+
+if TYPE_CHECKING:
+    # Its kernels are not for those who read timing messages, such as the diagnostics node.
+    from pointpillars_ov_ros.clouds.transform import Transform
 
 log = logging.getLogger(__name__)
 

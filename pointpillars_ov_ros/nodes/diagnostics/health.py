@@ -9,9 +9,8 @@ from functools import partial
 
 from diagnostic_msgs.msg import DiagnosticStatus, KeyValue
 
-from pointpillars_ov_ros.clouds.level import NOT_LEVELLED
 from pointpillars_ov_ros.config.errors import count_of
-from pointpillars_ov_ros.core.verdict import has_failed
+from pointpillars_ov_ros.core.verdict import NOT_LEVELLED, has_failed
 from pointpillars_ov_ros.nodes.diagnostics.events import DetectorEvents, EventKind
 from pointpillars_ov_ros.nodes.diagnostics.hysteresis import HeldLevel
 from pointpillars_ov_ros.ros.frame_window import DURATIONS, FrameWindow

@@ -13,7 +13,7 @@ from rclpy.parameter import Parameter
 from sensor_msgs.msg import PointCloud2
 
 from pointpillars_ov_ros.clouds.ground import GroundPlane
-from pointpillars_ov_ros.clouds.level import NOT_LEVELLED
+from pointpillars_ov_ros.core.verdict import NOT_LEVELLED
 from pointpillars_ov_ros.nodes.detector.node import DetectorNode
 from test.bags.bags import cloud
 from test.clouds.test_level import ground
