@@ -21,6 +21,7 @@ from pointpillars_ov_ros.ros import qos
 from pointpillars_ov_ros.ros.cloud_sources import CLOUD_TYPE, explain_silence
 from pointpillars_ov_ros.ros.dds import waiting_messages
 from pointpillars_ov_ros.ros.parameters import declare_parameters, read_parameters
+from pointpillars_ov_ros.ros.ros_errors import RCLError
 from pointpillars_ov_ros.ros.settings import DiagnosticsConfig
 from pointpillars_ov_ros.ros.timing_message import from_serialized
 
@@ -103,7 +104,8 @@ class DiagnosticsNode(Node):
         name, namespace = str(senders[0].node_name), str(senders[0].node_namespace)
         try:
             heard = self.get_subscriber_names_and_types_by_node(name, namespace)
-        except NodeNameNonExistentError:
+        except (NodeNameNonExistentError, RCLError):
+            # The publisher is known before its node, whose name is none until then: `_NODE_NAMESPACE_UNKNOWN_`.
             return ""
         topic = next((topic for topic, types in heard if CLOUD_TYPE in types), "")
         if not topic:
