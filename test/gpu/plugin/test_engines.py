@@ -187,7 +187,7 @@ BAD = {
     ),
     "bf16": (change(GPU, precision=Precision.BF16), "precision: GPU does not support bf16; use f16, f32 or default"),
     "a property of none": (change(GPU, device_properties="NUM_STREAM=1"), "has no such property"),
-    "NPU": (change(GPU, rpn_device="NPU"), "'NPU'.*available here: CPU, GPU"),
+    "NPU": (change(GPU, rpn_device="NPU"), "'NPU'.*available: CPU, GPU"),
 }
 
 
