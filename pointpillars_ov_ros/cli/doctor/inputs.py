@@ -86,7 +86,7 @@ def read_files(options: argparse.Namespace) -> CloudInput:
 
 def _unreadable(path: Path, text: str) -> Finding:
     typed = re.search(r"`([^`]+)`", text)
-    other = re.search(r"(?:by --topic: |PointCloud2; it has )(/\S+) \(\d", text)
+    other = re.search(r"(?:with --topic: |PointCloud2; it has )(/\S+) \(\d", text)
     if other:
         cure = f"pointpillars_ov doctor {path} --topic {other[1]}"
     elif silent := re.search(r"no message on (/\S+);", text):

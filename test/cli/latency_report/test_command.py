@@ -104,7 +104,7 @@ def test_ages_by_another_clock_are_left_out_and_said(age_ms: float) -> None:
     run = a_run([a_timing(k, age_ms=age_ms) for k in range(30)])
     assert sum(budget(run).values()) == pytest.approx(run.values("total").mean())
     assert not any(row.name.startswith("age") for row in make_rows([run]))
-    assert "not of the detector&#39;s clock" in make_page([run])
+    assert "not from the detector&#39;s clock" in make_page([run])
 
 
 @pytest.mark.parametrize(
@@ -192,14 +192,17 @@ def test_a_browser_shows_it(tmp_path: Path, capsys: pytest.CaptureFixture[str]) 
             lambda folder: write_bag(folder / "bag", [], ()),
             "no topic of diagnostic_msgs/msg/DiagnosticArray",
         ),
-        (lambda folder: write_bag(folder / "bag", []), "no message on /front/timing; the recorder heard nothing there"),
+        (
+            lambda folder: write_bag(folder / "bag", []),
+            "no message on /front/timing; the recorder received nothing there",
+        ),
         (
             lambda folder: write_bag(folder / "bag", [a_timing(0)], ("/a/timing", "/b/timing")),
-            "choose one by --topic: /a/timing (1 message), /b/timing (1 message)",
+            "choose one with --topic: /a/timing (1 message), /b/timing (1 message)",
         ),
         (lambda folder: cut(folder), "run.json:1: this is not a complete recording"),
         (lambda folder: foreign(folder), "is not a recording of `latency_report`: "),
-        (lambda folder: other_messages(folder), "/timing holds something else than timing messages"),
+        (lambda folder: other_messages(folder), "does not contain timing messages"),
     ],
     ids=["no bag", "no topic", "no message", "two topics", "cut in half", "foreign", "other messages"],
 )
