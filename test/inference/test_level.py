@@ -25,7 +25,7 @@ class Tally(NamedTuple):
     cars: int
     found: int
     height_errors: list[float]
-    """Of those found (m)."""
+    """Errors in height of the cars found (m)."""
 
 
 def rock(frame: SimulatedFrame, index: int) -> tuple[np.ndarray, np.ndarray]:

@@ -118,7 +118,7 @@ def test_a_meta_device_alone_means_all_there_are_with_the_cpu_last(meta: str) ->
 def test_of_all_that_a_machine_has_the_cpu_comes_last_and_what_is_no_device_by_itself_is_left_out(
     available: list[str], members: tuple[str, ...]
 ) -> None:
-    """Of any machine: this one may have a CPU alone."""
+    """Test the devices of any machine; this one may only have a CPU."""
     assert all_of(available) == members
 
 
