@@ -102,6 +102,9 @@ class DiagnosticsNode(Node):
             topic = self.resolve_topic_name("timing")
             return f"nobody publishes {topic}, so no detector runs here, or it is not configured: see its log"
         name, namespace = str(senders[0].node_name), str(senders[0].node_namespace)
+        if not namespace.startswith("/"):
+            # DDS has told of the publisher, and not yet whose it is.
+            return ""
         try:
             heard = self.get_subscriber_names_and_types_by_node(name, namespace)
         except (NodeNameNonExistentError, RCLError):
