@@ -208,5 +208,5 @@ def test_what_is_lost_names_the_sender_and_the_line_to_export(tmp_path: Path) ->
             for number in range(50):
                 scene.sender.clouds.publish(scene.sender.make_cloud(toy_cloud(number)))
             scene.sender.connect(toy_cloud(0), scene.processes)
-        scene.await_log("so far of peer never arrived")
+        scene.await_log("so far from peer were sent but not received")
         assert "FASTRTPS_DEFAULT_PROFILES_FILE=" in scene.log
