@@ -29,6 +29,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--split", type=Path, metavar="FILE", help="train on the frames of --data listed in this file, one per line"
     )
+    _add_run_arguments(parser)
+    _add_sample_arguments(parser)
+
+
+def _add_run_arguments(parser: argparse.ArgumentParser) -> None:
     weights = parser.add_mutually_exclusive_group()
     weights.add_argument(
         "--resume",
@@ -45,6 +50,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--seed", type=int, default=0, metavar="S", help="seed of all random numbers (default: %(default)s)"
     )
+    parser.add_argument(
+        "--save-every", type=positive, default=500, metavar="N", help="number of steps between checkpoints"
+    )
+
+
+def _add_sample_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--batch", type=positive, default=4, metavar="N", help="samples per step (default: %(default)s)"
     )
@@ -75,9 +86,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default=1,
         metavar="N",
         help="number of processes that make samples (default: %(default)s)",
-    )
-    parser.add_argument(
-        "--save-every", type=positive, default=500, metavar="N", help="number of steps between checkpoints"
     )
 
 

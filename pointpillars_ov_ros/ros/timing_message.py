@@ -187,13 +187,13 @@ class _CdrReader:
         return int(value)
 
     def read_string(self) -> str:
-        """Read a string, without its terminating zero byte."""
+        """Read a string up to its first zero byte, as ROS does."""
         at = (self._at + 3) & ~3
         (length,) = self._uint32.unpack_from(self._data, at)
         self._at = end = at + 4 + length
         if end > len(self._data):
             raise struct.error("a string ends after the data")
-        return self._data[at + 4 : end - 1].decode() if length else ""
+        return self._data[at + 4 : end].partition(b"\0")[0].decode()
 
 
 def _format(value: object) -> str:

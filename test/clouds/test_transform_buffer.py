@@ -97,13 +97,13 @@ def test_slashes_of_ros_1_are_taken_off() -> None:
 
 def test_a_later_moment_may_come_and_is_said_to_the_millisecond() -> None:
     assert missing(robot(), "odom", "velodyne", 1.25) == Missing(
-        "of the poses of 'base_link' in 'odom', the newest is 0.250 s older", may_come=True
+        "of the poses of 'base_link' in 'odom', the newest is 0.250 s older than the cloud", may_come=True
     )
 
 
 def test_an_earlier_moment_cannot_come_any_more() -> None:
     assert missing(robot(), "odom", "base_link", -0.5) == Missing(
-        "of the poses of 'base_link' in 'odom', the oldest kept is 0.500 s newer", may_come=False
+        "of the poses of 'base_link' in 'odom', the oldest kept is 0.500 s newer than the cloud", may_come=False
     )
 
 

@@ -317,7 +317,7 @@ def test_a_cloud_of_more_points_than_wanted_is_refused_before_memory_is_taken_fo
     message.fields = [PointField(name=name, offset=0, datatype=PointField.UINT8, count=1) for name in "xyz"]
     message.data = bytes(2**25)
     tracemalloc.start()
-    with pytest.raises(CloudError, match=r"width x height: 33554432 points are more than max_points, 2000000"):
+    with pytest.raises(CloudError, match=r"width x height: 33554432 points, more than max_points, 2000000"):
         CloudReader(RuntimeConfig()).read(message)
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()

@@ -38,7 +38,19 @@ ROSDEP_KEYS = {
     "tqdm": "python3-tqdm",
     "yaml": "python3-yaml",
 }
-PIP_ONLY = {"cryptography", "lz4", "mcap", "nncf", "openvino", "pypcd4", "ray", "rosbags", "torch", "zstandard"}
+PIP_ONLY = {
+    "cryptography",
+    "lz4",
+    "mcap",
+    "nncf",
+    "openvino",
+    "pypcd4",
+    "ray",
+    "rerun",
+    "rosbags",
+    "torch",
+    "zstandard",
+}
 MANIFEST = REPOSITORY / "package.xml"
 
 
