@@ -29,17 +29,17 @@ _MODULES = {
     "PointPillarsError": "config.errors",
     "load_bundle": "model.bundle",
 }
-"""Where each of them is. Imported when asked for: OpenVINO and numba take most of a second."""
+"""Module of each public name. They are imported on demand: OpenVINO and numba take most of a second."""
 
-# Before anything imports numba, which looks for its folder then.
+# Before anything imports numba, which determines its folder at import.
 choose_kernel_cache()
 
 
 def __getattr__(name: str) -> object:
-    """Import what is asked for."""
+    """Import the requested name."""
     value: object
     if name == "__version__":
-        # It is written in package.xml alone, which the installation has taken it from.
+        # It is only written in package.xml, from which the installation takes it.
         from importlib.metadata import version
 
         value = version(__name__)

@@ -190,7 +190,7 @@ def _out_of_range(points: FloatArray, config: ModelConfig, cures: Cures) -> Oddi
 
 
 def _turned(points: FloatArray, config: ModelConfig, cures: Cures) -> Oddity | None:
-    """Look for the ground where it should not be: overhead, or along another axis."""
+    """Check for the ground where it should not be: overhead, or along another axis."""
     ground_z = find_ground(points)
     if ground_z is not None and ground_z < 0.0:
         return None

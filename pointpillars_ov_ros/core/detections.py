@@ -27,7 +27,7 @@ class Detections:
     labels: IntArray
     """(M,), indices into `ModelConfig.classes`."""
     classes: tuple[str, ...] = ()
-    """`ModelConfig.classes`, where the producer has set them."""
+    """`ModelConfig.classes`, if the producer has set them."""
 
     def __len__(self) -> int:
         return len(self.scores)

@@ -67,7 +67,7 @@ class Canvas:
         self._size = 0
 
     def _as_rows(self, features: FloatArray, pillars: int) -> FloatArray:
-        """Return features (blocks, C, B) as (>= pillars, C); a view where the host encoder made them."""
+        """Return features (blocks, C, B) as (>= pillars, C); a view if the host encoder made them."""
         _, channels, block = features.shape
         used = features[: -(-pillars // block)].transpose(0, 2, 1)
         if used.flags.c_contiguous:

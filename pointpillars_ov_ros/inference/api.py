@@ -116,7 +116,7 @@ class Detector:
         """Detect objects in one cloud; may be called from several threads.
 
         `points` (N, 4) float32: x, y, z (m), intensity (0 to 1); they are not changed. Boxes are in the same frame,
-        best score first. CloudError where the array is of another shape or type, InferenceError where the device fails.
+        best score first. CloudError if the array has another shape or type, InferenceError if the device fails.
         """
         results: SimpleQueue[FrameResult] = SimpleQueue()
         self._submit(points, results)

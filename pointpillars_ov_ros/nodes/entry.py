@@ -56,7 +56,7 @@ def _run(module: str, node: str, prepare: Callable[[], None] = lambda: None) -> 
 
 
 def _leave_deleted_directory() -> None:
-    """Go on in `/` where the current directory was deleted: half of what is imported asks for it."""
+    """Change to `/` if the current directory was deleted, since many imported modules ask for it."""
     try:
         os.getcwd()
     except OSError as error:

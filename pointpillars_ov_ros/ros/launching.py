@@ -74,7 +74,7 @@ def ends_all(name: str, on_success: list[Any] | None = None) -> Callable[[Any, A
 
 
 def existing_file(argument: str, path: str) -> str:
-    """Return the path of a file that an argument names, ~ expanded; ConfigError where there is none."""
+    """Return the path of a file that an argument names, ~ expanded; ConfigError if it does not exist."""
     expanded = os.path.expanduser(path)
     if not os.path.isfile(expanded):
         raise ConfigError(f"{argument}: there is no file {expanded}")

@@ -78,7 +78,7 @@ class FrameTiming:
     sensor: str = ""
     """Warnings about the clouds: their intensity, the height of the ground."""
     level: str = ""
-    """`Leveller.status` where clouds are levelled; empty where they are not to be."""
+    """`Leveller.status` if clouds are levelled; otherwise empty."""
 
     @property
     def is_failure(self) -> bool:

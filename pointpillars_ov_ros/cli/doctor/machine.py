@@ -66,7 +66,7 @@ def check_devices(available: list[str], root: Path = Path("/")) -> Finding:
 
 
 def check_kernels() -> Finding:
-    """Check where compiled kernels are stored."""
+    """Check the folder of compiled kernels."""
     name, folder = "machine.kernels", os.environ.get(VARIABLE, "")
     if folder and folder.startswith(_TEMPORARY):
         text = f"compiled kernels are stored in {folder}, which is emptied at a restart: compiling takes half a minute"
@@ -150,7 +150,7 @@ def _faster(engine: Engine) -> tuple[str, ...]:
 
 
 def read_runtime(device: str, properties: str, cache_dir: str) -> RuntimeConfig:
-    """Return the settings of the networks; ConfigError where `device` is none of OpenVINO's."""
+    """Return the settings of the networks; ConfigError if `device` is not valid for OpenVINO."""
     parse_device(device, "--device")
     return RuntimeConfig(
         pfe_device=device, rpn_device=device, device_properties=properties, cache_dir=cache_dir, parity_check=True

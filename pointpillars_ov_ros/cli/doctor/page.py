@@ -15,7 +15,7 @@ from pointpillars_ov_ros.config.errors import count_of
 from pointpillars_ov_ros.config.findings import Finding, Level
 
 STDOUT = Path("-")
-"""What stands for it where a file is asked for."""
+"""Name that stands for stdout instead of a file."""
 FORMAT = 1
 """Version of the JSON format, separate from the package's because programs read it."""
 _NARROW, _WIDE = 60, 120
