@@ -103,7 +103,7 @@ def test_broken_metadata_is_left_aside_and_said(
     bag = copy(sources["mcap"], tmp_path / "bag")
     (bag / "metadata.yaml").write_text(text, encoding="latin1")
     assert read(bag) == recordings.contents(sources["mcap"])
-    assert "metadata.yaml cannot be read, and is left aside" in caplog.text
+    assert "metadata.yaml cannot be read and is ignored" in caplog.text
 
 
 def test_what_metadata_counts_and_the_files_do_not_hold_is_said(
@@ -133,7 +133,7 @@ def test_what_a_killed_recorder_left_in_the_wal_is_read(
     before = {path.name: path.read_bytes() for path in bag.iterdir()}
     for path in (bag, bag / "bag.db3"):
         assert read(path) == recordings.contents(sources["sqlite3"])
-        assert "its recorder was killed; what it left in bag.db3-wal is read, too" in caplog.text
+        assert "its recorder was killed; the data in bag.db3-wal is read, too" in caplog.text
     assert {path.name: path.read_bytes() for path in bag.iterdir()} == before, "the bag itself is left as it is"
     # What this is about: read as it stands, the file lacks them.
     alone = sqlite3.connect(f"file:{bag / 'bag.db3'}?immutable=1", uri=True)
@@ -345,8 +345,8 @@ def foreign(folder: Path) -> Path:
 @pytest.mark.parametrize(
     ("make", "wanted", "said"),
     [
-        (silent, None, "no message on /points; the recorder heard nothing there"),
-        (silent, "points", "no message on /points; the recorder heard nothing there"),
+        (silent, None, "no message on /points; the recorder received nothing there"),
+        (silent, "points", "no message on /points; the recorder received nothing there"),
         (silent, "lidar", "no topic lidar of sensor_msgs/msg/PointCloud2; it has /points (0 messages)"),
         (foreign, None, "it has /lidar (foxglove.PointCloud, protobuf, which ROS does not read)"),
     ],

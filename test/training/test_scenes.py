@@ -46,7 +46,7 @@ def test_a_split_chooses_frames_and_names_one_that_is_missing(tmp_path: Path) ->
     source = KittiScenes(folder, CLASSES, split)
     assert [source.scene(seed).points[0, 0] for seed in range(3)] == [21.0] * 3
     split.write_text("000001\n000002\n")
-    with pytest.raises(DatasetError, match=r"frame 000002 of .*train\.txt lacks cloud, labels or calibration"):
+    with pytest.raises(DatasetError, match=r"frame 000002 of .*train\.txt lacks its cloud, labels or calibration"):
         KittiScenes(folder, CLASSES, split)
 
 

@@ -150,7 +150,7 @@ def test_a_bag_that_is_there_is_left_alone(tmp_path: Path, capsys: pytest.Captur
     folder = write_objects(tmp_path / "kitti", 1)
     (tmp_path / "bag").mkdir()
     assert kitti_to_bag("--data", folder, "--out", tmp_path / "bag") == 1
-    assert capsys.readouterr().err.startswith(f"error: {tmp_path / 'bag'} exists")
+    assert capsys.readouterr().err.startswith(f"error: {tmp_path / 'bag'} already exists")
     assert list((tmp_path / "bag").iterdir()) == []
 
 
@@ -179,5 +179,5 @@ def test_a_raw_frame_without_a_number_for_a_name_is_named(tmp_path: Path) -> Non
     drive = write_drive(tmp_path / "day", 1)
     data = drive / "velodyne_points" / "data"
     (data / "0000000000.bin").rename(data / "best.bin")
-    with pytest.raises(DatasetError, match=r"none is that of frame best$"):
+    with pytest.raises(DatasetError, match=r"none of the 2 lines is that of frame best$"):
         list(kitti_messages(find_frames(drive), 10.0, crop=False))

@@ -36,7 +36,7 @@ def test_the_demo_leaves_picture_bag_and_tables(tmp_path: Path) -> None:
         "demo", "--data", str(KITTI), "--model", str(KITTI_CAR), "--frames", str(FRAMES), "--out", str(out)
     )
     assert ended.returncode == 0, ended.stdout + ended.stderr
-    assert "taken as smallmunich_car" in ended.stdout, "a guess must be said"
+    assert "treated as smallmunich_car" in ended.stdout, "a guess must be said"
     assert f"{FRAMES} clouds played, {FRAMES} received on the topic; the detector received {FRAMES}" in ended.stdout
     for stage in ("convert", "pillars", "pfe", "scatter", "rpn", "decode", "total"):
         assert f"\n{stage}" in ended.stdout

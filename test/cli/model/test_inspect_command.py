@@ -108,7 +108,7 @@ def test_a_folder_without_a_model_is_one_sentence(tmp_path: Path, capsys: Captur
 def test_a_bare_pair_is_described_and_its_hashes_are_no_proof(capsys: Capture, flags: list[str]) -> None:
     assert inspect(KITTI_CAR, *flags) == 0
     printed = capsys.readouterr()
-    assert "taken as smallmunich_car" in printed.err
+    assert "treated as smallmunich_car" in printed.err
     if flags:
         document = json.loads(printed.out)
         assert document["hashes_verified"] is False

@@ -86,7 +86,7 @@ def test_a_bundle_is_quantized_compared_and_written(tmp_path: Path, capsys: Capt
     for words in (
         "calibrating with 3 clouds of ",
         "preset mixed",
-        "detections of 2 clouds (0 of them used to calibrate, too)",
+        "detections of 2 clouds (0 of them also used to calibrate)",
         "2 pairs in turn",
     ):
         assert words in printed
@@ -117,7 +117,7 @@ def test_a_bag_calibrates_as_files_do(tmp_path: Path, capsys: Capture) -> None:
     assert quantize("--model", model.folder, "--bag", bag, "--out", out) == 0
     printed = capsys.readouterr().out
     assert f"calibrating with 4 clouds of {bag}, topic points (all available; 300 were requested)" in printed
-    assert "detections of 4 clouds (all used to calibrate, too)" in printed
+    assert "detections of 4 clouds (all also used to calibrate)" in printed
     assert set(inspect_bundle(load_bundle(out)).networks["rpn"].precision.split()) == {"5", INT8}
 
 
@@ -126,7 +126,7 @@ def test_clouds_of_a_bag_are_those_that_were_recorded(tmp_path: Path, scale: flo
     """Intensities of 0 to 255 are recognised where nothing is said of them."""
     bag = write_bag(tmp_path / "bag", {"/points": 6})
     intensity = {"intensity_field": "", "intensity_scale": scale}
-    options = argparse.Namespace(bag=bag, topic="points", subset=2, check=2, **intensity)
+    options = argparse.Namespace(bag=bag, topic="points", subset=2, check=2, coordinate_scale=1.0, **intensity)
     chosen = choose_clouds(options, tmp_path)
     every = toy_clouds(6)
     # Four of six are unpacked: 0, 1, 3, 4; of those every second calibrates.
@@ -270,7 +270,7 @@ def test_without_nncf_one_sentence_says_what_to_install(
             "/points",
             "no topic /points of sensor_msgs/msg/PointCloud2; it has /a/points (1 ",
         ),
-        ({"/points": 0}, "points", "no message on /points; the recorder heard nothing there"),
+        ({"/points": 0}, "points", "no message on /points; the recorder received nothing there"),
     ],
 )
 def test_a_bag_without_the_topic_is_one_sentence(

@@ -100,7 +100,7 @@ def test_a_folder_that_takes_nothing_is_a_warning(tmp_path: Path, caplog: pytest
     cache.sign()
     assert not caplog.text
     cache.sign("RPN")
-    assert "does not store the RPN, which is compiled at every start" in caplog.text
+    assert "does not store the RPN, which is therefore compiled at every start" in caplog.text
 
 
 def test_a_cache_that_others_can_write_is_refused_where_bundles_are_signed(tmp_path: Path) -> None:

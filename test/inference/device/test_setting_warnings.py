@@ -49,7 +49,7 @@ def test_what_costs_nothing_is_not_warned_of(tmp_path: Path, settings: dict[str,
     ("settings", "begin", "advice"),
     [
         ({"rpn_device": BATCH}, "rpn_device: every cloud waits 20 ms for nothing", "use mode throughput"),
-        ({"rpn_device": BATCH, "mode": Mode.BALANCED}, "rpn_device: every cloud waits 20 ms", "of balanced mode"),
+        ({"rpn_device": BATCH, "mode": Mode.BALANCED}, "rpn_device: every cloud waits 20 ms", "in balanced mode"),
         (
             {"rpn_device": BATCH, "mode": Mode.THROUGHPUT, "auto_batch_timeout_ms": 1000},
             "auto_batch_timeout_ms: one lidar at 10 Hz sends a cloud every 100 ms",
