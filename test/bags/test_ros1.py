@@ -76,7 +76,7 @@ def test_a_bag_of_ros_1_becomes_one_of_ros_2(tmp_path: Path, capsys: pytest.Capt
     assert cli.main([*map(str, arguments), "--intensity-field", "i"]) == 0
     printed = capsys.readouterr().out
     assert "3 clouds, 2 with detections" in printed and "1 x this is not a PointCloud2" in printed
-    assert "left out: 1 broken message on /tf" in printed
+    assert "skipped: 1 broken message on /tf" in printed
     topics = [message.topic for message in contents(out)]
     assert topics[:3] == ["/label_info", "/points", "/detections"]
     assert [topics.count(topic) for topic in ("/points", "/detections", "/tf", "/odd")] == [2, 2, 3, 3]

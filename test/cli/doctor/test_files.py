@@ -210,7 +210,7 @@ def test_an_input_is_never_written_over(points: np.ndarray, tmp_path: Path, caps
     with pytest.raises(SystemExit) as end:
         cli.main(["doctor", "--json", str(path)])
     assert end.value.code == 2
-    assert "comes before --json" in capsys.readouterr().err
+    assert "come before --json" in capsys.readouterr().err
     assert path.read_bytes() == before
 
 

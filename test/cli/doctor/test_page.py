@@ -26,10 +26,10 @@ FAULT = Finding("ros.topic", Level.FAULT, "nobody publishes /points", ("ros2 top
 @pytest.mark.parametrize(
     ("findings", "code", "verdict", "words"),
     [
-        ([OK], 0, "OK", "nothing to mend: 1 thing looked at"),
-        ([OK, NOTE], 0, "NOTE", "nothing to mend: 1 thing looked at"),
-        ([OK, WARN], 1, "WARN", "1 warning; begin with speed -> faster"),
-        ([WARN, FAULT, FAULT, OK], 1, "FAULT", "2 faults and 1 warning; begin with topic -> ros2 topic list"),
+        ([OK], 0, "OK", "nothing to fix: 1 check passed"),
+        ([OK, NOTE], 0, "NOTE", "nothing to fix: 1 check passed"),
+        ([OK, WARN], 1, "WARN", "1 warning; start with speed -> faster"),
+        ([WARN, FAULT, FAULT, OK], 1, "FAULT", "2 faults and 1 warning; start with topic -> ros2 topic list"),
     ],
 )
 def test_the_worst_finding_decides(findings: list[Finding], code: int, verdict: str, words: str) -> None:
