@@ -11,7 +11,7 @@ import os
 import sys
 import tempfile
 from collections.abc import Iterable, Iterator
-from contextlib import redirect_stdout
+from contextlib import contextmanager, redirect_stdout
 from pathlib import Path
 
 import numpy as np
@@ -41,10 +41,8 @@ _USUAL_RATE_HZ = 10.0
 
 def run_doctor(options: argparse.Namespace) -> int:
     """Run the checks, print each finding, and write the requested report."""
-    # What is logged meanwhile is on the page anyway.
-    logging.getLogger("pointpillars_ov_ros").setLevel(logging.CRITICAL)
     is_printed = options.json == STDOUT
-    with redirect_stdout(sys.stderr if is_printed else sys.stdout):
+    with redirect_stdout(sys.stderr if is_printed else sys.stdout), _without_log():
         page = _look(options)
         print(f"\n{summarise(page.findings)}")
     if options.json is not None:
@@ -56,6 +54,18 @@ def run_doctor(options: argparse.Namespace) -> int:
             write_json(options.json, report)
             print(f"report   {options.json}")
     return exit_code(page.findings)
+
+
+@contextmanager
+def _without_log() -> Iterator[None]:
+    """Log nothing meanwhile: it is on the page anyway."""
+    package = logging.getLogger("pointpillars_ov_ros")
+    before = package.level
+    package.setLevel(logging.CRITICAL)
+    try:
+        yield
+    finally:
+        package.setLevel(before)
 
 
 def _look(options: argparse.Namespace) -> _Page:

@@ -85,7 +85,7 @@ BAD = {
     "contradicts": (lambda: drive(VLP, 5), ["--sensor", "hdl_64e"], ["hdl_64e contradicts the clouds", "show 16"]),
     "no ground": (lambda: [ground_less(one) for one in drive(VLP, 5)], [], ["no ground was found in most of 5 clouds"]),
     "indoors": (lambda: [room(seed) for seed in range(6)], [], ["taken indoors"]),
-    "three": (lambda: drive(VLP, 3), [], ["3 clouds", "from 5 or more"]),
+    "three": (lambda: drive(VLP, 3), [], ["3 clouds", "at least 5"]),
     "empty": (lambda: [np.zeros((0, 4))] * 6, [], ["contain no valid point"]),
     "no such sensor": (lambda: drive(VLP, 5), ["--sensor", "nowhere"], ["neither one of"]),
 }

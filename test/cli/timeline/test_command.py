@@ -166,7 +166,7 @@ def test_where_there_is_no_second_device_it_is_said_why_there_is_no_switch(
     flags = ["--model", toy, "--device", "CPU", "--requests", 2, "--interval", 1, "--json", tmp_path / "r.json"]
     assert timeline("auto-switch", *flags) == 0
     said = capsys.readouterr()
-    assert "CPU is the CPU alone on this machine, so there will be no switch; --simulate 3:20" in said.err
+    assert "CPU means only the CPU on this machine, so there will be no switch; --simulate 3:20" in said.err
     assert timeline("auto-switch", *flags, "--simulate", "0.1:1") == 0
     assert "no switch" not in capsys.readouterr().err
 
