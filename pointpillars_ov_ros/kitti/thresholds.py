@@ -84,6 +84,31 @@ def _best(counts: Sequence[Count], precision: float | None) -> Count:
     return best
 
 
+def count_published(
+    truth: ObjectArrays,
+    found: ObjectArrays,
+    rules: Sequence[ClassRule],
+    difficulty: Difficulty,
+    min_overlap: float,
+    publish: Sequence[ClassThreshold],
+) -> list[Count]:
+    """Count what a node finds that publishes boxes from the thresholds `publish` on, for each class that has one.
+
+    `Count.score` is the threshold close by. The other arguments are those of `propose_thresholds`.
+    """
+    distances, scores = _distances(found), np.zeros_like(found.scores)
+    for threshold in publish:
+        is_far = distances > threshold.far_from
+        least = np.where(is_far, threshold.far_score or threshold.score, threshold.score)
+        scores[(found.kinds == kind_code(threshold.class_name)) & (found.scores >= least)] = 1.0
+    named = {threshold.class_name: threshold.score for threshold in publish}
+    published = found._replace(scores=scores)
+    counts = count_found(
+        truth, published, [rule for rule in rules if rule.name in named], (1.0,), min_overlap, difficulty
+    )
+    return [count._replace(score=named[count.class_name]) for count in counts]
+
+
 def _beyond(objects: ObjectArrays) -> ObjectArrays:
     return _select(objects, _distances(objects) > FAR_FROM_M)
 

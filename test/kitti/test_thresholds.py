@@ -17,7 +17,7 @@ from pointpillars_ov_ros.kitti.counting import count_found
 from pointpillars_ov_ros.kitti.evaluation_data import ObjectArrays, pack_objects
 from pointpillars_ov_ros.kitti.evaluation_rules import CLASS_RULES, DIFFICULTIES
 from pointpillars_ov_ros.kitti.labels import KittiObject
-from pointpillars_ov_ros.kitti.thresholds import FAR_FROM_M, f1, propose_thresholds
+from pointpillars_ov_ros.kitti.thresholds import FAR_FROM_M, count_published, f1, propose_thresholds
 from pointpillars_ov_ros.model.bundle import load_bundle
 from test.inference.toy_bundle import save_toy_bundle
 
@@ -78,6 +78,20 @@ def test_thresholds_are_written_into_a_bundle_and_those_of_others_stay(tmp_path:
     }
     with pytest.raises(BundleError):
         write_thresholds(tmp_path / "nowhere", [])
+
+
+def test_what_is_published_is_counted_near_and_far() -> None:
+    truth = pack_objects([[car(0.0, 10.0), car(0.0, 20.0), car(0.0, 40.0)]])
+    found = pack_objects([[car(0.0, 10.0, 0.6), car(0.0, 20.0, 0.4), car(0.0, 40.0, 0.4), car(5.0, 15.0, 0.7)]])
+    for threshold, counts in (
+        (ClassThreshold("Car", 0.5), (1, 2, 1)),
+        (ClassThreshold("Car", 0.5, 0.3, 35.0), (2, 1, 1)),
+        (ClassThreshold("Car", 0.65), (0, 3, 1)),
+    ):
+        (count,) = count_published(truth, found, CLASS_RULES, HARD, 0.3, [threshold])
+        assert (count.class_name, count.score) == ("Car", threshold.score)
+        assert (count.found, count.missed, count.false) == counts
+    assert count_published(truth, found, CLASS_RULES, HARD, 0.3, []) == []
 
 
 @pytest.mark.parametrize(

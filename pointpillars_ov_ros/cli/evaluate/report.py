@@ -52,12 +52,13 @@ def format_counts(curves: Sequence[Curve]) -> str:
     return format_table(["objects that count", *names], rows)
 
 
-def format_found(counts: Sequence[Count]) -> str:
-    """Tabulate found, missed and false objects at some scores."""
+def format_found(counts: Sequence[Count], published: Sequence[Count] = ()) -> str:
+    """Tabulate found, missed and false objects at some scores, and of what the model would publish."""
     rows = []
-    for count in counts:
+    names = [f"{count.class_name} at score {count.score:g} or more" for count in counts]
+    names += [f"{count.class_name} as published ({count.score:g})" for count in published]
+    for name, count in zip(names, (*counts, *published), strict=True):
         shares = [f"{100 * share:.1f}" if share == share else "-" for share in (count.precision, count.recall)]
-        name = f"{count.class_name} at score {count.score:g} or more"
         rows.append([name, *map(str, (count.found, count.missed, count.false)), *shares])
     header = [f"BEV IoU > {FOUND_OVERLAP:g}", "found", "missed", "false", "precision (%)", "recall (%)"]
     return format_table(header, rows)

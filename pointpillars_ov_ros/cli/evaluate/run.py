@@ -29,7 +29,7 @@ from pointpillars_ov_ros.config.model_config import ClassThreshold
 from pointpillars_ov_ros.kitti.counting import Count, count_found, explain_uncounted
 from pointpillars_ov_ros.kitti.evaluation import Curve, count_steps, evaluate
 from pointpillars_ov_ros.kitti.results import check_results_folder, write_results
-from pointpillars_ov_ros.kitti.thresholds import LEAST_OBJECTS, propose_thresholds
+from pointpillars_ov_ros.kitti.thresholds import LEAST_OBJECTS, count_published, propose_thresholds
 from pointpillars_ov_ros.model.bundle import CONFIG_NAME, load_bundle, write_bundle
 from pointpillars_ov_ros.model.signature import SUFFIX
 
@@ -49,7 +49,7 @@ def run_evaluate(options: argparse.Namespace) -> int:
     print(format_counts(curves))
     counts = _count(source)
     if counts:
-        print(f"\n{format_found(counts)}")
+        print(f"\n{format_found(counts, _count_published(source))}")
     if options.thresholds is not None:
         _propose(source, options)
     notes = [*source.notes, *_uncounted(source)]
@@ -111,6 +111,12 @@ def _count(source: ScoredFrames) -> list[Count]:
         return []
     hardest = source.difficulties[-1]
     return count_found(source.truth, source.found, source.rules, FOUND_SCORES, FOUND_OVERLAP, hardest)
+
+
+def _count_published(source: ScoredFrames) -> list[Count]:
+    """Count what the model would publish, likewise."""
+    hardest = source.difficulties[-1]
+    return count_published(source.truth, source.found, source.rules, hardest, FOUND_OVERLAP, source.publish)
 
 
 def _uncounted(source: ScoredFrames) -> list[str]:

@@ -17,6 +17,7 @@ from pointpillars_ov_ros.cli.arguments import device_settings, file_reading
 from pointpillars_ov_ros.cli.look_at_files import look_at_frames
 from pointpillars_ov_ros.config.errors import DatasetError, InferenceError, count_of
 from pointpillars_ov_ros.config.mapping import to_mapping
+from pointpillars_ov_ros.config.model_config import ClassThreshold
 from pointpillars_ov_ros.config.runtime_config import DropPolicy, RuntimeConfig, from_plain
 from pointpillars_ov_ros.conversion.open_model import open_model
 from pointpillars_ov_ros.core.arrays import FloatArray
@@ -59,6 +60,8 @@ class ScoredFrames(NamedTuple):
     """Detections by frame; empty if they come from files."""
     metrics: tuple[Metric, ...] = tuple(Metric)
     difficulties: tuple[Difficulty, ...] = DIFFICULTIES
+    publish: tuple[ClassThreshold, ...] = ()
+    """Scores from which the model publishes."""
 
 
 class CameraView(NamedTuple):
@@ -182,6 +185,7 @@ def score_engine(engine: Engine, options: argparse.Namespace, labelled: Labelled
         ),
         details=details,
         results={frame.name: objects for frame, objects in zip(frames, found, strict=True)},
+        publish=engine.config.postprocess.publish,
     )
     return _without_image(scored, labelled, detected, classes) if options.no_image_filter else scored
 
