@@ -125,7 +125,7 @@ def test_while_networks_are_loaded_everything_else_is_served(running: Running) -
     assert trigger(sender, "reload") == (False, "~/reload is already in progress")
     assert not future.done(), "nothing was served before the networks were loaded"
     sender.wait_until(future.done, "the new networks", processes)
-    assert future.result().success and future.result().message.startswith("streets_int8 from now on")
+    assert future.result().success and future.result().message.startswith("switched to streets_int8")
 
 
 def test_classes_that_are_changed_while_networks_are_loaded_are_checked_against_the_new_ones(
@@ -204,7 +204,7 @@ def test_warming_up_is_for_a_detector_that_waits(running: Running) -> None:
     assert not succeeded and said == "clouds are being processed, which keeps the networks warm"
     assert change_state(sender, Transition.TRANSITION_DEACTIVATE)
     succeeded, said = trigger(sender, "warm_up")
-    assert succeeded and said.startswith("1 slots took ") and said.endswith(" ms")
+    assert succeeded and said.startswith("1 slot took ") and said.endswith(" ms")
     assert change_state(sender, Transition.TRANSITION_CLEANUP)
     for name in ("warm_up", "reload"):
         succeeded, said = trigger(sender, name)
