@@ -85,7 +85,7 @@ def test_a_bad_bundle_is_one_sentence(
         ("model_dir:=/nowhere", "/nowhere"),
         ("pfe_device:=NPU", "'NPU'"),
         ("rpn_device:=TOASTER", "'TOASTER'"),
-        ("rpn_device:=AUTO:TOASTER", "nothing is left of 'AUTO:TOASTER'"),
+        ("rpn_device:=AUTO:TOASTER", "none of the devices in 'AUTO:TOASTER' can be used"),
         ("device_properties:=TOASTER=1", "TOASTER: CPU has no such property"),
         ("device_properties:=NUM_STREAMS=many", "NUM_STREAMS: 'many' is not a whole number"),
         ("performance_hint:=CUMULATIVE_THROUGHPUT", "performance_hint: CUMULATIVE_THROUGHPUT is for AUTO and MULTI"),
