@@ -142,7 +142,7 @@ EVERY: dict[str, tuple[str, Check]] = {
                          codes=(0,), out=True),
     ),
     "16 prefixes": (
-        "the prefix is named", says(["'_orig_mod.' before every one", "openpcdet_kitti_3class with"], "convert",
+        "the prefix is named", says(["the prefix '_orig_mod.'", "openpcdet_kitti_3class with"], "convert",
                                     CASES / "16-prefixes/compiled.pth", codes=(0,), out=True),
     ),
     "17 labels without 2D boxes": (

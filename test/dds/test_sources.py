@@ -137,7 +137,7 @@ def test_a_second_reason_of_a_refusal_is_said_beside_the_first(tmp_path: Path) -
             scene.sender.clouds.publish(cloud)
             wanted = refused + number + 1
             scene.sender.wait_until(lambda: scene.sender.timings[-1].refused == wanted, "it", scene.processes)  # noqa: B023
-        scene.await_log("cloud refused: fields: no 'x'")
+        scene.await_log("cloud refused: fields: there is no 'x'")
         scene.await_log("cloud refused: data: ")
 
 
