@@ -16,6 +16,8 @@ from pointpillars_ov_ros.ros.qos import is_best_effort
 
 CLOUD_TYPE = "sensor_msgs/msg/PointCloud2"
 _MOST_LISTED = 3
+_UNKNOWN = "_NODE_NAME_UNKNOWN_"
+"""Name that ROS gives a node of which only an endpoint is known so far."""
 
 
 def find_publishers(node: Node, topic: str) -> list[Any]:
@@ -25,7 +27,9 @@ def find_publishers(node: Node, topic: str) -> list[Any]:
 
 def publisher_names(infos: Iterable[Any]) -> str:
     """Return the names of the nodes that publish, each once."""
-    return list_names(sorted({str(info.node_name) for info in infos}))
+    names = {str(info.node_name) for info in infos}
+    # DDS may tell of a publisher before it tells whose it is.
+    return list_names(sorted("a node not known by name yet" if name == _UNKNOWN else name for name in names))
 
 
 def explain_silence(node: Node, topic: str, profile: QoSProfile, listener: str) -> str:

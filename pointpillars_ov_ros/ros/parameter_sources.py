@@ -11,6 +11,7 @@ import dataclasses
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from difflib import get_close_matches
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -59,7 +60,7 @@ def unused_parameters(node: Node, arguments: Sequence[str]) -> list[str]:
 def read_sections(arguments: Sequence[str]) -> Iterator[Section]:
     """Yield the parameters from `-p` and `--params-file` in the arguments; ROS itself refuses unreadable files."""
     is_ros = False
-    for argument, value in zip(arguments, [*arguments[1:], ""], strict=True):
+    for argument, value in pairwise([*arguments, ""]):
         if argument in ("--ros-args", "--"):
             is_ros = argument == "--ros-args"
         elif is_ros and argument in ("-p", "--param"):

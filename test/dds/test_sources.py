@@ -84,7 +84,7 @@ def test_a_replay_hears_every_cloud_of_a_best_effort_publisher(tmp_path: Path) -
         last = sender.timing_of[sent[-1]]
         assert last.completed == before.completed + CLOUDS
         assert last.lost == last.dropped == 0
-        assert scene.log.count("peer offers clouds best effort, so they are requested like that") == 1
+        assert scene.log.count(" offers clouds best effort, so they are requested like that") == 1
         # As soon as nobody offers less, nothing may be lost again.
         sender.destroy_publisher(sender.clouds)
         scene.publish_clouds("points", qos.keep_last(100))

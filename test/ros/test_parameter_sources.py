@@ -51,6 +51,11 @@ def test_a_section_means_the_nodes_that_ros_takes_it_for(pattern: str, node: str
     assert matches(pattern, node) is expected
 
 
+@pytest.mark.parametrize("arguments", [[], ["node"], ["--ros-args"], ["--ros-args", "-p"]])
+def test_few_arguments_are_no_trouble(detector: Node, arguments: list[str]) -> None:
+    unused_parameters(detector, arguments)
+
+
 def test_a_misspelt_argument_is_said_with_the_nearest_name(detector: Node) -> None:
     arguments = ["node", "-p", "no", "--ros-args", "-p", "target_fram:=base", "-p", "sweeps:=2", "--param", "qqqq:=1"]
     near, far = unused_parameters(detector, arguments)
