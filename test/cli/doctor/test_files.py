@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import subprocess
 import sys
 from collections.abc import Callable
@@ -212,6 +213,12 @@ def test_an_input_is_never_written_over(points: np.ndarray, tmp_path: Path, caps
     assert end.value.code == 2
     assert "come before --json" in capsys.readouterr().err
     assert path.read_bytes() == before
+
+
+def test_the_log_of_the_process_is_afterwards_as_it_was(points: np.ndarray, tmp_path: Path) -> None:
+    level = logging.getLogger("pointpillars_ov_ros").level
+    cli.main(["doctor", str(write(tmp_path, points)), "--no-model"])
+    assert logging.getLogger("pointpillars_ov_ros").level == level
 
 
 def test_a_pcd_is_read(points: np.ndarray, tmp_path: Path) -> None:
