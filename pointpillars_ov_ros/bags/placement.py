@@ -19,7 +19,7 @@ from pointpillars_ov_ros.clouds.transform import Transform
 from pointpillars_ov_ros.clouds.transform_buffer import Missing, TransformBuffer
 from pointpillars_ov_ros.config.errors import shown
 from pointpillars_ov_ros.core.arrays import FloatArray
-from pointpillars_ov_ros.ros.conversions import stamp_to_ns
+from pointpillars_ov_ros.ros.conversions import add_transforms, stamp_to_ns
 from pointpillars_ov_ros.ros.settings import DetectorNodeConfig
 
 _PATIENCE_NS = 1_000_000_000
@@ -64,11 +64,7 @@ class BagPlacement(Generic[T]):
 
     def add_transforms(self, message: Any, is_static: bool) -> None:
         """Add the transforms of a TFMessage."""
-        for said in message.transforms:
-            t, q = said.transform.translation, said.transform.rotation
-            stamp_ns, translation = stamp_to_ns(said.header), (t.x, t.y, t.z)
-            names = (said.header.frame_id, said.child_frame_id)
-            self._buffer.add(*names, stamp_ns, translation, (q.x, q.y, q.z, q.w), is_static)
+        add_transforms(self._buffer, message, is_static)
 
     def add(self, token: T, received_ns: int, header: Header, points: FloatArray) -> None:
         """Add a cloud, `points` (N, 4) in the frame of `header`; `token` is returned with it."""
@@ -98,9 +94,8 @@ class BagPlacement(Generic[T]):
         return found
 
     def _place(self, cloud: _WaitingCloud[T], T_target_cloud: Transform, odom: Transform | Missing) -> PlacedCloud:
-        points, header, config = cloud.points, cloud.header, self._config
-        if any(config.ego_box):
-            points = drop_inside(points, config.ego_box, T_target_cloud)
+        header, config = cloud.header, self._config
+        points = drop_inside(cloud.points, config.ego_box, T_target_cloud)
         if self._sweeps is not None:
             if isinstance(odom, Missing):
                 self.alone, self.why_alone = self.alone + 1, self.why_alone or odom.reason

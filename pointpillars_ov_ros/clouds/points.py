@@ -111,8 +111,10 @@ def drop_inside(points: FloatArray, box: Sequence[float], T_box_points: Transfor
     """Return the `points` (N, 4) outside a box (6,): minimum x y z, maximum x y z (m).
 
     They are moved to the front of `points`, in place and in order; `T_box_points` transforms them to the frame of the
-    box.
+    box. A box of zeros is none.
     """
+    if not any(box):
+        return points
     low, high = np.array(box[:3], np.float64), np.array(box[3:], np.float64)
     return points[: compact_outside(points, low, high, T_box_points.rotation, T_box_points.translation)]
 

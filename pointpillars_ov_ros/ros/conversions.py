@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 from geometry_msgs.msg import Point, Pose, Quaternion, Vector3
@@ -12,6 +13,7 @@ from std_msgs.msg import Header
 from vision_msgs.msg import Detection3D, Detection3DArray, LabelInfo, ObjectHypothesisWithPose, VisionClass
 
 from pointpillars_ov_ros.clouds.transform import Transform, multiply
+from pointpillars_ov_ros.clouds.transform_buffer import TransformBuffer
 from pointpillars_ov_ros.config.errors import CloudError
 from pointpillars_ov_ros.core.detections import Detections
 
@@ -81,3 +83,11 @@ def to_label_info(classes: tuple[str, ...], score_threshold: float) -> LabelInfo
 def stamp_to_ns(header: Header) -> int:
     """Return a stamp (ns); computed here because rclpy's Time rejects the negative ones of drivers without a clock."""
     return int(header.stamp.sec) * 1_000_000_000 + int(header.stamp.nanosec)
+
+
+def add_transforms(buffer: TransformBuffer, message: Any, is_static: bool) -> None:
+    """Add the transforms of a TFMessage to `buffer`; `is_static`: it was published on /tf_static."""
+    for said in message.transforms:
+        t, q = said.transform.translation, said.transform.rotation
+        names, stamp_ns = (said.header.frame_id, said.child_frame_id), stamp_to_ns(said.header)
+        buffer.add(*names, stamp_ns, (t.x, t.y, t.z), (q.x, q.y, q.z, q.w), is_static)

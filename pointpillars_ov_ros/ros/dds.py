@@ -99,8 +99,7 @@ def transport_warning(environment: Mapping[str, str] = os.environ, rmem_max: Pat
     if profile is None:
         return (
             f"{readable_variables(environment)[0]} is not set: Fast DDS with its default transports loses most large "
-            "clouds; "
-            f"before you start this node and the sender of the clouds: export {profile_line(environment)}"
+            f"clouds; before you start this node and the sender of the clouds: export {profile_line(environment)}"
             f"{_sysctl_hint(environment, rmem_max)}"
         )
     try:

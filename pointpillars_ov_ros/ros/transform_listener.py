@@ -11,7 +11,7 @@ from rclpy.node import Node
 from tf2_msgs.msg import TFMessage
 
 from pointpillars_ov_ros.clouds.transform_buffer import TransformBuffer
-from pointpillars_ov_ros.ros.conversions import stamp_to_ns
+from pointpillars_ov_ros.ros.conversions import add_transforms
 from pointpillars_ov_ros.ros.qos import keep_last, latched
 
 _DYNAMIC = keep_last(100)
@@ -37,14 +37,5 @@ class TransformListener:
             self._node.destroy_subscription(subscription)
 
     def _add(self, message: TFMessage, is_static: bool) -> None:
-        for said in message.transforms:
-            t, q = said.transform.translation, said.transform.rotation
-            self.buffer.add(
-                said.header.frame_id,
-                said.child_frame_id,
-                stamp_to_ns(said.header),
-                (t.x, t.y, t.z),
-                (q.x, q.y, q.z, q.w),
-                is_static,
-            )
+        add_transforms(self.buffer, message, is_static)
         self._on_more()

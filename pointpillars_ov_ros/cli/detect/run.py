@@ -5,13 +5,11 @@
 from __future__ import annotations
 
 import argparse
-import sys
 import tempfile
-import threading
 import time
 from collections import Counter, deque
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from dataclasses import replace
 from itertools import islice
 from pathlib import Path
@@ -21,6 +19,7 @@ import numpy as np
 
 from pointpillars_ov_ros.cli.detect.rerun_recording import RerunRecording, check_rerun
 from pointpillars_ov_ros.cli.detect.sources import NamedCloud, check_inputs, read_inputs
+from pointpillars_ov_ros.cli.patience import said_if_slow
 from pointpillars_ov_ros.cli.tables import format_table
 from pointpillars_ov_ros.clouds.ground import find_ground
 from pointpillars_ov_ros.clouds.oddities import FILE_CURES, OddityWatch, share_in_range
@@ -42,6 +41,7 @@ _TABLES = 5
 _MAX_HEIGHT_ERROR_M = 0.25
 _PATIENCE_S = 5.0
 """Time of loading after which the reason for the wait is printed."""
+_LOADING = "still loading: the first run compiles kernels for this machine, which takes about half a minute"
 _CURES = FILE_CURES._replace(pose="set --sensor-pose {numbers}")
 
 
@@ -97,25 +97,12 @@ def run_detect(options: argparse.Namespace) -> int:
     return 0
 
 
-@contextmanager
-def _say_if_slow() -> Iterator[None]:
-    """Explain on stderr why loading is slow, if it is."""
-    text = "still loading: the first run compiles kernels for this machine, which takes about half a minute"
-    timer = threading.Timer(_PATIENCE_S, lambda: print(text, file=sys.stderr, flush=True))
-    timer.daemon = True
-    timer.start()
-    try:
-        yield
-    finally:
-        timer.cancel()
-
-
 def _open_detector(options: argparse.Namespace, scratch: Path) -> Detector:
     settings = {"score_threshold": options.score_threshold, "device_properties": " ".join(options.set)}
     # On the CPU the networks run as tested; other devices are checked first.
     settings["level"] = options.level
     settings["parity_check"] = options.device != "CPU"
-    with _say_if_slow():
+    with said_if_slow(_LOADING, _PATIENCE_S):
         return Detector(
             open_model(options.model, scratch / "bundle"),
             device=options.device,
@@ -131,8 +118,7 @@ def _detect(options: argparse.Namespace, detector: Detector) -> Iterator[Detecte
     def place() -> Iterator[FloatArray]:
         for cloud in islice(read_inputs(options), options.frames or None):
             points, _ = clean_points(np.array(cloud.points, np.float32, order="C"), 1.0)
-            if any(options.ego_box):
-                points = drop_inside(points, options.ego_box, Transform.identity())
+            points = drop_inside(points, options.ego_box, Transform.identity())
             moved = points.copy()
             T_model_sensor.move(moved)
             waiting.append((cloud, points, moved))

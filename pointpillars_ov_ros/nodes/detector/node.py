@@ -377,9 +377,8 @@ class DetectorNode(LifecycleNode):
         self._node_config = node_config
         self._outputs.select(node_config)
         self._outputs.class_ids = node_config.class_ids
-        if any(node_config.ego_box):
-            # Compiled now instead of while a cloud waits.
-            drop_inside(np.zeros((1, 4), np.float32), node_config.ego_box, _NOWHERE_ELSE)
+        # Compiled now, if it is needed, instead of while a cloud waits.
+        drop_inside(np.zeros((1, 4), np.float32), node_config.ego_box, _NOWHERE_ELSE)
         if self._placement is not None:
             self._placement.ego_box = node_config.ego_box
         self._detector.change(self._runtime)

@@ -127,7 +127,7 @@ class CloudPlacement:
 
 def leave_out_ego(cloud: IncomingCloud, box: Box, T_box_cloud: Transform) -> IncomingCloud:
     """Return the cloud without the points in `box`, changed in place; a box of zeros is none."""
-    return cloud._replace(points=drop_inside(cloud.points, box, T_box_cloud)) if any(box) else cloud
+    return cloud._replace(points=drop_inside(cloud.points, box, T_box_cloud))
 
 
 class TransformQueue:
