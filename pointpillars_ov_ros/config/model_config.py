@@ -235,6 +235,11 @@ class ClassThreshold:
         require(0.0 <= self.far_score <= 1.0, f"publish.{self.class_name}.far_score", self.far_score, "in 0..1")
         require(0.0 < self.far_from <= FARTHEST, f"publish.{self.class_name}.far_from", self.far_from, "above 0 m")
 
+    @property
+    def score_beyond(self) -> float:
+        """Minimum score beyond `far_from`."""
+        return self.far_score or self.score
+
 
 @dataclass(frozen=True)
 class PostprocessConfig:

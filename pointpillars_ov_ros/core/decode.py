@@ -184,7 +184,7 @@ def make_score_limits(settings: PostprocessConfig, classes: tuple[str, ...]) -> 
     by_name = {threshold.class_name: threshold for threshold in settings.publish}
     every = [by_name.get(name, ClassThreshold(name, settings.score_threshold)) for name in classes]
     near = [logit(threshold.score) for threshold in every]
-    far = [logit(threshold.far_score or threshold.score) for threshold in every]
+    far = [logit(threshold.score_beyond) for threshold in every]
     return ScoreLimits(
         np.array(near, np.float32), np.array(far, np.float32), np.array([each.far_from for each in every], np.float32)
     )

@@ -98,8 +98,7 @@ def count_published(
     """
     distances, scores = _distances(found), np.zeros_like(found.scores)
     for threshold in publish:
-        is_far = distances > threshold.far_from
-        least = np.where(is_far, threshold.far_score or threshold.score, threshold.score)
+        least = np.where(distances > threshold.far_from, threshold.score_beyond, threshold.score)
         scores[(found.kinds == kind_code(threshold.class_name)) & (found.scores >= least)] = 1.0
     named = {threshold.class_name: threshold.score for threshold in publish}
     published = found._replace(scores=scores)

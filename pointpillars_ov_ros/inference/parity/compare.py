@@ -177,10 +177,9 @@ def least_score(settings: PostprocessConfig, class_name: str, box: FloatArray | 
     """Return the minimum score at which a `box` (7,) of a class is published; without a box, the minimum anywhere."""
     for threshold in settings.publish:
         if threshold.class_name == class_name:
-            far_score = threshold.far_score or threshold.score
             if box is None:
-                return min(threshold.score, far_score)
-            return far_score if np.hypot(box[0], box[1]) > threshold.far_from else threshold.score
+                return min(threshold.score, threshold.score_beyond)
+            return threshold.score_beyond if np.hypot(box[0], box[1]) > threshold.far_from else threshold.score
     return settings.score_threshold
 
 
