@@ -54,14 +54,21 @@ def add_precision_argument(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def add_level_argument(parser: argparse.ArgumentParser) -> None:
-    """Declare --level."""
+def add_ground_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare --level and --box-bottoms."""
     parser.add_argument(
         "--level",
         choices=("off", "estimate"),
         default="off",
         help="estimate: level clouds so that the ground found in them lies where the network expects it; boxes stay in "
         "the cloud's frame (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--box-bottoms",
+        choices=("model", "ground", "network"),
+        default="model",
+        help="where the bottoms of boxes come from: the network, or the ground around each box; model: as the bundle "
+        "says (default: %(default)s)",
     )
 
 

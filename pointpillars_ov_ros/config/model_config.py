@@ -243,7 +243,7 @@ class ClassThreshold:
 
 @dataclass(frozen=True)
 class PostprocessConfig:
-    """Default thresholds; all but the last two can be overridden at run time."""
+    """How boxes are selected and placed; all but `nms_per_class` can be overridden at run time."""
 
     score_threshold: float
     """Minimum score of a box that is kept at all; low, as evaluation needs them."""
@@ -254,6 +254,8 @@ class PostprocessConfig:
     nms_per_class: bool = False
     publish: tuple[ClassThreshold, ...] = ()
     """Minimum scores for publishing; a class that is not listed has `score_threshold`."""
+    ground_clearance: float | None = None
+    """Height of a box's bottom above the ground around it (m); None: boxes are left where the network puts them."""
 
     def __post_init__(self) -> None:
         """Check the values; ConfigError names field and value."""
@@ -264,6 +266,9 @@ class PostprocessConfig:
         for name in ("max_detections", "max_candidates"):
             value = getattr(self, name)
             require(1 <= value <= MOST_BOXES, f"postprocess.{name}", value, f"between 1 and {MOST_BOXES}")
+        if self.ground_clearance is not None:
+            clearance = self.ground_clearance
+            require(abs(clearance) <= 1.0, "postprocess.ground_clearance", clearance, "within 1 m of the ground")
 
 
 @dataclass(frozen=True)

@@ -86,6 +86,16 @@ class LevelChoice(str, Enum):
     """Find the ground in the clouds, and follow it slowly."""
 
 
+class BottomChoice(str, Enum):
+    """Where the bottoms of boxes come from."""
+
+    MODEL = "model"
+    """As the bundle says, in `postprocess.ground_clearance`."""
+    GROUND = "ground"
+    """The ground found in the cloud around each box."""
+    NETWORK = "network"
+
+
 class SensorKind(str, Enum):
     """Make of the sensor, which determines the intensity field and its range."""
 
@@ -285,6 +295,11 @@ class RuntimeConfig:
         LevelChoice.OFF,
         "Level each cloud by the ground found in it (estimate), if no TF provides the sensor's tilt; boxes are in "
         "the cloud's own frame",
+    )
+    box_bottoms: BottomChoice = setting(
+        BottomChoice.MODEL,
+        "Where the bottoms of boxes come from: the network, or the ground found in the cloud around each box; model: "
+        "as the bundle says",
     )
 
     def __post_init__(self) -> None:

@@ -24,6 +24,7 @@ from pointpillars_ov_ros.config.runtime_config import RuntimeConfig
 from pointpillars_ov_ros.core.anchors import Occupancy, count_occupied, make_anchors, make_footprints
 from pointpillars_ov_ros.core.arrays import FloatArray, IntArray, ShortArray, WordArray
 from pointpillars_ov_ros.core.detections import Detections
+from pointpillars_ov_ros.core.ground_contact import find_lowest, make_cells, set_on_ground
 from pointpillars_ov_ros.core.nms import suppress
 from pointpillars_ov_ros.core.pillars import Pillars
 
@@ -99,9 +100,14 @@ class Decoder:
     Holds the anchors and scratch memory, so each frame in flight needs its own.
     """
 
-    def __init__(self, config: ModelConfig) -> None:
-        """Generate the anchors of `config`."""
+    def __init__(self, config: ModelConfig, ground_clearance: float | None = None) -> None:
+        """Generate the anchors of `config`.
+
+        Bottoms of boxes are `ground_clearance` (m) above the ground around them; None: where the network puts them.
+        """
         self._config = config
+        self._clearance = ground_clearance
+        self._ground = None if ground_clearance is None else make_cells(config.grid)
         self._anchors = make_anchors(config)
         self._settings = config.postprocess
         self._limits = make_score_limits(config.postprocess, config.classes)
@@ -119,6 +125,11 @@ class Decoder:
             first_bin=direction.first_bin,
             rotation_y=coder.angle is AngleConvention.ROTATION_Y,
         )
+
+    def find_ground(self, pillars: Pillars) -> None:
+        """Find the ground of the cloud grouped in `pillars`, if `decode` needs it; to be called before."""
+        if self._ground is not None:
+            find_lowest(pillars.coords[: pillars.size], pillars.starts, pillars.points, self._ground)
 
     def decode(
         self,
@@ -149,6 +160,8 @@ class Decoder:
         kept, decoded, scores, labels = decode_best(self._candidates, count, heads, self._coding, limits)
         if kept < 0:
             raise OutputError("the RPN's boxes or directions contain NaN or infinity")
+        if self._ground is not None:
+            set_on_ground(decoded, self._ground, self._clearance)
         return Detections(decoded, scores, labels)
 
 

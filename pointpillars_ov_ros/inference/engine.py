@@ -21,7 +21,7 @@ from pointpillars_ov_ros.clouds.points import clean_points
 from pointpillars_ov_ros.clouds.transform import Transform
 from pointpillars_ov_ros.config.errors import InferenceError, OutputError, PointPillarsError
 from pointpillars_ov_ros.config.model_config import ModelConfig
-from pointpillars_ov_ros.config.runtime_config import LevelChoice, Mode, RuntimeConfig
+from pointpillars_ov_ros.config.runtime_config import BottomChoice, LevelChoice, Mode, RuntimeConfig
 from pointpillars_ov_ros.core.arrays import FloatArray
 from pointpillars_ov_ros.core.decode import override_thresholds
 from pointpillars_ov_ros.core.scatter import CanvasFormat
@@ -75,6 +75,7 @@ class Engine:
         """Settings as requested, without devices that are not available."""
         self.settings = override_thresholds(bundle.config, runtime)
         config = bundle.config
+        self._clearance = choose_clearance(config.postprocess.ground_clearance, runtime.box_bottoms)
         self._points, _ = clean_points(warm_up_cloud(config), 1.0)
         self.parity = Verdict(NOT_CHECKED, "parity not checked, since parity_check is false")
         """Result of the parity check, set by whoever checks the engine."""
@@ -255,7 +256,7 @@ class Engine:
 
     def _make_slot(self) -> FrameSlot:
         try:
-            return FrameSlot(self.config, self.encoders.make(), self.rpn, self._canvas)
+            return FrameSlot(self.config, self.encoders.make(), self.rpn, self._canvas, self._clearance)
         except RuntimeError as error:
             raise InferenceError(f"no request could be made: {first_line(error)}") from None
 
@@ -283,6 +284,13 @@ class Engine:
                 self.set_mode(self.runtime.mode)
             except PointPillarsError as error:
                 log.error("%s", error)
+
+
+def choose_clearance(of_bundle: float | None, choice: BottomChoice) -> float | None:
+    """Return the clearance of boxes above the ground (m) that the user has chosen; None: the ground is not used."""
+    if choice is BottomChoice.MODEL:
+        return of_bundle
+    return None if choice is BottomChoice.NETWORK else of_bundle or 0.0
 
 
 def warm_up_cloud(config: ModelConfig, points: int = 20_000, seed: int = 0) -> FloatArray:

@@ -13,6 +13,7 @@ import pytest
 
 from pointpillars_ov_ros.config.errors import ConfigError
 from pointpillars_ov_ros.config.runtime_config import (
+    BottomChoice,
     DropPolicy,
     EncoderChoice,
     LevelChoice,
@@ -58,6 +59,7 @@ def test_the_settings_that_are_choices_are_found() -> None:
         OnMismatch,
         SensorKind,
         LevelChoice,
+        BottomChoice,
     }
     assert set(ENUMS.values()) == choices
 

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 from pointpillars_ov_ros.cli.arguments import (
     add_device_arguments,
     add_file_arguments,
+    add_ground_arguments,
     add_intensity_arguments,
-    add_level_argument,
     add_model_argument,
     add_precision_argument,
     add_selection_arguments,
@@ -78,7 +78,7 @@ def add_detection_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--score-threshold", type=float, default=0.0, metavar="S", help="minimum score (default: the model's own)"
     )
-    add_level_argument(parser)
+    add_ground_arguments(parser)
     add_intensity_arguments(parser)
     add_file_arguments(parser, with_intensity=False)
 
@@ -130,7 +130,8 @@ def bag_options(options: argparse.Namespace) -> BagOptions:
     from pointpillars_ov_ros.config.runtime_config import RuntimeConfig, from_plain
     from pointpillars_ov_ros.ros.settings import DetectorNodeConfig
 
-    names = ("precision", "encoder", "mode", "score_threshold", "level", "intensity_field", "intensity_scale")
+    names = ("precision", "encoder", "mode", "score_threshold", "level", "box_bottoms")
+    names = (*names, "intensity_field", "intensity_scale")
     values = {**device_settings(options), **{name: getattr(options, name) for name in names}}
     runtime = from_plain(RuntimeConfig, {**values, "num_threads": options.threads or 0})
     of_node = ("classes", "class_names", "min_range", "max_range", "target_frame", "sweeps", "odom_frame")

@@ -10,7 +10,7 @@ from pathlib import Path
 from pointpillars_ov_ros.cli.arguments import (
     add_device_arguments,
     add_file_arguments,
-    add_level_argument,
+    add_ground_arguments,
     add_model_argument,
     add_selection_arguments,
     positive,
@@ -42,7 +42,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_selection_arguments(parser)
     parser.add_argument("--frames", type=positive, default=0, metavar="N", help="use only the first N clouds")
     parser.add_argument("--topic", metavar="NAME", help="topic of the clouds in a bag (default: the only one)")
-    add_level_argument(parser)
+    add_ground_arguments(parser)
     add_file_arguments(parser)
     parser.add_argument(
         "--sensor-pose",

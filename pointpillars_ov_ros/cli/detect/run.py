@@ -100,7 +100,7 @@ def run_detect(options: argparse.Namespace) -> int:
 def _open_detector(options: argparse.Namespace, scratch: Path) -> Detector:
     settings = {"score_threshold": options.score_threshold, "device_properties": " ".join(options.set)}
     # On the CPU the networks run as tested; other devices are checked first.
-    settings["level"] = options.level
+    settings.update(level=options.level, box_bottoms=options.box_bottoms)
     settings["parity_check"] = options.device != "CPU"
     with said_if_slow(_LOADING, _PATIENCE_S):
         return Detector(

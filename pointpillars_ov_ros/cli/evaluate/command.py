@@ -11,8 +11,8 @@ from pathlib import Path
 from pointpillars_ov_ros.cli.arguments import (
     add_device_arguments,
     add_file_arguments,
+    add_ground_arguments,
     add_input_arguments,
-    add_level_argument,
     add_precision_arguments,
     positive,
 )
@@ -33,7 +33,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--frames", type=positive, default=0, metavar="N", help="use only the first N labelled frames")
     add_device_arguments(parser)
     add_precision_arguments(parser)
-    add_level_argument(parser)
+    add_ground_arguments(parser)
     parser.add_argument(
         "--score-threshold", type=float, default=0.0, metavar="S", help="minimum score (default: the model's own)"
     )

@@ -168,7 +168,8 @@ def _score(
 ) -> Candidate:
     """Run the model on all frames and score it by `rules`."""
     print(f"{path.name}, {precision}", flush=True)
-    asked = argparse.Namespace(**{**vars(options), "precision": precision, "level": "off", "no_image_filter": False})
+    plain = {"precision": precision, "level": "off", "box_bottoms": "model", "no_image_filter": False}
+    asked = argparse.Namespace(**{**vars(options), **plain})
     engine = Engine(bundle, runtime_of(asked))
     source = score_engine(engine, asked, labelled)
     metrics, levels = source.metrics, source.difficulties

@@ -133,6 +133,7 @@ def runtime_of(options: argparse.Namespace) -> RuntimeConfig:
         "precision": options.precision,
         "encoder": options.encoder,
         "level": options.level,
+        "box_bottoms": options.box_bottoms,
         "score_threshold": options.score_threshold,
         "drop_policy": DropPolicy.REPLAY.value,
     }

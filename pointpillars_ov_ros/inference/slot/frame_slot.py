@@ -32,13 +32,23 @@ class Answer(NamedTuple):
 class FrameSlot:
     """Requests, canvas and buffers of one frame in flight; used by one frame at a time."""
 
-    def __init__(self, config: ModelConfig, encoder: Encoder, rpn: Network, canvas: CanvasFormat) -> None:
-        """Make the RPN's request and the buffers bound to it; `canvas` is the format of the RPN's input."""
+    def __init__(
+        self,
+        config: ModelConfig,
+        encoder: Encoder,
+        rpn: Network,
+        canvas: CanvasFormat,
+        ground_clearance: float | None = None,
+    ) -> None:
+        """Make the RPN's request and the buffers bound to it; `canvas` is the format of the RPN's input.
+
+        See `Decoder` for `ground_clearance`.
+        """
         self._encoder = encoder
         self._rpn: Request = rpn.create_request()
         self._pillars = Pillars(config.grid)
         self._canvas = Canvas(self._rpn.tensor(config.rpn.input), config.grid.max_pillars, canvas)
-        self._decoder = Decoder(config)
+        self._decoder = Decoder(config, ground_clearance)
         self._config = config
 
     @property
@@ -68,8 +78,9 @@ class FrameSlot:
         self._canvas.scatter(features, self._pillars)
 
     def start_rpn(self, done: Callable[[], None] | None = None) -> None:
-        """Start detecting on the canvas; see `Request.start`."""
+        """Start detecting on the canvas; see `Request.start`. The ground is looked for meanwhile."""
         self._rpn.start(done)
+        self._decoder.find_ground(self._pillars)
 
     def rpn_is_finished(self) -> bool:
         """Whether the RPN has ended, or failed without calling `done`."""
