@@ -17,7 +17,7 @@ from pointpillars_ov_ros.model.bundle import load_bundle
 from pointpillars_ov_ros.model.shipped import shipped_model
 from pointpillars_ov_ros.synthetic import SimulatedFrame, load_sensor, simulate
 
-HELD_OUT = range(2**31, 2**31 + 6)
+HELD_OUT = range(2**31, 2**31 + 8)
 """Seeds that training never draws."""
 
 
@@ -55,8 +55,8 @@ def test_heights_are_better_than_the_networks(raised: float, streets: list[Simul
         assert np.array_equal(np.delete(one.boxes, 2, 1), np.delete(other.boxes, 2, 1))
         assert np.array_equal(one.scores, other.scores) and np.array_equal(one.labels, other.labels)
     before, after = (np.abs(height_errors(found, streets, raised)) for found in (by_network, by_ground))
-    assert len(before) >= 10
-    assert after.mean() < 0.75 * before.mean() and np.median(after) < 0.05, (before.mean(), after.mean())
+    assert len(before) >= 20
+    assert np.median(after) < 0.6 * np.median(before), (np.median(before), np.median(after))
 
 
 @pytest.mark.parametrize(
