@@ -224,7 +224,7 @@ class RuntimeConfig:
     )
     precision: Precision = setting(
         Precision.DEFAULT,
-        "Inference precision of both networks; default: f32 for the PFE and an INT8 RPN, else the device's default",
+        "Inference precision of both networks; default: f32 for the PFE and an INT8 RPN on CPUs, else the device's own",
     )
     mode: Mode = setting(
         Mode.LATENCY, "Pipeline mode: one frame in flight (latency), two (balanced), three or more (throughput)"

@@ -30,7 +30,7 @@ from pointpillars_ov_ros.inference.auto_move import follow_auto, may_move
 from pointpillars_ov_ros.inference.device.compile_cache import CompileCache
 from pointpillars_ov_ros.inference.device.devices import fit_to_machine, is_cpu_alone
 from pointpillars_ov_ros.inference.device.network import Network
-from pointpillars_ov_ros.inference.device.properties import pfe_properties, rpn_properties
+from pointpillars_ov_ros.inference.device.properties import pfe_properties, rpn_properties, rpn_rewriting
 from pointpillars_ov_ros.inference.device.setting_warnings import costs
 from pointpillars_ov_ros.inference.pipeline.frames import FrameResult, StageEvent
 from pointpillars_ov_ros.inference.pipeline.pipeline import STUCK_TIMEOUT_S, Pipeline
@@ -83,13 +83,14 @@ class Engine:
         cache.sign()
         self._canvas = CanvasFormat()
         self.is_lean = runtime.lean_rpn and is_cpu_alone(runtime.rpn_device)
-        """Whether the RPN's graph is rewritten; only on the CPU, the one device where it was measured and checked."""
+        """Whether the RPN's graph is made lean; only on the CPU, the one device where it was measured and checked."""
+        path = bundle.path(config.rpn.file)
         self.rpn = Network(
-            bundle.path(config.rpn.file),
+            path,
             runtime.rpn_device,
-            rpn_properties(runtime, bundle.path(config.rpn.file)),
+            rpn_properties(runtime, path),
             rpn_ports(config),
-            rewrite=self._make_lean if self.is_lean else None,
+            rewrite=self._make_lean if self.is_lean else rpn_rewriting(runtime, path),
         )
         self._cache = cache
         # What AUTO compiles in the background is recorded when that has ended; see `settle`.

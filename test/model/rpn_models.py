@@ -31,6 +31,8 @@ class RpnVariant:
     """Every head has a FakeQuantize of its own."""
     fake_weights: bool = False
     """Weights are float under a FakeQuantize, not int8."""
+    float_heads: bool = False
+    """No quantizer lies between the deconvolutions and the heads."""
 
 
 class RpnBuilder:
@@ -48,7 +50,7 @@ class RpnBuilder:
         first = self.activate(self.convolve(self.quantize(canvas, *variant.canvas_range), 16, 3, 1))
         second = self.activate(self.convolve(first, 32, 3, 4))
         joined = ops.concat([self.upsample(first, 16, 1), self.upsample(second, 16, 4)], 1)
-        if not variant.separate_quantizers:
+        if not (variant.separate_quantizers or variant.float_heads):
             joined = self.quantize(joined)
         results = []
         for name, channels in HEADS.items():
@@ -98,7 +100,8 @@ class RpnBuilder:
         before, after = overlap // 2, overlap - overlap // 2
         weights = self.weights((node.get_output_shape(0)[1], channels, kernel, kernel), 1)
         margins = [before] * 2, [after] * 2, [1, 1]
-        return self.activate(ops.convolution_backprop_data(node, weights, [stride] * 2, None, *margins))
+        made = ops.convolution_backprop_data(node, weights, [stride] * 2, None, *margins)
+        return ops.relu(made) if self._variant.float_heads else self.activate(made)
 
     def activate(self, node: ov.Node) -> ov.Node:
         """Return bias or batch norm, ReLU and FakeQuantize."""

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from pointpillars_ov_ros.config.runtime_config import RuntimeConfig
 from pointpillars_ov_ros.inference.device.network import Network, Request
-from pointpillars_ov_ros.inference.device.properties import pfe_properties, rpn_properties
+from pointpillars_ov_ros.inference.device.properties import pfe_properties, rpn_properties, rpn_rewriting
 from pointpillars_ov_ros.model.bundle import ModelBundle
 from pointpillars_ov_ros.model.lean_rpn import make_lean
 from pointpillars_ov_ros.model.ports import pfe_ports, rpn_ports
@@ -21,11 +21,10 @@ def compile_pfe(bundle: ModelBundle, runtime: RuntimeConfig, pillars: int) -> Ne
 
 
 def compile_rpn(bundle: ModelBundle, runtime: RuntimeConfig) -> Network:
-    """Compile the RPN, rewritten if `runtime.lean_rpn` says so."""
-    config = bundle.config
-    rewrite = (lambda model: make_lean(model).model) if runtime.lean_rpn else None
-    properties = rpn_properties(runtime, bundle.path(config.rpn.file))
-    return Network(bundle.path(config.rpn.file), runtime.rpn_device, properties, rpn_ports(config), rewrite=rewrite)
+    """Compile the RPN, made lean if `runtime.lean_rpn` says so."""
+    config, path = bundle.config, bundle.path(bundle.config.rpn.file)
+    rewrite = (lambda model: make_lean(model).model) if runtime.lean_rpn else rpn_rewriting(runtime, path)
+    return Network(path, runtime.rpn_device, rpn_properties(runtime, path), rpn_ports(config), rewrite=rewrite)
 
 
 def make_request(network: Network, inputs: list[str]) -> Request:

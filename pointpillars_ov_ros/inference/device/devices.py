@@ -106,14 +106,23 @@ def fit_to_machine(runtime: RuntimeConfig) -> tuple[RuntimeConfig, tuple[str, ..
 
 def is_cpu_alone(text: str) -> bool:
     """Whether everything on that device runs on the CPU, through any meta device; `text` fits the machine."""
-    plugins = parse_device(text, "device").plugins(ov.Core().available_devices)
-    return [name for name in plugins if name not in (*_LISTING, _BATCH)] == ["CPU"]
+    return _kinds(text) == {"CPU"}
+
+
+def is_gpu_alone(text: str) -> bool:
+    """Whether everything on that device runs on GPUs, through any meta device; `text` fits the machine."""
+    return _kinds(text) == {"GPU"}
 
 
 def all_of(available: Sequence[str]) -> tuple[str, ...]:
     """Return the available devices, the CPU last, since lists start with the preferred device."""
     names = [name for name in available if not name.startswith(_NOT_BY_ITSELF)]
     return tuple(sorted(names, key=lambda name: name == "CPU"))
+
+
+def _kinds(text: str) -> set[str]:
+    plugins = parse_device(text, "device").plugins(ov.Core().available_devices)
+    return {name.partition(".")[0] for name in plugins if name not in (*_LISTING, _BATCH)}
 
 
 def _is_among(name: str, available: Sequence[str]) -> bool:

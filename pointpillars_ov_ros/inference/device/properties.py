@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -19,7 +19,8 @@ import openvino as ov
 from pointpillars_ov_ros.config.errors import ConfigError, InferenceError, shown
 from pointpillars_ov_ros.config.mapping import convert
 from pointpillars_ov_ros.config.runtime_config import PerformanceHint, Precision, RuntimeConfig
-from pointpillars_ov_ros.inference.device.devices import parse_device
+from pointpillars_ov_ros.inference.device.devices import is_gpu_alone, parse_device
+from pointpillars_ov_ros.model.exact_quantizers import keep_quantizers_exact
 from pointpillars_ov_ros.model.ports import first_line, is_quantized
 
 _OF_THE_CORE: dict[str, Any] = {
@@ -56,9 +57,17 @@ def rpn_properties(runtime: RuntimeConfig, path: Path) -> dict[str, Any]:
     """Return the properties of the RPN at `path`: a quantized one has float32 between its INT8 layers.
 
     A value rounded to f16 or bf16 just before it is quantized may fall on another step, layer after layer. On a CPU
-    with bf16, f32 was measured to be no slower there. Float networks use the device's default: bf16 is twice as fast.
+    with bf16, f32 was measured to be no slower there. For GPUs alone, `rpn_rewriting` keeps float32 where it matters.
+    Float networks use the device's default: bf16 is twice as fast.
     """
-    return compile_properties(runtime, runtime.rpn_device, needs_f32=is_quantized(path))
+    device = runtime.rpn_device
+    return compile_properties(runtime, device, needs_f32=is_quantized(path) and not is_gpu_alone(device))
+
+
+def rpn_rewriting(runtime: RuntimeConfig, path: Path) -> Callable[[ov.Model], ov.Model] | None:
+    """Return what makes the RPN at `path` exact in the f16 of GPUs; None if nothing is needed, or f32 asked for."""
+    is_needed = is_quantized(path) and is_gpu_alone(runtime.rpn_device) and runtime.precision is not Precision.F32
+    return keep_quantizers_exact if is_needed else None
 
 
 def compile_properties(runtime: RuntimeConfig, device: str, needs_f32: bool = False) -> dict[str, Any]:

@@ -15,6 +15,7 @@ from pointpillars_ov_ros.inference.device.devices import (
     fit_device,
     fit_to_machine,
     is_cpu_alone,
+    is_gpu_alone,
     parse_device,
 )
 
@@ -140,6 +141,17 @@ def test_a_warning_of_both_networks_is_one() -> None:
 )  # fmt: skip
 def test_what_runs_on_the_cpu_alone_is_told(text: str, alone: bool) -> None:
     assert is_cpu_alone(text) == alone
+
+
+@pytest.mark.parametrize(
+    ("text", "alone"),
+    [
+        ("GPU", True), ("GPU.1", True), ("BATCH:GPU(4)", True), ("MULTI:GPU.0,GPU.1", True), ("AUTO:GPU", True),
+        ("CPU", False), ("AUTO:GPU,CPU", False), ("HETERO:GPU,CPU", False), ("NPU", False), ("AUTO:NPU,GPU", False),
+    ],
+)  # fmt: skip
+def test_what_runs_on_gpus_alone_is_told(text: str, alone: bool) -> None:
+    assert is_gpu_alone(text) == alone
 
 
 def test_a_text_that_is_far_too_long_for_a_device_is_shown_in_part() -> None:

@@ -24,6 +24,7 @@ from pointpillars_ov_ros.inference.device.properties import (
     parse_properties,
     pfe_properties,
     rpn_properties,
+    rpn_rewriting,
 )
 from pointpillars_ov_ros.model.ports import Ports
 from test.inference.toy_models import parameter, save, save_doubler
@@ -41,6 +42,14 @@ def network(folder: Path, device: str, **settings: Any) -> Network:
     return Network(save_doubler(folder), device, on(device, **settings), Ports({"in": (1, 4)}, {"out": (1, 4)}))
 
 
+def save_quantized(folder: Path) -> Path:
+    """Save a network with nothing but a quantizer."""
+    path, values = folder / "quantized.xml", parameter("in", (1, 4))
+    low, high = np.float32(0), np.float32(6)
+    save(ops.fake_quantize(values, low, high, low, high, 256), "out", [values], path)
+    return path
+
+
 def test_by_default_little_is_asked_for_and_batches_only_by_their_name() -> None:
     assert on("CPU") == {"PERFORMANCE_HINT": "LATENCY", "ALLOW_AUTO_BATCHING": False}
     may = ({"allow_auto_batching": True}, {"device_properties": "ALLOW_AUTO_BATCHING=true"})
@@ -49,10 +58,7 @@ def test_by_default_little_is_asked_for_and_batches_only_by_their_name() -> None
 
 
 def test_the_pfe_and_a_quantized_rpn_are_in_f32_unless_another_precision_is_asked_for(tmp_path: Path) -> None:
-    float_rpn, quantized_rpn = save_doubler(tmp_path), tmp_path / "quantized.xml"
-    values = parameter("in", (1, 4))
-    low, high = np.float32(0), np.float32(6)
-    save(ops.fake_quantize(values, low, high, low, high, 256), "out", [values], quantized_rpn)
+    float_rpn, quantized_rpn = save_doubler(tmp_path), save_quantized(tmp_path)
 
     def asked(**settings: Any) -> list[str | None]:
         runtime = RuntimeConfig(**settings)
@@ -63,6 +69,22 @@ def test_the_pfe_and_a_quantized_rpn_are_in_f32_unless_another_precision_is_aske
     assert asked(precision=Precision.BF16) == ["bf16"] * 3
     assert asked(device_properties="EXECUTION_MODE_HINT=ACCURACY") == [None] * 3
     assert {str(value) for value in asked(device_properties="INFERENCE_PRECISION_HINT=f16")} == {"f16"}
+    assert asked(rpn_device="GPU") == ["f32", None, None], "f32 up to the last quantizer is part of the graph there"
+
+
+@pytest.mark.parametrize(
+    ("device", "precision", "is_rewritten"),
+    [
+        ("GPU", Precision.DEFAULT, True), ("GPU", Precision.F16, True), ("BATCH:GPU(4)", Precision.DEFAULT, True),
+        ("GPU", Precision.F32, False), ("CPU", Precision.DEFAULT, False), ("AUTO:GPU,CPU", Precision.DEFAULT, False),
+    ],
+)  # fmt: skip
+def test_a_quantized_rpn_is_rewritten_for_the_f16_of_gpus(
+    tmp_path: Path, device: str, precision: Precision, is_rewritten: bool
+) -> None:
+    runtime = RuntimeConfig(rpn_device=device, precision=precision)
+    assert rpn_rewriting(runtime, save_doubler(tmp_path)) is None
+    assert (rpn_rewriting(runtime, save_quantized(tmp_path)) is not None) == is_rewritten
 
 
 def test_every_value_has_a_form_that_all_plugins_read() -> None:
