@@ -31,6 +31,8 @@ from test.gpu.toy import toy_cloud
 from test.inference.parity.tampered import noisy, tamper, weights
 
 PATIENCE_S = 120.0
+MUCH_MS = 300_000
+"""Duration of a build that a test ends."""
 AUTO = RuntimeConfig(
     rpn_device="AUTO:GPU,CPU", encoder=EncoderChoice.HOST, precision=Precision.F32, drop_policy=DropPolicy.REPLAY
 )
@@ -48,20 +50,22 @@ def test_no_cloud_is_lost_across_the_move_and_the_answers_are_the_same(
     toy: ModelBundle, switches: Switches, mode: Mode, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.INFO)
-    with switches.on("build_ms", 400):
-        engine = open_engine(toy, dataclasses.replace(AUTO, mode=mode))
-        assert engine.rpn.execution_devices == ("(CPU)",)
-        results: list[FrameResult] = []
-        pipeline = engine.open_pipeline(results.append)
-        number = 0
-        # Until the GPU has had some clouds.
-        after = 10
-        while after:
-            pipeline.submit(toy_cloud(number % 50), number)
-            number += 1
-            after -= engine.rpn.execution_devices == ("GPU.0",)
-            assert number < 20_000
-            time.sleep(0.005)
+    switches.turn_on("build_ms", MUCH_MS)
+    engine = open_engine(toy, dataclasses.replace(AUTO, mode=mode))
+    assert engine.rpn.execution_devices == ("(CPU)",)
+    results: list[FrameResult] = []
+    pipeline = engine.open_pipeline(results.append)
+    number = 0
+    # Until the GPU has had some clouds.
+    after = 10
+    while after:
+        if number == 50:
+            switches.turn_off("build_ms")
+        pipeline.submit(toy_cloud(number % 50), number)
+        number += 1
+        after -= engine.rpn.execution_devices == ("GPU.0",)
+        assert number < 20_000
+        time.sleep(0.005)
     wait_until(lambda: "after AUTO's move: parity: " in caplog.text, "the second check")
     assert pipeline.drain(PATIENCE_S)
     pipeline.close()
@@ -129,11 +133,11 @@ def test_other_answers_after_the_move_have_the_consequences_asked_for(
 ) -> None:
     """The GPU is right, so here the reference is changed as soon as the network has moved."""
     wrong = tamper(toy, tmp_path / "wrong", weights(noisy))
-    with switches.on("build_ms", 400):
+    with switches.on("build_ms", MUCH_MS):
         engine = open_engine(toy, dataclasses.replace(AUTO, on_mismatch=action))
         assert not engine.parity.failed
         monkeypatch.setattr(engine, "bundle", wrong)
-        wait_until(lambda: engine.parity.failed, "the mismatch")
+    wait_until(lambda: engine.parity.failed, "the mismatch")
     assert engine.parity.text.startswith("after AUTO's move: ")
     wait_until(lambda: (engine.fallback is not None) == (action is OnMismatch.FALLBACK_CPU), "the fallback")
     assert engine.must_stop == (action is OnMismatch.ERROR)
