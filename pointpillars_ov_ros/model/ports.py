@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -16,6 +17,9 @@ from pointpillars_ov_ros.config.model_config import ModelConfig
 from pointpillars_ov_ros.core.dense_pfe import DensePfeInputs
 
 Shape = tuple[int, ...]
+
+_FOLDER = re.compile(r'(?<=Cannot load library ")[^"]*/')
+"""Where a plugin of OpenVINO is, in its error message: of no use to the reader, and as long as the rest."""
 
 
 class Ports(NamedTuple):
@@ -90,4 +94,4 @@ def first_line(error: BaseException) -> str:
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     preludes = ("Exception from", "Caught exception: Exception from", "Check '")
     telling = [line for line in lines if not line.startswith(preludes)]
-    return (telling or lines or [type(error).__name__])[0].rstrip(".:")
+    return _FOLDER.sub("", (telling or lines or [type(error).__name__])[0]).rstrip(".:")

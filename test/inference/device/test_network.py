@@ -197,6 +197,10 @@ def test_properties_are_described_as_people_write_them(value: object, text: str)
         ("Exception from src/a.cpp:1:\nCheck 'x' failed at b.cpp:2:\nNo such device.\nmore", "No such device"),
         ("Exception from a:1:\nCaught exception: Exception from b:2:\n[CPU] Reshape failed:\n", "[CPU] Reshape failed"),
         ("Exception from src/a.cpp:1:\n", "Exception from src/a.cpp:1"),
+        (
+            'Cannot load library "/a/b/libplugin.so": libOpenCL.so.1: no',
+            'Cannot load library "libplugin.so": libOpenCL.so.1: no',
+        ),
         ("plain", "plain"),
         ("", "RuntimeError"),
         ("\n  \n padded \n", "padded"),
