@@ -28,6 +28,12 @@ def cpu_s(pid: int) -> float:
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
+def thread_cpu_ns(pid: int) -> dict[int, int]:
+    """Return the CPU time of each thread of a process (ns), by its id."""
+    found = Path(f"/proc/{pid}/task").iterdir()
+    return {int(task.name): int((task / "schedstat").read_text().split()[0]) for task in found}
+
+
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -63,12 +69,17 @@ def main() -> None:
 
         spin(200)
         pid = processes.pid("pointpillars_diagnostics")
-        before, begin = cpu_s(pid), node.get_clock().now()
+        before, begin, threads = cpu_s(pid), node.get_clock().now(), thread_cpu_ns(pid)
         heard = len(reports)
         spin(int(options.rate * options.seconds))
         took_s = (node.get_clock().now() - begin).nanoseconds / 1e9
         share = 100.0 * (cpu_s(pid) - before) / took_s
-    print(f"{options.rate:g} frames/s, {len(reports) - heard} reports, {took_s:.0f} s: {share:.2f} % of a core")
+        own = {thread: used - threads.get(thread, 0) for thread, used in thread_cpu_ns(pid).items()}
+    middleware = sum(used for thread, used in own.items() if thread != pid) / took_s / 1e7
+    print(
+        f"{options.rate:g} frames/s, {len(reports) - heard} reports, {took_s:.0f} s: {share:.2f} % of a core; "
+        f"Python's thread {own[pid] / took_s / 1e7:.2f} %, those of the middleware {middleware:.2f} %"
+    )
 
 
 if __name__ == "__main__":

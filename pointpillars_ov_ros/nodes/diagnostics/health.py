@@ -84,7 +84,9 @@ class DetectorHealth:
         percentiles = self._window.percentiles_ms(_PERCENTILES)
         if percentiles is None:
             return _status("latency", WARN, "no cloud was processed")
-        p90 = {name: float(row[1]) for name, row in zip(DURATIONS, percentiles, strict=True)}
+        # Python's numbers, which are formatted in half the time of NumPy's.
+        rows = dict(zip(DURATIONS, percentiles.tolist(), strict=True))
+        p90 = {name: row[1] for name, row in rows.items()}
         config = self._config
         status = _status("latency", OK, f"p90 {p90['total']:.0f} ms from cloud to detections")
         if p90["total"] > config.error_latency_ms:
@@ -97,7 +99,7 @@ class DetectorHealth:
         labels = ("p50", "p90", "p99", "max")
         status.values = [
             KeyValue(key=f"{name} {label} (ms)", value=f"{value:.2f}")
-            for name, row in zip(DURATIONS, percentiles, strict=True)
+            for name, row in rows.items()
             for label, value in zip(labels, row, strict=True)
         ]
         return status

@@ -26,8 +26,8 @@ from pointpillars_ov_ros.ros.settings import DiagnosticsConfig
 from pointpillars_ov_ros.ros.timing_message import from_serialized
 
 _THROTTLE_S = 5.0
-_TAKE_EVERY_S = 0.4
-"""Below the time in which a detector at 250 Hz fills the subscription's queue; each time costs 0.5 ms."""
+_TAKE_EVERY_S = 0.5
+"""Time in which a detector at 200 Hz fills the subscription's queue; each time costs 0.5 ms."""
 
 
 class DiagnosticsNode(Node):
