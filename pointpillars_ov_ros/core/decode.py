@@ -25,7 +25,7 @@ from pointpillars_ov_ros.core.anchors import Occupancy, count_occupied, make_anc
 from pointpillars_ov_ros.core.arrays import FloatArray, IntArray, ShortArray, WordArray
 from pointpillars_ov_ros.core.detections import Detections
 from pointpillars_ov_ros.core.ground_contact import find_lowest, make_cells, set_on_ground
-from pointpillars_ov_ros.core.nms import suppress
+from pointpillars_ov_ros.core.nms import nms_bev
 from pointpillars_ov_ros.core.pillars import Pillars
 
 _GROUP = 256
@@ -51,6 +51,8 @@ class ScoreLimits(NamedTuple):
     """Minimum logits of anchors beyond `far_from`."""
     far_from: FloatArray
     """Horizontal distance from the sensor (m)."""
+    least: np.float32
+    """The least of all limits."""
 
 
 class Candidates(NamedTuple):
@@ -83,15 +85,6 @@ class BoxCoding(NamedTuple):
     direction_offset: float
     first_bin: int
     rotation_y: bool
-
-
-class SuppressionLimits(NamedTuple):
-    """Limits that candidates are reduced by; see `PostprocessConfig`."""
-
-    max_candidates: int
-    iou_threshold: float
-    max_detections: int
-    per_class: bool
 
 
 class Decoder:
@@ -153,16 +146,25 @@ class Decoder:
         count = select_candidates(scores.reshape(-1), self._anchors, self._limits, self._filter, self._candidates)
         if count < 0:
             raise OutputError("the RPN's scores contain NaN or infinity")
-        heads = BoxHeads(self._anchors, boxes.reshape(-1, 7), directions.reshape(-1, 2))
-        limits = SuppressionLimits(
-            settings.max_candidates, settings.nms_threshold, settings.max_detections, settings.nms_per_class
-        )
-        kept, decoded, scores, labels = decode_best(self._candidates, count, heads, self._coding, limits)
-        if kept < 0:
+        return self._decode_best(count, BoxHeads(self._anchors, boxes.reshape(-1, 7), directions.reshape(-1, 2)))
+
+    def _decode_best(self, count: int, heads: BoxHeads) -> Detections:
+        """Decode the best of the first `count` candidates and suppress those that overlap a better one, best first.
+
+        Sorting and indexing is NumPy's: compiled by Numba, it would take seconds of the first start.
+        """
+        found = self._candidates
+        anchors, logits, labels = found.anchors[:count], found.logits[:count], found.labels[:count]
+        best = np.argsort(-logits, kind="stable")[: self._settings.max_candidates]
+        boxes, labels = np.empty((len(best), 7), np.float32), labels[best]
+        if not decode_boxes(anchors[best], heads, self._coding, boxes):
             raise OutputError("the RPN's boxes or directions contain NaN or infinity")
+        settings = self._settings
+        kept = nms_bev(boxes, labels, settings.nms_threshold, settings.max_detections, settings.nms_per_class)
+        boxes = boxes[kept]
         if self._ground is not None:
-            set_on_ground(decoded, self._ground, self._clearance)
-        return Detections(decoded, scores, labels)
+            set_on_ground(boxes, self._ground, self._clearance)
+        return Detections(boxes, sigmoid(logits[best[kept]]), labels[kept])
 
 
 def override_thresholds(config: ModelConfig, runtime: RuntimeConfig) -> PostprocessConfig:
@@ -196,11 +198,10 @@ def make_score_limits(settings: PostprocessConfig, classes: tuple[str, ...]) -> 
     """Return the limits that the scores of `classes` are compared with, as logits."""
     by_name = {threshold.class_name: threshold for threshold in settings.publish}
     every = [by_name.get(name, ClassThreshold(name, settings.score_threshold)) for name in classes]
-    near = [logit(threshold.score) for threshold in every]
-    far = [logit(threshold.score_beyond) for threshold in every]
-    return ScoreLimits(
-        np.array(near, np.float32), np.array(far, np.float32), np.array([each.far_from for each in every], np.float32)
-    )
+    near = np.array([logit(threshold.score) for threshold in every], np.float32)
+    far = np.array([logit(threshold.score_beyond) for threshold in every], np.float32)
+    far_from = np.array([threshold.far_from for threshold in every], np.float32)
+    return ScoreLimits(near, far, far_from, min(near.min(), far.min()))
 
 
 def logit(score: float) -> float:
@@ -208,10 +209,12 @@ def logit(score: float) -> float:
     return math.log(score / (1.0 - score)) if score < 1.0 else math.inf
 
 
-@njit(nogil=True, cache=True)
 def sigmoid(logits: FloatArray) -> FloatArray:
     """Return the scores of logits."""
-    return (np.float32(1.0) / (np.float32(1.0) + np.exp(-logits))).astype(np.float32)
+    # Infinity, of logits below -88, makes a score of 0.
+    with np.errstate(over="ignore"):
+        scores: FloatArray = np.float32(1.0) / (np.float32(1.0) + np.exp(-logits))
+    return scores
 
 
 @njit(nogil=True, cache=True)
@@ -230,9 +233,9 @@ def select_candidates(
     """
     footprints, occupied, min_pillars = anchor_filter
     candidates, logits, labels = out
-    near, far, far_from = limits
+    near, far, far_from, least = limits
     classes = near.shape[0]
-    size, least = 0, min(near.min(), far.min())
+    size = 0
     for begin in range(0, footprints.shape[0], _GROUP):
         end = min(begin + _GROUP, footprints.shape[0])
         if not any_reaches(class_logits[begin * classes : end * classes], least):
@@ -269,31 +272,15 @@ def any_reaches(values: FloatArray, least: np.float32) -> bool:
 
 
 @njit(nogil=True, cache=True)
-def decode_best(
-    candidates: Candidates, count: int, heads: BoxHeads, coding: BoxCoding, limits: SuppressionLimits
-) -> tuple[int, FloatArray, FloatArray, IntArray]:
-    """Decode the best of the first `count` candidates and suppress those that overlap a better one.
+def decode_boxes(chosen: IntArray, heads: BoxHeads, coding: BoxCoding, out: FloatArray) -> bool:
+    """Decode the residuals (x y z, size, angle) of the `chosen` anchors into `out` (M, 7) (SECOND, section 3.2.2).
 
-    Returns the number of boxes left, the boxes (M, 7), scores and labels, best first. The number is -1 if a box or its
-    direction is not finite. This is one function because a call from Python would cost more than the work.
+    Returns whether all boxes and directions are finite.
     """
-    logits = candidates.logits[:count]
-    best = np.argsort(-logits, kind="mergesort")[: limits.max_candidates]
-    boxes, chosen, own_labels = np.empty((len(best), 7), np.float32), candidates.anchors[best], candidates.labels[best]
-    decode_boxes(chosen, heads, coding, boxes)
-    kept = np.empty(min(len(best), limits.max_detections), np.int64)
-    is_finite = np.isfinite(boxes).all() and np.isfinite(heads.directions[chosen]).all()
-    size = suppress(boxes, own_labels, limits.iou_threshold, limits.per_class, kept) if is_finite else -1
-    kept = kept[: max(size, 0)]
-    return size, boxes[kept], sigmoid(logits[best[kept]]), own_labels[kept]
-
-
-@njit(nogil=True, cache=True)
-def decode_boxes(chosen: IntArray, heads: BoxHeads, coding: BoxCoding, out: FloatArray) -> None:
-    """Decode the residuals (x y z, size, angle) of the `chosen` anchors into `out` (M, 7) (SECOND, section 3.2.2)."""
     anchors, residuals, directions = heads
     length_first, center_origin, direction_offset, first_bin, rotation_y = coding
     at_length, at_width = (3, 4) if length_first else (4, 3)
+    is_finite = True
     for k in range(chosen.shape[0]):
         anchor, residual = anchors[chosen[k]], residuals[chosen[k]]
         length, width, height = anchor[3], anchor[4], anchor[5]
@@ -316,3 +303,7 @@ def decode_boxes(chosen: IntArray, heads: BoxHeads, coding: BoxCoding, out: Floa
         if rotation_y:
             angle = -angle - math.pi / 2
         out[k, 6] = (angle + math.pi) % (2 * math.pi) - math.pi
+        is_finite &= math.isfinite(direction[0]) and math.isfinite(direction[1])
+        for axis in range(7):
+            is_finite &= math.isfinite(out[k, axis])
+    return is_finite

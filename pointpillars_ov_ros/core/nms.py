@@ -50,7 +50,7 @@ def suppress(boxes: FloatArray, labels: IntArray, iou_threshold: float, per_clas
     return size
 
 
-@njit(nogil=True, cache=True)
+@njit(nogil=True, cache=True, error_model="numpy")
 def iou_bev(a: FloatArray, b: FloatArray) -> float:
     """Return the rotated intersection over union of two boxes (7,) in bird's-eye view, 0 to 1."""
     dx, dy = np.float64(b[0]) - np.float64(a[0]), np.float64(b[1]) - np.float64(a[1])
@@ -62,7 +62,7 @@ def iou_bev(a: FloatArray, b: FloatArray) -> float:
     return intersection / union if union > 0.0 else 0.0
 
 
-@njit(nogil=True, cache=True)
+@njit(nogil=True, cache=True, error_model="numpy")
 def intersect_bev(dx: float, dy: float, a: FloatArray, b: FloatArray) -> float:
     """Return the area common to boxes a and b, where (dx, dy) is the centre of b relative to that of a.
 
@@ -80,7 +80,8 @@ def intersect_bev(dx: float, dy: float, a: FloatArray, b: FloatArray) -> float:
         across = (0.5 if k < 2 else -0.5) * np.float64(b[4])
         polygon[k, 0] = center_x + cos_b * along - sin_b * across
         polygon[k, 1] = center_y + sin_b * along + cos_b * across
-    corners = 4
+    # Not the literal 4, for which `clip_half_plane` would be compiled once more.
+    corners = int(np.int64(4))
     for side in range(4):
         axis = side % 2
         sign = 1.0 if side < 2 else -1.0
@@ -93,7 +94,7 @@ def intersect_bev(dx: float, dy: float, a: FloatArray, b: FloatArray) -> float:
     return abs(area) / 2
 
 
-@njit(nogil=True, cache=True)
+@njit(nogil=True, cache=True, error_model="numpy")
 def clip_half_plane(
     polygon: DoubleArray, corners: int, clipped: DoubleArray, axis: int, sign: float, limit: float
 ) -> int:
@@ -104,10 +105,12 @@ def clip_half_plane(
         here = limit - sign * polygon[k, axis]
         there = limit - sign * polygon[following, axis]
         if here >= 0.0:
-            clipped[size] = polygon[k]
+            clipped[size, 0], clipped[size, 1] = polygon[k, 0], polygon[k, 1]
             size += 1
         if (here > 0.0 and there < 0.0) or (here < 0.0 and there > 0.0):
             share = here / (here - there)
-            clipped[size] = polygon[k] + share * (polygon[following] - polygon[k])
+            # By coordinate: of whole rows, Numba would compile a second of shape checks.
+            clipped[size, 0] = polygon[k, 0] + share * (polygon[following, 0] - polygon[k, 0])
+            clipped[size, 1] = polygon[k, 1] + share * (polygon[following, 1] - polygon[k, 1])
             size += 1
     return size

@@ -85,6 +85,21 @@ class ConvolutionPooling(NamedTuple):
     dilation: int
 
 
+class EncodingScratch(NamedTuple):
+    """Scratch memory of the kernels: what they allocated themselves, Numba would compile the allocation of."""
+
+    decorated: FloatArray
+    """(ROWS, 10), inputs of the linear layer."""
+    hidden: FloatArray
+    """(ROWS, C), its outputs."""
+    sums: FloatArray
+    """(ROWS, C out)."""
+    centers: FloatArray
+    """(_BLOCK, 5); see `find_center`."""
+    members: IntArray
+    """(_BLOCK,), pillars of rows."""
+
+
 class HostEncoder:
     """Encoder of one frame in flight that works on the host.
 
@@ -105,6 +120,13 @@ class HostEncoder:
             taps = pad_channels(convolution.taps, axes=(1, 2))
             self._pooling = ConvolutionPooling(layer, tails, taps, convolution.dilation)
         self._features = np.zeros((grid.max_pillars, layer.shape[1]), np.float32)
+        self._scratch = EncodingScratch(
+            decorated=np.zeros((ROWS, layer.shape[0]), np.float32),
+            hidden=np.zeros((ROWS, layer.shape[1]), np.float32),
+            sums=np.zeros((ROWS, layer.shape[1]), np.float32),
+            centers=np.zeros((_BLOCK, 5), np.float32),
+            members=np.zeros(_BLOCK, np.int32),
+        )
 
     def prepare(self, pillars: Pillars) -> None:
         """Encode `pillars`."""
@@ -129,9 +151,9 @@ class HostEncoder:
             pillars.points, pillars.starts, pillars.coords, pillars.size, self._offset, self._pillar_size
         )
         if isinstance(self._pooling, MaximumPooling):
-            pool_maximum(cloud, self._pooling, self._features)
+            pool_maximum(cloud, self._pooling, self._scratch, self._features)
         else:
-            pool_convolution(cloud, self._pooling, self._features)
+            pool_convolution(cloud, self._pooling, self._scratch, self._features)
         return self.finish()
 
 
@@ -155,13 +177,13 @@ def pad_channels(array: FloatArray, axes: tuple[int, ...]) -> FloatArray:
     return np.ascontiguousarray(np.pad(array, widths), np.float32)
 
 
-@njit(nogil=True, cache=True)
-def pool_maximum(pillars: PillarPoints, pooling: MaximumPooling, out: FloatArray) -> None:
+@njit(nogil=True, cache=True, error_model="numpy")
+def pool_maximum(pillars: PillarPoints, pooling: MaximumPooling, scratch: EncodingScratch, out: FloatArray) -> None:
     """Write the maximum over the slots of each pillar into `out` (P, C)."""
     points, starts, coords, size, offset, pillar_size = pillars
     layer, tails, max_points = pooling
-    decorated, hidden = np.zeros((ROWS, layer.shape[0]), np.float32), np.zeros((ROWS, layer.shape[1]), np.float32)
-    centers, owners, filled = np.zeros((1, 5), np.float32), np.zeros(ROWS, np.int32), 0
+    decorated, hidden, _, centers, owners = scratch
+    filled = 0
     for pillar in range(size):
         first, last = starts[pillar], starts[pillar + 1]
         find_center(points, first, last, coords, pillar, offset, pillar_size, centers, 0)
@@ -179,8 +201,10 @@ def pool_maximum(pillars: PillarPoints, pooling: MaximumPooling, out: FloatArray
     keep_maximum(hidden, owners, filled, out)
 
 
-@njit(nogil=True, cache=True)
-def pool_convolution(pillars: PillarPoints, pooling: ConvolutionPooling, out: FloatArray) -> None:
+@njit(nogil=True, cache=True, error_model="numpy")
+def pool_convolution(
+    pillars: PillarPoints, pooling: ConvolutionPooling, scratch: EncodingScratch, out: FloatArray
+) -> None:
     """Write the convolution over the slots of each pillar into `out` (P, C), computing only slots with a point.
 
     A block of pillars goes through tap after tap, and pillars without a point at a tap drop out. Each matrix is thus
@@ -188,9 +212,7 @@ def pool_convolution(pillars: PillarPoints, pooling: ConvolutionPooling, out: Fl
     """
     points, starts, coords, size, offset, pillar_size = pillars
     layer, tails, taps, dilation = pooling
-    decorated, hidden = np.zeros((ROWS, layer.shape[0]), np.float32), np.zeros((ROWS, layer.shape[1]), np.float32)
-    sums, centers = np.zeros((ROWS, out.shape[1]), np.float32), np.zeros((_BLOCK, 5), np.float32)
-    members = np.zeros(_BLOCK, np.int32)
+    decorated, hidden, sums, centers, members = scratch
     for begin in range(0, size, _BLOCK):
         count = min(_BLOCK, size - begin)
         for k in range(count):
