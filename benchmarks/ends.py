@@ -11,6 +11,7 @@ import argparse
 import copy
 import os
 import re
+import resource
 import signal
 import statistics
 import tempfile
@@ -89,6 +90,20 @@ class End(NamedTuple):
     """Number of frames finished after the signal."""
     missing: int
     """Number of detections published but not received."""
+    cpu_s: float
+    """CPU time of the process from SIGTERM to its end."""
+
+
+def cpu_of(pid: int) -> float:
+    """Return the CPU time (s) of a process so far, in all its threads."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def cpu_of_children() -> float:
+    """Return the CPU time (s) of the processes that this one has started, of those that have ended."""
+    usage = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return usage.ru_utime + usage.ru_stime
 
 
 def end_once(folder: Path, mode: Mode, clouds: Sequence[FloatArray], *, listens: bool) -> End:
@@ -105,8 +120,9 @@ def end_once(folder: Path, mode: Mode, clouds: Sequence[FloatArray], *, listens:
                 assert time.monotonic() < deadline_s, "no frames"
                 executor.spin_once(timeout_sec=0.1)
             before = sender.timing.completed
-            begin_s = time.monotonic()
-            os.kill(processes.pid(DETECTOR), signal.SIGTERM)
+            pid, children_s = processes.pid(DETECTOR), cpu_of_children()
+            begin_s, cpu_s = time.monotonic(), cpu_of(pid)
+            os.kill(pid, signal.SIGTERM)
             while (code := processes.code(DETECTOR)) is None:
                 executor.spin_once(timeout_sec=0.005)
             took_s = time.monotonic() - begin_s
@@ -116,7 +132,8 @@ def end_once(folder: Path, mode: Mode, clouds: Sequence[FloatArray], *, listens:
             missing = sender.timing.completed - sender.answered if listens else 0
             said = _ENDED.findall((folder / "logs" / f"{DETECTOR}.log").read_text())
             finish_s, hand_over_s = map(float, said[-1])
-            return End(took_s, finish_s, hand_over_s, sender.timing.completed - before, missing)
+            used_s = cpu_of_children() - children_s - cpu_s
+            return End(took_s, finish_s, hand_over_s, sender.timing.completed - before, missing, used_s)
     finally:
         executor.shutdown()
         sender.destroy_node()
@@ -135,13 +152,13 @@ def main() -> None:
             ends = [
                 end_once(Path(folder), mode, clouds, listens=not options.nobody_listens) for _ in range(options.times)
             ]
-            took_s, finish_s, hand_over_s, finished, missing = zip(*ends, strict=True)
+            took_s, finish_s, hand_over_s, finished, missing, cpu_s = zip(*ends, strict=True)
             median = statistics.median
             print(
                 f"{mode.value}: {median(took_s):.2f} s in the median, {max(took_s):.2f} at most, of which "
                 f"{median(finish_s):.2f} to finish {np.mean(finished):.1f} frames in flight, and "
                 f"{median(hand_over_s):.2f} (at most {max(hand_over_s):.2f}) for those who listen; "
-                f"detections not heard: {sum(missing)}",
+                f"detections not heard: {sum(missing)}; CPU time {median(cpu_s):.2f} s",
                 flush=True,
             )
     rclpy.try_shutdown()

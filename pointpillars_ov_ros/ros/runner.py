@@ -108,6 +108,8 @@ def run_node(create: Callable[[], Node], stop: StopSignals, arguments: list[str]
             node.get_logger().warning(sentence)
         with ros_refusals():
             node.start()
+        # Those who start it disable it while they load.
+        gc.enable()
         executor = SingleThreadedExecutor()
         executor.add_node(node)
         stop.start_finished(executor.wake)

@@ -36,7 +36,7 @@ import_openvino_alone()
 import pointpillars_ov_ros.nodes.detector.node
 from pointpillars_ov_ros.clouds.points import clean_points
 clean_points(np.zeros((3, 4), np.float32), 1.0)
-print([name for name in ("coverage", "scipy.linalg") if sys.modules.get(name)])
+print([name for name in ("cffi", "coverage", "scipy") if sys.modules.get(name)])
 """
 
 
