@@ -32,16 +32,19 @@ def make_anchors(config: ModelConfig) -> FloatArray:
 def make_footprints(config: ModelConfig, anchors: FloatArray) -> ShortArray:
     """Return the cells under each anchor, (A, 4) int16: first column, first row, last column, last row.
 
-    The anchor is treated as axis-aligned along the axis that its length is nearer to. As in SECOND, the first column
-    and row are exclusive, the last ones inclusive.
+    `anchors` (A, 7) are those of `make_anchors`, the same shapes in every cell. They are treated as axis-aligned along
+    the axis that their length is nearer to. As in SECOND, the first column and row are exclusive, the last ones
+    inclusive.
     """
-    angles = anchors[:, 6].astype(np.float64)
+    shapes = anchors[: config.anchors_per_cell].astype(np.float64)
+    angles = shapes[:, 6]
     if config.box_coder.angle is AngleConvention.ROTATION_Y:
         angles = -angles - math.pi / 2
     along_x = np.abs(np.cos(angles)) >= np.abs(np.sin(angles))
-    length, width = anchors[:, 3].astype(np.float64), anchors[:, 4].astype(np.float64)
-    half_x = np.where(along_x, length, width) / 2
-    half_y = np.where(along_x, width, length) / 2
+    length, width = shapes[:, 3], shapes[:, 4]
+    cells_of_grid = len(anchors) // len(shapes)
+    half_x = np.tile(np.where(along_x, length, width) / 2, cells_of_grid)
+    half_y = np.tile(np.where(along_x, width, length) / 2, cells_of_grid)
     grid = config.grid
     cells = []
     for axis, sign in ((0, -1), (1, -1), (0, 1), (1, 1)):
