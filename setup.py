@@ -41,7 +41,7 @@ EXTRAS = {
         "types-PyYAML",
         # pytest 9 removed what Jazzy's launch_testing plugin hooks into: with that plugin installed, no test starts.
         "pytest>=7,<9",
-        "pytest-xdist>=3.5",
+        "pytest-xdist>=3.7",
         "hypothesis>=6.60",
         # Polygon intersections, the slow and independent twin of the rotated IoU kernels.
         "shapely>=2.0",

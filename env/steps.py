@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import ast
+import os
 import re
 import shutil
 from pathlib import Path
@@ -68,7 +69,8 @@ def install_packages(ros: Ros, extras: list[str], env: dict[str, str], lock_fd: 
     try:
         run_logged([*install, "--upgrade", "pip", "setuptools", "wheel"], env, lock_fd)
         # Without build isolation the one source distribution (empy) is built by the pinned setuptools.
-        run_logged([*install, "--no-build-isolation", *wanted], env, lock_fd)
+        # Python compiles what is imported when it is; all of PyTorch, Ray and sympy would take half of this step.
+        run_logged([*install, "--no-build-isolation", "--no-compile", *wanted], env, lock_fd)
     except CommandError as error:
         if _OFFLINE.search(error.output):
             message = "no package index can be reached: the first set-up needs the network"
@@ -148,4 +150,6 @@ def _colcon_build(base_paths: list[Path], packages: list[str], env: dict[str, st
     command += ["--build-base", str(COLCON / "build"), "--install-base", str(COLCON / "install")]
     command += ["--event-handlers", "console_direct+", "--cmake-args", "-DBUILD_TESTING=OFF"]
     command += [f"-DPython3_EXECUTABLE={PYTHON}", "-DCMAKE_POLICY_VERSION_MINIMUM=3.5"]
-    run_logged(command, {**env, "COLCON_HOME": str(COLCON / "home")}, lock_fd)
+    # By itself, colcon lets make start no second job while the load is that of all cores, as it is after an install.
+    jobs = f"-j{len(os.sched_getaffinity(0))}"
+    run_logged(command, {**env, "MAKEFLAGS": jobs, "COLCON_HOME": str(COLCON / "home")}, lock_fd)

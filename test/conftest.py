@@ -24,6 +24,11 @@ _domain = own_domain()
 os.environ["ROS_DOMAIN_ID"] = _domain.__enter__()
 os.environ["ROS_AUTOMATIC_DISCOVERY_RANGE"] = "LOCALHOST"
 os.environ.update(shipped_profiles(ROOT))
+# The width of a terminal, which pytest-xdist sets, and some shells do: lines are to be broken alike everywhere.
+os.environ.pop("COLUMNS", None)
+
+_LONGEST = ("gpu", "dds", "torture", "docs", "cli", "launch")
+"""Folders whose files take longest, in the order in which they are begun. The rest takes seconds."""
 
 
 @pytest.fixture(scope="session")
@@ -56,6 +61,17 @@ def pytest_configure(config: pytest.Config) -> None:
     """Leave the slow tests out of `colcon test`, which is known by its option, unless it is asked for some."""
     if config.getoption("junitprefix") and not config.getoption("markexpr"):
         config.option.markexpr = "not slow"
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Let workers of pytest-xdist begin with the longest files, so that none of them ends long after the others."""
+    if hasattr(config, "workerinput"):
+        items.sort(key=_place_in_run)
+
+
+def _place_in_run(item: pytest.Item) -> int:
+    folder = item.path.relative_to(ROOT / "test").parts[0]
+    return _LONGEST.index(folder) if folder in _LONGEST else len(_LONGEST)
 
 
 def pytest_sessionfinish() -> None:

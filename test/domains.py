@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import fcntl
+import os
 import socket
 import tempfile
 from collections.abc import Iterator
@@ -15,7 +16,9 @@ from pathlib import Path
 _DOMAINS = range(2, 102)
 """Domain 0 is a robot's. From 102 on, the ports are those that Linux assigns to any socket."""
 _LOCKS = Path(tempfile.gettempdir()) / "pointpillars_ov_domains"
-_turn = count()
+_WORKER = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
+_turn = count(_WORKER * 37)
+"""Workers of pytest-xdist begin far from each other, so that none takes what another has just left."""
 
 
 @contextmanager
