@@ -26,7 +26,7 @@ from std_msgs.msg import Header, String
 from tf2_msgs.msg import TFMessage
 
 from pointpillars_ov_ros.ros import qos
-from pointpillars_ov_ros.ros.dds import PROFILE_VARIABLES
+from pointpillars_ov_ros.ros.dds import PROFILE_VARIABLES, readable_variables
 from pointpillars_ov_ros.ros.kitti_messages import FIELDS
 from test.cli.doctor.page import doctor, drive_points, moved, odd
 from test.dds.peers import PATIENCE_S
@@ -170,7 +170,7 @@ def test_a_topic_without_a_publisher_and_one_without_a_message(driver: Node, tmp
     finding = odd(document)["ros.topic"]
     assert finding["text"] == "lidar_driver publishes /points, but no cloud arrived within 8 s"
     assert "ros2 topic hz /points" in finding["cures"][0]
-    assert "fastdds_clouds.xml" in finding["cures"][1]
+    assert "fastdds_clouds" in finding["cures"][1]
 
 
 def test_a_topic_of_another_type(driver: Node, tmp_path: Path) -> None:
@@ -258,7 +258,7 @@ def test_sockets_without_room_for_a_cloud_are_named_with_the_profile_to_take(
     assert "dds: the Fast DDS profile in use has receive buffers of 8,192 bytes, less than a cloud of " in " ".join(
         done.stdout.split()
     )
-    assert "-> export FASTRTPS_DEFAULT_PROFILES_FILE=" in done.stdout
+    assert f"-> export {readable_variables(os.environ)[0]}=" in done.stdout
 
 
 def test_without_a_topic_those_that_there_are_are_listed(

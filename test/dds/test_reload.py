@@ -73,7 +73,7 @@ def test_cleanup_gives_the_memory_back(kitti_car: ModelBundle, tmp_path: Path) -
     with peer() as manager, nodes(tmp_path) as processes:
         parameters = {"model_dir": str(kitti_car.folder), "parity_check": False, "encoder": "host"}
         processes.start(DETECTOR, {**parameters, "autostart": False})
-        for _ in range(4):
+        for _ in range(3):
             assert change_state(manager, Transition.TRANSITION_CONFIGURE)
             assert change_state(manager, Transition.TRANSITION_ACTIVATE)
             manager.connect(toy_cloud(0), processes)

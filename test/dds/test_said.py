@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import array
+import os
 import re
 from collections.abc import Iterator
 
@@ -12,6 +13,7 @@ import pytest
 from vision_msgs.msg import LabelInfo
 
 from pointpillars_ov_ros.ros import qos
+from pointpillars_ov_ros.ros.dds import readable_variables
 from test.dds.peers import set_parameter
 from test.dds.test_sources import BEST_EFFORT, DETECTOR, Running, running
 from test.inference.toy_bundle import toy_cloud
@@ -121,4 +123,4 @@ def test_what_is_lost_names_the_sender_and_the_line_to_export(scene: Running) ->
     scene.await_log("were sent but not received")
     # DDS may not have told the name of the sender's node at that moment.
     assert re.search("so far from (peer|a node not known by name yet) were sent", scene.log)
-    assert "FASTRTPS_DEFAULT_PROFILES_FILE=" in scene.log
+    assert f"{readable_variables(os.environ)[0]}=" in scene.log

@@ -19,7 +19,7 @@ from test.dds.peers import peer
 
 pytestmark = pytest.mark.usefixtures("ros")
 
-CLOUDS, POINTS, RATE_HZ = 100, 120_000, 10
+CLOUDS, POINTS, RATE_HZ = 100, 120_000, 50
 
 SENDER = f"""
 import numpy as np, rclpy
