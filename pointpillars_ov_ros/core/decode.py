@@ -99,7 +99,7 @@ class Decoder:
         Bottoms of boxes are `ground_clearance` (m) above the ground around them; None: where the network puts them.
         """
         self._config = config
-        self._clearance = ground_clearance
+        self._clearance = ground_clearance or 0.0
         self._ground = None if ground_clearance is None else make_cells(config.grid)
         self._anchors = make_anchors(config)
         self._settings = config.postprocess

@@ -19,7 +19,7 @@ import numpy as np
 from numba import njit
 
 from pointpillars_ov_ros.config.model_config import GridConfig
-from pointpillars_ov_ros.core.arrays import FloatArray, IntArray
+from pointpillars_ov_ros.core.arrays import DoubleArray, FloatArray, IntArray
 
 _CELL = 0.5
 """Size of a cell, which contributes its lowest point (m), before rounding to whole pillars."""
@@ -57,6 +57,10 @@ class CoarseCells(NamedTuple):
     """(rows, columns), z of the lowest point (m), inf if there is none; a row has the same y."""
     places: FloatArray
     """(rows, columns, 2), its x and y (m)."""
+    around: DoubleArray
+    """(rows * columns, 4), scratch memory for the low points around a box."""
+    histogram: DoubleArray
+    """(bins,), scratch memory."""
 
 
 def make_cells(grid: GridConfig) -> CoarseCells:
@@ -69,6 +73,8 @@ def make_cells(grid: GridConfig) -> CoarseCells:
         size=np.array([per_cell * size for size in grid.pillar_size], np.float32),
         lowest=np.full((rows, columns), np.inf, np.float32),
         places=np.zeros((rows, columns, 2), np.float32),
+        around=np.empty((rows * columns, 4)),
+        histogram=np.empty(_BINS),
     )
 
 
@@ -97,21 +103,22 @@ def set_on_ground(boxes: FloatArray, cells: CoarseCells, clearance: float) -> No
 
     Their bottoms are `clearance` (m) above the ground around them afterwards.
     """
-    around = np.empty((cells.lowest.size, 4))
-    for k in range(len(boxes)):
-        box = boxes[k]
-        bottom = np.float64(box[2]) - np.float64(box[5]) / 2
-        count = _gather(box, bottom, cells, around)
-        weight = around[:count, 3].sum()
+    around = cells.around
+    for k in range(boxes.shape[0]):
+        bottom = np.float64(boxes[k, 2]) - np.float64(boxes[k, 5]) / 2
+        count = _gather(boxes[k], bottom, cells)
+        weight = 0.0
+        for i in range(count):
+            weight += around[i, 3]
         if weight > _FEWEST:
-            shift = _height_of_plane(around[:count]) + clearance
+            shift = _height_of_plane(cells, count, weight) + clearance
             trust = min(weight - _FEWEST, 1.0) * min(max((_BAND - abs(shift)) / (_BAND - _FULL_SHIFT), 0.0), 1.0)
-            box[2] += trust * shift
+            boxes[k, 2] += trust * shift
 
 
 @njit(nogil=True, cache=True)
-def _gather(box: FloatArray, bottom: float, cells: CoarseCells, around: FloatArray) -> int:
-    """Write the low points around a box into `around` (cells, 4) and return their number.
+def _gather(box: FloatArray, bottom: float, cells: CoarseCells) -> int:
+    """Write the low points around a box into `cells.around` and return their number.
 
     They are x and y along the box from its centre (m), height above `bottom` (m), and weight.
     """
@@ -122,7 +129,7 @@ def _gather(box: FloatArray, bottom: float, cells: CoarseCells, around: FloatArr
     radius = math.hypot(half_length + reach, half_width + reach)
     if not radius < _MAX_RADIUS:
         return 0
-    lowest, places = cells.lowest, cells.places
+    lowest, places, around = cells.lowest, cells.places, cells.around
     rows, columns = lowest.shape
     cosine, sine = math.cos(yaw), math.sin(yaw)
     x, y = centre_x - cells.corner[0], centre_y - cells.corner[1]
@@ -145,14 +152,15 @@ def _gather(box: FloatArray, bottom: float, cells: CoarseCells, around: FloatArr
 
 
 @njit(nogil=True, cache=True)
-def _height_of_plane(around: FloatArray) -> float:
-    """Return the height (m) at the origin of the plane through most of `around`, see `_gather`."""
-    height, rise_along, rise_across = _low_quantile(around), 0.0, 0.0
+def _height_of_plane(cells: CoarseCells, count: int, weight_sum: float) -> float:
+    """Return the height (m) at the origin of the plane through most of the `count` low points, see `_gather`."""
+    around = cells.around
+    height, rise_along, rise_across = _low_quantile(cells, count, weight_sum), 0.0, 0.0
     for _ in range(_ROUNDS):
         # Normal equations of height + rise_along * u + rise_across * v, with a penalty on the slopes.
         n, u, v, z, uz, vz, uv = 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0
         uu = vv = _STIFFNESS
-        for i in range(len(around)):
+        for i in range(count):
             along, across, up = around[i, 0], around[i, 1], around[i, 2]
             above = (up - height - rise_along * along - rise_across * across) / _THICKNESS
             doubt = (1 + above * above) ** 2 if above > 0 else 1 + above * above / 4
@@ -177,20 +185,23 @@ def _height_of_plane(around: FloatArray) -> float:
 
 
 @njit(nogil=True, cache=True)
-def _low_quantile(around: FloatArray) -> float:
+def _low_quantile(cells: CoarseCells, count: int, weight_sum: float) -> float:
     """Return the quantile `_START` of the weighted heights, from a histogram."""
-    histogram = np.zeros(_BINS)
+    around, histogram = cells.around, cells.histogram
+    for k in range(_BINS):
+        histogram[k] = 0.0
     width = 2 * _BAND / _BINS
-    for i in range(len(around)):
+    for i in range(count):
         # Shared between two bins, so that the result is continuous.
         place = (around[i, 2] + _BAND) / width - 0.5
         first = min(max(math.floor(place), 0), _BINS - 2)
         share = min(max(place - first, 0.0), 1.0)
         histogram[first] += around[i, 3] * (1 - share)
         histogram[first + 1] += around[i, 3] * share
-    left = _START * histogram.sum()
+    left, height = _START * weight_sum, _BAND
     for k in range(_BINS):
         if left <= histogram[k]:
-            return (k + left / max(histogram[k], 1e-9)) * width - _BAND
+            height = (k + left / max(histogram[k], 1e-9)) * width - _BAND
+            break
         left -= histogram[k]
-    return _BAND
+    return height
