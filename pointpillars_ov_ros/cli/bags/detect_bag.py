@@ -130,7 +130,8 @@ def bag_options(options: argparse.Namespace) -> BagOptions:
     from pointpillars_ov_ros.config.runtime_config import RuntimeConfig, from_plain
     from pointpillars_ov_ros.ros.settings import DetectorNodeConfig
 
-    names = ["precision", "encoder", "mode", "score_threshold", "level", "box_bottoms", "intensity_field", "intensity_scale"]
+    names = ["precision", "encoder", "mode", "score_threshold", "level", "box_bottoms"]
+    names += ["intensity_field", "intensity_scale"]
     values = {**device_settings(options), **{name: getattr(options, name) for name in names}}
     runtime = from_plain(RuntimeConfig, {**values, "num_threads": options.threads or 0})
     of_node = ("classes", "class_names", "min_range", "max_range", "target_frame", "sweeps", "odom_frame")
