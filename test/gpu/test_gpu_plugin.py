@@ -16,6 +16,7 @@ from typing import NamedTuple
 import pytest
 
 from test.gpu.gpu_setup import REPOSITORY, GpuSetup, SetupError, set_up
+from test.gpu.toy import CACHE_VARIABLE
 
 FILES = sorted(Path(__file__).with_name("plugin").glob("test_*.py"))
 TIMEOUT_S = 480.0
@@ -47,8 +48,9 @@ def runs(
     chosen = [
         item.callspec.params["file"] for item in request.session.items if "runs" in getattr(item, "fixturenames", ())
     ]
+    cache = tmp_path_factory.mktemp("cache")
     with ThreadPoolExecutor(AT_ONCE) as pool:
-        yield {path: pool.submit(run, path, gpu_setup, tmp_path_factory.mktemp("switches")) for path in chosen}
+        yield {path: pool.submit(run, path, gpu_setup, tmp_path_factory.mktemp("switches"), cache) for path in chosen}
 
 
 @pytest.mark.parametrize("file", FILES, ids=lambda path: path.stem.removeprefix("test_"))
@@ -58,10 +60,10 @@ def test_on_the_gpu_plugin(file: Path, runs: Mapping[Path, Future[Run]]) -> None
     print(done.output)
 
 
-def run(file: Path, gpu_setup: GpuSetup, switches: Path) -> Run:
+def run(file: Path, gpu_setup: GpuSetup, switches: Path, cache: Path) -> Run:
     """Run a file in another process, again if it does not end; status 124 if it never does."""
     for _ in range(ATTEMPTS):
-        done = run_once(file, gpu_setup, switches)
+        done = run_once(file, gpu_setup, switches, cache)
         if done.status != TIMED_OUT:
             break
     return done
@@ -75,10 +77,10 @@ def stacks_of(process: int) -> str:
     return subprocess.run(command, capture_output=True, text=True, check=False).stdout
 
 
-def run_once(file: Path, gpu_setup: GpuSetup, switches: Path) -> Run:
+def run_once(file: Path, gpu_setup: GpuSetup, switches: Path, cache: Path) -> Run:
     """Run a file in another process."""
     # Not in this one: LD_PRELOAD gives all of it another TBB, and every other test would see one device more.
-    environment = os.environ | gpu_setup.environment(switches)
+    environment = os.environ | gpu_setup.environment(switches) | {CACHE_VARIABLE: str(cache)}
     command = [sys.executable, "-m", "pytest", "-q", "-ra", "--tb=short", "-p", "no:cacheprovider", str(file)]
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT}
     with subprocess.Popen(command, cwd=REPOSITORY, env=environment, text=True, **pipes) as process:

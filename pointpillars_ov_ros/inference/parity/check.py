@@ -64,14 +64,25 @@ def _open_checked(bundle: ModelBundle, runtime: RuntimeConfig, reference: ModelB
     engine = Engine(bundle, runtime)
     is_moving = engine.is_moving
     if runtime.parity_check:
+        places = _places(engine)
         engine.parity = check_engine(engine, reference)
         if is_moving:
-            engine.call_after_move(partial(_check_after_move, reference=reference))
+            engine.call_after_move(partial(_check_after_move, checked=places, reference=reference))
     return engine
 
 
-def _check_after_move(engine: Engine, reference: ModelBundle | None) -> None:
-    """Check an engine again that AUTO has moved, alongside running clouds, and react as `on_mismatch` says."""
+def _places(engine: Engine) -> list[str]:
+    """Return the devices of each network, without the parentheses of AUTO's stand-in."""
+    return [name.strip("()") for network in engine.networks for name in network.execution_devices]
+
+
+def _check_after_move(engine: Engine, checked: list[str], reference: ModelBundle | None) -> None:
+    """Check an engine again, alongside running clouds, and react as `on_mismatch` says.
+
+    Nothing is to be done where AUTO has left the networks on the devices that were `checked`.
+    """
+    if _places(engine) == checked:
+        return
     parity = check_engine(engine, reference, engine.make_spare_slot())
     if not parity.failed:
         log.info("after AUTO's move: %s", parity.sentence)

@@ -29,12 +29,6 @@ def switches() -> Iterator[Switches]:
 
 
 @pytest.fixture(scope="session")
-def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return a CACHE_DIR of the session: what two tests compile alike takes seconds once."""
-    return tmp_path_factory.mktemp("cache")
-
-
-@pytest.fixture(scope="session")
 def toy(tmp_path_factory: pytest.TempPathFactory) -> ModelBundle:
     """Return the toy bundle: float networks of a few layers, with a PFE that the host encoder knows."""
     return save_float_bundle(tmp_path_factory.mktemp("toy"), pooling="maximum")

@@ -7,6 +7,7 @@ from __future__ import annotations
 import dataclasses
 import gc
 import logging
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -78,14 +79,19 @@ def test_no_cloud_is_lost_across_the_move_and_the_answers_are_the_same(
         assert len(engine.slots) >= engine.rpn.optimal_requests + 2, "the GPU asks for more than the CPU did"
 
 
-def test_a_device_that_is_not_reached_is_named_with_the_reason(toy: ModelBundle, switches: Switches) -> None:
+def test_a_device_that_is_not_reached_is_named_with_the_reason(
+    toy: ModelBundle, switches: Switches, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
     with switches.on("fail_builds"):
         engine = open_engine(toy, AUTO)
         wait_until(lambda: any("was not reached" in warning for warning in engine.warnings), "the warning")
     (warning,) = [warning for warning in engine.warnings if "was not reached" in warning]
     assert warning.startswith("rpn_device: AUTO:GPU,CPU stays on CPU, since GPU.0 was not reached: ")
     assert "ProgramBuilder build failed" in warning
+    wait_until(lambda: "pointpillars-auto" not in {thread.name for thread in threading.enumerate()}, "the last check")
     assert not engine.parity.failed
+    assert "after AUTO's move" not in caplog.text
 
 
 def test_an_engine_that_nobody_checks_is_followed_all_the_same(

@@ -36,13 +36,18 @@ from pointpillars_ov_ros.model.bundle import ModelBundle
 from pointpillars_ov_ros.model.exact_quantizers import keep_quantizers_exact
 from pointpillars_ov_ros.model.ports import Ports
 from test.gpu.switches import Switches
-from test.gpu.toy import toy_cloud
+from test.gpu.toy import CACHE_DIR, toy_cloud
 from test.inference.toy_models import save_doubler
 from test.model.rpn_models import RpnVariant, build_rpn
 
 PATIENCE_S = 120.0
 GPU = RuntimeConfig(
-    pfe_device="GPU", rpn_device="GPU", encoder=EncoderChoice.HOST, drop_policy=DropPolicy.REPLAY, parity_check=False
+    pfe_device="GPU",
+    rpn_device="GPU",
+    encoder=EncoderChoice.HOST,
+    drop_policy=DropPolicy.REPLAY,
+    parity_check=False,
+    cache_dir=CACHE_DIR,
 )
 change = dataclasses.replace
 ON_DEVICE = change(GPU, encoder=EncoderChoice.OPENVINO)
@@ -80,9 +85,9 @@ def clouds(config: Any, count: int) -> list[FloatArray]:
     ids=["f32", "default"],
 )
 def test_ten_frames_of_the_cropped_networks_are_those_of_the_cpu(
-    cropped: ModelBundle, cache: Path, runtime: RuntimeConfig, precision: str, shift_m: float
+    cropped: ModelBundle, runtime: RuntimeConfig, precision: str, shift_m: float
 ) -> None:
-    reference, engine = Engine(cropped, CPU), Engine(cropped, change(runtime, cache_dir=str(cache)))
+    reference, engine = Engine(cropped, CPU), Engine(cropped, runtime)
     assert engine.effective_settings()["rpn"]["INFERENCE_PRECISION_HINT"] == precision
     sure = reference.settings.score_threshold + 0.05
     compared = 0
@@ -103,11 +108,11 @@ def test_ten_frames_of_the_cropped_networks_are_those_of_the_cpu(
     ids=["float", "quantized"],
 )
 def test_the_defaults_pass_parity(
-    name: str, encoder: EncoderChoice, score_error: float, cache: Path, request: pytest.FixtureRequest
+    name: str, encoder: EncoderChoice, score_error: float, request: pytest.FixtureRequest
 ) -> None:
     """With f16 before its quantizers, the scores of the quantized network are off by up to 0.34, before sigmoid."""
     bundle: ModelBundle = request.getfixturevalue(name)
-    engine = open_engine(bundle, change(GPU, encoder=encoder, parity_check=True, cache_dir=str(cache)))
+    engine = open_engine(bundle, change(GPU, encoder=encoder, parity_check=True))
     assert engine.rpn.execution_devices == ("GPU.0",)
     settings = engine.effective_settings()
     assert settings["rpn"]["INFERENCE_PRECISION_HINT"] == "f16"
@@ -266,6 +271,7 @@ def test_a_device_that_vanishes_between_listing_and_compiling(
 
 
 def test_after_a_device_that_could_not_compile_it_can(toy: ModelBundle, switches: Switches) -> None:
+    fresh = change(GPU, cache_dir="")
     with switches.on("fail_builds"), pytest.raises(InferenceError, match=r"rpn\.xml cannot run on device 'GPU'"):
-        Engine(toy, GPU)
-    assert run(Engine(toy, GPU), range(3))[-1].error == ""
+        Engine(toy, fresh)
+    assert run(Engine(toy, fresh), range(3))[-1].error == ""

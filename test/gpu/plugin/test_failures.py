@@ -9,7 +9,6 @@ import gc
 import os
 import threading
 import time
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -22,7 +21,7 @@ from pointpillars_ov_ros.inference.pipeline.frames import FrameResult, Stage, St
 from pointpillars_ov_ros.model.bundle import ModelBundle
 from test.dds.peers import rss_mb
 from test.gpu.switches import Switches
-from test.gpu.toy import toy_cloud
+from test.gpu.toy import CACHE_DIR, toy_cloud
 
 PATIENCE_S = 120.0
 GPU = RuntimeConfig(
@@ -32,6 +31,7 @@ GPU = RuntimeConfig(
     precision=Precision.F32,
     drop_policy=DropPolicy.REPLAY,
     parity_check=False,
+    cache_dir=CACHE_DIR,
 )
 ROUNDS = 50
 MAX_GROWTH_MB = 40.0
@@ -102,9 +102,9 @@ def test_auto_whose_gpu_fails_at_run_time_goes_on_with_the_cpu_and_says_so(
     sender.close()
 
 
-def test_an_engine_is_replaced_and_freed_fifty_times_under_load(toy: ModelBundle, cache: Path) -> None:
+def test_an_engine_is_replaced_and_freed_fifty_times_under_load(toy: ModelBundle) -> None:
     """As ~/reload and cleanup do it, while another thread keeps the interpreter busy."""
-    runtime = dataclasses.replace(GPU, mode=Mode.BALANCED, cache_dir=str(cache))
+    runtime = dataclasses.replace(GPU, mode=Mode.BALANCED)
     is_over = threading.Event()
 
     def keep_busy() -> None:

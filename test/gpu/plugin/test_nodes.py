@@ -17,7 +17,7 @@ from pointpillars_ov_ros.model.bundle import ModelBundle
 from test.dds.peers import Peer, nodes, peer
 from test.gpu.gpu_setup import REPOSITORY
 from test.gpu.switches import Switches
-from test.gpu.toy import toy_cloud
+from test.gpu.toy import CACHE_DIR, toy_cloud
 
 pytestmark = pytest.mark.usefixtures("ros")
 
@@ -47,7 +47,10 @@ def device_events(sender: Peer) -> list[str]:
 
 
 def test_the_detector_detects_on_the_gpu(toy: ModelBundle, tmp_path: Path) -> None:
-    settings = {"model_dir": str(toy.folder), "rpn_device": "GPU", "pfe_device": "GPU", "encoder": "openvino"}
+    settings = {
+        "model_dir": str(toy.folder), "rpn_device": "GPU", "pfe_device": "GPU", "encoder": "openvino",
+        "cache_dir": CACHE_DIR,
+    }  # fmt: skip
     with peer() as sender, nodes(tmp_path) as processes:
         processes.start(DETECTOR, settings)
         timing = sender.connect(toy_cloud(1), processes)
@@ -114,7 +117,8 @@ def test_other_answers_after_the_move_end_in_the_fallback_or_in_no_detections(
 def test_every_parameter_file_starts_where_there_is_a_gpu(toy: ModelBundle, tmp_path: Path, path: Path) -> None:
     assert yaml.safe_load(path.read_text())
     with peer() as sender, nodes(tmp_path) as processes:
-        processes.start(DETECTOR, {"model_dir": str(toy.folder)}, ["--params-file", str(path)])
+        settings = {"model_dir": str(toy.folder), "cache_dir": CACHE_DIR}
+        processes.start(DETECTOR, settings, ["--params-file", str(path)])
         timing = sender.connect(toy_cloud(1), processes)
     log = (tmp_path / f"{DETECTOR}.log").read_text()
     assert not timing.error

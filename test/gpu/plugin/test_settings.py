@@ -20,11 +20,12 @@ from pointpillars_ov_ros.inference.parity.check import check_engine
 from pointpillars_ov_ros.model.bundle import ModelBundle
 from pointpillars_ov_ros.model.ports import Ports
 from test.gpu.plugin.test_engines import run
+from test.gpu.toy import CACHE_DIR
 from test.inference.toy_models import save_doubler
 
 GPU = RuntimeConfig(
     rpn_device="GPU", encoder=EncoderChoice.HOST, precision=Precision.F32, drop_policy=DropPolicy.REPLAY,
-    parity_check=False,
+    parity_check=False, cache_dir=CACHE_DIR,
 )  # fmt: skip
 NOT_TEXT = ("CACHE_ENCRYPTION_CALLBACKS", "MODEL_PTR", "CONFIG_FILE", "WEIGHTS_PATH", "CACHE_DIR", "DEVICE_ID")
 """Objects, and names of files and devices that a default does not have."""
