@@ -8,6 +8,7 @@ import os
 import shutil
 import subprocess
 import sys
+import time
 from collections.abc import Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
@@ -19,8 +20,8 @@ from test.gpu.gpu_setup import REPOSITORY, GpuSetup, SetupError, set_up
 from test.gpu.toy import CACHE_VARIABLE
 
 FILES = sorted(Path(__file__).with_name("plugin").glob("test_*.py"))
-TIMEOUT_S = 480.0
-"""For a file that hangs; each takes a minute or two on two idle cores."""
+SILENCE_S = 300.0
+"""A file hangs if no test of it has ended for so long; one takes seconds on idle cores, 100 on a busy machine."""
 TIMED_OUT = 124
 ATTEMPTS = 3
 """For a file that hangs. Intel's OpenCL runtime for CPUs now and then never finishes an event (seen once in some ten
@@ -82,16 +83,21 @@ def run_once(file: Path, gpu_setup: GpuSetup, switches: Path, cache: Path) -> Ru
     # Not in this one: LD_PRELOAD gives all of it another TBB, and every other test would see one device more.
     environment = os.environ | gpu_setup.environment(switches) | {CACHE_VARIABLE: str(cache)}
     command = [sys.executable, "-m", "pytest", "-q", "-ra", "--tb=short", "-p", "no:cacheprovider", str(file)]
-    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT}
-    with subprocess.Popen(command, cwd=REPOSITORY, env=environment, text=True, **pipes) as process:
-        try:
-            output, _ = process.communicate(timeout=TIMEOUT_S)
-        except subprocess.TimeoutExpired:
-            stacks = stacks_of(process.pid)
-            process.kill()
-            output, _ = process.communicate()
-            said = f"{file.name} did not end within {TIMEOUT_S:.0f} s; it printed\n{output}\n{stacks}"
-            # Also where a later attempt ends: what hangs now and then is found by its stacks.
-            print(said)
-            return Run(TIMED_OUT, said)
-    return Run(process.returncode, output)
+    printed = cache.with_name(f"{file.stem}.log")
+    with (
+        printed.open("w") as output,
+        subprocess.Popen(command, cwd=REPOSITORY, env=environment, stdout=output, stderr=subprocess.STDOUT) as process,
+    ):
+        size, changed_s = 0, time.monotonic()
+        while process.poll() is None:
+            time.sleep(0.2)
+            if (now := printed.stat().st_size) != size:
+                size, changed_s = now, time.monotonic()
+            if time.monotonic() - changed_s > SILENCE_S:
+                stacks = stacks_of(process.pid)
+                process.kill()
+                said = f"{file.name} hung for {SILENCE_S:.0f} s; it printed\n{printed.read_text()}\n{stacks}"
+                # Also where a later attempt ends: what hangs now and then is found by its stacks.
+                print(said)
+                return Run(TIMED_OUT, said)
+    return Run(process.returncode, printed.read_text())
