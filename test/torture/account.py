@@ -86,8 +86,10 @@ class Account:
         """Compare the clouds of one run of which nothing was heard with those `counted` as dropped or lost."""
         heard, first, last = {stamp_of(line) for line in lines}, stamp_of(lines[0]), stamp_of(lines[-1])
         silent = [stamp for stamp in self.sent if first < stamp and stamp not in heard]
-        least = sum(stamp < last for stamp in silent)
-        most = sum(stamp[0] * 1_000_000_000 + stamp[1] <= lines[-1]["at_ns"] for stamp in silent)
+        # What was displaced while the first frame was at work is in its counters already.
+        before = min(_sent_by(silent, lines[0]["at_ns"]), lines[0]["dropped"] + lines[0]["lost"])
+        least = sum(stamp < last for stamp in silent) - before
+        most = _sent_by(silent, lines[-1]["at_ns"])
         if least <= counted <= most:
             return []
         return [
@@ -117,6 +119,11 @@ def stamp_of(line: dict[str, Any]) -> Stamp:
     """Return the stamp of a journal's line, for comparisons."""
     seconds, nanoseconds = line["stamp"]
     return seconds, nanoseconds
+
+
+def _sent_by(stamps: list[Stamp], until_ns: int) -> int:
+    """Return how many of these clouds were sent by a time (ns)."""
+    return sum(seconds * 1_000_000_000 + nanoseconds <= until_ns for seconds, nanoseconds in stamps)
 
 
 def _without(probes: set[Stamp], heard: list[dict[str, Any]]) -> list[dict[str, Any]]:

@@ -85,6 +85,15 @@ def test_clouds_displaced_by_one_that_is_not_finished_may_be_counted_already() -
     assert Account(FIVE, detections(FIVE[0], FIVE[2]), timings, []).complaints() == []
 
 
+@pytest.mark.parametrize(("last", "is_right"), [(3, True), (4, True), (2, False), (5, False)])
+def test_clouds_displaced_while_the_first_frame_was_at_work_are_in_its_counters(last: int, is_right: bool) -> None:
+    """Under load it is reported late. The fourth cloud may be counted with the fifth, or later."""
+    timings = [timing(FIVE[0], completed=1, dropped=1), timing(FIVE[4], completed=2, dropped=last)]
+    timings[0]["at_ns"] += 2_000_000_000
+    account = Account(FIVE, detections(FIVE[0], FIVE[4]), timings, [])
+    assert (account.complaints() == []) == is_right
+
+
 def test_a_frame_without_its_detections_is_found() -> None:
     account = Account(FIVE, detections(FIVE[0]), run_of_five(), [])
     assert account.complaints() == ["run 0: 1 frames completed whose detections nobody heard"]
