@@ -61,7 +61,7 @@ def test_the_sensor_that_is_written_is_the_one_that_took_the_clouds(truth: Senso
 def test_the_loss_with_range_is_told_roughly() -> None:
     found = []
     for dark_range in (50.0, 125.0):
-        sensor = load_sensor("hdl_64e")
+        sensor = load_sensor("vlp_16")
         sensor = replace(sensor, dropout=replace(sensor.dropout, dark_range=dark_range))
         estimate = estimate_sensor(drive(sensor, 5))
         fitted = fit_losses(make_sensor(estimate, "unknown"), estimate)
