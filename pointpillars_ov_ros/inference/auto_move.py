@@ -12,8 +12,12 @@ import threading
 import time
 import weakref
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Protocol
 
+import openvino as ov
+
+from pointpillars_ov_ros.config.runtime_config import PerformanceHint, RuntimeConfig
 from pointpillars_ov_ros.inference.device.devices import parse_device
 from pointpillars_ov_ros.inference.device.network import Network
 
@@ -41,6 +45,20 @@ def may_move(device: str, rpn: Network, networks: Sequence[Network]) -> bool:
     is_elsewhere = rpn.preferred_device not in ("", *rpn.execution_devices)
     is_auto = parse_device(device, "rpn_device").meta == "AUTO"
     return is_auto and (is_elsewhere or any(network.is_provisional for network in networks))
+
+
+def is_auto_beside_cpu(device: str, rpn: Network) -> bool:
+    """Whether `rpn`, compiled for `device`, is on another device of AUTO than the CPU, which AUTO may use, too."""
+    parsed = parse_device(device, "rpn_device")
+    may_use_cpu = "CPU" in parsed.plugins(ov.Core().available_devices)
+    return parsed.meta == "AUTO" and may_use_cpu and not any("CPU" in name for name in rpn.execution_devices)
+
+
+def cpu_alone(runtime: RuntimeConfig) -> RuntimeConfig:
+    """Return the settings for the CPU, without those that AUTO alone knows."""
+    return replace(
+        runtime, pfe_device="CPU", rpn_device="CPU", performance_hint=PerformanceHint.AUTO, device_properties=""
+    )
 
 
 def follow_auto(engine: Movable) -> None:

@@ -11,6 +11,7 @@ import time
 import weakref
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from itertools import pairwise
 
 import numpy as np
@@ -26,7 +27,7 @@ from pointpillars_ov_ros.core.arrays import FloatArray
 from pointpillars_ov_ros.core.decode import override_thresholds
 from pointpillars_ov_ros.core.scatter import CanvasFormat
 from pointpillars_ov_ros.core.verdict import NOT_CHECKED, Verdict
-from pointpillars_ov_ros.inference.auto_move import follow_auto, may_move
+from pointpillars_ov_ros.inference.auto_move import cpu_alone, follow_auto, is_auto_beside_cpu, may_move
 from pointpillars_ov_ros.inference.device.compile_cache import CompileCache
 from pointpillars_ov_ros.inference.device.devices import fit_to_machine, is_cpu_alone
 from pointpillars_ov_ros.inference.device.network import Network
@@ -46,6 +47,8 @@ from pointpillars_ov_ros.model.ports import first_line, rpn_ports
 log = logging.getLogger(__name__)
 
 _SLOT_MAKERS: weakref.WeakSet[threading.Thread] = weakref.WeakSet()
+FAILURES_IN_A_ROW = 3
+"""Clouds that fail one after the other before another device is asked for."""
 _EXIT_WAIT_S = 1.0
 """How long the end of the process waits for each of them; on a dead device one may never return."""
 
@@ -107,7 +110,8 @@ class Engine:
         self._pool.slots_of(runtime.mode)
         self._left_behind: tuple[str, ...] = ()
         self.fallback: RuntimeConfig | None = None
-        """Engine to run instead; set if `on_mismatch` asks for another one while this one runs."""
+        """Engine to run instead; set if `on_mismatch` asks for another one while this one runs, or if it fails."""
+        self._failures = 0
         self.must_stop = False
         """Whether `on_mismatch` forbids further detections with this engine."""
         self.warnings: tuple[str, ...] = ()
@@ -147,7 +151,7 @@ class Engine:
                 runtime.mode,
                 runtime.drop_policy,
                 self.settings,
-                on_result,
+                partial(self._pass_on, on_result),
                 stage_timeout_s=runtime.inference_timeout or None,
                 stuck_timeout_s=self.stuck_timeout_s,
                 on_event=on_event,
@@ -226,6 +230,22 @@ class Engine:
         except PointPillarsError as error:
             reason = str(error)
         return f"rpn_device: {self.runtime.rpn_device} stays on {found}, since {wanted} was not reached: {reason}"
+
+    @property
+    def _may_use_cpu(self) -> bool:
+        return is_auto_beside_cpu(self.runtime.rpn_device, self.rpn)
+
+    def _pass_on(self, on_result: Callable[[FrameResult], None], result: FrameResult) -> None:
+        """Deliver a result, and ask for the CPU if AUTO's device fails and AUTO does not move back by itself.
+
+        AUTO does if it began on the CPU. From a cache it begins on the preferred device, and has no other network.
+        """
+        self._failures = self._failures + 1 if result.error else 0
+        if self._failures == FAILURES_IN_A_ROW and self.fallback is None and self._may_use_cpu:
+            where = ", ".join(self.rpn.execution_devices)
+            log.error("%d clouds in a row failed on %s (%s): switching to the CPU", self._failures, where, result.error)
+            self.fallback = cpu_alone(self.runtime)
+        on_result(result)
 
     def _slot_bytes(self) -> int:
         pfe = self.encoders.network

@@ -207,7 +207,7 @@ class DetectorNode(LifecycleNode):
         return f"switched to {loaded.config.name}; parity: {loaded.parity.text}"
 
     def _on_bad_move(self, engine: Engine) -> None:
-        """React as `on_mismatch` says after AUTO has moved a network to a device with other answers."""
+        """React as `on_mismatch` says to other answers after AUTO's move, and to a device of AUTO that fails."""
         if engine.must_stop:
             engine.must_stop = False
             self.get_logger().error(f"deactivated: {engine.parity.sentence} (on_mismatch is error)")
@@ -219,11 +219,12 @@ class DetectorNode(LifecycleNode):
     def _replace_by(self, engine: Engine, settings: RuntimeConfig) -> None:
         """Load the networks of `engine` with other settings, while it keeps running, and switch over."""
         try:
-            safe = Engine(engine.bundle, settings)
+            safe = Engine(engine.bundle, settings) if engine.parity.failed else open_engine(engine.bundle, settings)
         except PointPillarsError as error:
             self.get_logger().error(f"no fallback: {error}")
             return
-        safe.parity = Verdict(f"fell back to CPU in f32 {engine.parity.text}", engine.parity.sentence)
+        if engine.parity.failed:
+            safe.parity = Verdict(f"fell back to CPU in f32 {engine.parity.text}", engine.parity.sentence)
         if self.executor is not None:
             self.executor.create_task(self._switch_over, safe)
 

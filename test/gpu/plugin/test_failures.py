@@ -9,13 +9,14 @@ import gc
 import os
 import threading
 import time
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from pointpillars_ov_ros.config.runtime_config import DropPolicy, EncoderChoice, Mode, Precision, RuntimeConfig
 from pointpillars_ov_ros.inference.detector import ReloadableDetector, give_back_memory
-from pointpillars_ov_ros.inference.engine import Engine
+from pointpillars_ov_ros.inference.engine import FAILURES_IN_A_ROW, Engine
 from pointpillars_ov_ros.inference.parity.check import open_engine
 from pointpillars_ov_ros.inference.pipeline.frames import FrameResult, Stage, StageTimes
 from pointpillars_ov_ros.model.bundle import ModelBundle
@@ -85,7 +86,8 @@ def test_a_frame_whose_kernel_fails_is_named_and_the_next_are_right(
 def test_auto_whose_gpu_fails_at_run_time_goes_on_with_the_cpu_and_says_so(
     toy: ModelBundle, switches: Switches
 ) -> None:
-    runtime = dataclasses.replace(GPU, rpn_device="AUTO:GPU,CPU", encoder=EncoderChoice.HOST)
+    # Compiled anew, so that it begins on the CPU.
+    runtime = dataclasses.replace(GPU, rpn_device="AUTO:GPU,CPU", encoder=EncoderChoice.HOST, cache_dir="")
     engine = open_engine(toy, runtime)
     sender = Sender(engine)
     wanted = sender.send(3)
@@ -100,6 +102,32 @@ def test_auto_whose_gpu_fails_at_run_time_goes_on_with_the_cpu_and_says_so(
     assert engine.rpn.execution_devices == ("CPU",)
     assert engine.effective_settings()["rpn"]["EXECUTION_DEVICES"] == "CPU"
     sender.close()
+
+
+def test_auto_that_begins_on_a_gpu_asks_for_the_cpu_when_clouds_fail_there(
+    toy: ModelBundle, switches: Switches, tmp_path: Path
+) -> None:
+    """From a cache, AUTO compiles for no other device, and does not move when the first one fails."""
+    runtime = dataclasses.replace(
+        GPU, rpn_device="AUTO:GPU,CPU", encoder=EncoderChoice.HOST, cache_dir=str(tmp_path / "cache")
+    )
+    first = Engine(toy, runtime)
+    deadline = time.monotonic() + PATIENCE_S
+    while first.is_moving:
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    engine = Engine(toy, runtime)
+    assert engine.rpn.execution_devices == ("GPU.0",)
+    sender = Sender(engine)
+    for _ in range(FAILURES_IN_A_ROW):
+        assert not sender.send(3).error
+    with switches.on("fail_kernels"):
+        for _ in range(FAILURES_IN_A_ROW):
+            assert engine.fallback is None
+            assert sender.send(3).error
+    assert engine.fallback is not None and engine.fallback.rpn_device == "CPU"
+    sender.close()
+    assert not Sender(Engine(toy, engine.fallback)).send(3).error
 
 
 def test_an_engine_is_replaced_and_freed_fifty_times_under_load(toy: ModelBundle) -> None:

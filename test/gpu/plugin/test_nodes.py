@@ -12,7 +12,8 @@ import yaml
 from diagnostic_msgs.msg import DiagnosticStatus
 
 from pointpillars_ov_ros.cli import main as cli
-from pointpillars_ov_ros.config.runtime_config import OnMismatch
+from pointpillars_ov_ros.config.runtime_config import EncoderChoice, OnMismatch, RuntimeConfig
+from pointpillars_ov_ros.inference.engine import FAILURES_IN_A_ROW, Engine
 from pointpillars_ov_ros.model.bundle import ModelBundle
 from test.dds.peers import Peer, nodes, peer
 from test.gpu.gpu_setup import REPOSITORY
@@ -111,6 +112,28 @@ def test_other_answers_after_the_move_end_in_the_fallback_or_in_no_detections(
             assert not timing.error
     assert (timing.rpn_device, timing.rpn_precision) == ("CPU", "f32")
     assert (timing.failed, timing.dropped) == (0, 0)
+
+
+def test_on_auto_from_a_cache_the_detector_goes_on_with_the_cpu_where_the_gpu_fails(
+    toy: ModelBundle, tmp_path: Path, switches: Switches
+) -> None:
+    """The cache is filled by another engine of the same settings."""
+    runtime = RuntimeConfig(rpn_device="AUTO:GPU,CPU", encoder=EncoderChoice.HOST, cache_dir=CACHE_DIR)
+    moving = Engine(toy, runtime)
+    settings = {"model_dir": str(toy.folder), "rpn_device": "AUTO:GPU,CPU", "encoder": "host", "cache_dir": CACHE_DIR}
+    log = tmp_path / f"{DETECTOR}.log"
+    with peer() as sender, nodes(tmp_path) as processes:
+        sender.wait_until(lambda: not moving.is_moving, "a compiled network", processes)
+        processes.start(DETECTOR, settings)
+        timing = sender.connect(toy_cloud(0), processes)
+        assert (timing.error, timing.rpn_device) == ("", "GPU.0")
+        switches.turn_on("fail_kernels")
+        while timing.rpn_device != "CPU":
+            timing = sender.connect(toy_cloud(1), processes)
+        timing = sender.connect(toy_cloud(2), processes)
+    assert not timing.error
+    assert timing.failed >= FAILURES_IN_A_ROW
+    assert "clouds in a row failed on GPU.0" in log.read_text()
 
 
 @pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.stem)
