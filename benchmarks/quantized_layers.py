@@ -18,9 +18,9 @@ import openvino as ov
 
 from pointpillars_ov_ros.config.runtime_config import RuntimeConfig
 from pointpillars_ov_ros.core.arrays import FloatArray
-from pointpillars_ov_ros.core.decode import keep_all, override_thresholds
 from pointpillars_ov_ros.core.pillars import Pillars
 from pointpillars_ov_ros.core.scatter import Canvas
+from pointpillars_ov_ros.core.thresholds import keep_all, override_thresholds
 from pointpillars_ov_ros.inference.parity.cloud import built_in_cloud
 from pointpillars_ov_ros.inference.parity.compare import Fate, Tolerances, compare_answers
 from pointpillars_ov_ros.inference.parity.reference import Reference

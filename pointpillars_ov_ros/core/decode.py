@@ -5,13 +5,12 @@
 from __future__ import annotations
 
 import math
-from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
 from numba import njit
 
-from pointpillars_ov_ros.config.errors import ConfigError, OutputError
+from pointpillars_ov_ros.config.errors import OutputError
 from pointpillars_ov_ros.config.model_config import (
     AngleConvention,
     BoxOrigin,
@@ -20,12 +19,11 @@ from pointpillars_ov_ros.config.model_config import (
     PostprocessConfig,
     SizeOrder,
 )
-from pointpillars_ov_ros.config.runtime_config import RuntimeConfig
 from pointpillars_ov_ros.core.anchors import Occupancy, count_occupied, make_anchors, make_footprints
-from pointpillars_ov_ros.core.arrays import FloatArray, IntArray, ShortArray, WordArray
+from pointpillars_ov_ros.core.arrays import FloatArray, IndexArray, IntArray, ShortArray, WordArray
 from pointpillars_ov_ros.core.detections import Detections
-from pointpillars_ov_ros.core.ground_contact import find_lowest, make_cells, set_on_ground
-from pointpillars_ov_ros.core.nms import nms_bev
+from pointpillars_ov_ros.core.ground_contact import CoarseCells, find_lowest, make_cells, set_on_ground
+from pointpillars_ov_ros.core.nms import suppress
 from pointpillars_ov_ros.core.pillars import Pillars
 
 _GROUP = 256
@@ -87,6 +85,38 @@ class BoxCoding(NamedTuple):
     rotation_y: bool
 
 
+class SuppressionLimits(NamedTuple):
+    """Limits that candidates are reduced by; see `PostprocessConfig`."""
+
+    max_candidates: int
+    iou_threshold: float
+    per_class: bool
+
+
+class DecodingScratch(NamedTuple):
+    """Scratch memory of `decode_best`; what it allocated itself, Numba would compile the allocation of."""
+
+    order: IntArray
+    """(A,), candidates, best first."""
+    merged: IntArray
+    """(A,), scratch memory of sorting."""
+    chosen: IntArray
+    """(max_candidates,), anchors of the best candidates; the next two are of them, too."""
+    labels: IntArray
+    boxes: FloatArray
+    """(max_candidates, 7)."""
+    kept: IndexArray
+    """(max_detections,)."""
+
+
+class Decoded(NamedTuple):
+    """Arrays that detections are written to, (max_detections, 7) and (max_detections,)."""
+
+    boxes: FloatArray
+    scores: FloatArray
+    labels: IntArray
+
+
 class Decoder:
     """Decoder of one network's outputs.
 
@@ -102,8 +132,8 @@ class Decoder:
         self._clearance = ground_clearance or 0.0
         self._ground = None if ground_clearance is None else make_cells(config.grid)
         self._anchors = make_anchors(config)
-        self._settings = config.postprocess
-        self._limits = make_score_limits(config.postprocess, config.classes)
+        self._order = np.empty((2, len(self._anchors)), np.int32)
+        self._use(config.postprocess)
         self._occupancy = Occupancy(config.grid.ny, config.grid.nx)
         mask, count = config.anchor_mask, len(self._anchors)
         self._filter = AnchorFilter(
@@ -122,7 +152,7 @@ class Decoder:
     def find_ground(self, pillars: Pillars) -> None:
         """Find the ground of the cloud grouped in `pillars`, if `decode` needs it; to be called before."""
         if self._ground is not None:
-            find_lowest(pillars.coords[: pillars.size], pillars.starts, pillars.points, self._ground)
+            find_ground(pillars.size, pillars.coords, pillars.starts, pillars.points, self._ground)
 
     def decode(
         self,
@@ -142,56 +172,33 @@ class Decoder:
         if self._config.anchor_mask is not None:
             self._occupancy.update(pillars)
         if settings is not self._settings:
-            self._settings, self._limits = settings, make_score_limits(settings, self._config.classes)
+            self._use(settings)
         count = select_candidates(scores.reshape(-1), self._anchors, self._limits, self._filter, self._candidates)
         if count < 0:
             raise OutputError("the RPN's scores contain NaN or infinity")
-        return self._decode_best(count, BoxHeads(self._anchors, boxes.reshape(-1, 7), directions.reshape(-1, 2)))
-
-    def _decode_best(self, count: int, heads: BoxHeads) -> Detections:
-        """Decode the best of the first `count` candidates and suppress those that overlap a better one, best first.
-
-        Sorting and indexing is NumPy's: compiled by Numba, it would take seconds of the first start.
-        """
-        found = self._candidates
-        anchors, logits, labels = found.anchors[:count], found.logits[:count], found.labels[:count]
-        best = np.argsort(-logits, kind="stable")[: self._settings.max_candidates]
-        boxes, labels = np.empty((len(best), 7), np.float32), labels[best]
-        if not decode_boxes(anchors[best], heads, self._coding, boxes):
+        heads = BoxHeads(self._anchors, boxes.reshape(-1, 7), directions.reshape(-1, 2))
+        most = len(self._scratch.kept)
+        out = Decoded(np.empty((most, 7), np.float32), np.empty(most, np.float32), np.empty(most, np.int32))
+        kept = decode_best(self._candidates, count, heads, self._coding, self._suppression, self._scratch, out)
+        if kept < 0:
             raise OutputError("the RPN's boxes or directions contain NaN or infinity")
-        settings = self._settings
-        kept = nms_bev(boxes, labels, settings.nms_threshold, settings.max_detections, settings.nms_per_class)
-        boxes = boxes[kept]
         if self._ground is not None:
-            set_on_ground(boxes, self._ground, self._clearance)
-        return Detections(boxes, sigmoid(logits[best[kept]]), labels[kept])
+            place_boxes(kept, out.boxes, self._ground, self._clearance)
+        return Detections(out.boxes[:kept], out.scores[:kept], out.labels[:kept])
 
-
-def override_thresholds(config: ModelConfig, runtime: RuntimeConfig) -> PostprocessConfig:
-    """Return the model's thresholds, replaced by those of `runtime` that are set.
-
-    The most specific value wins: that of the class, then `score_threshold`, then the model's own publishing threshold.
-    Raises ConfigError if a class is not one of the model's.
-    """
-    settings, scores = config.postprocess, runtime.class_scores
-    for name in scores:
-        if name not in config.classes:
-            raise ConfigError(
-                f"class_score_thresholds: the model has no class {name!r}; its classes are {', '.join(config.classes)}"
-            )
-    own = () if runtime.score_threshold else settings.publish
-    named = tuple(ClassThreshold(name, score) for name, score in scores.items())
-    return replace(
-        settings,
-        score_threshold=runtime.score_threshold or settings.score_threshold,
-        nms_threshold=runtime.nms_threshold or settings.nms_threshold,
-        publish=(*named, *(threshold for threshold in own if threshold.class_name not in scores)),
-    )
-
-
-def keep_all(settings: PostprocessConfig) -> PostprocessConfig:
-    """Return thresholds that keep everything an evaluation needs, not only what is published."""
-    return replace(settings, publish=())
+    def _use(self, settings: PostprocessConfig) -> None:
+        """Decode with these thresholds from now on."""
+        self._settings, self._limits = settings, make_score_limits(settings, self._config.classes)
+        self._suppression = SuppressionLimits(settings.max_candidates, settings.nms_threshold, settings.nms_per_class)
+        most = min(settings.max_candidates, len(self._anchors))
+        self._scratch = DecodingScratch(
+            order=self._order[0],
+            merged=self._order[1],
+            chosen=np.empty(most, np.int32),
+            labels=np.empty(most, np.int32),
+            boxes=np.empty((most, 7), np.float32),
+            kept=np.empty(min(settings.max_detections, most), np.int64),
+        )
 
 
 def make_score_limits(settings: PostprocessConfig, classes: tuple[str, ...]) -> ScoreLimits:
@@ -209,12 +216,23 @@ def logit(score: float) -> float:
     return math.log(score / (1.0 - score)) if score < 1.0 else math.inf
 
 
-def sigmoid(logits: FloatArray) -> FloatArray:
-    """Return the scores of logits."""
-    # Infinity, of logits below -88, makes a score of 0.
-    with np.errstate(over="ignore"):
-        scores: FloatArray = np.float32(1.0) / (np.float32(1.0) + np.exp(-logits))
-    return scores
+@njit(nogil=True, cache=True, error_model="numpy")
+def sigmoid(logit: np.float32) -> np.float32:
+    """Return the score of a logit."""
+    score: np.float32 = np.float32(1.0) / (np.float32(1.0) + np.exp(-logit))
+    return score
+
+
+@njit(nogil=True, cache=True)
+def find_ground(size: int, coords: IntArray, starts: IntArray, points: FloatArray, cells: CoarseCells) -> None:
+    """Find the lowest points of the first `size` pillars, see `find_lowest`."""
+    find_lowest(coords[:size], starts, points, cells)
+
+
+@njit(nogil=True, cache=True)
+def place_boxes(count: int, boxes: FloatArray, cells: CoarseCells, clearance: float) -> None:
+    """Set the first `count` of `boxes` on the ground, see `set_on_ground`."""
+    set_on_ground(boxes[:count], cells, clearance)
 
 
 @njit(nogil=True, cache=True)
@@ -269,6 +287,64 @@ def any_reaches(values: FloatArray, least: np.float32) -> bool:
     for i in range(values.shape[0]):
         found |= (not values[i] < least) | (values[i] == -np.inf)
     return found
+
+
+@njit(nogil=True, cache=True)
+def decode_best(
+    candidates: Candidates,
+    count: int,
+    heads: BoxHeads,
+    coding: BoxCoding,
+    limits: SuppressionLimits,
+    scratch: DecodingScratch,
+    out: Decoded,
+) -> int:
+    """Decode the best of the first `count` candidates and suppress those that overlap a better one.
+
+    Writes what is left into `out`, best first, and returns its number; -1 if a box or its direction is not finite. This
+    is one function, of loops: a call from Python costs more than the work, and what NumPy does in a line takes Numba
+    seconds to compile.
+    """
+    order, merged, chosen, labels, boxes, kept = scratch
+    sort_best_first(candidates.logits, count, order, merged)
+    taken = min(count, limits.max_candidates)
+    for k in range(taken):
+        chosen[k] = candidates.anchors[order[k]]
+        labels[k] = candidates.labels[order[k]]
+    if not decode_boxes(chosen[:taken], heads, coding, boxes):
+        return -1
+    size = suppress(boxes[:taken], labels, limits.iou_threshold, limits.per_class, kept)
+    for k in range(size):
+        for axis in range(7):
+            out.boxes[k, axis] = boxes[kept[k], axis]
+        out.scores[k] = sigmoid(candidates.logits[order[kept[k]]])
+        out.labels[k] = labels[kept[k]]
+    return size
+
+
+@njit(nogil=True, cache=True)
+def sort_best_first(logits: FloatArray, count: int, order: IntArray, merged: IntArray) -> None:
+    """Write the indices of the first `count` logits to `order`, the greatest first, equal ones in their order.
+
+    Merge sort from the bottom up; `merged` is scratch memory.
+    """
+    for k in range(count):
+        order[k] = k
+    width = 1
+    while width < count:
+        for begin in range(0, count, 2 * width):
+            left, right = begin, min(begin + width, count)
+            middle, end = right, min(begin + 2 * width, count)
+            for to in range(begin, end):
+                takes_right = left >= middle or (right < end and logits[order[right]] > logits[order[left]])
+                merged[to] = order[right] if takes_right else order[left]
+                if takes_right:
+                    right += 1
+                else:
+                    left += 1
+        for k in range(count):
+            order[k] = merged[k]
+        width *= 2
 
 
 @njit(nogil=True, cache=True)

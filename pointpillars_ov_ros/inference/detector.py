@@ -15,7 +15,7 @@ from typing import Any
 from pointpillars_ov_ros.config.errors import PointPillarsError
 from pointpillars_ov_ros.config.runtime_config import DropPolicy, RuntimeConfig
 from pointpillars_ov_ros.core.arrays import FloatArray
-from pointpillars_ov_ros.core.decode import override_thresholds
+from pointpillars_ov_ros.core.thresholds import override_thresholds
 from pointpillars_ov_ros.inference.engine import Engine
 from pointpillars_ov_ros.inference.pipeline.frames import Counts, FrameResult, StageTimes
 from pointpillars_ov_ros.inference.pipeline.pipeline import CLOSE_TIMEOUT_S, Pipeline

@@ -24,8 +24,8 @@ from pointpillars_ov_ros.config.errors import InferenceError, OutputError, Point
 from pointpillars_ov_ros.config.model_config import ModelConfig
 from pointpillars_ov_ros.config.runtime_config import BottomChoice, LevelChoice, Mode, RuntimeConfig
 from pointpillars_ov_ros.core.arrays import FloatArray
-from pointpillars_ov_ros.core.decode import override_thresholds
 from pointpillars_ov_ros.core.scatter import CanvasFormat
+from pointpillars_ov_ros.core.thresholds import override_thresholds
 from pointpillars_ov_ros.core.verdict import NOT_CHECKED, Verdict
 from pointpillars_ov_ros.inference.auto_move import cpu_alone, follow_auto, is_auto_beside_cpu, may_move
 from pointpillars_ov_ros.inference.device.compile_cache import CompileCache
@@ -151,7 +151,7 @@ class Engine:
                 runtime.mode,
                 runtime.drop_policy,
                 self.settings,
-                partial(self._pass_on, on_result),
+                partial(self._pass_on, on_result) if self._may_use_cpu else on_result,
                 stage_timeout_s=runtime.inference_timeout or None,
                 stuck_timeout_s=self.stuck_timeout_s,
                 on_event=on_event,
@@ -241,7 +241,7 @@ class Engine:
         AUTO does if it began on the CPU. From a cache it begins on the preferred device, and has no other network.
         """
         self._failures = self._failures + 1 if result.error else 0
-        if self._failures == FAILURES_IN_A_ROW and self.fallback is None and self._may_use_cpu:
+        if self._failures == FAILURES_IN_A_ROW and self.fallback is None:
             where = ", ".join(self.rpn.execution_devices)
             log.error("%d clouds in a row failed on %s (%s): switching to the CPU", self._failures, where, result.error)
             self.fallback = cpu_alone(self.runtime)

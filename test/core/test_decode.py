@@ -22,9 +22,16 @@ from pointpillars_ov_ros.config.model_config import (
 )
 from pointpillars_ov_ros.config.runtime_config import RuntimeConfig
 from pointpillars_ov_ros.core.anchors import make_anchors
-from pointpillars_ov_ros.core.decode import Decoder, logit, make_score_limits, override_thresholds, sigmoid
+from pointpillars_ov_ros.core.decode import (
+    Decoder,
+    logit,
+    make_score_limits,
+    sigmoid,
+    sort_best_first,
+)
 from pointpillars_ov_ros.core.detections import Detections
 from pointpillars_ov_ros.core.pillars import Pillars
+from pointpillars_ov_ros.core.thresholds import override_thresholds
 from test.builders import grouped, random_cloud, tiny_config
 from test.reference import decode as slow
 
@@ -314,7 +321,7 @@ def test_the_most_particular_threshold_counts(runtime: RuntimeConfig, scores: di
     config = with_publish(ClassThreshold("Car", 0.8), ClassThreshold("Pedestrian", 0.4))
     limits = make_score_limits(override_thresholds(config, runtime), config.classes)
     for limit in (limits.near, limits.far):
-        assert dict(zip(config.classes, sigmoid(limit), strict=True)) == pytest.approx(
+        assert dict(zip(config.classes, map(sigmoid, limit), strict=True)) == pytest.approx(
             {name: scores.get(name, config.postprocess.score_threshold) for name in config.classes}
         )
 
@@ -359,7 +366,15 @@ def test_each_class_has_its_own_threshold_and_another_one_far_away() -> None:
 
 @pytest.mark.parametrize("score", [1e-9, 0.1, 0.5, 0.9, 1 - 1e-6])
 def test_logit_is_the_inverse_of_sigmoid(score: float) -> None:
-    assert sigmoid(np.array([logit(score)], np.float32))[0] == pytest.approx(score, rel=1e-5)
+    assert sigmoid(np.float32(logit(score))) == pytest.approx(score, rel=1e-5)
+
+
+@pytest.mark.parametrize("count", [0, 1, 2, 3, 7, 64, 1000])
+def test_the_best_come_first_and_equal_ones_stay_in_their_order(count: int) -> None:
+    logits = np.random.default_rng(count).integers(0, 10, count + 5).astype(np.float32)
+    order, merged = np.full(count, -1, np.int32), np.empty(count, np.int32)
+    sort_best_first(logits, count, order, merged)
+    np.testing.assert_array_equal(order, np.argsort(-logits[:count], kind="stable"))
 
 
 def test_no_finite_logit_reaches_a_score_of_one() -> None:

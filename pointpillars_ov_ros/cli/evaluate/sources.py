@@ -21,8 +21,8 @@ from pointpillars_ov_ros.config.model_config import ClassThreshold
 from pointpillars_ov_ros.config.runtime_config import DropPolicy, RuntimeConfig, from_plain
 from pointpillars_ov_ros.conversion.open_model import open_model
 from pointpillars_ov_ros.core.arrays import FloatArray
-from pointpillars_ov_ros.core.decode import keep_all
 from pointpillars_ov_ros.core.detections import Detections
+from pointpillars_ov_ros.core.thresholds import keep_all
 from pointpillars_ov_ros.inference.detect_all import detect_all
 from pointpillars_ov_ros.inference.engine import Engine
 from pointpillars_ov_ros.kitti.calibration import IMAGE_SIZE, Calibration

@@ -32,8 +32,8 @@ from pointpillars_ov_ros.config.errors import (
 )
 from pointpillars_ov_ros.config.model_config import ModelConfig
 from pointpillars_ov_ros.config.runtime_config import DropPolicy, RuntimeConfig
-from pointpillars_ov_ros.core.decode import override_thresholds
 from pointpillars_ov_ros.core.detection_filter import check_filter
+from pointpillars_ov_ros.core.thresholds import override_thresholds
 from pointpillars_ov_ros.core.verdict import Verdict
 from pointpillars_ov_ros.inference.detector import ReloadableDetector, give_back_memory
 from pointpillars_ov_ros.inference.device.compile_cache import check_private
