@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -19,6 +20,7 @@ from pointpillars_ov_ros.core.scatter import CanvasFormat, CanvasLayout
 from pointpillars_ov_ros.model.bundle import ModelBundle
 from pointpillars_ov_ros.model.lean_rpn import make_lean
 from pointpillars_ov_ros.model.pfe_weights import read_pfe_weights
+from test.reference.ground_contact import set_on_ground
 
 
 class DirectRoad:
@@ -52,13 +54,13 @@ class DirectRoad:
         if self._form.quantized:
             canvas = self._form.quantize(canvas)
         outputs = self._rpn({config.rpn.input: canvas})
-        return Decoder(config).decode(
-            outputs[config.rpn.boxes],
-            outputs[config.rpn.scores],
-            outputs[config.rpn.directions],
-            pillars,
-            config.postprocess,
-        )
+        heads = (outputs[name] for name in (config.rpn.boxes, config.rpn.scores, config.rpn.directions))
+        found = Decoder(config).decode(*heads, pillars, config.postprocess)
+        clearance = config.postprocess.ground_clearance
+        if clearance is None:
+            return found
+        kept = pillars.points[: pillars.starts[pillars.size]]
+        return replace(found, boxes=set_on_ground(kept, found.boxes, config.grid, clearance))
 
     def _encode(self, pillars: Pillars) -> np.ndarray:
         """Run the PFE network on all pillars, padded; return (C, max_pillars)."""
