@@ -80,6 +80,19 @@ def test_listeners_are_asked_for_acknowledgements_well_within_the_time_that_a_no
     assert unit == "nanosec" and 0 < int(text or "") <= 0.5e9 * _HAND_OVER_S
 
 
+@pytest.mark.parametrize("name", PROFILE_VARIABLES)
+def test_a_node_that_is_started_again_after_kill_9_is_found_at_once(name: str) -> None:
+    """Fast DDS's defaults are 1000 ms, and 5 announcements within 0.5 s, then one every 3 s."""
+    root = ElementTree.parse(PROFILES[name]).getroot()
+    values = {each.tag.rpartition("}")[2]: each.text or "" for each in root.iter()}
+    assert 100 <= int(values["healthy_check_timeout_ms"]) <= 500
+    (found,) = [each for each in root.iter() if each.tag.rpartition("}")[2] == "initialAnnouncements"]
+    count, period = found
+    ((unit, text),) = [(each.tag.rpartition("}")[2], each.text) for each in period]
+    assert unit == "nanosec" and int(text or "") <= 0.2e9, "a node that is found late is heard late"
+    assert int(count.text or "") * int(text or "") >= 3e9
+
+
 @pytest.mark.parametrize(
     ("distro", "name"), [("jazzy", SECOND), ("humble", SECOND), ("kilted", FIRST), ("lyrical", FIRST)]
 )
