@@ -11,7 +11,7 @@ from launch.substitutions import LaunchConfiguration
 from launch_ros.actions import LifecycleNode, Node
 
 from launch import LaunchContext, LaunchDescription
-from pointpillars_ov_ros.ros.dds import PROFILE_VARIABLES, with_profile
+from pointpillars_ov_ros.ros.dds import readable_variables, with_profile
 from pointpillars_ov_ros.ros.launching import (
     Argument,
     declare,
@@ -54,7 +54,7 @@ def generate_launch_description() -> LaunchDescription:
     return LaunchDescription(
         [
             *declare(ARGUMENTS),
-            *(SetEnvironmentVariable(name, profile[name]) for name in PROFILE_VARIABLES),
+            *(SetEnvironmentVariable(name, profile[name]) for name in readable_variables(os.environ)),
             OpaqueFunction(function=start_nodes),
         ]
     )

@@ -85,10 +85,15 @@ def readable_variables(environment: Mapping[str, str]) -> tuple[str, ...]:
 
 
 def with_profile(environment: Mapping[str, str], share: Path) -> dict[str, str]:
-    """Return `environment` with the profile set for every distribution, unless a profile is already set."""
+    """Return `environment` with the profile that its distribution reads, unless a profile is already set.
+
+    Fast DDS 3 reads the older variable, too, and complains of a profile for Fast DDS 2.
+    """
     own = {name: environment[name] for name in PROFILE_VARIABLES if environment.get(name)}
-    users = dict.fromkeys(PROFILE_VARIABLES, next(iter(own.values()))) if own else {}
-    return {**environment, **shipped_profiles(share), **users, **own}
+    users = next(iter(own.values()), None)
+    profiles = shipped_profiles(share)
+    chosen = {name: users or profiles[name] for name in readable_variables(environment)}
+    return {**environment, **chosen, **own}
 
 
 def transport_warning(environment: Mapping[str, str] = os.environ, rmem_max: Path = _RMEM_MAX) -> str | None:

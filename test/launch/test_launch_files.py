@@ -64,12 +64,19 @@ def test_every_argument_is_described_and_its_default_is_a_choice(path: Path, mon
 
 
 @every_file
-def test_the_profile_is_set_for_every_distribution(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    ("distro", "read"),
+    [("jazzy", "FASTRTPS_DEFAULT_PROFILES_FILE"), ("kilted", "FASTDDS_DEFAULT_PROFILES_FILE")],
+)
+def test_the_profile_is_set_for_the_distribution(
+    path: Path, monkeypatch: pytest.MonkeyPatch, distro: str, read: str
+) -> None:
+    monkeypatch.setenv("ROS_DISTRO", distro)
     for name in ("FASTRTPS_DEFAULT_PROFILES_FILE", "FASTDDS_DEFAULT_PROFILES_FILE"):
         monkeypatch.delenv(name, raising=False)
     file = LaunchFile(path, monkeypatch)
     variables = [said.positional for each in (file, *file.included) for said in each.of("SetEnvironmentVariable")]
-    assert [name for name, _ in variables] == ["FASTRTPS_DEFAULT_PROFILES_FILE", "FASTDDS_DEFAULT_PROFILES_FILE"]
+    assert [name for name, _ in variables] == [read]
     assert all(Path(value).is_file() for _, value in variables)
 
 

@@ -107,9 +107,17 @@ def test_a_profile_of_the_other_version_is_said_with_the_right_one(distro: str, 
 @pytest.mark.parametrize(
     "environment", [{}, {FIRST: ""}, {SECOND: ""}, {FIRST: "", SECOND: ""}], ids=["unset", "first", "second", "both"]
 )
-def test_both_variables_are_set_where_none_or_an_empty_one_was(environment: dict[str, str]) -> None:
+def test_both_variables_are_set_where_the_distribution_is_unknown(environment: dict[str, str]) -> None:
     result = with_profile({"HOME": "/root", **environment}, REPOSITORY)
     assert result == {"HOME": "/root", **PROFILES}
+
+
+@pytest.mark.parametrize(("distro", "name"), [("jazzy", FIRST), ("kilted", SECOND)])
+def test_only_the_variable_that_the_distribution_reads_is_set(distro: str, name: str) -> None:
+    result = with_profile({"ROS_DISTRO": distro}, REPOSITORY)
+    assert result == {"ROS_DISTRO": distro, name: PROFILES[name]}
+    other = FIRST if name == SECOND else SECOND
+    assert with_profile({"ROS_DISTRO": distro, other: "/own.xml"}, REPOSITORY)[name] == "/own.xml"
 
 
 @pytest.mark.parametrize("name", PROFILE_VARIABLES)
