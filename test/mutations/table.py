@@ -211,6 +211,20 @@ MUTATIONS = (
         "ros/test_dds.py::test_shared_memory_that_was_not_there_is_said_with_the_cure",
     ),
     Mutation(
+        "walls beside an object count as its ground",
+        "core/ground_contact.py",
+        "doubt = (1 + above * above) ** 2 if above > 0 else 1 + above * above / 4",
+        "doubt = 1.0",
+        "core/test_ground_contact.py::test_walls_plants_and_echoes_from_below_are_not_the_ground",
+    ),
+    Mutation(
+        "boxes are set on the ground of the cloud before",
+        "core/ground_contact.py",
+        "    lowest[:] = np.inf\n",
+        "",
+        "core/test_ground_contact.py::test_a_cloud_leaves_nothing_behind_for_the_next_one",
+    ),
+    Mutation(
         "a status gets better at once",
         "nodes/diagnostics/hysteresis.py",
         "        return max(self._found)\n",
