@@ -37,7 +37,7 @@ MUTATIONS = (
     ),
     Mutation(
         "score_threshold does not replace what the model publishes at",
-        "core/decode.py",
+        "core/thresholds.py",
         "own = () if runtime.score_threshold else settings.publish",
         "own = settings.publish",
         "core/test_decode.py::test_the_most_particular_threshold_counts",
