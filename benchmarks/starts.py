@@ -34,6 +34,7 @@ from benchmarks.ends import DETECTOR, Sender, cpu_of
 from pointpillars_ov_ros.cli.processes import NodeProcesses
 from pointpillars_ov_ros.core.arrays import FloatArray
 from pointpillars_ov_ros.model.shipped import shipped_model
+from pointpillars_ov_ros.ros.dds import set_profile
 from pointpillars_ov_ros.synthetic.drive import Drive
 
 _PATIENCE_S = 300.0
@@ -135,6 +136,8 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as name:
         folder, cloud = Path(name), Path(name, "cloud.bin")
         clouds[0].tofile(cloud)
+        # The sender and the listener need it as much as the detector, which sets it itself.
+        set_profile()
         rclpy.init()
 
         def cold() -> Start:
