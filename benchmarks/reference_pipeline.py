@@ -36,7 +36,7 @@ class ReferencePipeline:
         hint = {"PERFORMANCE_HINT": "LATENCY"}
         self._pfe = core.compile_model(pfe, runtime.pfe_device, in_text(pfe_properties(runtime) | hint))
         self._rpn = core.compile_model(rpn, runtime.rpn_device, in_text(rpn_properties(runtime, rpn) | hint))
-        self._decoder = Decoder(bundle.config)
+        self._decoder = Decoder(bundle.config, bundle.config.postprocess.ground_clearance)
 
     def run(self, message: PointCloud2) -> float:
         """Process a cloud message until its detection message is built; return the time (ms)."""
@@ -63,6 +63,7 @@ class ReferencePipeline:
         coords = pillars.coords[: pillars.size]
         canvas[0, :, coords[:, 1], coords[:, 0]] = features[0, :, : pillars.size, 0].T
         outputs = self._rpn({config.rpn.input: canvas})
+        self._decoder.find_ground(pillars)
         return self._decoder.decode(
             outputs[config.rpn.boxes],
             outputs[config.rpn.scores],
