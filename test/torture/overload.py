@@ -180,8 +180,11 @@ def _wait_for_the_last(arena: Arena, readings: list[Reading] | None = None) -> N
 
 def _check_account(account: Account) -> None:
     assert not account.disorder(), account.disorder()
-    missing, counted = len(account.missing()), account.counted()
-    assert missing == counted, f"{missing} of {len(account.sent)} clouds have no detections, {counted} are counted"
+    missing, counted = account.missing(), account.counted()
+    # DDS may match the sender's end first: what was sent before the detector's has matched, nobody can count.
+    early = sum(stamp < account.answered[0] for stamp in missing)
+    said = f"{len(missing)} of {len(account.sent)} clouds have no detections, {early} of them before the first ones"
+    assert len(missing) - early <= counted <= len(missing), f"{said}; {counted} are counted"
 
 
 def _says(account: Account, level: int, text: str, after_ns: int = 0) -> bool:
