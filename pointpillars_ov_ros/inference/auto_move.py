@@ -50,8 +50,10 @@ def may_move(device: str, rpn: Network, networks: Sequence[Network]) -> bool:
 def is_auto_beside_cpu(device: str, rpn: Network) -> bool:
     """Whether `rpn`, compiled for `device`, is on another device of AUTO than the CPU, which AUTO may use, too."""
     parsed = parse_device(device, "rpn_device")
-    may_use_cpu = "CPU" in parsed.plugins(ov.Core().available_devices)
-    return parsed.meta == "AUTO" and may_use_cpu and not any("CPU" in name for name in rpn.execution_devices)
+    if parsed.meta != "AUTO" or any("CPU" in name for name in rpn.execution_devices):
+        return False
+    # Last, since listing the devices loads their plugins.
+    return "CPU" in parsed.plugins(ov.Core().available_devices)
 
 
 def cpu_alone(runtime: RuntimeConfig) -> RuntimeConfig:
