@@ -13,7 +13,7 @@ import pytest
 from pointpillars_ov_ros.conversion.importers import import_ir
 from pointpillars_ov_ros.model.bundle import ModelBundle, load_bundle
 from pointpillars_ov_ros.model.shipped import shipped_model
-from pointpillars_ov_ros.ros.dds import readable_variables, remove_dead_segments, shipped_profiles
+from pointpillars_ov_ros.ros.dds import readable_profiles, remove_dead_segments
 from test.domains import own_domain
 from test.shared_data import KITTI_CAR
 
@@ -23,8 +23,7 @@ ROOT = Path(__file__).parent.parent
 _domain = own_domain()
 os.environ["ROS_DOMAIN_ID"] = _domain.__enter__()
 os.environ["ROS_AUTOMATIC_DISCOVERY_RANGE"] = "LOCALHOST"
-_profiles = shipped_profiles(ROOT)
-os.environ.update({name: _profiles[name] for name in readable_variables(os.environ)})
+os.environ.update(readable_profiles(os.environ, ROOT))
 # The width of a terminal, which pytest-xdist sets, and some shells do: lines are to be broken alike everywhere.
 os.environ.pop("COLUMNS", None)
 

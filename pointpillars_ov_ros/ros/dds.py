@@ -84,6 +84,12 @@ def readable_variables(environment: Mapping[str, str]) -> tuple[str, ...]:
     return PROFILE_VARIABLES[:1] if distro in _OLDER else PROFILE_VARIABLES[1:]
 
 
+def readable_profiles(environment: Mapping[str, str], share: Path) -> dict[str, str]:
+    """Return the shipped profile for each of `readable_variables`."""
+    profiles = shipped_profiles(share)
+    return {name: profiles[name] for name in readable_variables(environment)}
+
+
 def with_profile(environment: Mapping[str, str], share: Path) -> dict[str, str]:
     """Return `environment` with the profile that its distribution reads, unless a profile is already set.
 
@@ -91,8 +97,7 @@ def with_profile(environment: Mapping[str, str], share: Path) -> dict[str, str]:
     """
     own = {name: environment[name] for name in PROFILE_VARIABLES if environment.get(name)}
     users = next(iter(own.values()), None)
-    profiles = shipped_profiles(share)
-    chosen = {name: users or profiles[name] for name in readable_variables(environment)}
+    chosen = {name: users or profile for name, profile in readable_profiles(environment, share).items()}
     return {**environment, **chosen, **own}
 
 

@@ -15,7 +15,7 @@ from pathlib import Path
 from types import TracebackType
 
 from pointpillars_ov_ros.cli.processes import NodeProcesses
-from pointpillars_ov_ros.ros.dds import readable_variables, shipped_profiles
+from pointpillars_ov_ros.ros.dds import readable_profiles
 from test.domains import own_domain
 from test.torture.account import Account, stamp_of
 from test.torture.journal import read_journal
@@ -41,7 +41,7 @@ class Arena:
             **os.environ,
             "ROS_DOMAIN_ID": self._stack.enter_context(own_domain()),
             "ROS_AUTOMATIC_DISCOVERY_RANGE": "LOCALHOST",
-            **{name: shipped_profiles(ROOT)[name] for name in readable_variables(os.environ)},
+            **readable_profiles(os.environ, ROOT),
             "PYTHONPATH": os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")])),
             **(extra_environment or {}),
         }
