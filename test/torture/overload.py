@@ -181,7 +181,8 @@ def _wait_for_the_last(arena: Arena, readings: list[Reading] | None = None) -> N
 def _check_account(account: Account) -> None:
     assert not account.disorder(), account.disorder()
     missing, counted = account.missing(), account.counted()
-    # DDS may match the sender's end first: what was sent before the detector's has matched, nobody can count.
+    # On a busy machine the detector's subscription is matched later than the sender sees it. It never receives the
+    # first clouds then, and cannot count them; seen: 4 of 887, and exactly 883 counted.
     early = sum(stamp < account.answered[0] for stamp in missing)
     said = f"{len(missing)} of {len(account.sent)} clouds have no detections, {early} of them before the first ones"
     assert len(missing) - early <= counted <= len(missing), f"{said}; {counted} are counted"
