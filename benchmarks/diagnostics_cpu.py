@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Measure the CPU time of the diagnostics node while frames are reported at a given rate.
 
-python benchmarks/diagnostics_cpu.py [--rate 20] [--seconds 60]
+python -m benchmarks.diagnostics_cpu [--rate 20] [--seconds 60]
 """
 
 from __future__ import annotations
@@ -17,15 +17,10 @@ from diagnostic_msgs.msg import DiagnosticArray
 from rclpy.executors import SingleThreadedExecutor
 from std_msgs.msg import Header
 
+from benchmarks.ends import cpu_of
 from pointpillars_ov_ros.cli.processes import NodeProcesses
 from pointpillars_ov_ros.ros import qos
 from pointpillars_ov_ros.ros.timing_message import FrameTiming, to_message
-
-
-def cpu_s(pid: int) -> float:
-    """Return the CPU time of all threads of a process (s)."""
-    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def thread_cpu_ns(pid: int) -> dict[int, int]:
@@ -69,11 +64,11 @@ def main() -> None:
 
         spin(200)
         pid = processes.pid("pointpillars_diagnostics")
-        before, begin, threads = cpu_s(pid), node.get_clock().now(), thread_cpu_ns(pid)
+        before, begin, threads = cpu_of(pid), node.get_clock().now(), thread_cpu_ns(pid)
         heard = len(reports)
         spin(int(options.rate * options.seconds))
         took_s = (node.get_clock().now() - begin).nanoseconds / 1e9
-        share = 100.0 * (cpu_s(pid) - before) / took_s
+        share = 100.0 * (cpu_of(pid) - before) / took_s
         own = {thread: used - threads.get(thread, 0) for thread, used in thread_cpu_ns(pid).items()}
     middleware = sum(used for thread, used in own.items() if thread != pid) / took_s / 1e7
     print(
