@@ -67,6 +67,20 @@ def read_model(core: ov.Core, path: Path, ports: Ports) -> ov.Model:
     return model
 
 
+def name_ports(model: ov.Model) -> None:
+    """Name the input and output operations of `model` after their tensors, in place, before it is compiled.
+
+    CACHE_DIR finds a compiled network by a hash that leaves out the names of operations; many are numbers that change
+    from process to process. The network keeps the names that it was compiled with, and MULTI finds the tensors of each
+    device's network by them: where one network is from the cache and has other names, every inference fails.
+    """
+    for kind, ports in (("input", model.inputs), ("output", model.outputs)):
+        for index, port in enumerate(ports):
+            port.node.set_friendly_name(f"{kind} {index}: {port.any_name if port.names else ''}")
+    # This is part of the hash: what other programs or earlier versions compiled has other names, and must not be found.
+    model.set_rt_info("1", ["pointpillars_ov_ros", "named_ports"])
+
+
 def is_quantized(path: Path) -> bool:
     """Whether the IR at `path` has INT8 layers; False if it cannot be read."""
     try:
@@ -92,6 +106,8 @@ def check_ports(path: Path, kind: str, ports: list[Any], wanted: Mapping[str, Sh
 def first_line(error: BaseException) -> str:
     """Return the informative line of an OpenVINO error, which begins with the place in its source that raised it."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    preludes = ("Exception from", "Caught exception: Exception from", "Check '")
+    preludes = tuple(
+        f"{outer}{inner}" for outer in ("", "Caught exception: ") for inner in ("Exception from", "Check '")
+    )
     telling = [line for line in lines if not line.startswith(preludes)]
     return _FOLDER.sub("", (telling or lines or [type(error).__name__])[0]).rstrip(".:")

@@ -16,7 +16,7 @@ import openvino as ov
 from pointpillars_ov_ros.config.errors import BundleError, InferenceError
 from pointpillars_ov_ros.inference.device.devices import fit_device
 from pointpillars_ov_ros.inference.device.properties import check_properties, describe, in_text
-from pointpillars_ov_ros.model.ports import first_line
+from pointpillars_ov_ros.model.ports import first_line, name_ports
 
 log = logging.getLogger(__name__)
 
@@ -54,6 +54,7 @@ class OpenVinoDevice:
             model = core.read_model(path)
         except RuntimeError as error:
             raise BundleError(f"{path} is not a network that OpenVINO can read: {first_line(error)}") from None
+        name_ports(model)
         try:
             self._compiled = core.compile_model(model, device, in_text(checked))
             self._requests = [self._compiled.create_infer_request() for _ in range(requests)]

@@ -30,7 +30,7 @@ from pointpillars_ov_ros.inference.device.properties import (
     read_batching,
     read_property,
 )
-from pointpillars_ov_ros.model.ports import Ports, Shape, first_line, read_model
+from pointpillars_ov_ros.model.ports import Ports, Shape, first_line, name_ports, read_model
 
 
 class _Wait(NamedTuple):
@@ -176,6 +176,7 @@ class Network:
                 model.reshape(dict(reshape))
             if rewrite:
                 model = rewrite(model)
+            name_ports(model)
             begin = time.monotonic()
             self._compiled = core.compile_model(model, device, in_text(self._properties))
             self.compile_s = time.monotonic() - begin

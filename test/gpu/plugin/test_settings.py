@@ -27,6 +27,7 @@ GPU = RuntimeConfig(
     rpn_device="GPU", encoder=EncoderChoice.HOST, precision=Precision.F32, drop_policy=DropPolicy.REPLAY,
     parity_check=False, cache_dir=CACHE_DIR,
 )  # fmt: skip
+MULTI = "MULTI:GPU,CPU"
 NOT_TEXT = ("CACHE_ENCRYPTION_CALLBACKS", "MODEL_PTR", "CONFIG_FILE", "WEIGHTS_PATH", "CACHE_DIR", "DEVICE_ID")
 """Objects, and names of files and devices that a default does not have."""
 
@@ -61,9 +62,7 @@ SETTINGS: dict[str, dict[str, Any]] = {
     "batch": {"rpn_device": "BATCH:GPU", "mode": Mode.THROUGHPUT},
     "auto batching": {"allow_auto_batching": True, "mode": Mode.THROUGHPUT},
     "throughput": {"mode": Mode.THROUGHPUT},
-    # Compiled anew: with networks that other files had left in the cache, every inference failed once in three runs
-    # ("found_port.found()" in OpenVINO), and never in this file alone.
-    "multi": {"rpn_device": "MULTI:GPU,CPU", "mode": Mode.THROUGHPUT, "lean_rpn": False, "cache_dir": ""},
+    "multi": {"rpn_device": MULTI, "mode": Mode.THROUGHPUT, "lean_rpn": False},
     "hetero": {"rpn_device": "HETERO:GPU,CPU", "lean_rpn": False},
     "threads of the CPU": {"num_threads": 1},
 }
@@ -77,6 +76,27 @@ def test_a_setting_starts_agrees_and_takes_few_slots(toy: ModelBundle, name: str
     assert 1 <= len(engine.slots) <= MOST_AT_ONCE + 2
     results = run(engine, range(24))
     assert [(result.token, result.error) for result in results] == [(number, "") for number in range(24)]
+
+
+@pytest.mark.parametrize("first", ["GPU", "CPU", MULTI])
+def test_multi_takes_the_networks_of_its_devices_from_the_cache(tmp_path: Path, first: str) -> None:
+    """It finds the tensors of each network by names of operations, which the cache does not look at.
+
+    The cache is filled by `first` and then completed, each time from a graph whose operations have other names.
+    """
+    properties = {"CACHE_DIR": str(tmp_path / "cache"), "INFERENCE_PRECISION_HINT": "f32"}
+    for number, device in enumerate((first, MULTI, MULTI)):
+        folder = tmp_path / str(number)
+        folder.mkdir()
+        network = Network(save_doubler(folder), device, properties, Ports({"in": (1, 4)}, {"out": (1, 4)}))
+        requests = [network.create_request() for _ in range(8)]
+        for value, request in enumerate(requests):
+            request.tensor("in").fill(value)
+            request.start()
+        for value, request in enumerate(requests):
+            request.finish()
+            assert (request.tensor("out") == 2 * value).all()
+    assert len(list((tmp_path / "cache").glob("*.blob"))) >= 2
 
 
 def test_a_batch_of_four_is_read_back(toy: ModelBundle) -> None:

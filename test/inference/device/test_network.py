@@ -196,6 +196,7 @@ def test_properties_are_described_as_people_write_them(value: object, text: str)
     [
         ("Exception from src/a.cpp:1:\nCheck 'x' failed at b.cpp:2:\nNo such device.\nmore", "No such device"),
         ("Exception from a:1:\nCaught exception: Exception from b:2:\n[CPU] Reshape failed:\n", "[CPU] Reshape failed"),
+        ("Exception from a:1:\nCaught exception: Check 'x' failed at b:2:\nCannot find port\n", "Cannot find port"),
         ("Exception from src/a.cpp:1:\n", "Exception from src/a.cpp:1"),
         (
             'Cannot load library "/a/b/libplugin.so": libOpenCL.so.1: no',
@@ -208,6 +209,25 @@ def test_properties_are_described_as_people_write_them(value: object, text: str)
 )
 def test_the_telling_line_of_an_openvino_error_is_found(text: str, line: str) -> None:
     assert first_line(RuntimeError(text)) == line
+
+
+def test_compiled_ports_are_called_alike_whatever_operations_are_called(tmp_path: Path) -> None:
+    """Each network built in a process has other numbers in the names of its operations than the one before."""
+    names, given = [], []
+    for number in range(2):
+        (tmp_path / str(number)).mkdir()
+        path = save_doubler(tmp_path / str(number))
+        given.append(read_model(ov.Core(), path, DOUBLER).outputs[0].node.friendly_name)
+        compiled = compile_network(path, DOUBLER)._compiled
+        names.append([port.node.friendly_name for port in (*compiled.inputs, *compiled.outputs)])
+    assert given[0] != given[1]
+    assert names[0] == names[1]
+
+
+def test_a_compiled_network_with_other_names_of_operations_is_not_taken_from_the_cache(tmp_path: Path) -> None:
+    path, properties = save_doubler(tmp_path), {"CACHE_DIR": str(tmp_path / "cache")}
+    ov.Core().compile_model(read_model(ov.Core(), path, DOUBLER), "CPU", properties)
+    assert [Network(path, "CPU", properties, DOUBLER).was_cached for _ in range(2)] == [False, True]
 
 
 def test_weights_are_in_memory_and_not_in_a_file_that_may_change(tmp_path: Path) -> None:
