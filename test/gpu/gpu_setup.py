@@ -50,9 +50,14 @@ class GpuSetup(NamedTuple):
         """Intel's OpenCL implementation."""
         return self.folder / "runtime" / "lib" / "libintelocl.so"
 
+    @property
+    def loaders(self) -> list[Path]:
+        """The OpenCL loader, as it was unpacked; empty before that."""
+        return list(self.folder.glob("root/usr/lib/*/libOpenCL.so.1"))
+
     def environment(self, switches: Path) -> dict[str, str]:
         """Return the variables of a process that is to see the GPU; `switches` is described in igpu_layer.c."""
-        loaders = [str(path.parent) for path in self.folder.glob("root/usr/lib/*/libOpenCL.so.1")]
+        loaders = [str(path.parent) for path in self.loaders]
         return {
             "LD_LIBRARY_PATH": _joined(*loaders, os.environ.get("LD_LIBRARY_PATH", "")),
             # Two libraries of one soname cannot be in a process, so OpenVINO gets the runtime's TBB, too.
@@ -73,10 +78,10 @@ def set_up(folder: Path = FOLDER) -> GpuSetup:
     folder.mkdir(parents=True, exist_ok=True)
     if not (setup.runtime.exists() and setup.tbb.exists()):
         _download_runtime(folder)
-    if not list(folder.glob("root/usr/lib/*/libOpenCL.so.1")) or not (folder / "root/usr/include/CL").is_dir():
+    if not setup.loaders or not (folder / "root/usr/include/CL").is_dir():
         _download_loader(folder)
     if not setup.layer.exists() or setup.layer.stat().st_mtime < SOURCE.stat().st_mtime:
-        _compile(setup)
+        compile_c(setup, SOURCE, setup.layer, "-shared", "-fPIC")
     switches = folder / "switches"
     switches.mkdir(exist_ok=True)
     found = _run([sys.executable, "-c", SHOW_DEVICES], os.environ | setup.environment(switches))
@@ -109,13 +114,15 @@ def _download_loader(folder: Path) -> None:
         _run(["dpkg", "-x", str(package), str(folder / "root")])
 
 
-def _compile(setup: GpuSetup) -> None:
+def compile_c(setup: GpuSetup, source: Path, target: Path, *flags: str) -> None:
+    """Compile a C file that uses OpenCL; SetupError if that fails."""
     headers = setup.folder / "root" / "usr" / "include"
     # Renamed at the end, so that whoever is using the old one keeps it.
-    fresh = setup.layer.with_suffix(f".{os.getpid()}")
-    flags = ["-std=gnu11", "-shared", "-fPIC", "-O2", "-Wall", "-Wextra", "-Wno-deprecated-declarations", "-pthread"]
-    _run(["cc", *flags, f"-I{headers}", "-o", str(fresh), str(SOURCE)])
-    fresh.replace(setup.layer)
+    fresh = target.with_suffix(f".{os.getpid()}")
+    flags = ("-std=gnu11", "-O2", "-Wall", "-Wextra", "-Wno-deprecated-declarations", "-pthread", *flags)
+    loaders = [str(path) for path in setup.loaders] if "-shared" not in flags else []
+    _run(["cc", *flags, f"-I{headers}", "-o", str(fresh), str(source), *loaders])
+    fresh.replace(target)
 
 
 def _run(command: list[str], environment: dict[str, str] | None = None, cwd: Path | None = None) -> str:

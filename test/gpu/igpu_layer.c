@@ -16,8 +16,8 @@
 //     fail_kernels        kernels do not start (CL_OUT_OF_RESOURCES); a name in the file: those with it in their name
 //     no_device           the platform lists no device
 //     lost_device         the device is listed, but no context can be made for it
-//     log                 one line is appended for every kernel, copy and build:
-//                         "kernel NAME", "copy BYTES", "build MS"
+//     log                 one line is appended for every kernel, copy and build, and for every second that a thread
+//                         waits for one event: "kernel NAME", "copy BYTES", "build MS", "late 1"
 #define CL_TARGET_OPENCL_VERSION 300
 #define CL_USE_DEPRECATED_OPENCL_1_2_APIS
 #define CL_USE_DEPRECATED_OPENCL_2_0_APIS
@@ -344,25 +344,61 @@ static cl_int CL_API_CALL release_kernel(cl_kernel kernel) {
 // Difference 3. In Intel's CPU runtime a thread that waits is given kernels to run, also those of another queue. With
 // two streams on two cores, each of two threads came to wait for the work that the other one had taken, for ever. So
 // no thread of the plugin waits inside the runtime: it flushes the queue and looks until the event is over.
-static cl_int await(cl_event event) {
-    const struct timespec pause = {.tv_nsec = 30000};
+//
+// What runs the kernels then is the runtime's own worker, a single one on two cores. It must not be kept from its core
+// by those who look, so they look less often the longer it takes. It is also called again each second, since nobody else
+// would do its work if it had missed a call.
+enum { FIRST_PAUSE_NS = 20000, LONGEST_PAUSE_NS = 1000000, CALL_AGAIN_MS = 1000 };
+
+static cl_int flush_queue_of(cl_event event) {
     cl_command_queue queue = NULL;
-    cl_int status = CL_QUEUED;
     cl_int error = runtime->clGetEventInfo(event, CL_EVENT_COMMAND_QUEUE, sizeof queue, &queue, NULL);
-    if (!error && queue) error = runtime->clFlush(queue);
-    while (!error) {
-        error = runtime->clGetEventInfo(event, CL_EVENT_COMMAND_EXECUTION_STATUS, sizeof status, &status, NULL);
-        if (error || status <= CL_COMPLETE) break;
-        nanosleep(&pause, NULL);
-    }
-    if (error) return error;
-    return status < 0 ? CL_EXEC_STATUS_ERROR_FOR_EVENTS_IN_WAIT_LIST : CL_SUCCESS;
+    return !error && queue ? runtime->clFlush(queue) : error;
 }
 
+// Hands the worker one more command of the event's queue. A second flush alone has nothing to submit.
+static void call_worker(cl_event event) {
+    cl_command_queue queue = NULL;
+    cl_event marker = NULL;
+    write_log("late 1\n");
+    if (runtime->clGetEventInfo(event, CL_EVENT_COMMAND_QUEUE, sizeof queue, &queue, NULL) || !queue) return;
+    if (runtime->clEnqueueMarkerWithWaitList(queue, 0, NULL, &marker)) return;
+    runtime->clFlush(queue);
+    runtime->clReleaseEvent(marker);
+}
+
+static cl_int await_flushed(cl_event event) {
+    struct timespec pause = {.tv_nsec = FIRST_PAUSE_NS};
+    double called_ms = now_ms();
+    cl_int status = CL_QUEUED;
+    while (true) {
+        cl_int error = runtime->clGetEventInfo(event, CL_EVENT_COMMAND_EXECUTION_STATUS, sizeof status, &status, NULL);
+        if (error) return error;
+        if (status <= CL_COMPLETE) return status < 0 ? CL_EXEC_STATUS_ERROR_FOR_EVENTS_IN_WAIT_LIST : CL_SUCCESS;
+        nanosleep(&pause, NULL);
+        if (pause.tv_nsec < LONGEST_PAUSE_NS) pause.tv_nsec += pause.tv_nsec / 4;
+        if (now_ms() - called_ms < CALL_AGAIN_MS) continue;
+        call_worker(event);
+        called_ms = now_ms();
+    }
+}
+
+static cl_int await(cl_event event) {
+    cl_int error = flush_queue_of(event);
+    return error ? error : await_flushed(event);
+}
+
+// All queues are flushed first, since an event may depend on one that comes later in the list. All events have ended
+// when it returns, also if one of them failed.
 static cl_int CL_API_CALL wait_for_events(cl_uint number, const cl_event* events) {
     cl_int error = number && events ? CL_SUCCESS : CL_INVALID_VALUE;
-    for (cl_uint i = 0; !error && i < number; i++) error = await(events[i]);
-    return error;
+    for (cl_uint i = 0; !error && i < number; i++) error = flush_queue_of(events[i]);
+    cl_int result = error;
+    for (cl_uint i = 0; !error && i < number; i++) {
+        cl_int failure = await_flushed(events[i]);
+        if (failure) result = failure;
+    }
+    return result;
 }
 
 // Ends a command that was started without blocking: waits if the caller wanted that, and hands its event on.
@@ -412,6 +448,36 @@ static void* CL_API_CALL map_buffer(cl_command_queue queue, cl_mem buffer, cl_bo
     cl_int result = CL_SUCCESS;
     void* memory =
         runtime->clEnqueueMapBuffer(queue, buffer, CL_FALSE, flags, offset, size, waits, wait_list, &own, &result);
+    result = end_command(result, is_blocking, own, event);
+    if (error) *error = result;
+    return memory;
+}
+
+static cl_int CL_API_CALL read_image(cl_command_queue queue, cl_mem image, cl_bool is_blocking, const size_t* origin,
+                                     const size_t* region, size_t row, size_t slice, void* to, cl_uint waits,
+                                     const cl_event* wait_list, cl_event* event) {
+    cl_event own = NULL;
+    cl_int error = runtime->clEnqueueReadImage(queue, image, CL_FALSE, origin, region, row, slice, to, waits, wait_list,
+                                               &own);
+    return end_command(error, is_blocking, own, event);
+}
+
+static cl_int CL_API_CALL write_image(cl_command_queue queue, cl_mem image, cl_bool is_blocking, const size_t* origin,
+                                      const size_t* region, size_t row, size_t slice, const void* from, cl_uint waits,
+                                      const cl_event* wait_list, cl_event* event) {
+    cl_event own = NULL;
+    cl_int error = runtime->clEnqueueWriteImage(queue, image, CL_FALSE, origin, region, row, slice, from, waits,
+                                                wait_list, &own);
+    return end_command(error, is_blocking, own, event);
+}
+
+static void* CL_API_CALL map_image(cl_command_queue queue, cl_mem image, cl_bool is_blocking, cl_map_flags flags,
+                                   const size_t* origin, const size_t* region, size_t* row, size_t* slice,
+                                   cl_uint waits, const cl_event* wait_list, cl_event* event, cl_int* error) {
+    cl_event own = NULL;
+    cl_int result = CL_SUCCESS;
+    void* memory = runtime->clEnqueueMapImage(queue, image, CL_FALSE, flags, origin, region, row, slice, waits,
+                                              wait_list, &own, &result);
     result = end_command(result, is_blocking, own, event);
     if (error) *error = result;
     return memory;
@@ -472,6 +538,9 @@ CL_API_ENTRY cl_int CL_API_CALL clInitLayer(cl_uint number, const struct _cl_icd
     layer.clEnqueueWriteBuffer = write_buffer;
     layer.clEnqueueCopyBuffer = copy_buffer;
     layer.clEnqueueMapBuffer = map_buffer;
+    layer.clEnqueueReadImage = read_image;
+    layer.clEnqueueWriteImage = write_image;
+    layer.clEnqueueMapImage = map_image;
     layer.clGetExtensionFunctionAddressForPlatform = get_extension_function;
     *layer_functions = &layer;
     return CL_SUCCESS;

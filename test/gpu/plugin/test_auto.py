@@ -27,6 +27,7 @@ from pointpillars_ov_ros.inference.engine import Engine
 from pointpillars_ov_ros.inference.parity.check import open_engine
 from pointpillars_ov_ros.inference.pipeline.frames import FrameResult
 from pointpillars_ov_ros.model.bundle import ModelBundle
+from test.gpu.plugin.test_engines import CPU, MARGIN, clouds, compare
 from test.gpu.switches import Switches
 from test.gpu.toy import toy_cloud
 from test.inference.parity.tampered import noisy, tamper, weights
@@ -77,6 +78,39 @@ def test_no_cloud_is_lost_across_the_move_and_the_answers_are_the_same(
         np.testing.assert_allclose(late.detections.boxes, early.detections.boxes, atol=1e-4)
     if mode is Mode.THROUGHPUT:
         assert len(engine.slots) >= engine.rpn.optimal_requests + 2, "the GPU asks for more than the CPU did"
+
+
+@pytest.mark.parametrize(
+    ("precision", "shift_m"), [(Precision.F32, 1e-3), (Precision.DEFAULT, 0.1)], ids=["f32", "default"]
+)
+def test_ten_frames_of_the_cropped_networks_are_those_of_the_cpu_across_the_move(
+    cropped: ModelBundle, switches: Switches, precision: Precision, shift_m: float
+) -> None:
+    """The device's own log of kernels says which frames it has computed: half of them, the others the CPU."""
+    reference = Engine(cropped, CPU)
+    sent = clouds(cropped.config, 10)
+    wanted = [reference.slots[0].detect(points, reference.settings) for points in sent]
+    switches.turn_on("build_ms", MUCH_MS)
+    engine = Engine(cropped, dataclasses.replace(AUTO, precision=precision))
+    results: list[FrameResult] = []
+    pipeline = engine.open_pipeline(results.append)
+    kernels = []
+    for number, points in enumerate(sent):
+        if number == 5:
+            switches.turn_off("build_ms")
+            wait_until(lambda: not engine.is_moving, "the end of the move")
+        switches.start_log()
+        pipeline.submit(points, number)
+        assert pipeline.drain(PATIENCE_S)
+        kernels.append(len(switches.read_log().kernels))
+    pipeline.close()
+    assert not any(kernels[:5])
+    assert all(kernels[5:])
+    assert engine.rpn.execution_devices == ("GPU.0",)
+    assert [(result.token, result.error) for result in results] == [(number, "") for number in range(10)]
+    sure = reference.settings.score_threshold + MARGIN
+    compared = [compare(wanted[n], results[n].detections, sure, shift_m) for n in range(10)]
+    assert min(sum(compared[:5]), sum(compared[5:])) > 10
 
 
 def test_a_device_that_is_not_reached_is_named_with_the_reason(
