@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from tqdm import tqdm
 
 PATIENCE_S = 4.0
-FIRST_TIME = "the first time, kernels are compiled for this machine, which takes about half a minute"
+FIRST_TIME = "the first time, kernels are compiled for this machine, which takes about 10 seconds"
 
 
 def say(text: str) -> None:

@@ -41,7 +41,7 @@ _TABLES = 5
 _MAX_HEIGHT_ERROR_M = 0.25
 _PATIENCE_S = 5.0
 """Time of loading after which the reason for the wait is printed."""
-_LOADING = "still loading: the first run compiles kernels for this machine, which takes about half a minute"
+_LOADING = "still loading: the first run compiles kernels for this machine, which takes about 10 seconds"
 _CURES = FILE_CURES._replace(pose="set --sensor-pose {numbers}")
 
 

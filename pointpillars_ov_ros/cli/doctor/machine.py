@@ -69,12 +69,14 @@ def check_kernels() -> Finding:
     """Check the folder of compiled kernels."""
     name, folder = "machine.kernels", os.environ.get(VARIABLE, "")
     if folder and folder.startswith(_TEMPORARY):
-        text = f"compiled kernels are stored in {folder}, which is emptied at a restart: compiling takes half a minute"
+        text = (
+            f"compiled kernels are stored in {folder}, which is emptied at a restart: compiling takes about 10 seconds"
+        )
         return Finding(name, Level.WARN, text, (f"export {VARIABLE}=$HOME/.cache/pointpillars_kernels",))
     place = f"in {folder}" if folder else "beside the package, or in ~/.cache"
     is_kept = not folder or os.access(folder, os.W_OK)
     if not is_kept:
-        text = f"{VARIABLE}={folder} is not writable: kernels are compiled at every start, for half a minute"
+        text = f"{VARIABLE}={folder} is not writable: kernels are compiled at every start, for about 10 seconds"
         return Finding(name, Level.WARN, text, (f"export {VARIABLE}=$HOME/.cache/pointpillars_kernels",))
     return Finding(name, Level.OK, f"compiled once, and stored {place}")
 
