@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import tempfile
@@ -26,8 +27,22 @@ def write_whole(path: Path, write: Callable[[Path], object], *, durably: bool = 
     """Let `write` create a file of the same name in a folder beside `path`, then rename it.
 
     With `durably`, the file is on the disk when this returns, so that a power failure leaves the old file or the new
-    one.
+    one. A link stays, and the file it points to is replaced; a device or a pipe, such as /dev/stdout, is written to.
+    OSError names `path`.
     """
+    try:
+        place = path.resolve()
+        if place.is_dir():
+            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
+        if place.exists() and not place.is_file():
+            write(place)
+        else:
+            _replace_file(place, write, durably)
+    except OSError as error:
+        raise _naming(error, path) from error
+
+
+def _replace_file(path: Path, write: Callable[[Path], object], durably: bool) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=f".{path.name}.", dir=path.parent) as temporary:
         fresh = Path(temporary) / path.name
@@ -37,6 +52,11 @@ def write_whole(path: Path, write: Callable[[Path], object], *, durably: bool = 
         fresh.replace(path)
     if durably:
         _sync(path.parent)
+
+
+def _naming(error: OSError, path: Path) -> OSError:
+    """Return `error` with the name that the user gave in place of that of a temporary file."""
+    return OSError(error.errno, error.strerror, str(path)) if error.errno else error
 
 
 def write_folder(folder: Path, fill: Callable[[Path], object]) -> None:

@@ -1,14 +1,15 @@
 # Copyright 2026 The pointpillars_ov_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""A folder is replaced whole or not at all."""
+"""Files and folders are replaced whole or not at all."""
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
 
-from pointpillars_ov_ros.config.files import replace_folder, write_folder, write_whole
+from pointpillars_ov_ros.config.files import replace_folder, write_folder, write_text, write_whole
 
 
 def make(folder: Path, text: str) -> Path:
@@ -65,3 +66,31 @@ def test_a_folder_is_the_old_one_until_the_new_one_is_whole(tmp_path: Path) -> N
     write_folder(folder, lambda fresh: (fresh / "file").write_text("new"))
     assert [path.name for path in folder.iterdir()] == ["file"] and (folder / "file").read_text() == "new"
     assert list(tmp_path.iterdir()) == [folder], "something temporary is left"
+
+
+def test_a_link_stays_and_what_it_points_to_is_replaced(tmp_path: Path) -> None:
+    link, target = tmp_path / "link", make(tmp_path / "there", "old") / "file"
+    link.symlink_to(target)
+    write_text(link, "new")
+    assert link.is_symlink() and target.read_text() == "new"
+
+
+def test_what_is_no_file_is_written_to_and_stays(tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    reader = os.open(pipe, os.O_RDWR | os.O_NONBLOCK)
+    try:
+        write_text(pipe, "new")
+        assert os.read(reader, 100) == b"new"
+    finally:
+        os.close(reader)
+    assert pipe.is_fifo() and list(tmp_path.iterdir()) == [pipe]
+
+
+@pytest.mark.parametrize("name", ["there", "there/file/below"])
+def test_a_place_that_cannot_be_written_is_named_as_it_was_given(tmp_path: Path, name: str) -> None:
+    make(tmp_path / "there", "old")
+    with pytest.raises(OSError) as refusal:
+        write_text(tmp_path / name, "new")
+    assert str(refusal.value).endswith(f"{str(tmp_path / name)!r}")
+    assert (tmp_path / "there" / "file").read_text() == "old" and len(list(tmp_path.iterdir())) == 1
