@@ -6,6 +6,9 @@ from __future__ import annotations
 
 import argparse
 import importlib
+import os
+import shlex
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -13,6 +16,7 @@ from pathlib import Path
 import pytest
 
 from pointpillars_ov_ros.cli import main as cli
+from pointpillars_ov_ros.model.shipped import shipped_model
 
 HEAVY = ("numpy", "torch", "numba", "openvino", "rclpy", "matplotlib", "rosbags", "tqdm", "yaml")
 LIST_MODULES = """
@@ -157,3 +161,20 @@ def test_a_reader_that_has_seen_enough_is_no_error() -> None:
         said = process.stderr.read()
         assert process.wait(300) == 141
     assert said == ""
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "latin-1"])
+def test_any_name_can_be_printed_in_any_encoding(tmp_path: Path, encoding: str) -> None:
+    bundle = shutil.copytree(shipped_model("streets_int8"), tmp_path / "größer …")
+    command = [sys.executable, "-m", "pointpillars_ov_ros.cli.main", "inspect", str(bundle)]
+    environment = {**os.environ, "PYTHONIOENCODING": encoding}
+    ended = subprocess.run(command, capture_output=True, timeout=300, check=False, env=environment)
+    assert (ended.returncode, ended.stderr) == (0, b"")
+    assert rb"er \u2026" in ended.stdout
+
+
+@pytest.mark.parametrize("closed", [1, 2])
+def test_a_stream_that_the_shell_closed_is_no_error(closed: int) -> None:
+    command = f"{shlex.quote(sys.executable)} -m pointpillars_ov_ros.cli.main inspect {closed}>&-"
+    ended = subprocess.run(["sh", "-c", command], capture_output=True, text=True, timeout=300, check=False)
+    assert (ended.returncode, ended.stderr) == (0, "")
