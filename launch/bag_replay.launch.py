@@ -11,7 +11,7 @@ from launch.substitutions import LaunchConfiguration
 from launch_ros.event_handlers import OnStateTransition
 
 from launch import LaunchContext, LaunchDescription
-from pointpillars_ov_ros.ros.launching import Argument, declare, ends_all, package_share, rehearsal, switch
+from pointpillars_ov_ros.ros.launching import Argument, declare, ends_all, number, package_share, rehearsal, switch
 
 CLOCK_HZ = "100"
 DELAY_S = "2"
@@ -44,6 +44,7 @@ def play_once_active(context: LaunchContext) -> list[RegisterEventHandler]:
     """Play when the detector is active: clouds that arrive while its networks are compiled would be missed."""
     given = {name: LaunchConfiguration(name).perform(context) for name in ARGUMENTS}
     given["bag"] = os.path.expanduser(given["bag"])
+    number("rate", given["rate"], 0.0)
     package_share("ros2bag", "playing a bag")
     said = LogInfo(msg="the bag has ended; press Ctrl-C to end the nodes")
     player = ExecuteProcess(

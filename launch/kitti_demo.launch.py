@@ -13,7 +13,7 @@ from launch_ros.actions import Node
 
 from launch import LaunchContext, LaunchDescription
 from pointpillars_ov_ros.model.bundle import CONFIG_NAME
-from pointpillars_ov_ros.ros.launching import Argument, declare, enclave, ends_all, rehearsal, switch
+from pointpillars_ov_ros.ros.launching import Argument, declare, enclave, ends_all, number, rehearsal, switch
 
 ARGUMENTS = {
     "data": Argument(None, "KITTI folder: the object set, a split, a raw drive or any folder of .bin clouds"),
@@ -61,7 +61,7 @@ def start_player_and_recorder(context: LaunchContext) -> list[object]:
     given["data"], given["out"] = (os.path.expanduser(given[name]) for name in ("data", "out"))
     parameters = {
         "data_dir": given["data"],
-        "rate": float(given["rate"]),
+        "rate": number("rate", given["rate"], 0.0),
         "crop_to_image": given["crop_to_image"] == "true",
         "wait_for_subscribers": 2,
         # One more than the mode has frames in flight.

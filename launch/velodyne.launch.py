@@ -12,7 +12,7 @@ from launch.substitutions import LaunchConfiguration
 from launch_ros.actions import Node
 
 from launch import LaunchContext, LaunchDescription
-from pointpillars_ov_ros.ros.launching import Argument, declare, package_share, rehearsal, switch
+from pointpillars_ov_ros.ros.launching import Argument, declare, number, package_share, rehearsal, switch
 
 SHARE = Path(get_package_share_directory("pointpillars_ov_ros"))
 
@@ -47,7 +47,8 @@ def start_drivers(context: LaunchContext) -> list[Node]:
     given = {name: LaunchConfiguration(name).perform(context) for name in ARGUMENTS}
     if given["driver"] == "false":
         return []
-    address = {"device_ip": given["lidar_ip"], "port": int(given["lidar_port"]), "frame_id": given["frame_id"]}
+    port = int(number("lidar_port", given["lidar_port"], 0, 65535))
+    address = {"device_ip": given["lidar_ip"], "port": port, "frame_id": given["frame_id"]}
     packets = driver_parameters("velodyne_driver", "velodyne_driver_node", given["lidar"])
     clouds = driver_parameters("velodyne_pointcloud", "velodyne_transform_node", given["lidar"])
     # Given here because the driver's own file names them without the folder.

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -79,6 +80,18 @@ def existing_file(argument: str, path: str) -> str:
     if not os.path.isfile(expanded):
         raise ConfigError(f"{argument}: there is no file {expanded}")
     return expanded
+
+
+def number(argument: str, text: str, low: float, high: float = math.inf) -> float:
+    """Return the number that an argument gives; ConfigError unless it is above `low`, and at most `high`."""
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if not low < value <= high or math.isinf(value):
+        limits = f"above {low:g}" if math.isinf(high) else f"above {low:g}, {high:g} at most"
+        raise ConfigError(f"{argument}: {text!r} is not a number {limits}")
+    return value
 
 
 def enclave(namespace: str, node: str) -> list[str]:

@@ -216,6 +216,24 @@ def test_a_parameter_file_that_is_not_there_is_one_sentence(
         LaunchFile(path, monkeypatch).perform({**GIVEN, "params_file": "/nowhere/own.yaml"})
 
 
+@pytest.mark.parametrize(
+    ("name", "argument", "value"),
+    [
+        ("kitti_demo", "rate", "fast"),
+        ("kitti_demo", "rate", "0"),
+        ("bag_replay", "rate", "nan"),
+        ("velodyne", "lidar_port", "udp"),
+        ("velodyne", "lidar_port", "70000"),
+    ],
+)
+def test_an_argument_that_is_no_number_is_one_sentence(
+    name: str, argument: str, value: str, monkeypatch: pytest.MonkeyPatch, installed: Path
+) -> None:
+    file = LaunchFile(DETECTOR.with_name(f"{name}.launch.py"), monkeypatch)
+    with pytest.raises(ConfigError, match=f"^{argument}: '{value}' is not a number above 0"):
+        file.perform({**GIVEN, argument: value})
+
+
 class Ended(NamedTuple):
     """The event of a process that ended, and what launch knows of its own end."""
 
