@@ -163,6 +163,10 @@ class AnchorConfig:
 
     def __post_init__(self) -> None:
         """Check the values; ConfigError names field and value."""
+        is_name = (
+            self.class_name.isprintable() and bool(self.class_name.strip()) and not set(",=") & set(self.class_name)
+        )
+        require(is_name, "anchors.class_name", self.class_name, "a name without commas and equals signs")
         require(all(0 < side <= FARTHEST for side in self.size), "anchors.size", list(self.size), "positive")
         require(len(self.angles) > 0, "anchors.angles", list(self.angles), "a list of at least one")
         for value in (self.bottom_z, *self.angles):
@@ -182,6 +186,9 @@ class AnchorGridConfig:
             values = getattr(self, name)
             is_near = all(abs(value) <= FARTHEST for value in values)
             require(is_near, f"anchor_grid.{name}", list(values), f"a pair of numbers within {FARTHEST:g} m")
+        require(
+            all(value > 0 for value in self.step), "anchor_grid.step", list(self.step), "a pair of numbers above 0 m"
+        )
 
 
 @dataclass(frozen=True)
