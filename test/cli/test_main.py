@@ -96,6 +96,18 @@ def test_a_wrong_call_shows_the_usage(arguments: list[str], capsys: pytest.Captu
     assert capsys.readouterr().err.startswith("usage: pointpillars_ov")
 
 
+@pytest.mark.parametrize("flag", ["--sensor-pose", "--ego-box"])
+@pytest.mark.parametrize("value", ["nan", "inf", "far"])
+def test_a_coordinate_that_is_no_number_shows_the_usage(
+    flag: str, value: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for command in (["detect", "cloud.bin"], ["detect_bag", "bag", "--out", "out"]):
+        with pytest.raises(SystemExit) as end:
+            cli.main([*command, flag, value, "0", "0", "0", "0", "0"])
+        assert end.value.code == 2
+        assert f"argument {flag}: '{value}' is not a number" in capsys.readouterr().err
+
+
 def test_an_unknown_command_is_named_with_those_that_exist(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
         cli.main(["fly"])

@@ -13,6 +13,7 @@ from pointpillars_ov_ros.cli.arguments import (
     add_ground_arguments,
     add_model_argument,
     add_selection_arguments,
+    finite_number,
     positive,
 )
 
@@ -46,7 +47,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_file_arguments(parser)
     parser.add_argument(
         "--sensor-pose",
-        type=float,
+        type=finite_number,
         nargs=6,
         default=[0.0] * 6,
         metavar=("X", "Y", "Z", "ROLL", "PITCH", "YAW"),
