@@ -220,7 +220,8 @@ def _find_step(parts: Sequence[FloatArray], beams: Beams) -> float | None:
         return None
     counts = np.bincount((gap / _STEP_BIN_DEG).astype(np.int64))
     mode = (float(np.convolve(counts, [1, 1, 1], mode="same").argmax()) + 0.5) * _STEP_BIN_DEG
-    return float(np.mean(gap[np.abs(gap - mode) < 0.2 * mode]))
+    # The mean counts, since encoders round: KITTI's device has steps of 0.18 and, every seventh, of 0.09 degrees.
+    return float(np.mean(gap[(gap > 0.4 * mode) & (gap < 1.4 * mode)]))
 
 
 def _describe_intensity(values: FloatArray) -> IntensityEstimate:

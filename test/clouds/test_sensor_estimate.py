@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 
 import numpy as np
@@ -44,6 +45,19 @@ def test_an_unknown_sensor_is_found_as_it_is(name: str, seed: int) -> None:
     assert found.intensity.step == pytest.approx(truth.intensity.step, rel=0.01)
 
 
+def test_steps_rounded_by_an_encoder_count_with_their_mean() -> None:
+    truth = load_sensor("hdl_64e")
+    grain = math.radians(0.09)
+    clouds = []
+    for points in drive(truth, 5, 5):
+        rounded, reach = points.copy(), np.hypot(points[:, 0], points[:, 1])
+        azimuths = np.round(np.arctan2(points[:, 1], points[:, 0]).astype(np.float64) / grain) * grain
+        rounded[:, 0], rounded[:, 1] = reach * np.cos(azimuths), reach * np.sin(azimuths)
+        clouds.append(rounded)
+    found = estimate_sensor(clouds)
+    assert found.azimuth_step_deg == pytest.approx(truth.azimuth_step_deg, rel=0.02)
+
+
 def test_fewer_rays_come_back_from_afar_of_a_weaker_sensor() -> None:
     sensor = load_sensor("hdl_64e")
     shares = []
@@ -61,7 +75,7 @@ def test_a_real_drive_shows_its_sensor() -> None:
     found = estimate_sensor([frame.read_points() for frame in frames[::2]])
     assert found.troubles == () and len(found.elevations_deg) == 64
     assert found.height == pytest.approx(1.77, abs=0.1)
-    assert found.azimuth_step_deg == pytest.approx(0.18, abs=0.01)
+    assert found.azimuth_step_deg == pytest.approx(0.167, abs=0.003)
 
 
 def troubles_of(found: SensorEstimate) -> str:

@@ -18,8 +18,12 @@ from pointpillars_ov_ros.synthetic.primitives import (
 )
 from pointpillars_ov_ros.synthetic.randomness import RandomStream
 
-GLASS = Material(0.05, Surface.POROUS, 0.85)
-SEAT = Material(0.15, Surface.POROUS, 0.7)
+GLASS = Material(0.0015, Surface.POROUS, 0.65)
+"""Material of windows: the light that does not pass returns near by only, as KITTI's cars have next to no points on
+their windows beyond 30 m."""
+WINDSCREEN = Material(0.002, Surface.POROUS, 0.2)
+"""Material of raked glass, which mirrors most of the light away."""
+SEAT = Material(0.002, Surface.POROUS, 0.5)
 """Material of the seats; the glass in front attenuates the light twice."""
 TYRE = Material(0.04)
 TRIM = Material(0.08)
@@ -28,16 +32,18 @@ LAMP = Material(0.7)
 _PAINTS = (0.05, 0.12, 0.25, 0.4, 0.6)
 """Reflectivity of paints, black to white."""
 _PAINT_WEIGHTS = (3, 3, 4, 3, 3)
-_GLOSS = (0.1, 0.7)
-"""Ratio of the rays lost on paint at an incidence of 60 degrees.
+_GLOSS = (0.03, 0.65)
+"""Ratio of the rays lost on paint at an incidence of 60 degrees: more cars have little of it than much.
 
-Many of KITTI's cars have few points on a side seen at an angle, and many on a rear seen head-on.
+Some of KITTI's cars have few points on a side seen at an angle; half of them lose a quarter at grazing incidence.
 """
 _DIM = (0.15, 0.7)
 """Ratio of a car's paint for which the sensor reports intensity 0, as for half of all points on KITTI's cars."""
 # Positions of the surfaces within the box, as measured on KITTI's cars (m).
 _MIRROR = 0.04
 """Distance by which the mirrors extend beyond the sides."""
+_SILL = (0.67, 0.74)
+"""Height of the lower edge of the rear window, as a ratio; side windows begin lower."""
 _FIN = 0.05
 """Distance by which the aerial extends above the roof."""
 _CORNER = (0.16, 0.25)
@@ -96,7 +102,8 @@ def van(dice: RandomStream) -> Shape:
 def _build(body: Body, dice: RandomStream) -> Shape:
     length, width, height = (dice.normal(m, s) for m, s in zip(body.size, body.spread, strict=True))
     paint = dice.choose(_PAINTS, _PAINT_WEIGHTS)
-    coat = Material(dice.between(0.8, 1.2) * paint, Surface.GLOSSY, dice.between(*_GLOSS), dice.between(*_DIM))
+    gloss = _GLOSS[0] + (_GLOSS[1] - _GLOSS[0]) * dice.between(0.0, 1.0) ** 2
+    coat = Material(dice.between(0.8, 1.2) * paint, Surface.GLOSSY, gloss, dice.between(*_DIM))
     radius = min(0.21 * height, 0.34) * dice.between(0.95, 1.05)
     axle = 0.31 * length
     inner, outer = width - 2.0 * _MIRROR, height - _FIN
@@ -105,7 +112,7 @@ def _build(body: Body, dice: RandomStream) -> Shape:
             *_lower_body(length, inner, outer, radius, axle, coat),
             *_wheels(inner, radius, axle),
             *_upper_body(body, length, inner, outer, 2.0 * radius, coat),
-            *_cabin(body, length, inner, outer, coat),
+            *_cabin(body, length, inner, outer, coat, dice.between(*_SILL) * outer),
             *_outermost(body, length, width, height, coat),
         ]
     )
@@ -176,31 +183,77 @@ def _upper_body(body: Body, length: float, width: float, height: float, bottom: 
     ]
 
 
-def _cabin(body: Body, length: float, width: float, height: float, coat: Material) -> list[Part]:
-    """Return glass under a roof, pillars and seats behind the glass; sheet metal where there are no side windows."""
+class Cabin(NamedTuple):
+    """Outline of what is above the windows' lower edge: x along the car, y to either side, z above the ground (m)."""
+
+    foot: float
+    """Foot of the windscreen; `brow` is its top."""
+    brow: float
+    middle: float
+    """Front seats' backs and the pillars behind the front doors."""
+    split: float
+    """Behind it there are no side windows."""
+    crown: float
+    """Top of the rear screen; `tail` is its foot."""
+    tail: float
+    low: float
+    """Half the width at the belt; `high` is that at the roof."""
+    high: float
+    belt: float
+    roof: float
+
+
+def _cabin(body: Body, length: float, width: float, height: float, coat: Material, sill: float) -> list[Part]:
+    """Return the parts above the belt; `sill` is the height of the rear window's lower edge."""
     foot, tail = length / 2 - body.bonnet * length, -length / 2 + max(body.boot * length, _SET_BACK[-1][2] + 0.02)
     brow, crown = foot - body.front_rake * length, tail + body.rear_rake * length
+    split = tail if body.glazed == 1.0 else foot - body.glazed * (foot - tail)
+    middle = max(0.5 * (brow + crown) + 0.05 * length, split)
     low, high = width / 2 - 0.06, width / 2 - (0.2 if body.size[2] < 1.9 else 0.13)
-    belt, roof = body.belt * height, height - 0.07
-    split = foot - body.glazed * (foot - tail)
-    parts = [
-        frustum(((crown - 0.02, brow + 0.02), (-high, high)), ((crown, brow), (-high + 0.06, high - 0.06)),
-                (roof, height), coat),
-        frustum(((max(tail, split), foot), (-low, low)), ((max(crown, split), brow), (-high, high)),
-                (belt, roof), GLASS),
-    ]  # fmt: skip
-    if body.glazed < 1.0:
+    cabin = Cabin(foot, brow, middle, split, crown, tail, low, high, body.belt * height, height - 0.07)
+    rear = -length / 2 + _SET_BACK[-1][2]
+    return [*_panes(cabin), *_sheet(cabin, height, coat), *_tailgate(cabin, rear, sill, coat), *_seats(cabin, height)]
+
+
+def _panes(cabin: Cabin) -> list[Part]:
+    foot, brow, middle, split, crown, tail, low, high, belt, roof = cabin
+    parts = [frustum(((middle, foot), (-low, low)), ((middle, brow), (-high, high)), (belt, roof), WINDSCREEN)]
+    if split < middle:
+        end, top = max(tail, split), max(crown, split)
+        parts.append(frustum(((end, middle), (-low, low)), ((top, middle), (-high, high)), (belt, roof), GLASS))
+    return parts
+
+
+def _sheet(cabin: Cabin, height: float, coat: Material) -> list[Part]:
+    """Return roof, pillars, and the sides behind the windows."""
+    foot, brow, middle, split, crown, tail, low, high, belt, roof = cabin
+    bottom, top = ((crown - 0.02, brow + 0.02), (-high, high)), ((crown, brow), (-high + 0.06, high - 0.06))
+    parts = [frustum(bottom, top, (roof, height), coat)]
+    if split > tail:
         parts.append(frustum(((tail, split), (-low, low)), ((crown, split), (-high, high)), (belt, roof), coat))
-    middle = 0.5 * (brow + crown) + 0.05 * length
     for sign in (-1.0, 1.0):
-        for x, top_x, radius in ((foot, brow, 0.035), (middle, middle, 0.04), (tail + 0.07, crown + 0.07, 0.07)):
+        for x, top_x, radius in ((foot, brow, 0.025), (middle, middle, 0.04), (tail + 0.1, crown + 0.1, 0.1)):
             start, end = (x, sign * (low - radius), belt), (top_x, sign * (high - radius), roof)
             parts.append(cylinder(start, end, radius, coat))
-    bench = ((tail + 0.5, tail + 0.7), (-low + 0.12, low - 0.12), (0.4 * height, 0.66 * height))
-    parts.append(box(*bench, SEAT))
+    return parts
+
+
+def _tailgate(cabin: Cabin, rear: float, sill: float, coat: Material) -> list[Part]:
+    """Return the metal below the rear window, of which the rearmost point is at `rear`."""
+    ratio = (sill - cabin.belt) / (cabin.roof - cabin.belt)
+    back, edge = max(rear, cabin.tail - 0.02), cabin.high + (cabin.low - cabin.high) * (1.0 - ratio)
+    bottom = ((back, cabin.tail + 0.3), (-cabin.low, cabin.low))
+    top = ((back + ratio * (cabin.crown - cabin.tail), cabin.tail + 0.35), (-edge, edge))
+    return [frustum(bottom, top, (cabin.belt, sill), coat)]
+
+
+def _seats(cabin: Cabin, height: float) -> list[Part]:
+    low, middle = cabin.low, cabin.middle
+    bench = ((cabin.tail + 0.5, cabin.tail + 0.7), (-low + 0.12, low - 0.12), (0.4 * height, 0.66 * height))
+    parts = [box(*bench, SEAT)]
     for sign in (-1.0, 1.0):
         y = (0.42 * sign * low - 0.13, 0.42 * sign * low + 0.13)
-        parts.append(box((middle - 0.2, middle + 0.0), y, (0.4 * height, 0.8 * height), SEAT))
+        parts.append(box((middle - 0.2, middle), y, (0.4 * height, 0.8 * height), SEAT))
     return parts
 
 

@@ -23,9 +23,9 @@ from test.synthetic.scenes import ideal_sensor
 
 @pytest.mark.parametrize(
     ("name", "beams", "lowest", "highest"),
-    [("hdl_64e", 64, -24.33, 2.0), ("vlp_16", 16, -15.0, 15.0), ("vlp_32c", 32, -25.0, 15.0), ("generic", 40, -25, 15)],
+    [("hdl_64e", 64, -25.0, 1.94), ("vlp_16", 16, -15.0, 15.0), ("vlp_32c", 32, -25.0, 15.0), ("generic", 40, -25, 15)],
 )
-def test_a_sensor_has_the_beams_of_its_data_sheet(name: str, beams: int, lowest: float, highest: float) -> None:
+def test_a_sensor_has_the_beams_of_its_device(name: str, beams: int, lowest: float, highest: float) -> None:
     sensor = load_sensor(name)
     assert len(sensor.elevations) == len(sensor.heights) == sensor.beams == beams
     assert np.degrees(sensor.elevations.min()) == pytest.approx(lowest)
