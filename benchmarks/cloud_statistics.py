@@ -27,6 +27,8 @@ _RANGES = (0, 5, 10, 20, 30, 40, 60, 80)
 """Bins (m) of the points by range."""
 _CELL, _ROUGH = 0.5, 0.15
 """Edge of a cell of low ground, and range of heights above which it counts as rough (m)."""
+_END_ON, _BODY, _WINDOWS = 0.95, (0.2, 0.62), (0.65, 0.95)
+"""Cosine above which a car is seen end-on; heights of its body and of its windows, as ratios."""
 
 Values = defaultdict[str, list[float]]
 
@@ -74,6 +76,8 @@ def measure(points: FloatArray, boxes: FloatArray, names: Sequence[str], values:
     owners = find_owners(points, boxes, 0.0)
     measure_intensity(points, owners, np.append(names, "")[owners], np.abs(above) < 0.1, values)
     measure_objects(far, boxes, names, owners, values)
+    for k in [k for k, name in enumerate(names) if name == "Car"]:
+        measure_windows(points[owners == k], boxes[k], values)
     measure_roughness(points[(owners < 0) & (far < 25.0)], values)
 
 
@@ -130,6 +134,25 @@ def measure_objects(
             for low, high in ((5, 20), (20, 30)):
                 if low <= distance < high:
                     values[f"points on a {name} x r^2 / 1000, {low}-{high} m"].append(count * distance**2 / 1000.0)
+
+
+def measure_windows(points: FloatArray, box: FloatArray, values: Values) -> None:
+    """Add the ratio of points at the height of the windows to those on the body, for a car `box` (7,) seen end-on.
+
+    `points` (K, 4) are those of the car; one of which most of the end is hidden is left out.
+    """
+    distance, forward = float(np.hypot(box[0], box[1])), np.array([np.cos(box[6]), np.sin(box[6])])
+    ahead = float(forward @ box[:2]) / distance
+    heights = (points[:, 2] - box[2]) / box[5] + 0.5
+    across = (points[:, :2] - box[:2]) @ np.array([-forward[1], forward[0]])
+    body = (heights > _BODY[0]) & (heights < _BODY[1])
+    if abs(ahead) < _END_ON or body.sum() < 4 or np.ptp(across[body]) < 0.75 * box[4]:
+        return
+    windows = (heights > _WINDOWS[0]) & (heights < _WINDOWS[1])
+    for low, high in ((5, 30), (30, 60)):
+        if low <= distance < high:
+            seen = "rear" if ahead > 0.0 else "front"
+            values[f"window / body points, {seen} at {low}-{high} m"].append(float(windows.sum() / body.sum()))
 
 
 def measure_roughness(points: FloatArray, values: Values) -> None:

@@ -51,6 +51,21 @@ def test_figures_of_a_frame_are_those_that_it_was_made_with() -> None:
     assert figures["ground height (m)"] == pytest.approx(-1.7, abs=0.02)
 
 
+@pytest.mark.parametrize(("heading", "side"), [(0.0, "rear"), (np.pi, "front")])
+def test_points_on_windows_are_counted_by_the_side_that_is_seen(heading: float, side: str) -> None:
+    random = np.random.default_rng(3)
+    box = np.array([20, 0, -0.95, 4, 1.7, 1.5, heading], np.float32)
+    points = np.zeros((400, 4), np.float32)
+    points[:, :2] = box[:2] + np.stack([np.full(400, -2.0), random.uniform(-0.8, 0.8, 400)], axis=1)
+    points[:, 2] = box[2] + (np.where(np.arange(400) < 300, 0.4, 0.8) - 0.5) * box[5]
+    values: statistics.Values = defaultdict(list)
+    statistics.measure_windows(points, box, values)
+    assert dict(values) == {f"window / body points, {side} at 5-30 m": [pytest.approx(100 / 300)]}
+    box[6] = np.pi / 2
+    statistics.measure_windows(points, box, values)
+    assert len(values) == 1, "a car seen from its side does not count"
+
+
 def test_rough_ground_is_told_from_smooth() -> None:
     random = np.random.default_rng(2)
     rough = floor(0.0, 0.0)
