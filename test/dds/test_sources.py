@@ -119,3 +119,9 @@ def test_clouds_on_another_topic_are_said_in_log_and_diagnostics(tmp_path: Path)
         scene.publish_clouds("points", BEST_EFFORT)
         scene.await_log("/points is published and received")
         assert scene.log.count(sentence) == 1
+
+
+def test_a_time_that_stands_still_is_said_with_what_mends_it(tmp_path: Path) -> None:
+    with running(tmp_path, use_sim_time=True) as scene:
+        scene.await_log("use_sim_time is true, but nobody publishes /clock, so the time stands at 0")
+        assert "play the bag with --clock, or set use_sim_time to false" in scene.log

@@ -37,6 +37,8 @@ class SourceWatch:
         self._heard_s = time.monotonic()
         """Time at which clouds were last published, or watching began."""
         self._had_any = False
+        self._begin_s = self._heard_s
+        self._lacks_clock = False
         self._said = ""
         # On a clock that continues while a bag is paused.
         self._timer = node.create_timer(_LOOK_EVERY_S, self.look, clock=Clock(clock_type=ClockType.STEADY_TIME))
@@ -59,6 +61,19 @@ class SourceWatch:
         elif time.monotonic() - self._heard_s > _PATIENCE_S:
             silence = explain_silence(node, topic, self._subscription.profile, node.get_name())
             self._say(f"{silence} (it was published before)" if self._had_any else silence)
+        self._look_at_clock()
+
+    def _look_at_clock(self) -> None:
+        """Report once that the time stands still, since it is to come from a /clock that nobody publishes."""
+        clock = self._node.get_clock()
+        if self._lacks_clock or not clock.ros_time_is_active or clock.now().nanoseconds:
+            return
+        if time.monotonic() - self._begin_s > _PATIENCE_S and not self._node.count_publishers("/clock"):
+            self._lacks_clock = True
+            self._node.get_logger().warning(
+                "use_sim_time is true, but nobody publishes /clock, so the time stands at 0 and ages are wrong: play "
+                "the bag with --clock, or set use_sim_time to false"
+            )
 
     def _say(self, trouble: str) -> None:
         """Log once what keeps clouds away, and once that it is over."""
