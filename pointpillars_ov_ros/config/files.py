@@ -61,12 +61,18 @@ def _naming(error: OSError, path: Path) -> OSError:
 
 def write_folder(folder: Path, fill: Callable[[Path], object]) -> None:
     """Let `fill` put files into an empty folder beside `folder`, then replace `folder` with it."""
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix=f".{folder.name}.", dir=folder.parent) as temporary:
-        fresh = Path(temporary) / folder.name
-        fresh.mkdir()
-        fill(fresh)
-        replace_folder(folder, fresh, Path(temporary) / f"{folder.name}.replaced")
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(prefix=f".{folder.name}.", dir=folder.parent) as temporary:
+            fresh = Path(temporary) / folder.name
+            fresh.mkdir()
+            fill(fresh)
+            replace_folder(folder, fresh, Path(temporary) / f"{folder.name}.replaced")
+    except OSError as error:
+        # A file that could not be read is the only name there; what could not be written has a temporary name, or none.
+        if error.filename is None or error.filename2 is not None or f".{folder.name}." in str(error.filename):
+            raise _naming(error, folder) from error
+        raise
 
 
 def replace_folder(folder: Path, fresh: Path, aside: Path) -> None:

@@ -4,7 +4,9 @@
 
 from __future__ import annotations
 
+import errno
 import os
+import shutil
 from pathlib import Path
 
 import pytest
@@ -94,3 +96,22 @@ def test_a_place_that_cannot_be_written_is_named_as_it_was_given(tmp_path: Path,
         write_text(tmp_path / name, "new")
     assert str(refusal.value).endswith(f"{str(tmp_path / name)!r}")
     assert (tmp_path / "there" / "file").read_text() == "old" and len(list(tmp_path.iterdir())) == 1
+
+
+def test_a_full_disk_is_named_by_the_place_that_was_given(tmp_path: Path) -> None:
+    source = make(tmp_path / "source", "whole") / "file"
+
+    def copy(fresh: Path) -> None:
+        # As shutil.copyfile raises it.
+        raise OSError(errno.ENOSPC, "No space left on device", str(source), None, str(fresh / "file"))
+
+    with pytest.raises(OSError, match=f"No space left on device: '{tmp_path / 'out'}'$"):
+        write_folder(tmp_path / "out", copy)
+    with pytest.raises(OSError, match=r"No space left on device: '/dev/full'$"):
+        write_text(Path("/dev/full"), "new")
+    assert list(tmp_path.iterdir()) == [source.parent], "something temporary is left"
+
+
+def test_a_file_that_cannot_be_read_for_a_folder_is_named(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError, match=f"'{tmp_path / 'source'}'$"):
+        write_folder(tmp_path / "out", lambda fresh: shutil.copyfile(tmp_path / "source", fresh / "file"))

@@ -24,7 +24,7 @@ from pointpillars_ov_ros.cli.adapt.sensor_file import (
 from pointpillars_ov_ros.cli.detect.sources import check_inputs, read_inputs
 from pointpillars_ov_ros.clouds.points import clean_points
 from pointpillars_ov_ros.clouds.sensor_estimate import SensorEstimate, estimate_sensor
-from pointpillars_ov_ros.config.errors import ConfigError, DatasetError, TrainingError
+from pointpillars_ov_ros.config.errors import ConfigError, DatasetError, TrainingError, count_of
 from pointpillars_ov_ros.core.arrays import FloatArray
 from pointpillars_ov_ros.synthetic import Sensor, load_sensor
 
@@ -74,8 +74,8 @@ def read_spread(options: argparse.Namespace) -> list[FloatArray]:
             kept, stride = kept[::2], 2 * stride
     if total < MIN_CLOUDS:
         raise DatasetError(
-            f"{', '.join(map(str, options.inputs))}: {total} clouds, but the estimate needs at least {MIN_CLOUDS} of "
-            "a drive"
+            f"{', '.join(map(str, options.inputs))}: {count_of(total, 'cloud')}, but the estimate needs at least "
+            f"{MIN_CLOUDS} of a drive"
         )
     chosen = np.linspace(0, len(kept) - 1, min(len(kept), options.clouds)).round().astype(int)
     return [kept[index] for index in chosen]

@@ -63,10 +63,11 @@ def _unpack(options: argparse.Namespace, scratch: Path) -> list[Cloud]:
                 continue
             path = scratch / f"{number}.bin"
             try:
-                sensor.read(reader.deserialize(data, connection.msgtype)).points.tofile(path)
+                points = sensor.read(reader.deserialize(data, connection.msgtype)).points
             # Besides CloudError, broken bytes make rosbags raise any kind of exception.
             except Exception as error:
                 raise DatasetError(f"{bag}: cloud {number} on {topic}: {first_line(error)}") from None
+            path.write_bytes(points.tobytes())
             clouds.append(partial(read_points, path))
     if not clouds:
         raise DatasetError(f"{bag}: no clouds on {topic}")

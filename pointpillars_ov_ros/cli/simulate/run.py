@@ -18,6 +18,7 @@ from tqdm import tqdm
 
 from pointpillars_ov_ros.cli.patience import FIRST_TIME, said_if_slow
 from pointpillars_ov_ros.config.errors import PointPillarsError, count_of
+from pointpillars_ov_ros.config.files import write_whole
 from pointpillars_ov_ros.kitti.calibration import Calibration, format_calibration
 from pointpillars_ov_ros.kitti.labels import KittiObject, format_label
 from pointpillars_ov_ros.synthetic import Drive, Labels, Sensor, SimulatedFrame, load_sensor, simulate
@@ -78,7 +79,8 @@ def _timed(frames: Iterator[SimulatedFrame]) -> Iterator[tuple[SimulatedFrame, f
 
 def write_frame(folder: Path, name: str, frame: SimulatedFrame, objects: list[KittiObject]) -> None:
     """Write cloud, labels and calibration of one frame into the folders of a KITTI split."""
-    frame.points.tofile(folder / "velodyne" / f"{name}.bin")
+    cloud = frame.points.tobytes()
+    write_whole(folder / "velodyne" / f"{name}.bin", lambda fresh: fresh.write_bytes(cloud))
     text = "".join(f"{format_label(one)}\n" for one in objects)
     (folder / "label_2" / f"{name}.txt").write_text(text, encoding="ascii")
     calibration = format_calibration(Calibration(PROJECTION, T_CAMERA_LIDAR))

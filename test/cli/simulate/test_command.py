@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import resource
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +12,7 @@ import pytest
 import yaml
 
 from pointpillars_ov_ros.cli import main as cli
+from pointpillars_ov_ros.cli.simulate.run import write_frame
 from pointpillars_ov_ros.config.mapping import to_mapping
 from pointpillars_ov_ros.kitti.frames import find_frames
 from pointpillars_ov_ros.kitti.labels import lidar_boxes
@@ -39,6 +41,19 @@ def test_frames_are_read_back_as_they_were_simulated(tmp_path: Path, capsys: pyt
         # The middle of every box that is wholly in the image is seen there.
         inside = made.labels.truncation[wanted] == 0.0
         assert calibration.in_image(made.labels.boxes[wanted][inside]).all()
+
+
+def test_a_cloud_that_does_not_fit_is_named_and_not_half_written(tmp_path: Path) -> None:
+    path, frame = tmp_path / "velodyne" / "000000.bin", simulate("vlp_16", 0)
+    path.parent.mkdir()
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1000, hard))
+    try:
+        with pytest.raises(OSError, match=f"'{path}'$"):
+            write_frame(tmp_path, "000000", frame, [])
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert not list(path.parent.iterdir())
 
 
 def test_a_drive_is_one_street(tmp_path: Path) -> None:
