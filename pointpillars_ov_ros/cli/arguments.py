@@ -192,6 +192,14 @@ def add_storage_argument(parser: argparse.ArgumentParser, default: str | None) -
     )
 
 
+def output_file(text: str) -> Path:
+    """Parse a flag that names a file to write, which is written only when all the work is done."""
+    path = Path(text)
+    if path.is_dir():
+        raise argparse.ArgumentTypeError(f"{text} is a folder: name a file in it")
+    return path
+
+
 def positive_number(text: str) -> float:
     """Parse a flag that is a quantity."""
     try:

@@ -108,6 +108,25 @@ def test_a_coordinate_that_is_no_number_shows_the_usage(
         assert f"argument {flag}: '{value}' is not a number" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        *(["detect", "cloud.bin", "--json"], ["benchmark", "--json"], ["benchmark", "--picture"], ["parity", "--json"]),
+        *(["evaluate", "--json"], ["evaluate", "--picture"], ["compare", "--json"], ["trace", "a", "--picture"]),
+        *(["timeline", "auto-batch", "--json"], ["timeline", "auto-batch", "--page"], ["latency_report", "--page"]),
+        ["simulate", "--out", "streets", "--picture"],
+    ],
+    ids=" ".join,
+)
+def test_a_folder_for_an_output_shows_the_usage_before_any_work(
+    arguments: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as end:
+        cli.main([*arguments, str(tmp_path)])
+    assert end.value.code == 2
+    assert f"argument {arguments[-1]}: {tmp_path} is a folder: name a file in it" in capsys.readouterr().err
+
+
 def test_an_unknown_command_is_named_with_those_that_exist(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
         cli.main(["fly"])

@@ -12,6 +12,7 @@ from pointpillars_ov_ros.cli.arguments import (
     add_file_arguments,
     add_input_arguments,
     check_data,
+    output_file,
     positive,
 )
 from pointpillars_ov_ros.cli.benchmark.matrix import MATRIX
@@ -44,12 +45,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="PROFILE",
         help="run the scheduler on this simulated machine instead of measuring",
     )
-    parser.add_argument("--json", type=Path, metavar="FILE", help="also write the report to this file")
+    parser.add_argument("--json", type=output_file, metavar="FILE", help="also write the report to this file")
     parser.add_argument(
         "--record-trace", type=Path, metavar="FOLDER", help="also write a few frames as Perfetto traces"
     )
     parser.add_argument(
-        "--picture", type=Path, metavar="FILE", help="plot stage times, and a few frames in each mode, to this PNG"
+        "--picture",
+        type=output_file,
+        metavar="FILE",
+        help="plot stage times, and a few frames in each mode, to this PNG",
     )
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from pointpillars_ov_ros.cli.arguments import positive
+from pointpillars_ov_ros.cli.arguments import output_file, positive
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -17,7 +17,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "traces", type=Path, nargs="+", metavar="FILE", help="trace written by record_trace; one panel each"
     )
     parser.add_argument(
-        "--picture", type=Path, default=Path("trace.png"), metavar="FILE", help="PNG to write (default: %(default)s)"
+        "--picture",
+        type=output_file,
+        default=Path("trace.png"),
+        metavar="FILE",
+        help="PNG to write (default: %(default)s)",
     )
     parser.add_argument(
         "--first", type=positive, metavar="N", help="start with the N-th recorded frame (default: in the middle)"

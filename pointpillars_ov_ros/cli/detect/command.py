@@ -14,6 +14,7 @@ from pointpillars_ov_ros.cli.arguments import (
     add_model_argument,
     add_selection_arguments,
     finite_number,
+    output_file,
     positive,
 )
 
@@ -62,7 +63,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="FILE.rrd",
         help="record clouds and boxes for Rerun's viewer (extra [rerun])",
     )
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write the boxes of all clouds to this file")
+    parser.add_argument("--json", type=output_file, metavar="FILE", help="write the boxes of all clouds to this file")
 
 
 def run(options: argparse.Namespace) -> int:

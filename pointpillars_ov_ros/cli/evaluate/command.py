@@ -14,6 +14,7 @@ from pointpillars_ov_ros.cli.arguments import (
     add_ground_arguments,
     add_input_arguments,
     add_precision_arguments,
+    output_file,
     positive,
 )
 from pointpillars_ov_ros.config.errors import PointPillarsError
@@ -63,8 +64,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--write-results", type=Path, metavar="FOLDER", help="write KITTI result files, replacing existing ones"
     )
-    parser.add_argument("--json", type=Path, metavar="FILE", help="also write the report to this file")
-    parser.add_argument("--picture", type=Path, metavar="FILE", help="plot precision over recall to this PNG")
+    parser.add_argument("--json", type=output_file, metavar="FILE", help="also write the report to this file")
+    parser.add_argument("--picture", type=output_file, metavar="FILE", help="plot precision over recall to this PNG")
 
 
 def run(options: argparse.Namespace) -> int:

@@ -7,7 +7,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from pointpillars_ov_ros.cli.arguments import add_device_arguments, add_file_arguments, positive
+from pointpillars_ov_ros.cli.arguments import add_device_arguments, add_file_arguments, output_file, positive
 from pointpillars_ov_ros.config.errors import PointPillarsError
 
 PRECISIONS = ("default", "f32", "f16", "bf16")
@@ -49,7 +49,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--no-crop", action="store_true", help="use whole clouds instead of only the points that the camera sees"
     )
     add_file_arguments(parser)
-    parser.add_argument("--json", type=Path, metavar="FILE", help="also write the report to this file")
+    parser.add_argument("--json", type=output_file, metavar="FILE", help="also write the report to this file")
 
 
 def run(options: argparse.Namespace) -> int:

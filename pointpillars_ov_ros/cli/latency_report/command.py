@@ -7,7 +7,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from pointpillars_ov_ros.cli.arguments import positive
+from pointpillars_ov_ros.cli.arguments import output_file, positive
 from pointpillars_ov_ros.config.errors import PointPillarsError
 
 
@@ -30,13 +30,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--page",
-        type=Path,
+        type=output_file,
         default=Path("latency_report.html"),
         metavar="FILE",
         help="HTML page to write (default: %(default)s)",
     )
     parser.add_argument(
-        "--json", type=Path, metavar="FILE", help="write the messages received by --listen, to compare later"
+        "--json", type=output_file, metavar="FILE", help="write the messages received by --listen, to compare later"
     )
 
 

@@ -12,6 +12,7 @@ from pointpillars_ov_ros.cli.arguments import (
     add_model_argument,
     add_precision_arguments,
     add_set_argument,
+    output_file,
     positive,
 )
 from pointpillars_ov_ros.config.errors import PointPillarsError
@@ -44,7 +45,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--max-score-change", type=float, metavar="S", help="like the parameter parity_max_score_change"
     )
-    parser.add_argument("--json", type=Path, metavar="FILE", help="also write the figures to this file")
+    parser.add_argument("--json", type=output_file, metavar="FILE", help="also write the figures to this file")
 
 
 def run(options: argparse.Namespace) -> int:

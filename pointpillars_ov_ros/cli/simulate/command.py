@@ -7,7 +7,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from pointpillars_ov_ros.cli.arguments import positive
+from pointpillars_ov_ros.cli.arguments import output_file, positive
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -33,7 +33,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="write consecutive frames of one drive at 10 Hz; otherwise each frame has its own street",
     )
     parser.add_argument(
-        "--picture", type=Path, metavar="FILE", help="draw the first frame in bird's-eye view to this PNG"
+        "--picture", type=output_file, metavar="FILE", help="draw the first frame in bird's-eye view to this PNG"
     )
 
 

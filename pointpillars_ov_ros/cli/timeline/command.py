@@ -7,7 +7,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from pointpillars_ov_ros.cli.arguments import add_set_argument, positive
+from pointpillars_ov_ros.cli.arguments import add_set_argument, output_file, positive
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -80,7 +80,7 @@ def _add_recording(parser: argparse.ArgumentParser, device: str, requests: int, 
     add_set_argument(parser)
     parser.add_argument(
         "--json",
-        type=Path,
+        type=output_file,
         default=Path("timeline.json"),
         metavar="FILE",
         help="recording to write (default: %(default)s)",
@@ -89,8 +89,8 @@ def _add_recording(parser: argparse.ArgumentParser, device: str, requests: int, 
 
 
 def _add_outputs(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--picture", type=Path, metavar="FILE", help="draw the recording to this PNG")
-    parser.add_argument("--page", type=Path, metavar="FILE", help="write an interactive HTML page")
+    parser.add_argument("--picture", type=output_file, metavar="FILE", help="draw the recording to this PNG")
+    parser.add_argument("--page", type=output_file, metavar="FILE", help="write an interactive HTML page")
 
 
 def _not_negative(text: str) -> float:
