@@ -27,6 +27,9 @@ Heard = tuple[int | None, int, frozenset[bytes]]
         pytest.param([(1, 1, A), (9, 2, A | B), (3, 2, A | B), (20, 2, A | B)], [0, 0, 0, 0], id="two publishers"),
         pytest.param([(1, 2, A | B), (9, 1, A), (11, 1, A)], [0, 0, 1], id="one of two left"),
         pytest.param([(1, 1, A), (3, 0, NONE)], [0, 1], id="the publisher left, the queue is emptied"),
+        pytest.param([(1, 1, A), (3, 0, NONE), (7, 1, B)], [0, 1, 0], id="it left, and another came"),
+        pytest.param([(1, 1, NONE), (7, 1, A), (9, 1, A)], [0, 5, 1], id="listed later than heard"),
+        pytest.param([(1, 1, NONE), (7, 1, A | B), (9, 1, A | B)], [0, 0, 1], id="two listed later than heard"),
         pytest.param([(None, 1, A), (None, 1, A)], [0, 0], id="no numbers"),
     ],
 )
