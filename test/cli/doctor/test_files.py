@@ -49,7 +49,7 @@ def test_on_a_healthy_set_up_there_is_nothing_but_ok(points: np.ndarray, tmp_pat
     for name in ("versions", "cpu", "devices", "kernels", "model", "parity", "speed"):
         assert f"machine.{name}" in names
     printed = capsys.readouterr().out
-    assert "64 beams from -24.3 to +2.0 deg, every 0.17 deg of azimuth; the model was trained with 64" in printed
+    assert "64 beams from -25.0 to +2.0 deg, every 0.17 deg of azimuth; the model was trained with 64" in printed
     assert "nothing to fix" in printed
     assert all(line[:6].strip() in ("", "OK") for line in printed.splitlines() if line.startswith(("OK", " ")))
 
