@@ -163,6 +163,7 @@ class TestTraining:
         assert made == {"sensor.yaml", "bundle", "weights.pth", "report.md", "before.png", "after.png"}
         config = load_bundle(out / "bundle").config
         assert config.sensor.height == pytest.approx(1.55, abs=0.03)
+        assert config.postprocess.ground_clearance is not None
         report = (out / "report.md").read_text()
         # So small a network sees no more than a few metres of the street.
         assert "fewer than 10 examples" in report and "On your 5 clouds, which have no labels" in report
