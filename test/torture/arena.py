@@ -25,6 +25,8 @@ ROOT = Path(__file__).parents[2]
 _DOMAINS = range(215, 232)
 """Domains whose ports Linux assigns to no other sockets, and which the tests do not use."""
 DETECTOR, DIAGNOSTICS = "pointpillars_detector", "pointpillars_diagnostics"
+_PROBES = 8
+"""Minimum number of clouds sent before the others."""
 _PROBE = "probe"
 _ANSWERS = ("detections", "timing")
 
@@ -89,9 +91,10 @@ class Arena:
     def connect(self, cloud: Path, *options: str) -> None:
         """Send a cloud now and then until the checker receives all outputs; accounts ignore these clouds.
 
-        Publishers and subscribers match at their own pace, and earlier messages are not received.
+        Publishers and subscribers match at their own pace, and earlier messages are not received. Several are sent, so
+        that the numbers of the next sender's first clouds are below: that is how a detector knows it from this one.
         """
-        self.start_sender([cloud], "2:600", "--reliable", *options, name=_PROBE)
+        self.start_sender([cloud], "4:600", "--reliable", *options, name=_PROBE)
         self.wait_until(self._is_connected, "what comes of a first cloud", 300.0)
         self.end(_PROBE)
         del self._others[_PROBE]
@@ -100,7 +103,8 @@ class Arena:
         self.nodes.check()
         probes = {stamp_of(line) for line in read_journal(self.journal(_PROBE)) if line["kind"] == "sent"}
         heard = read_journal(self.journal("checker"))
-        return all(any(line["kind"] == kind and stamp_of(line) in probes for line in heard) for kind in _ANSWERS)
+        answered = [any(one["kind"] == kind and stamp_of(one) in probes for one in heard) for kind in _ANSWERS]
+        return len(probes) >= _PROBES and all(answered)
 
     def run(self, module: str, name: str, *arguments: str, environment: Mapping[str, str] | None = None) -> None:
         """Start a process of this package, `python -m test.torture.MODULE JOURNAL ARGUMENTS`.

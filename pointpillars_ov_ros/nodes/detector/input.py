@@ -179,6 +179,8 @@ class SequenceGaps:
         """Start before the first cloud; `publishers` returns the ids of the current publishers."""
         self._find_publishers = publishers
         self._publishers: frozenset[bytes] = frozenset()
+        self._is_listed = False
+        """Whether the publisher of the last cloud is among those."""
         self._last: int | None = None
 
     @property
@@ -199,9 +201,14 @@ class SequenceGaps:
         # Rare, since querying them takes a while.
         known = self._publishers
         self._publishers = self._find_publishers() or known
-        # On a busy machine clouds come before their publisher is listed, which then is no other one.
-        is_another = bool(self._publishers - known) and (bool(known) or len(self._publishers) > 1)
-        if last is None or number <= last or is_another:
+        fresh = len(self._publishers - known)
+        if last is None or number <= last:
+            # On a busy machine the first clouds of a publisher come before it is listed.
+            self._is_listed = fresh > 0
+            return 0
+        is_another = fresh > 1 or (fresh == 1 and self._is_listed)
+        self._is_listed = self._is_listed or fresh > 0
+        if is_another:
             return 0
         return number - last - 1
 

@@ -30,6 +30,7 @@ Heard = tuple[int | None, int, frozenset[bytes]]
         pytest.param([(1, 1, A), (3, 0, NONE), (7, 1, B)], [0, 1, 0], id="it left, and another came"),
         pytest.param([(1, 1, NONE), (7, 1, A), (9, 1, A)], [0, 5, 1], id="listed later than heard"),
         pytest.param([(1, 1, NONE), (7, 1, A | B), (9, 1, A | B)], [0, 0, 1], id="two listed later than heard"),
+        pytest.param([(20, 1, A), (1, 1, A), (7, 1, B), (9, 1, B)], [0, 0, 5, 1], id="restarted, and listed later"),
         pytest.param([(None, 1, A), (None, 1, A)], [0, 0], id="no numbers"),
     ],
 )
