@@ -57,6 +57,7 @@ def test_heights_are_better_than_the_networks(raised: float, share: float, stree
     before, after = (np.abs(height_errors(found, streets, raised)) for found in (by_network, by_ground))
     assert len(before) >= 20
     assert np.median(after) < share * np.median(before), (np.median(before), np.median(after))
+    assert np.median(after) < 0.04
 
 
 @pytest.mark.parametrize(

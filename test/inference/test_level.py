@@ -76,7 +76,8 @@ def test_more_is_found_of_a_rocking_drive_and_at_a_better_height(tallies: dict[s
     print(f"found {found} of {off.cars}; {before:.3f} and {after:.3f} m")
     assert on.cars == off.cars > 50
     assert found["estimate"] > found["off"] + 0.1 * on.cars
-    assert after < before
+    # The network's own heights are so good that levelling gains a tenth of them; before, they were 0.11 m off.
+    assert after < min(before, 0.09)
 
 
 def test_a_cloud_that_is_level_is_answered_as_without() -> None:
