@@ -9,6 +9,7 @@ import hashlib
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import yaml
 
@@ -113,6 +114,13 @@ def write_bundle(config: ModelConfig, sources: dict[str, Path], folder: Path) ->
 
     write_folder(folder, fill)
     return ModelBundle(config, folder)
+
+
+def change_postprocess(bundle: ModelBundle, **changes: Any) -> ModelBundle:
+    """Write `bundle` again, in its folder, with some fields of `postprocess` changed; a signature is removed."""
+    postprocess = dataclasses.replace(bundle.config.postprocess, **changes)
+    config = dataclasses.replace(bundle.config, postprocess=postprocess)
+    return write_bundle(config, {name: bundle.path(name) for name in config.sha256}, bundle.folder)
 
 
 def _check_replaceable(folder: Path) -> None:

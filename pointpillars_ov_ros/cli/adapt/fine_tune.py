@@ -5,7 +5,6 @@
 from __future__ import annotations
 
 import argparse
-import dataclasses
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
@@ -25,7 +24,7 @@ from pointpillars_ov_ros.cli.simulate.run import write_frames
 from pointpillars_ov_ros.conversion.checkpoint_import import import_checkpoint
 from pointpillars_ov_ros.core.arrays import FloatArray
 from pointpillars_ov_ros.kitti.thresholds import LEAST_OBJECTS, propose_thresholds
-from pointpillars_ov_ros.model.bundle import ModelBundle, load_bundle, write_bundle
+from pointpillars_ov_ros.model.bundle import ModelBundle, change_postprocess, load_bundle
 from pointpillars_ov_ros.synthetic import load_sensor
 
 BUNDLE, WEIGHTS, REPORT = "bundle", "weights.pth", "report.md"
@@ -90,9 +89,7 @@ def _train(options: argparse.Namespace, weights: Path, made: Path, scratch: Path
 
 def _set_on_ground(bundle: ModelBundle) -> ModelBundle:
     """Let the bundle set its boxes on the ground, which needs no knowledge of the sensor's height."""
-    postprocess = dataclasses.replace(bundle.config.postprocess, ground_clearance=_CLEARANCE_M)
-    config = dataclasses.replace(bundle.config, postprocess=postprocess)
-    return write_bundle(config, {name: bundle.path(name) for name in config.sha256}, bundle.folder)
+    return change_postprocess(bundle, ground_clearance=_CLEARANCE_M)
 
 
 def _choose_thresholds(scored: ScoredFrames, bundle: ModelBundle) -> list[str]:

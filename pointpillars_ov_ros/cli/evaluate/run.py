@@ -5,7 +5,6 @@
 from __future__ import annotations
 
 import argparse
-import dataclasses
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -30,7 +29,7 @@ from pointpillars_ov_ros.kitti.counting import Count, count_found, explain_uncou
 from pointpillars_ov_ros.kitti.evaluation import Curve, count_steps, evaluate
 from pointpillars_ov_ros.kitti.results import check_results_folder, write_results
 from pointpillars_ov_ros.kitti.thresholds import LEAST_OBJECTS, count_published, propose_thresholds
-from pointpillars_ov_ros.model.bundle import CONFIG_NAME, load_bundle, write_bundle
+from pointpillars_ov_ros.model.bundle import CONFIG_NAME, change_postprocess, load_bundle
 from pointpillars_ov_ros.model.signature import SUFFIX
 
 
@@ -97,10 +96,8 @@ def write_thresholds(folder: Path, thresholds: Sequence[ClassThreshold]) -> None
     bundle = load_bundle(folder)
     named = {threshold.class_name for threshold in thresholds}
     kept = [old for old in bundle.config.postprocess.publish if old.class_name not in named]
-    postprocess = dataclasses.replace(bundle.config.postprocess, publish=(*thresholds, *kept))
-    config = dataclasses.replace(bundle.config, postprocess=postprocess)
     is_signed = (folder / (CONFIG_NAME + SUFFIX)).exists()
-    write_bundle(config, {name: bundle.path(name) for name in config.sha256}, folder)
+    change_postprocess(bundle, publish=(*thresholds, *kept))
     if is_signed:
         print("note: the bundle has changed, so its signature was removed: sign it again with `pointpillars_ov sign`")
 
